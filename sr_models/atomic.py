@@ -1,0 +1,113 @@
+"""Files and folders that are either the old ones or the new ones, never halves."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sr_models.errors import OutputError
+
+
+def output_error(path: str | Path, error: OSError) -> OutputError:
+    """The message for an operating-system error while writing `path`."""
+    remedies = {
+        errno.EACCES: "choose a folder you may write to",
+        errno.EPERM: "choose a folder you may write to",
+        errno.EROFS: "choose a folder you may write to",
+        errno.ENOSPC: "free some space or choose another disk",
+        errno.EDQUOT: "free some space or choose another disk",
+        errno.ENOTDIR: "a file stands where a folder is needed; choose another path",
+        errno.EEXIST: "a file stands where a folder is needed; choose another path",
+        errno.EISDIR: "a folder stands where a file is needed; choose another path",
+    }
+    remedy = remedies.get(error.errno, "choose another path")
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(f"expected to write {path}, found: {reason}; {remedy}")
+
+
+def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
+    """Raise `OutputError` where `path` exists and must not be replaced."""
+    if Path(path).exists() and not overwrite:
+        raise OutputError(
+            f"expected a new path, found that {path} exists; give --overwrite or another path"
+        )
+
+
+@contextmanager
+def writing_file(path: str | Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; renamed on success, removed on failure.
+
+    Raises:
+        OutputError: The place cannot be written to, or the disk is full.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield beside
+            with beside.open("rb+") as written:
+                os.fsync(written.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+@contextmanager
+def writing_folder(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a new folder beside `path` to fill; it takes the place of `path` on success.
+
+    A kill at any moment leaves the old folder or the new one. On replacing, the old folder is
+    renamed aside first; `recover_folder` undoes a kill between the two renames.
+
+    Raises:
+        OutputError: `path` exists and `overwrite` is false, or cannot be written to.
+    """
+    path = Path(path)
+    recover_folder(path)
+    refuse_existing(path, overwrite=overwrite)
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"expected a folder, found a file at {path}; choose another path")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
+        try:
+            beside.chmod(0o777 & ~_umask())
+            yield beside
+            if path.exists():
+                path.rename(_aside(path))
+            beside.rename(path)
+            shutil.rmtree(_aside(path), ignore_errors=True)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        recover_folder(path)
+        raise output_error(path, error) from error
+
+
+def recover_folder(path: str | Path) -> None:
+    """Put the old folder back where a kill came between the two renames of a replacement."""
+    path = Path(path)
+    aside = _aside(path)
+    if aside.is_dir():
+        if path.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.rename(path)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.replaced")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,138 @@
+"""What the four commands share: errors as one line, JSON, progress, tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sr_models.atomic import writing_file
+from sr_models.errors import SrError
+
+EXIT_GATE = 1
+EXIT_UNUSABLE = 2
+EXIT_INTERRUPTED = 130
+
+
+class GateNotMet(Exception):
+    """A gate that the user asked for was not met: exit status 1."""
+
+
+def new_app(description: str) -> typer.Typer:
+    """A command with verbs; no shell-completion options, no tracebacks of its own."""
+    return typer.Typer(
+        help=description, no_args_is_help=True, add_completion=False,
+        pretty_exceptions_enable=False, rich_markup_mode="rich",
+    )  # fmt: skip
+
+
+def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave the process with its exit status.
+
+    0 done; 1 a gate was not met; 2 unusable input or output, said in one line on stderr.
+    """
+    sys.exit(status_of(lambda: app(args=arguments, standalone_mode=False)))
+
+
+def status_of(action: Callable[[], Any]) -> int:
+    """Run `action`; its exit status, after saying in one line what went wrong, if anything."""
+    try:
+        status = action()
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except SrError as error:
+        return _say(str(error), EXIT_UNUSABLE)
+    except GateNotMet as error:
+        return _say(str(error), EXIT_GATE)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.TyperException as error:
+        return _say(error.format_message(), EXIT_UNUSABLE)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _say(message: str, status: int) -> int:
+    line = " ".join(message.split())
+    if line:
+        print(f"error: {line}" if status == EXIT_UNUSABLE else line, file=sys.stderr)
+    return status
+
+
+def say(message: str) -> None:
+    """One line of chatter, on stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def finite(value: Any) -> Any:
+    """The same data with numbers that JSON does not have (infinity, NaN) as `None`."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def json_text(value: Any) -> str:
+    """Data as indented JSON with a final newline."""
+    return json.dumps(finite(value), indent=2) + "\n"
+
+
+def write_json(value: Any, target: str | None) -> None:
+    """Write data as JSON to a path, or to stdout for `-`; nothing for `None`."""
+    if target is None:
+        return
+    if target == "-":
+        sys.stdout.write(json_text(value))
+        return
+    with writing_file(target) as path:
+        path.write_text(json_text(value))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table on stdout, numbers to the right; as wide as it needs where there is no terminal."""
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    table = Table(title=title, title_justify="left")
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], (int, float)) for row in rows) and bool(rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    console.print(table)
+
+
+@contextmanager
+def progress(description: str, *, unit: str = "") -> Iterator[Callable[..., None]]:
+    """A progress bar on stderr, on a terminal only.
+
+    Yields:
+        `update(done, total, note="")`.
+    """
+    from rich import progress as bar
+
+    console = Console(stderr=True)
+    with bar.Progress(
+        bar.TextColumn("{task.description}"), bar.BarColumn(), bar.MofNCompleteColumn(),
+        bar.TextColumn(unit), bar.TimeElapsedColumn(), bar.TimeRemainingColumn(),
+        bar.TextColumn("{task.fields[note]}"),
+        console=console, disable=not console.is_terminal, transient=True,
+    ) as bars:  # fmt: skip
+        task = bars.add_task(description, total=None, note="")
+
+        def update(done: int, total: int, note: str = "") -> None:
+            bars.update(task, completed=done, total=total, note=note)
+
+        yield update

@@ -1,0 +1,44 @@
+"""The errors a user can cause; only a command turns one into an exit status."""
+
+
+class SrError(Exception):
+    """Base of every error whose message is meant for the user.
+
+    A message is one line: what was expected, what was found, and what to do.
+    """
+
+
+class UnknownModelError(SrError):
+    """A preset or family name that is not registered."""
+
+
+class WeightsError(SrError):
+    """A weights or checkpoint file that is missing, damaged or of another network."""
+
+
+class PictureError(SrError):
+    """A picture, or a folder of pictures, that cannot be used."""
+
+
+class TrainingError(SrError):
+    """Training that cannot start or go on."""
+
+
+class OutputError(SrError):
+    """A place that cannot be written to."""
+
+
+class CalibrationError(SrError):
+    """A representative dataset or a set of tensor ranges that cannot be used."""
+
+
+class ConversionError(SrError):
+    """A network that could not be converted, or a converted file that failed its audit."""
+
+
+class ModelFileError(SrError):
+    """A `.tflite` file that cannot be read or run."""
+
+
+class OptionError(SrError):
+    """A command-line value outside of what is allowed."""

@@ -1,0 +1,138 @@
+"""Pictures from disk as RGB arrays, whatever their file looks like."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sr_models.errors import PictureError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
+MAX_PIXELS = 120_000_000
+
+
+def list_images(folder: str | Path) -> list[Path]:
+    """All picture files below `folder`, sorted by path.
+
+    A file counts by its suffix; hidden files and folders are passed over.
+
+    Raises:
+        PictureError: `folder` is missing, is no folder, or holds no picture.
+    """
+    root = Path(folder)
+    if not root.exists():
+        raise PictureError(
+            f"expected a folder of pictures, found no such path: {root}; check the spelling"
+        )
+    if not root.is_dir():
+        raise PictureError(f"expected a folder of pictures, found a file: {root}; give its folder")
+    try:
+        found = sorted(
+            path
+            for path in root.rglob("*")
+            if path.suffix.lower() in SUFFIXES
+            and path.is_file()
+            and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        )
+    except PermissionError as error:
+        raise PictureError(
+            f"expected a readable folder, found no permission for {error.filename}; "
+            "change its permissions or take another folder"
+        ) from error
+    if not found:
+        raise PictureError(
+            f"expected pictures ({', '.join(SUFFIXES)}) in {root}, found none; "
+            "give a folder that holds pictures"
+        )
+    return found
+
+
+def _to_eight_bit_rgb(picture: Image.Image, path: Path) -> Image.Image:
+    if picture.mode.startswith("I"):
+        # 16-bit grey. Code 65535 is white, hence 257 and not 256.
+        codes = np.asarray(picture).astype(np.float64)
+        if codes.min() < 0 or codes.max() > 65535:
+            raise PictureError(
+                f"expected grey values of 0..65535, found {codes.min():.0f}..{codes.max():.0f} "
+                f"in {path}; convert the picture to 8 or 16 bits"
+            )
+        return Image.fromarray(np.rint(codes / 257).astype(np.uint8)).convert("RGB")
+    if picture.mode == "F":
+        raise PictureError(
+            f"expected 8 or 16 bits per channel, found floating point in {path}; "
+            "convert the picture to 8 bits"
+        )
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        rgba = picture.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return picture.convert("RGB")
+
+
+def load_image(path: str | Path, *, minimum_side: int = 1) -> np.ndarray:
+    """Read one picture as uint8 (H, W, 3), RGB, 0..255.
+
+    EXIF orientation is applied. Grey, palette and CMYK pictures become RGB, 16-bit grey is
+    reduced to 8 bits, transparency is laid over white, and of an animation the first frame is
+    taken.
+
+    Args:
+        path: The picture file.
+        minimum_side: Least height and width in pixels that the caller can use.
+
+    Raises:
+        PictureError: The file is missing, unreadable, empty, damaged, no picture, larger than
+            `MAX_PIXELS`, or smaller than `minimum_side`.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            # The size is checked below, against one limit, before a pixel is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                width, height = picture.size
+                if width * height > MAX_PIXELS:
+                    raise PictureError(
+                        f"expected at most {MAX_PIXELS / 1e6:.0f} megapixels, found "
+                        f"{width}x{height} in {path}; reduce or crop the picture"
+                    )
+                picture.seek(0)
+                picture.load()
+                upright = ImageOps.exif_transpose(picture)
+                rgb = np.asarray(_to_eight_bit_rgb(upright, path))
+    except PictureError:
+        raise
+    except FileNotFoundError:
+        raise PictureError(f"expected a picture, found no such file: {path}") from None
+    except IsADirectoryError:
+        raise PictureError(f"expected a picture, found a folder: {path}") from None
+    except PermissionError:
+        raise PictureError(
+            f"expected a readable picture, found no permission to read {path}; "
+            "change its permissions"
+        ) from None
+    except (Image.DecompressionBombError, UnidentifiedImageError) as error:
+        size = path.stat().st_size
+        what = "an empty file" if size == 0 else f"{error}".split(":")[0]
+        raise PictureError(
+            f"expected a picture, found {what}: {path}; remove or replace it"
+        ) from None
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        raise PictureError(
+            f"expected a whole picture, found a damaged one: {path} ({error}); remove or replace it"
+        ) from None
+    if min(rgb.shape[:2]) < minimum_side:
+        raise PictureError(
+            f"expected at least {minimum_side}x{minimum_side} pixels, found "
+            f"{rgb.shape[1]}x{rgb.shape[0]} in {path}; take a larger picture"
+        )
+    return rgb
+
+
+def load_images(paths: Sequence[str | Path], *, minimum_side: int = 1) -> list[np.ndarray]:
+    """`load_image` for each path, in order; the first picture that fails stops it."""
+    return [load_image(path, minimum_side=minimum_side) for path in paths]

@@ -1,0 +1,59 @@
+"""Keras layers that SR networks need and Keras does not have."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+_PACKAGE = "sr_models"
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class DepthToSpace(tf_keras.layers.Layer):
+    """Rearrange channels into space: (N, H, W, C s^2) -> (N, H s, W s, C).
+
+    Channel order is TensorFlow's: channel `(i s + j) C + c` becomes pixel `(i, j)` of channel `c`
+    (PyTorch's pixel shuffle has `c s^2 + i s + j`).
+    """
+
+    def __init__(self, block_size: int, **keywords):
+        super().__init__(**keywords)
+        self.block_size = block_size
+
+    def call(self, inputs):
+        return tf.nn.depth_to_space(inputs, self.block_size)
+
+    def get_config(self):
+        return {**super().get_config(), "block_size": self.block_size}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class ClipByValue(tf_keras.layers.Layer):
+    """`tf.clip_by_value`: the clip that clip-free export makes needless."""
+
+    def __init__(self, minimum: float = 0.0, maximum: float = 1.0, **keywords):
+        super().__init__(**keywords)
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def call(self, inputs):
+        return tf.clip_by_value(inputs, self.minimum, self.maximum)
+
+    def get_config(self):
+        return {**super().get_config(), "minimum": self.minimum, "maximum": self.maximum}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class ChannelSlice(tf_keras.layers.Layer):
+    """Channels `start` to `stop` of the input: one group of a convolution written as a split."""
+
+    def __init__(self, start: int, stop: int, **keywords):
+        super().__init__(**keywords)
+        self.start = start
+        self.stop = stop
+
+    def call(self, inputs):
+        return inputs[..., self.start : self.stop]
+
+    def get_config(self):
+        return {**super().get_config(), "start": self.start, "stop": self.stop}

@@ -1,0 +1,70 @@
+"""PSNR and SSIM by the convention of super-resolution, on eight-bit pixels.
+
+A border of `scale` pixels is cut; luma is BT.601 in its studio range (16..235) with a data range
+of 255, as in MATLAB's `rgb2ycbcr` that published SR tables rest on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from skimage.color import rgb2ycbcr
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+PROTOCOL = "uint8 pixels, border of scale pixels cut, luma BT.601, data range 255"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How near one picture is to its ground truth.
+
+    Attributes:
+        psnr_rgb_db: PSNR over all three channels, in dB (infinite for equal pictures).
+        psnr_y_db: PSNR on luma, in dB.
+        ssim_y: Structural similarity on luma (Gaussian window, sigma 1.5), at most 1.
+    """
+
+    psnr_rgb_db: float
+    psnr_y_db: float
+    ssim_y: float
+
+
+def to_pixels(picture: np.ndarray) -> np.ndarray:
+    """Float 0..1 to uint8: saturated (never wrapped) and rounded to nearest."""
+    return np.rint(np.clip(picture, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def psnr_db(first: np.ndarray, second: np.ndarray) -> float:
+    """PSNR in dB of two uint8 arrays or two luma planes, data range 255."""
+    if np.array_equal(first, second):
+        return float("inf")
+    return float(peak_signal_noise_ratio(first, second, data_range=255))
+
+
+def luma(picture: np.ndarray) -> np.ndarray:
+    """BT.601 luma, float64 (H, W), 16..235, of a uint8 RGB picture."""
+    return rgb2ycbcr(picture)[..., 0]
+
+
+def cut_border(picture: np.ndarray, border: int) -> np.ndarray:
+    """The picture without `border` pixels at each side."""
+    return picture[border : picture.shape[0] - border, border : picture.shape[1] - border]
+
+
+def measure_quality(result: np.ndarray, ground_truth: np.ndarray, *, scale: int) -> Quality:
+    """Compare two uint8 (H, W, 3) pictures by the protocol above."""
+    if result.shape != ground_truth.shape or result.dtype != np.uint8:
+        raise ValueError(f"cannot compare {result.shape} {result.dtype} to {ground_truth.shape}")
+    result, ground_truth = cut_border(result, scale), cut_border(ground_truth, scale)
+    result_y, ground_truth_y = luma(result), luma(ground_truth)
+    return Quality(
+        psnr_rgb_db=psnr_db(result, ground_truth),
+        psnr_y_db=psnr_db(result_y, ground_truth_y),
+        ssim_y=float(
+            structural_similarity(
+                result_y, ground_truth_y, data_range=255, gaussian_weights=True, sigma=1.5,
+                use_sample_covariance=False,
+            )
+        ),
+    )  # fmt: skip

@@ -1,0 +1,120 @@
+"""Build a preset's network and load its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import typing
+from pathlib import Path
+
+import numpy as np
+
+from sr_models.errors import WeightsError
+from sr_models.presets import Preset, get_preset
+from sr_models.registry import get_family
+from sr_models.tails import attach_tail
+
+
+def build_trunk(preset: Preset, *, form: str = "deploy"):
+    """The untrained trunk of a preset: (N, H, W, 3) in 0..1 -> (N, H, W, 3 s^2).
+
+    Args:
+        preset: Which network.
+        form: `"deploy"` (the form that runs fastest as a file) or `"train"` (the form that trains
+            fastest); the two compute the same function.
+    """
+    build = get_family(preset.family).build
+    config_type = typing.get_type_hints(build)["config"]
+    return build(config_type(**preset.config), form=form)
+
+
+def named_weights(model) -> dict[str, np.ndarray]:
+    """Every weight of a Keras model by `layer/variable`, e.g. `first/kernel`."""
+    return {
+        variable.name.removesuffix(":0"): variable.numpy()
+        for layer in model.layers
+        for variable in layer.weights
+    }
+
+
+def set_named_weights(model, weights: dict[str, np.ndarray]) -> None:
+    """Give a model the weights of `named_weights`; every name and shape must fit."""
+    for layer in model.layers:
+        for variable in layer.weights:
+            name = variable.name.removesuffix(":0")
+            if name not in weights or weights[name].shape != tuple(variable.shape):
+                found = weights[name].shape if name in weights else "none"
+                raise WeightsError(
+                    f"expected weights {name} of shape {tuple(variable.shape)}, found {found}; "
+                    "these weights belong to another network"
+                )
+            variable.assign(weights[name])
+
+
+def convert_form(trunk, preset: Preset, *, form: str):
+    """The same trained function in the other form (exact to float rounding).
+
+    Args:
+        trunk: A trunk of `preset` in the form that is not `form`.
+        preset: Which network.
+        form: The form wanted.
+    """
+    family = get_family(preset.family)
+    transfer = family.to_deploy_form if form == "deploy" else family.to_training_form
+    if transfer is None:
+        return trunk
+    other = build_trunk(preset, form=form)
+    set_named_weights(other, transfer(named_weights(trunk)))
+    return other
+
+
+def weights_sha256(model) -> str:
+    """SHA-256 over names, shapes and float32 values of a model's weights, independent of files."""
+    digest = hashlib.sha256()
+    for name, array in sorted(named_weights(model).items()):
+        digest.update(f"{name} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
+    return digest.hexdigest()
+
+
+def load_trunk(preset: Preset, *, weights: str | Path | None = None):
+    """The deployed-form trunk with weights from a file, by default the shipped ones.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or belongs to another network.
+    """
+    path = Path(weights) if weights is not None else preset.weights_path
+    if not path.is_file():
+        raise WeightsError(
+            f"expected weights of {preset.name}, found no file {path}; "
+            f"train them with: sr-models train {preset.name} --data DIR"
+        )
+    trunk = build_trunk(preset)
+    try:
+        trunk.load_weights(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0][:160]
+        raise WeightsError(
+            f"expected weights of {preset.name}, found a damaged file or another network's: "
+            f"{path} ({reason}); train again or take the shipped weights"
+        ) from error
+    return trunk
+
+
+def load_model(name: str, *, tail: str = "relu", weights: str | Path | None = None):
+    """A trained network, ready to run or export.
+
+    Args:
+        name: Preset name, e.g. `"xlsr_x3"`.
+        tail: Output tail: `"relu"`, `"none"`, `"clip"` or `"conv_clip"`.
+        weights: A `.weights.h5` file instead of the shipped weights.
+
+    Returns:
+        Keras model, float32 (N, H, W, 3), RGB, 0..1 -> (N, H s, W s, 3).
+
+    Raises:
+        UnknownModelError: No such preset.
+        WeightsError: See `load_trunk`.
+        OptionError: No such tail.
+    """
+    preset = get_preset(name)
+    return attach_tail(load_trunk(preset, weights=weights), tail, scale=preset.scale)

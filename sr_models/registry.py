@@ -1,0 +1,75 @@
+"""Network families by name: one decorator on the builder, one place to ask."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sr_models.errors import UnknownModelError
+
+
+@dataclass(frozen=True)
+class Family:
+    """A network family: how to build it and how its two forms relate.
+
+    Attributes:
+        name: Name of the family, the first part of its presets' names.
+        build: `build(config, form=...)` returns the *trunk*: a float network from the picture
+            (N, H, W, 3) in 0..1 to the channels that depth-to-space turns into the result,
+            (N, H, W, 3 s^2), without any output tail.
+        to_deploy_form: Maps the weights of the training form to those of the deployed form;
+            both are dictionaries from variable name to array. `None` where the forms are one.
+        to_training_form: The inverse, for resuming training from shipped weights.
+        source: Where the architecture was published.
+    """
+
+    name: str
+    build: Callable[..., Any]
+    to_deploy_form: Callable[[dict], dict] | None
+    to_training_form: Callable[[dict], dict] | None
+    source: str
+
+
+_FAMILIES: dict[str, Family] = {}
+
+
+def register_family(
+    name: str,
+    *,
+    source: str,
+    to_deploy_form: Callable[[dict], dict] | None = None,
+    to_training_form: Callable[[dict], dict] | None = None,
+):
+    """Decorate a trunk builder; a name that is taken already is a programming error."""
+
+    def decorate(build):
+        if name in _FAMILIES:
+            raise ValueError(f"the network family {name!r} is registered twice")
+        _FAMILIES[name] = Family(name, build, to_deploy_form, to_training_form, source)
+        return build
+
+    return decorate
+
+
+def get_family(name: str) -> Family:
+    """The family of that name; raises `UnknownModelError` with the nearest names."""
+    import sr_models.xlsr  # noqa: F401  (registers itself)
+
+    if name not in _FAMILIES:
+        raise UnknownModelError(unknown_name_message("network family", name, _FAMILIES))
+    return _FAMILIES[name]
+
+
+def unknown_name_message(noun: str, name: str, known: Iterable[str]) -> str:
+    """One line that names what is known and lies nearest to `name`."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:5]
+    return f"expected a known {noun}, found {name!r}; did you mean {', '.join(near)}?"
+
+
+def matching(names: Iterable[str], pattern: str) -> list[str]:
+    """The names that a shell pattern (`abpn*`) selects, sorted."""
+    return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))

@@ -1,0 +1,95 @@
+"""Output tails: what stands between the last convolution of a network and its picture.
+
+| tail | after the trunk | meaning |
+|---|---|---|
+| `relu` | ReLU, depth-to-space | the clip-free default: a fused ReLU bounds below, int8 above |
+| `none` | depth-to-space | nothing but the convolution's output |
+| `clip` | depth-to-space, `clip_by_value` | what people ship: two passes over the large picture |
+| `conv_clip` | two 1x1 convolutions with ReLU, depth-to-space | the exact clip `M - relu(M - y)` |
+
+The convolution form of the clip is the one of github:ECNUSR/ETDS (converter_abpn_et.py). A tail
+holds no trained value: it is attached to trained weights and never needs retraining.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tf_keras
+
+from sr_models.errors import OptionError
+from sr_models.layers import ClipByValue, DepthToSpace
+
+TAILS = ("relu", "none", "clip", "conv_clip")
+
+
+def require_tail(tail: str) -> str:
+    """`tail` itself; raises `OptionError` for an unknown one."""
+    if tail not in TAILS:
+        raise OptionError(f"expected an output tail of {', '.join(TAILS)}, found {tail!r}")
+    return tail
+
+
+def _complement(channels: int, *, name: str):
+    """`relu(1 - x)` as a 1x1 convolution with fixed weights."""
+    layer = tf_keras.layers.Conv2D(
+        channels, 1, activation="relu", trainable=False, name=name,
+        kernel_initializer=lambda shape, dtype=None: -np.eye(channels)[None, None].astype("f4"),
+        bias_initializer="ones",
+    )  # fmt: skip
+    return layer
+
+
+def _last_convolution(trunk):
+    """The linear convolution that makes the trunk's output, or `None`."""
+    layer = trunk.layers[-1]
+    if isinstance(layer, tf_keras.layers.Conv2D) and layer.activation.__name__ == "linear":
+        return layer
+    return None
+
+
+def _complemented_last_convolution(trunk):
+    """The trunk ending in `relu(1 - y)`: its last convolution negated, one added to its bias."""
+    last = _last_convolution(trunk)
+    config = {**last.get_config(), "activation": "relu", "name": f"{last.name}_complement"}
+    negated = tf_keras.layers.Conv2D.from_config(config)
+    output = negated(last.input)
+    kernel, bias = last.get_weights()
+    negated.set_weights([-kernel, 1.0 - bias])
+    return output
+
+
+def attach_tail(trunk, tail: str, *, scale: int):
+    """The whole network: trunk, output tail, depth-to-space.
+
+    Args:
+        trunk: Keras model (N, H, W, 3) -> (N, H, W, 3 s^2) with its weights loaded.
+        tail: One of `TAILS`.
+        scale: Scale factor s.
+
+    Returns:
+        Keras model (N, H, W, 3) in 0..1 -> (N, H s, W s, 3), sharing the trunk's layers.
+    """
+    require_tail(tail)
+    y = trunk.output
+    if tail == "relu":
+        last = _last_convolution(trunk)
+        y = tf_keras.layers.ReLU(name="tail_relu")(y) if last is None else _fused_relu(last)
+    elif tail == "conv_clip":
+        if _last_convolution(trunk) is not None:
+            y = _complemented_last_convolution(trunk)
+        else:
+            y = _complement(3 * scale**2, name="tail_complement_low")(y)
+        y = _complement(3 * scale**2, name="tail_complement")(y)
+    y = DepthToSpace(scale, name="depth_to_space")(y)
+    if tail == "clip":
+        y = ClipByValue(name="tail_clip")(y)
+    return tf_keras.Model(trunk.input, y, name=f"{trunk.name}_{tail}")
+
+
+def _fused_relu(last):
+    """The last convolution again, with the ReLU inside of it as one operator."""
+    config = {**last.get_config(), "activation": "relu", "name": f"{last.name}_relu"}
+    fused = tf_keras.layers.Conv2D.from_config(config)
+    output = fused(last.input)
+    fused.set_weights(last.get_weights())
+    return output
