@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sr_models.errors import OutputError
@@ -21,12 +22,14 @@ def output_error(path: str | Path, error: OSError) -> OutputError:
         errno.EROFS: "choose a folder you may write to",
         errno.ENOSPC: "free some space or choose another disk",
         errno.EDQUOT: "free some space or choose another disk",
+        errno.EFBIG: "raise the limit on file sizes or choose another disk",
         errno.ENOTDIR: "a file stands where a folder is needed; choose another path",
         errno.EEXIST: "a file stands where a folder is needed; choose another path",
         errno.EISDIR: "a folder stands where a file is needed; choose another path",
     }
     remedy = remedies.get(error.errno, "choose another path")
-    reason = (error.strerror or str(error)).lower()
+    # Libraries put whole paragraphs where the system has a phrase; the number is more reliable.
+    reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
     return OutputError(f"expected to write {path}, found: {reason}; {remedy}")
 
 
@@ -46,7 +49,8 @@ def writing_file(path: str | Path) -> Iterator[Path]:
         OutputError: The place cannot be written to, or the disk is full.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
+    # All suffixes are kept: Keras takes the format of weights from `.weights.h5`.
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial{''.join(path.suffixes)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -64,32 +68,51 @@ def writing_file(path: str | Path) -> Iterator[Path]:
 def writing_folder(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield a new folder beside `path` to fill; it takes the place of `path` on success.
 
-    A kill at any moment leaves the old folder or the new one. On replacing, the old folder is
-    renamed aside first; `recover_folder` undoes a kill between the two renames.
+    A kill at any moment leaves the old folder or the new one: the two are exchanged in one step.
+    Where the file system cannot do that, the old folder is renamed aside first, and
+    `recover_folder` undoes a kill between the two renames.
 
     Raises:
         OutputError: `path` exists and `overwrite` is false, or cannot be written to.
     """
     path = Path(path)
-    recover_folder(path)
-    refuse_existing(path, overwrite=overwrite)
-    if path.exists() and not path.is_dir():
-        raise OutputError(f"expected a folder, found a file at {path}; choose another path")
     try:
+        recover_folder(path)
+        refuse_existing(path, overwrite=overwrite)
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"expected a folder, found a file at {path}; choose another path")
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
         try:
             beside.chmod(0o777 & ~_umask())
             yield beside
-            if path.exists():
-                path.rename(_aside(path))
-            beside.rename(path)
-            shutil.rmtree(_aside(path), ignore_errors=True)
+            _take_place(beside, path)
         finally:
+            # After an exchange this is the old folder.
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
-        recover_folder(path)
+        with suppress(OSError):
+            recover_folder(path)
         raise output_error(path, error) from error
+
+
+def _take_place(beside: Path, path: Path) -> None:
+    if not path.exists():
+        beside.rename(path)
+    elif not _exchange(beside, path):
+        path.rename(_aside(path))
+        beside.rename(path)
+        shutil.rmtree(_aside(path), ignore_errors=True)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two paths in one step (Linux `renameat2`); false where that is not possible."""
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    return renameat2(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0
 
 
 def recover_folder(path: str | Path) -> None:

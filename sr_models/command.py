@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sr_models.atomic import writing_file
-from sr_models.errors import SrError
+from sr_models.errors import OptionError, SrError
 
 EXIT_GATE = 1
 EXIT_UNUSABLE = 2
@@ -39,7 +40,31 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
 
     0 done; 1 a gate was not met; 2 unusable input or output, said in one line on stderr.
     """
-    sys.exit(status_of(lambda: app(args=arguments, standalone_mode=False)))
+    sys.exit(status_of_command(app, sys.argv[1:] if arguments is None else arguments))
+
+
+def status_of_command(app: typer.Typer, arguments: Sequence[Any]) -> int:
+    """Run a command with arguments; its exit status, as `run` has it."""
+    words = [str(argument) for argument in arguments]
+
+    def call() -> Any:
+        try:
+            return app(args=words, standalone_mode=False)
+        except typer.TyperException as error:
+            raise OptionError(_usage_message(error, words)) from None
+
+    return status_of(call)
+
+
+def _usage_message(error: typer.TyperException, words: Sequence[str]) -> str:
+    reason = error.format_message()
+    option = next((name for name in getattr(getattr(error, "param", None), "opts", ())
+                   if name in words[:-1]), None)  # fmt: skip
+    if option is None:
+        return f"expected a usable command line, found: {reason.rstrip('.')}; see --help"
+    found = words[words.index(option) + 1]
+    reason = reason.split(": ", 1)[-1].rstrip(".").lower()
+    return f"expected a usable {option}, found {found!r} ({reason}); see --help"
 
 
 def status_of(action: Callable[[], Any]) -> int:
@@ -58,9 +83,25 @@ def status_of(action: Callable[[], Any]) -> int:
         return _say(error.format_message(), EXIT_UNUSABLE)
     except (KeyboardInterrupt, typer.Abort):
         return _say("interrupted", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as stop:
+        # So typer and rich leave when the reader of our output has gone, which is no error.
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        _discard_stdout()
         return 0
+    except BrokenPipeError:
+        _discard_stdout()
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        _discard_stdout()
+        return _say("expected room for the output, found a full disk; free some", EXIT_UNUSABLE)
+
+
+def _discard_stdout() -> None:
+    # What is still buffered must not fail again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
 
 
 def _say(message: str, status: int) -> int:
@@ -104,14 +145,23 @@ def write_json(value: Any, target: str | None) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table on stdout, numbers to the right; as wide as it needs where there is no terminal."""
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    # No markup: a folder may be called "[red]".
+    console = Console(width=None if sys.stdout.isatty() else 200, markup=False)
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
-        numeric = all(isinstance(row[index], (int, float)) for row in rows) and bool(rows)
+        numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console.print(table)
+
+
+def _is_number(cell: Any) -> bool:
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 @contextmanager

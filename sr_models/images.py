@@ -51,6 +51,20 @@ def list_images(folder: str | Path) -> list[Path]:
     return found
 
 
+def subfolder_of(path: Path, folder: str | Path) -> str:
+    """Name of the subfolder of `folder` that a picture lies in, however deep, or its own name."""
+    inside = path.relative_to(folder).parts
+    return inside[0] if len(inside) > 1 else Path(folder).resolve().name
+
+
+def list_images_by_folder(folder: str | Path) -> dict[str, list[Path]]:
+    """The pictures of `list_images` by `subfolder_of`, sorted."""
+    groups: dict[str, list[Path]] = {}
+    for path in list_images(folder):
+        groups.setdefault(subfolder_of(path, folder), []).append(path)
+    return dict(sorted(groups.items()))
+
+
 def _to_eight_bit_rgb(picture: Image.Image, path: Path) -> Image.Image:
     if picture.mode.startswith("I"):
         # 16-bit grey. Code 65535 is white, hence 257 and not 256.
@@ -91,8 +105,9 @@ def load_image(path: str | Path, *, minimum_side: int = 1) -> np.ndarray:
     path = Path(path)
     try:
         with warnings.catch_warnings():
-            # The size is checked below, against one limit, before a pixel is decoded.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # The size is checked below, against one limit, before a pixel is decoded; of other
+            # damage Pillow warns before it raises, and one line is enough.
+            warnings.simplefilter("ignore")
             with Image.open(path) as picture:
                 width, height = picture.size
                 if width * height > MAX_PIXELS:
@@ -116,8 +131,12 @@ def load_image(path: str | Path, *, minimum_side: int = 1) -> np.ndarray:
             "change its permissions"
         ) from None
     except (Image.DecompressionBombError, UnidentifiedImageError) as error:
-        size = path.stat().st_size
-        what = "an empty file" if size == 0 else f"{error}".split(":")[0]
+        if isinstance(error, Image.DecompressionBombError):
+            raise PictureError(
+                f"expected at most {MAX_PIXELS / 1e6:.0f} megapixels, found far more in {path}; "
+                "reduce or crop the picture"
+            ) from None
+        what = "an empty file" if path.stat().st_size == 0 else "a file of another kind"
         raise PictureError(
             f"expected a picture, found {what}: {path}; remove or replace it"
         ) from None

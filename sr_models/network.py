@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import typing
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from sr_models.atomic import writing_file
 from sr_models.errors import WeightsError
 from sr_models.presets import Preset, get_preset
 from sr_models.registry import get_family
@@ -76,6 +78,24 @@ def weights_sha256(model) -> str:
     return digest.hexdigest()
 
 
+def save_trunk(trunk, path: str | Path) -> None:
+    """Write a trunk's weights to a `.weights.h5` file, which is the old one or the new one.
+
+    Raises:
+        OutputError: The place cannot be written to, or the disk is full.
+    """
+    # By way of a .keras archive, which holds the very same file but is written by Python: where
+    # HDF5 writes to a full disk itself, the process dies of a segmentation fault.
+    with writing_file(path) as beside:
+        archive = beside.with_suffix(".keras")
+        try:
+            trunk.save(archive)
+            with zipfile.ZipFile(archive) as members:
+                beside.write_bytes(members.read("model.weights.h5"))
+        finally:
+            archive.unlink(missing_ok=True)
+
+
 def load_trunk(preset: Preset, *, weights: str | Path | None = None):
     """The deployed-form trunk with weights from a file, by default the shipped ones.
 
@@ -91,8 +111,9 @@ def load_trunk(preset: Preset, *, weights: str | Path | None = None):
     trunk = build_trunk(preset)
     try:
         trunk.load_weights(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0][:160]
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        # h5py raises RuntimeError for a damaged index.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise WeightsError(
             f"expected weights of {preset.name}, found a damaged file or another network's: "
             f"{path} ({reason}); train again or take the shipped weights"

@@ -22,6 +22,7 @@ class Preset:
         config: Keywords of the family's configuration (with `scale`).
         description: One line for a list.
         recipe: Keywords of `sr_models.training.Recipe` that differ from its defaults.
+        parameters: Number of weights of the deployed form, so that a list needs no network.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Preset:
     config: dict[str, Any]
     description: str
     recipe: dict[str, Any] = field(default_factory=dict)
+    parameters: int | None = None
 
     @property
     def scale(self) -> int:
@@ -52,7 +54,8 @@ _PRESETS = [
         family="xlsr",
         config={"scale": 3},
         description="XLSR, 22 K parameters, the network of the CFQP authors",
-        recipe={"steps": 100_000},
+        recipe={"steps": 50_000},
+        parameters=21_947,
     ),
 ]
 

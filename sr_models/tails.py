@@ -29,20 +29,20 @@ def require_tail(tail: str) -> str:
     return tail
 
 
-def _complement(channels: int, *, name: str):
-    """`relu(1 - x)` as a 1x1 convolution with fixed weights."""
-    layer = tf_keras.layers.Conv2D(
-        channels, 1, activation="relu", trainable=False, name=name,
-        kernel_initializer=lambda shape, dtype=None: -np.eye(channels)[None, None].astype("f4"),
-        bias_initializer="ones",
-    )  # fmt: skip
-    return layer
+def _complemented(y, *, channels: int, name: str):
+    """`relu(1 - y)` as a 1x1 convolution with fixed weights."""
+    layer = tf_keras.layers.Conv2D(channels, 1, activation="relu", trainable=False, name=name)
+    complement = layer(y)
+    # Set here and not by an initializer: a saved network could not name that one.
+    layer.set_weights([-np.eye(channels, dtype=np.float32)[None, None], np.ones(channels)])
+    return complement
 
 
 def _last_convolution(trunk):
     """The linear convolution that makes the trunk's output, or `None`."""
     layer = trunk.layers[-1]
-    if isinstance(layer, tf_keras.layers.Conv2D) and layer.activation.__name__ == "linear":
+    # Subclasses (transposed, depthwise) hold other weights than those rewritten here.
+    if type(layer) is tf_keras.layers.Conv2D and layer.activation.__name__ == "linear":
         return layer
     return None
 
@@ -78,8 +78,8 @@ def attach_tail(trunk, tail: str, *, scale: int):
         if _last_convolution(trunk) is not None:
             y = _complemented_last_convolution(trunk)
         else:
-            y = _complement(3 * scale**2, name="tail_complement_low")(y)
-        y = _complement(3 * scale**2, name="tail_complement")(y)
+            y = _complemented(y, channels=3 * scale**2, name="tail_complement_low")
+        y = _complemented(y, channels=3 * scale**2, name="tail_complement")
     y = DepthToSpace(scale, name="depth_to_space")(y)
     if tail == "clip":
         y = ClipByValue(name="tail_clip")(y)

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from sr_models.errors import OptionError, TrainingError
+from sr_models.atomic import output_error, writing_file
+from sr_models.errors import OptionError, OutputError, TrainingError
+from sr_models.images import list_images
 from sr_models.patches import Pair, PatchSampler, load_pairs, split_validation
 from sr_models.presets import Preset
 
@@ -58,6 +60,9 @@ class Recipe:
         for name in ("steps", "batch_size", "patch_size", "candidates", "validation_interval"):
             if getattr(self, name) < 1:
                 raise OptionError(f"expected {name} of at least 1, found {getattr(self, name)}")
+        for name in ("warmup_steps", "validation_pictures", "seed"):
+            if getattr(self, name) < 0:
+                raise OptionError(f"expected {name} of at least 0, found {getattr(self, name)}")
         if not 0.0 < self.learning_rate < 1.0:
             raise OptionError(f"expected learning_rate in 0..1, found {self.learning_rate}")
 
@@ -156,9 +161,7 @@ class Trainer:
             model=self.trunk, optimizer=self.optimizer, averages=self.averages, step=self.step,
             best_psnr_db=self.best_psnr_db, best_step=self.best_step,
         )  # fmt: skip
-        self.checkpoints = tf.train.CheckpointManager(
-            checkpoint, str(self.run_dir / "checkpoints"), max_to_keep=2
-        )
+        self.checkpoints = _checkpoint_manager(checkpoint, self.run_dir / "checkpoints")
         self._train_step = tf.function(self._one_step)
 
     def _one_step(self, low, high, rate):
@@ -180,30 +183,65 @@ class Trainer:
         return loss
 
     def resume(self) -> int:
-        """Go back to the newest checkpoint, if there is one; the step to go on from."""
+        """Go back to the newest checkpoint, if there is one; the step to go on from.
+
+        Raises:
+            TrainingError: The folder holds another run, or the checkpoint is damaged.
+        """
+        import tensorflow as tf
+
+        newest = self._newest_checkpoint()
         recorded = self.run_dir / "recipe.json"
         wanted = {"preset": self.preset.name, **_without_length(self.recipe)}
-        if recorded.exists():
-            found = json.loads(recorded.read_text())
-            differing = sorted(key for key in wanted if found.get(key) != wanted[key])
-            if differing:
-                raise TrainingError(
-                    f"expected the recipe that {self.run_dir} was begun with, found another "
-                    f"{', '.join(differing)}; give the same options or another --run-dir"
-                )
-        recorded.write_text(json.dumps(wanted, indent=2) + "\n")
-        if self.checkpoints.latest_checkpoint:
-            try:
-                self.checkpoints.checkpoint.restore(
-                    self.checkpoints.latest_checkpoint
-                ).assert_consumed()
-            except (AssertionError, ValueError, Exception) as error:
-                raise TrainingError(
-                    f"expected a whole checkpoint, found a damaged one: "
-                    f"{self.checkpoints.latest_checkpoint} ({str(error).splitlines()[0][:120]}); "
-                    "delete it to go on from the one before"
-                ) from error
+        if newest is None:
+            with writing_file(recorded) as path:
+                path.write_text(json.dumps(wanted, indent=2) + "\n")
+            return 0
+        found = _recorded_recipe(recorded)
+        differing = sorted(key for key in wanted if found.get(key) != wanted[key])
+        if differing:
+            raise TrainingError(
+                f"expected the recipe that {self.run_dir} was begun with, found another "
+                f"{', '.join(differing)}; give the same options or another --run-dir"
+            )
+        try:
+            self.checkpoints.checkpoint.restore(str(newest)).assert_consumed()
+        except (
+            AssertionError, LookupError, RuntimeError, ValueError, tf.errors.OpError,
+        ) as error:  # fmt: skip
+            # AssertionError: variables are missing. ValueError: of another shape. The others are
+            # what TensorFlow's reader makes of broken, short and absent files.
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+            # Else it goes on to list every variable not restored, when the process ends.
+            tf.get_logger().setLevel("ERROR")
+            raise TrainingError(
+                f"expected a whole checkpoint, found a damaged one: {newest} ({reason}); "
+                f"delete {newest}.* to go on from the one before"
+            ) from error
         return int(self.step.numpy())
+
+    def _newest_checkpoint(self) -> Path | None:
+        # The folder is asked and not TensorFlow's own list of it, which may name deleted files
+        # and, where it is damaged itself, would let a run begin anew without a word. The index
+        # is the last file of a checkpoint to be written.
+        steps = [
+            int(path.stem.removeprefix("ckpt-"))
+            for path in (self.run_dir / "checkpoints").glob("ckpt-*.index")
+            if path.stem.removeprefix("ckpt-").isdigit()
+        ]
+        return self.run_dir / "checkpoints" / f"ckpt-{max(steps)}" if steps else None
+
+    def _save_checkpoint(self, step: int) -> None:
+        import tensorflow as tf
+
+        try:
+            self.checkpoints.save(checkpoint_number=step)
+        except (OSError, tf.errors.OpError) as error:
+            reason = str(error).split("; ")[-1].splitlines()[0][:120].lower()
+            raise OutputError(
+                f"expected to write a checkpoint to {self.run_dir}, found: {reason}; the one "
+                "before is kept: make room and run the same command again to go on"
+            ) from error
 
     def _averaged_trunk(self):
         """The deployed form with the averaged weights."""
@@ -222,6 +260,7 @@ class Trainer:
         """PSNR (RGB, pooled over all crops) of the averaged weights; keeps the best on disk."""
         import tensorflow as tf
 
+        from sr_models.network import save_trunk
         from sr_models.tails import attach_tail
 
         trunk = self._averaged_trunk()
@@ -234,9 +273,7 @@ class Trainer:
             count += high.size
         psnr_db = 10.0 * math.log10(255.0**2 * count / max(squares, 1e-9))
         if psnr_db > float(self.best_psnr_db.numpy()):
-            beside = self.run_dir / "writing.weights.h5"
-            trunk.save_weights(beside)
-            beside.replace(self.best_weights)
+            save_trunk(trunk, self.best_weights)
             self.best_psnr_db.assign(psnr_db)
             self.best_step.assign(self.step)
         return psnr_db
@@ -260,6 +297,29 @@ class Trainer:
 
         return tf.data.Dataset.range(first, recipe.steps).map(draw).prefetch(8)
 
+    def _log(self, entry: dict[str, Any]) -> None:
+        path = self.run_dir / "log.jsonl"
+        try:
+            with path.open("a") as log:
+                log.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise output_error(path, error) from error
+
+    def _logged_loss(self) -> float:
+        # From the log, since a run that was complete already does no step of its own.
+        try:
+            lines = (self.run_dir / "log.jsonl").read_text().splitlines()
+            return float(json.loads(lines[-1])["loss"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return math.nan
+
+    def _not_finite(self, what: str, value: float, step: int) -> TrainingError:
+        return TrainingError(
+            f"expected a finite {what}, found {value} at step {step}; the last good checkpoint and "
+            f"best weights in {self.run_dir} are kept: train with a smaller --learning-rate in "
+            "another --run-dir"
+        )
+
     def run(
         self,
         sampler: PatchSampler,
@@ -271,27 +331,25 @@ class Trainer:
         """Train to the end of the recipe, or until a signal asks to stop."""
         recipe, started, losses = self.recipe, time.monotonic(), []
         first = int(self.step.numpy())
-        with StopSignal() as stop, (self.run_dir / "log.jsonl").open("a") as log:
+        with StopSignal() as stop:
             for step, (low, high) in enumerate(self.batches(sampler, first), start=first):
                 rate = np.float32(recipe.learning_rate_at(step))
                 losses.append(float(self._train_step(low, high, rate)))
                 if not math.isfinite(losses[-1]):
-                    raise TrainingError(
-                        f"expected a finite loss, found {losses[-1]} at step {step}; the last "
-                        f"checkpoint in {self.run_dir} is kept: go on from it with a smaller "
-                        "--learning-rate and another --run-dir"
-                    )
+                    raise self._not_finite("loss", losses[-1], step)
                 on_step(step + 1, losses[-1])
                 last = step + 1 == recipe.steps
                 if (step + 1) % recipe.validation_interval == 0 or last or stop.name:
                     psnr_db = self.validate(crops)
-                    self.checkpoints.save(checkpoint_number=step + 1)
+                    if not math.isfinite(psnr_db):
+                        # The last update broke the weights; a checkpoint of them is no use.
+                        raise self._not_finite("validation PSNR", psnr_db, step)
+                    self._save_checkpoint(step + 1)
                     recent = float(np.mean(losses[-recipe.validation_interval :]))
-                    entry = {"step": step + 1, "loss": recent, "validation_psnr_db": psnr_db,
-                             "learning_rate": float(rate),
-                             "seconds": time.monotonic() - started}  # fmt: skip
-                    log.write(json.dumps(entry) + "\n")
-                    log.flush()
+                    self._log(
+                        {"step": step + 1, "loss": recent, "validation_psnr_db": psnr_db,
+                         "learning_rate": float(rate), "seconds": time.monotonic() - started}
+                    )  # fmt: skip
                     on_validation(step + 1, psnr_db)
                 if stop.name:
                     break
@@ -300,15 +358,39 @@ class Trainer:
             best_step=int(self.best_step.numpy()),
             validation_psnr_db=float(self.best_psnr_db.numpy()),
             steps=int(self.step.numpy()),
-            loss=float(np.mean(losses[-recipe.validation_interval :])) if losses else math.nan,
+            loss=self._logged_loss(),
             seconds=time.monotonic() - started,
             stopped_by=stop.name,
         )
 
 
+def _checkpoint_manager(checkpoint, folder: Path):
+    import tensorflow as tf
+
+    try:
+        return tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
+    except ValueError:
+        # Its list of checkpoints is damaged, which costs nothing: the folder itself is asked.
+        (folder / "checkpoint").unlink()
+        return tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
+
+
 def _without_length(recipe: Recipe) -> dict[str, Any]:
     """The recipe as data, less the number of steps, which may be changed while a run lasts."""
     return json.loads(json.dumps({k: v for k, v in asdict(recipe).items() if k != "steps"}))
+
+
+def _recorded_recipe(path: Path) -> dict[str, Any]:
+    try:
+        recipe = json.loads(path.read_text())
+        if not isinstance(recipe, dict):
+            raise ValueError("no JSON object")
+    except (OSError, ValueError) as error:
+        raise TrainingError(
+            f"expected the recipe of the run beside its checkpoints, found {path} missing or "
+            "damaged; take another --run-dir"
+        ) from error
+    return recipe
 
 
 def recipe_for(preset: Preset, **changes) -> Recipe:
@@ -324,6 +406,7 @@ def train(
     data: str | Path,
     run_dir: str | Path,
     on_picture: Callable[[int, int], None] = lambda done, total: None,
+    on_data: Callable[[list[Pair], list[Pair]], None] = lambda training, held: None,
     on_step: Callable[[int, float], None] = lambda step, loss: None,
     on_validation: Callable[[int, float], None] = lambda step, psnr_db: None,
 ) -> TrainingResult:
@@ -335,6 +418,7 @@ def train(
         data: Folder of ground-truth pictures. Some are held back for validation.
         run_dir: Folder of the run, made if missing.
         on_picture: Called while pictures are loaded, with the number done and the total.
+        on_data: Called once before the first step with the pictures trained on and held back.
         on_step: Called after each step with the number of steps done and the loss.
         on_validation: Called after each validation with the step and the PSNR in dB.
 
@@ -344,15 +428,14 @@ def train(
     Raises:
         PictureError: The data folder is unusable.
         TrainingError: The loss is not finite, or the run folder holds another run.
+        OutputError: The run folder cannot be written to, or the disk is full.
     """
+    list_images(data)  # A wrong folder is said before a run folder is made.
     run_dir = Path(run_dir)
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TrainingError(
-            f"expected a folder to write to, found {run_dir}: {error.strerror}; "
-            "choose another --run-dir"
-        ) from error
+        raise output_error(run_dir, error) from error
     trainer = Trainer(preset, recipe, run_dir=run_dir)
     trainer.resume()
     pairs = load_pairs(
@@ -363,5 +446,6 @@ def train(
         training, scale=preset.scale, batch_size=recipe.batch_size, patch_size=recipe.patch_size,
         intensities=recipe.intensities, candidates=recipe.candidates, seed=recipe.seed,
     )  # fmt: skip
+    on_data(training, held)
     crops = validation_crops(held or training[:1], scale=preset.scale)
     return trainer.run(sampler, crops, on_step=on_step, on_validation=on_validation)

@@ -1,0 +1,173 @@
+"""The command `sr-export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sr_models.command import GateNotMet, new_app, print_table, run, say, write_json
+from sr_models.native_output import import_tensorflow_quietly
+
+app = new_app("Convert a network to a clip-free full-integer .tflite, and read such files.")
+
+JsonOption = Annotated[
+    str | None, typer.Option("--json", help="Write the result as JSON to a path, or - for stdout.")
+]
+
+
+@app.command()
+def model(
+    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")],
+    out: Annotated[Path, typer.Option(help="Folder to write: model.tflite and manifest.json.")],
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder of calibration pictures. [default: scikit-image's pictures]"),
+    ] = None,
+    height: Annotated[int, typer.Option(help="Input height in pixels.")] = 360,
+    width: Annotated[int, typer.Option(help="Input width in pixels.")] = 640,
+    method: Annotated[str, typer.Option(help="cfqp or natural.")] = "cfqp",
+    tail: Annotated[str, typer.Option(help="relu, none, clip or conv_clip.")] = "relu",
+    io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
+    precision: Annotated[str, typer.Option(help="int8 or float32.")] = "int8",
+    pure: Annotated[
+        bool, typer.Option("--pure", help="Let the pictures alone decide every range.")
+    ] = False,
+    calibrator: Annotated[
+        str, typer.Option(help="graph, or converter for the TFLite converter's own.")
+    ] = "graph",
+    taming: Annotated[str, typer.Option(help="contrast, intensity, blur or select.")] = "contrast",
+    anchors: Annotated[bool, typer.Option(help="Add pictures that span the input.")] = True,
+    pictures: Annotated[int, typer.Option(help="Number of calibration tiles.")] = 64,
+    tile_side: Annotated[int, typer.Option(help="Side of a tile in input pixels.")] = 96,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of tiles.")] = 0,
+    minimum_fidelity_db: Annotated[
+        float, typer.Option(help="Reject a file less faithful to the float network.")
+    ] = 30.0,
+    weights: Annotated[
+        Path | None, typer.Option(help="A .weights.h5 file instead of the shipped one.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing folder.")
+    ] = False,
+    keep_rejected: Annotated[
+        bool, typer.Option("--keep-rejected", help="Write a failed file as rejected.tflite.")
+    ] = False,
+    json: JsonOption = None,
+):
+    """Export a network as a clip-free, full-integer .tflite file.
+
+    The file is audited and compared with the float network before it is written.
+
+    Examples:
+
+      sr-export model xlsr_x3 --out phone
+
+      sr-export model xlsr_x3 --out phone --images photos --io int8 --height 270 --width 480
+
+      sr-export model xlsr_x3 --out twin --tail clip --method natural --calibrator converter
+    """
+    from sr_models.atomic import refuse_existing
+
+    refuse_existing(out, overwrite=overwrite)
+    import_tensorflow_quietly()
+    from export.pipeline import ExportSettings, export_model
+
+    settings = ExportSettings(
+        height=height, width=width, method=method, tail=tail, io=io, precision=precision,
+        pure=pure, calibrator=calibrator, pictures=pictures, tile_side=tile_side, taming=taming,
+        anchors=anchors, seed=seed, minimum_fidelity_db=minimum_fidelity_db,
+    )  # fmt: skip
+    result = export_model(
+        name, settings, out=out, images=images, weights=weights, overwrite=overwrite,
+        keep_rejected=keep_rejected, on_stage=say,
+    )  # fmt: skip
+    write_json(result.manifest, json)
+    if json != "-":
+        print_table(
+            f"{out}/model.tflite", ["property", "value"],
+            [
+                *_audit_rows(result.audit),
+                ["calibration pictures", _dataset_summary(result.dataset)],
+                ["fidelity to float", f"{result.fidelity.psnr_db:.2f} dB on "
+                 f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})"],
+            ],
+        )  # fmt: skip
+
+
+@app.command()
+def inspect(
+    files: Annotated[list[Path], typer.Argument(help="One or more .tflite files.")],
+    fail_on: Annotated[
+        str | None,
+        typer.Option(help="Exit with 1 on: clip, contract, float (separated by commas)."),
+    ] = None,
+    json: JsonOption = None,
+):
+    """Say what .tflite files really hold: operators, clips, types, the pixel contract.
+
+    Examples:
+
+      sr-export inspect model.tflite
+
+      sr-export inspect model.tflite --fail-on clip,contract --json -
+    """
+    from export.audit import audit_model
+    from sr_models.errors import OptionError
+
+    gates = {
+        "clip": lambda audit: bool(audit.clip_ops),
+        "contract": lambda audit: not audit.pixel_contract.holds,
+        "float": lambda audit: not audit.full_integer,
+    }
+    wanted = [gate.strip() for gate in fail_on.split(",")] if fail_on else []
+    for gate in wanted:
+        if gate not in gates:
+            raise OptionError(f"expected gates of {', '.join(gates)}, found {gate!r}")
+    audits = {str(path): audit_model(path) for path in files}
+    data = {path: audit.to_json() for path, audit in audits.items()}
+    write_json(data if len(files) > 1 else next(iter(data.values())), json)
+    if json != "-":
+        for path, audit in audits.items():
+            print_table(path, ["property", "value"], _audit_rows(audit))
+    failed = [f"{path}: {g}" for path, a in audits.items() for g in wanted if gates[g](a)]
+    if failed:
+        raise GateNotMet(f"not met: {', '.join(failed)}")
+
+
+def _audit_rows(audit) -> list[list[str]]:
+    def tensor(info):
+        quantization = "" if info.scale is None else f", scale {info.scale:.6g}"
+        zero = "" if info.zero_point is None else f", zero point {info.zero_point}"
+        return f"{info.name}: {info.dtype} {list(info.shape)}{quantization}{zero}"
+
+    clips = ", ".join(
+        f"{c['op']} at {c['height']}x{c['width']}x{c['channels']}" for c in audit.clip_ops
+    )
+    contract = audit.pixel_contract
+    return [
+        ["operators", ", ".join(f"{n} {op}" for op, n in audit.ops.items())],
+        ["full integer", "yes" if audit.full_integer else f"no ({audit.float_tensors} float)"],
+        ["clip operators", clips or "none"],
+        ["pixel contract", "holds" if contract.holds else "; ".join(contract.reasons)],
+        *[["input", tensor(info)] for info in audit.inputs],
+        *[["output", tensor(info)] for info in audit.outputs],
+        ["size", f"{audit.size_bytes / 1000:.1f} kB"],
+        ["sha256", audit.sha256],
+    ]
+
+
+def _dataset_summary(dataset) -> str:
+    counts = [
+        f"{dataset.count(status)} {status}"
+        for status in ("natural", "kept", "tamed", "anchor", "dropped")
+        if dataset.count(status)
+    ]
+    low, high = dataset.output_range
+    return f"{', '.join(counts)}; float outputs {low:.4f}..{high:.4f}"
+
+
+def main() -> None:
+    """Entry point of `sr-export`."""
+    run(app)

@@ -1,0 +1,77 @@
+"""The manifest beside an exported file: everything needed to make it again and to trust it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from export.audit import Audit
+from export.fidelity import Fidelity
+from export.ranges import TensorRanges
+from representative_data.dataset import RepresentativeDataset
+from sr_models.presets import Preset
+
+if TYPE_CHECKING:
+    from export.pipeline import ExportSettings
+
+SCHEMA_VERSION = 1
+_TOOLS = (
+    "clip-free-sr", "tensorflow", "tf-keras", "ai-edge-litert", "numpy", "pillow", "scikit-image",
+)  # fmt: skip
+
+
+def tool_versions() -> dict[str, str | None]:
+    """Versions of the packages that decide what a file looks like; `None` where one is absent."""
+    versions: dict[str, str | None] = {}
+    for tool in _TOOLS:
+        try:
+            versions[tool] = metadata.version(tool)
+        except metadata.PackageNotFoundError:
+            versions[tool] = None
+    return versions
+
+
+def build_manifest(
+    preset: Preset,
+    settings: ExportSettings,
+    *,
+    weights_sha256: str,
+    model_file: str,
+    dataset: RepresentativeDataset,
+    ranges: TensorRanges | None,
+    audit: Audit,
+    fidelity: Fidelity,
+    held_out: list[dict[str, str]],
+    failures: list[str],
+) -> dict[str, Any]:
+    """The manifest as plain data; the same inputs and versions give the same manifest.
+
+    Args:
+        preset: The network.
+        settings: Every flag of the export.
+        weights_sha256: Hash of the weights (`sr_models.network.weights_sha256`).
+        model_file: Name of the file in the folder.
+        dataset: The representative dataset with its history.
+        ranges: The ranges written into the file; `None` where the converter found its own.
+        audit: What was read back from the file.
+        fidelity: How it compares with the float network.
+        held_out: Name and hash of the pictures that fidelity was measured on.
+        failures: Why the file was rejected; empty for an accepted one.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "network": {
+            "name": preset.name, "family": preset.family, "config": preset.config,
+            "scale": preset.scale, "tail": settings.tail, "weights_sha256": weights_sha256,
+        },
+        "settings": asdict(settings),
+        "model": {"file": model_file, "sha256": audit.sha256, "size_bytes": audit.size_bytes},
+        "accepted": not failures,
+        "failures": failures,
+        "audit": audit.to_json(),
+        "fidelity": {**fidelity.to_json(), "held_out": held_out},
+        "ranges": ranges.to_json() if ranges is not None else None,
+        "representative_dataset": dataset.to_json(),
+        "versions": tool_versions(),
+    }  # fmt: skip

@@ -1,0 +1,104 @@
+"""The TFLite interpreters that can be installed, and the delegates they are run with."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from sr_models.errors import ModelFileError, OptionError
+
+# Name of the resolver in the interpreter's `OpResolverType` per delegate name.
+DELEGATES = {
+    "xnnpack": "AUTO",
+    "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "reference": "BUILTIN_REF",
+}
+# Module with the `Interpreter` per package; the first that is installed is taken.
+RUNTIMES = {
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+    "tensorflow": "tensorflow.lite.python.interpreter",
+}
+MAX_THREADS = 256
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """An installed TFLite interpreter.
+
+    Attributes:
+        name: Package it comes from.
+        version: That package's version.
+        interpreter: Its `Interpreter` class.
+        resolvers: Its `OpResolverType` enumeration.
+    """
+
+    name: str
+    version: str
+    interpreter: Any
+    resolvers: Any
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+def find_runtime(names: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
+    """The first installed interpreter of `names`.
+
+    Raises:
+        ModelFileError: None of them is installed.
+    """
+    for name in names:
+        try:
+            module = importlib.import_module(RUNTIMES[name])
+            release = version(name)
+        except (ImportError, PackageNotFoundError):
+            continue
+        return Runtime(name, release, module.Interpreter, module.OpResolverType)
+    raise ModelFileError(
+        f"expected one of {', '.join(names)} to run a .tflite file, found none installed; "
+        "install ai-edge-litert"
+    )
+
+
+def require_delegate(name: str) -> str:
+    """`name` itself; raises `OptionError` for an unknown one."""
+    if name in DELEGATES:
+        return name
+    near = difflib.get_close_matches(name.lower(), DELEGATES, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "; give one of these"
+    raise OptionError(f"expected a delegate of {', '.join(DELEGATES)}, found {name!r}{hint}")
+
+
+def require_threads(threads: int) -> int:
+    """`threads` itself; raises `OptionError` outside of 1..`MAX_THREADS`."""
+    if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+        raise OptionError(f"expected 1 to {MAX_THREADS} threads, found {threads}; change --threads")
+    return threads
+
+
+def with_first_depth_to_space(data: bytes) -> bytes:
+    """The same model with version 1 asked for wherever it uses `DEPTH_TO_SPACE`.
+
+    The reference kernels of ai-edge-litert 2.3 are registered for version 1 of that operator
+    alone, though they compute int8 (version 2) as well: the version says since when a type is
+    allowed, and the kernel does not read it. Without this no int8 super-resolution file could be
+    run on reference kernels.
+
+    Args:
+        data: A flatbuffer that an interpreter has already verified.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    patched = bytearray(data)
+    model = schema.Model.GetRootAs(patched, 0)
+    for index in range(model.OperatorCodesLength()):
+        table = model.OperatorCodes(index)
+        version_field = table._tab.Offset(8)
+        if table.BuiltinCode() == schema.BuiltinOperator.DEPTH_TO_SPACE and version_field:
+            struct.pack_into("<i", patched, table._tab.Pos + version_field, 1)
+    return bytes(patched)

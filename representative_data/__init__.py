@@ -1,0 +1,1 @@
+"""Representative datasets shaped by what the float network outputs (CFQP, reconstructed)."""

@@ -1,0 +1,123 @@
+"""CFQP: clip-free quantization by tamed representative images, reconstructed.
+
+Kalay, Bilecen and Ayazoglu, "Towards Clip-Free Quantized Super-Resolution Networks: How to Tame
+Representative Images", BMVC 2023 (arXiv 2308.11365). Published are the claim and its means: the
+images of the representative dataset are augmented using nothing but the outputs of the float
+network, and clipped activations become needless without retraining. The steps themselves are not
+public. What follows is our reconstruction:
+
+1. probe: run the float network on natural low-resolution pictures and note the output range;
+2. tame: change each picture whose output leaves [0, 1] until it fits (`taming.py`);
+3. anchor: add made pictures so that the inputs still touch 0 and 1 exactly, while the outputs end
+   at 1 (`anchors.py`).
+
+No ground truth and no tensor inside of the network is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from representative_data.anchors import find_anchors
+from representative_data.dataset import Record, RepresentativeDataset
+from representative_data.probe import OutputProber
+from representative_data.taming import TOLERANCE, Taming, tame
+from representative_data.tiles import Tile, require_varied
+from sr_models.errors import CalibrationError
+from sr_models.network import weights_sha256
+
+
+@dataclass(frozen=True)
+class CfqpSettings:
+    """The choices that the paper leaves open.
+
+    Attributes:
+        taming: How pictures are made to fit.
+        anchors: Whether made pictures span the input's range.
+    """
+
+    taming: Taming = Taming()
+    anchors: bool = True
+
+
+def build_natural_dataset(
+    model, tiles: Sequence[Tile], *, network: str, scale: int
+) -> RepresentativeDataset:
+    """The pictures as they are: what everybody calibrates with, and the baseline.
+
+    Args:
+        model: Float network, input and output in 0..1.
+        tiles: Calibration pictures.
+        network: Name of the network, for the record.
+        scale: Its scale factor.
+    """
+    require_varied(tiles)
+    ranges = OutputProber(model)([tile.pixels for tile in tiles])
+    low, high = ranges.minimum.min(axis=1).tolist(), ranges.maximum.max(axis=1).tolist()
+    records = [
+        Record(t.source, t.source_sha256, t.top, t.left, "natural", 1.0, 0.0, 0.0, (a, b), (a, b))
+        for t, a, b in zip(tiles, low, high)
+    ]
+    return RepresentativeDataset(
+        pictures=[tile.pixels for tile in tiles], records=records, method="natural",
+        network=network, weights_sha256=weights_sha256(model), scale=scale,
+    )  # fmt: skip
+
+
+def build_cfqp_dataset(
+    model,
+    tiles: Sequence[Tile],
+    *,
+    network: str,
+    scale: int,
+    settings: CfqpSettings = CfqpSettings(),
+    on_pass: Callable[[int, int], None] = lambda done, total: None,
+) -> RepresentativeDataset:
+    """Tamed pictures and anchors for a float network.
+
+    Args:
+        model: Float, clip-free network, input and output in 0..1.
+        tiles: Natural low-resolution pictures.
+        network: Name of the network, for the record.
+        scale: Its scale factor.
+        settings: The recipe's choices.
+        on_pass: Called after each taming pass with the number of settled pictures and the total.
+
+    Raises:
+        CalibrationError: No picture could be tamed, or no anchor exists.
+    """
+    require_varied(tiles)
+    probe = OutputProber(model)
+    tamed = tame([tile.pixels for tile in tiles], probe, settings.taming, on_pass=on_pass)
+    pictures, records, dropped = [], [], []
+    for tile, result in zip(tiles, tamed):
+        record = Record(
+            tile.source, tile.source_sha256, tile.top, tile.left, result.status, result.gain,
+            result.offset, result.blur_sigma, result.before, result.after,
+        )  # fmt: skip
+        if result.status == "dropped":
+            dropped.append(record)
+        else:
+            pictures.append(result.pixels)
+            records.append(record)
+    if not pictures:
+        worst = max(dropped, key=lambda record: record.output_after[1])
+        raise CalibrationError(
+            "expected pictures whose output can be led into [0, 1], found none: "
+            f"{worst.source} still gives {worst.output_after[0]:.3f}..{worst.output_after[1]:.3f} "
+            f"after {settings.taming.max_passes} passes; give more pictures, another --taming, "
+            "or a network trained on 0..1"
+        )
+    if settings.anchors:
+        # Of the tiles' size: a converter takes one size for all samples.
+        side = tiles[0].pixels.shape[0]
+        for anchor in find_anchors(probe, side=side, tolerance=TOLERANCE):
+            pictures.append(anchor.pixels)
+            records.append(
+                Record(anchor.name, "", 0, 0, "anchor", 1.0, 0.0, 0.0, anchor.output, anchor.output)
+            )
+    return RepresentativeDataset(
+        pictures=pictures, records=records + dropped, method="cfqp", network=network,
+        weights_sha256=weights_sha256(model), scale=scale, settings=asdict(settings),
+    )  # fmt: skip

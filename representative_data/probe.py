@@ -1,0 +1,133 @@
+"""What the float network answers: ranges of its output and of every tensor, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from sr_models.errors import CalibrationError
+from sr_models.graph import points
+
+BATCH_PIXELS = 150_000
+
+
+@dataclass(frozen=True)
+class OutputProbe:
+    """Ranges of the network's output, picture by picture.
+
+    Attributes:
+        minimum: float32 (N, C), least output value per picture and channel, 1.0 is white.
+        maximum: float32 (N, C), greatest.
+    """
+
+    minimum: np.ndarray
+    maximum: np.ndarray
+
+
+@dataclass(frozen=True)
+class LayerProbe:
+    """Ranges of every tensor of the network, picture by picture.
+
+    Attributes:
+        names: Names of the points, P of them, input first.
+        minimum: float32 (N, P).
+        maximum: float32 (N, P).
+    """
+
+    names: tuple[str, ...]
+    minimum: np.ndarray
+    maximum: np.ndarray
+
+    def union(self) -> dict[str, tuple[float, float]]:
+        """Point name -> (minimum, maximum) over all pictures."""
+        low, high = self.minimum.min(axis=0), self.maximum.max(axis=0)
+        return {n: (float(a), float(b)) for n, a, b in zip(self.names, low, high)}
+
+
+class OutputProber:
+    """Runs a network on many pictures and keeps only the ranges of its output."""
+
+    def __init__(self, model):
+        self.model = model
+        self._reduce = tf.function(self._output_range, reduce_retracing=True)
+
+    def _output_range(self, pictures):
+        y = self.model(tf.cast(pictures, tf.float32) / 255.0, training=False)
+        return tf.reduce_min(y, axis=(1, 2)), tf.reduce_max(y, axis=(1, 2))
+
+    def __call__(
+        self,
+        pictures: Sequence[np.ndarray],
+        *,
+        on_batch: Callable[[int, int], None] = lambda done, total: None,
+    ) -> OutputProbe:
+        """Probe uint8 pictures (h, w, 3); those of equal size run together."""
+        minimum, maximum = _in_batches(self._reduce, pictures, on_batch=on_batch)
+        return OutputProbe(minimum, maximum)
+
+
+def probe_layers(
+    model,
+    pictures: Sequence[np.ndarray],
+    *,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
+) -> LayerProbe:
+    """The range of every tensor of the network on each picture.
+
+    The float Keras graph is observed, not the TFLite calibrator's graph: that one runs on one
+    thread and records an in-place ADD's output as its first operand's range
+    (github.com/tensorflow/tensorflow/issues/127842).
+
+    Args:
+        model: Functional Keras network, input in 0..1.
+        pictures: uint8 (h, w, 3), RGB.
+        on_batch: Called with the number of pictures done and the total.
+
+    Raises:
+        CalibrationError: A tensor is not finite.
+    """
+    graph = points(model)
+    watched = tf_keras.Model(model.input, [point.tensor for point in graph.values()])
+
+    @tf.function(reduce_retracing=True)
+    def reduce(batch):
+        tensors = watched(tf.cast(batch, tf.float32) / 255.0, training=False)
+        axes = [tuple(range(1, len(t.shape))) for t in tensors]
+        return (
+            tf.stack([tf.reduce_min(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
+            tf.stack([tf.reduce_max(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
+        )
+
+    minimum, maximum = _in_batches(reduce, pictures, on_batch=on_batch)
+    finite = np.isfinite(minimum).all(axis=0) & np.isfinite(maximum).all(axis=0)
+    if not finite.all():
+        name = list(graph)[int(np.argmin(finite))]
+        raise CalibrationError(
+            f"expected finite values everywhere, found NaN or infinity in tensor {name}; "
+            "check the network's weights"
+        )
+    return LayerProbe(tuple(graph), minimum, maximum)
+
+
+def _in_batches(reduce, pictures, *, on_batch) -> tuple[np.ndarray, np.ndarray]:
+    """Apply `reduce` to stacks of equally sized pictures; results in the pictures' order."""
+    by_size: dict[tuple, list[int]] = {}
+    for index, picture in enumerate(pictures):
+        by_size.setdefault(picture.shape, []).append(index)
+    minimum: list = [None] * len(pictures)
+    maximum: list = [None] * len(pictures)
+    done = 0
+    for shape, members in by_size.items():
+        step = max(1, BATCH_PIXELS // (shape[0] * shape[1]))
+        for first in range(0, len(members), step):
+            part = members[first : first + step]
+            low, high = reduce(tf.constant(np.stack([pictures[i] for i in part])))
+            for index, a, b in zip(part, low.numpy(), high.numpy()):
+                minimum[index], maximum[index] = a, b
+            done += len(part)
+            on_batch(done, len(pictures))
+    return np.stack(minimum), np.stack(maximum)

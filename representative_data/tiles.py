@@ -1,0 +1,123 @@
+"""Low-resolution calibration pictures, cut to one size so that they run in batches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sr_models.degradation import crop_to_multiple, degrade
+from sr_models.errors import CalibrationError, OptionError
+from sr_models.images import list_images, load_image
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A piece of a low-resolution picture.
+
+    Attributes:
+        source: File name of the picture it was cut from.
+        source_sha256: SHA-256 of that file.
+        top: Row of its upper edge in the low-resolution picture, in pixels.
+        left: Column of its left edge, in pixels.
+        pixels: uint8 (h, w, 3), RGB, 0..255.
+    """
+
+    source: str
+    source_sha256: str
+    top: int
+    left: int
+    pixels: np.ndarray
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def cut_tiles(
+    pictures: Sequence[tuple[str, str, np.ndarray]], *, count: int, side: int, seed: int
+) -> list[Tile]:
+    """Cut `count` tiles, spread evenly over the pictures, at places drawn by the seed.
+
+    The first tile of a picture is its centre. A picture smaller than `side` is mirrored at its
+    edges: all tiles must have one size, for the TFLite calibrator takes the first sample's size
+    for all of them.
+
+    Args:
+        pictures: (name, SHA-256, uint8 (H, W, 3)) of low-resolution pictures.
+        count: How many tiles.
+        side: Height and width of a tile in pixels.
+        seed: Seed of the places.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(pictures))
+    tiles = []
+    for index in range(count):
+        name, sha256, pixels = pictures[order[index % len(pictures)]]
+        beyond = [(0, max(0, side - size)) for size in pixels.shape[:2]]
+        pixels = np.pad(pixels, [*beyond, (0, 0)], mode="symmetric")
+        if index < len(pictures):
+            top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
+        else:
+            top = int(rng.integers(pixels.shape[0] - side + 1))
+            left = int(rng.integers(pixels.shape[1] - side + 1))
+        tiles.append(Tile(name, sha256, top, left, pixels[top : top + side, left : left + side]))
+    return tiles
+
+
+def load_tiles(
+    source: str | Path | Sequence[Path],
+    *,
+    scale: int,
+    count: int = 64,
+    side: int = 96,
+    seed: int = 0,
+    on_picture: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Tile]:
+    """Load pictures, degrade them by the scale factor and cut tiles.
+
+    At most `count` pictures are read, drawn by the seed where there are more.
+
+    Args:
+        source: Folder of full-resolution pictures, or their paths.
+        scale: Scale factor; the pictures are degraded by it. 1 takes them as they are, for
+            pictures that are low-resolution inputs already.
+        count: How many tiles.
+        side: Height and width of a tile in low-resolution pixels.
+        seed: Seed of the choice and the places.
+        on_picture: Called with the number done and the total.
+
+    Raises:
+        PictureError: No pictures, or a damaged one.
+        OptionError: `count` or `side` below what can be used.
+    """
+    if count < 1:
+        raise OptionError(f"expected at least 1 calibration picture, found {count}")
+    if side < 8:
+        raise OptionError(f"expected tiles of at least 8 pixels, found {side}")
+    paths = list_images(source) if isinstance(source, (str, Path)) else list(source)
+    if len(paths) > count:
+        chosen = np.random.default_rng([seed, 1]).permutation(len(paths))[:count]
+        paths = [paths[i] for i in sorted(chosen)]
+    pictures = []
+    for done, path in enumerate(paths, start=1):
+        high = load_image(path, minimum_side=8 * scale)
+        low = degrade(crop_to_multiple(high, scale), scale) if scale > 1 else high
+        pictures.append((path.name, file_sha256(path), low))
+        on_picture(done, len(paths))
+    return cut_tiles(pictures, count=count, side=side, seed=seed)
+
+
+def require_varied(tiles: Sequence[Tile]) -> None:
+    """Raise `CalibrationError` where all tiles together hold a single value."""
+    lowest = min(int(tile.pixels.min()) for tile in tiles)
+    highest = max(int(tile.pixels.max()) for tile in tiles)
+    if lowest == highest:
+        raise CalibrationError(
+            f"expected pictures with content, found nothing but the value {lowest}; "
+            "give photographs"
+        )

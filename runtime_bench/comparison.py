@@ -1,0 +1,208 @@
+"""A candidate file against a baseline: time, pictures, output codes, size, and gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.interpreters import Runner
+from export.pixels import codes_of_pixels, pixels_of_codes
+from runtime_bench.gates import Gates, judge
+from runtime_bench.latency import Entry, Latency, Plan, open_entries, time_entries
+from runtime_bench.quality import Dataset, QualityResult, measure_file
+from runtime_bench.statistics import Comparison, compare_samples
+from sr_models.errors import ModelFileError, OptionError
+
+
+@dataclass(frozen=True)
+class CodeDifference:
+    """How far two files' output pixels are apart on the same random input.
+
+    Attributes:
+        largest: Largest absolute difference of any code, 0..255.
+        differing_fraction: Share of codes that differ at all.
+        samples: Number of codes compared.
+    """
+
+    largest: int
+    differing_fraction: float
+    samples: int
+
+    def to_json(self) -> dict:
+        """The names that `strip` uses for the same figures."""
+        return {
+            "max_abs_code_difference": self.largest,
+            "differing_fraction": self.differing_fraction,
+            "samples": self.samples,
+        }
+
+
+@dataclass(frozen=True)
+class FileComparison:
+    """The whole comparison of two files.
+
+    Attributes:
+        baseline: Latency of the baseline.
+        candidate: Latency of the candidate, timed in the same rounds.
+        speed: Speed-up with its interval and significance.
+        difference: Output code difference.
+        quality: Results on every dataset, the baseline's and the candidate's in turn.
+        gates: Gate name to passed.
+        reasons: What the audit has to say about gates that were not passed.
+    """
+
+    baseline: Latency
+    candidate: Latency
+    speed: Comparison
+    difference: CodeDifference
+    quality: tuple[QualityResult, ...]
+    gates: dict[str, bool]
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def psnr_drops_db(self) -> dict[str, dict[str, float]]:
+        """Dataset to baseline minus candidate, raw reading: `psnr_drop_db` and `psnr_y_drop_db`."""
+        return psnr_drops(self.quality)
+
+    def to_json(self) -> dict:
+        """One flat result; `psnr_drop_db` is that of the dataset where it is largest."""
+        drops = self.psnr_drops_db
+        return {
+            "baseline": self.baseline.to_json(), "candidate": self.candidate.to_json(),
+            **self.speed.to_json(),
+            "psnr_drop_db": largest_drop(drops, "psnr_drop_db"),
+            "psnr_y_drop_db": largest_drop(drops, "psnr_y_drop_db"),
+            "psnr_drops_db": drops,
+            **self.difference.to_json(),
+            "size_ratio": self.candidate.size_bytes / self.baseline.size_bytes,
+            "quality": [result.to_json() for result in self.quality],
+            "gates": self.gates, "gate_reasons": list(self.reasons),
+        }  # fmt: skip
+
+
+def psnr_drops(quality: Sequence[QualityResult]) -> dict[str, dict[str, float]]:
+    """Per dataset, raw PSNR of the first result less that of the second, in dB."""
+    pairs: dict[str, list[QualityResult]] = {}
+    for result in quality:
+        pairs.setdefault(result.dataset, []).append(result)
+    return {
+        name: {
+            "psnr_drop_db": _drop(baseline.raw.psnr_rgb_db, candidate.raw.psnr_rgb_db),
+            "psnr_y_drop_db": _drop(baseline.raw.psnr_y_db, candidate.raw.psnr_y_db),
+        }
+        for name, (baseline, candidate) in pairs.items()
+    }
+
+
+def largest_drop(drops: dict[str, dict[str, float]], key: str) -> float | None:
+    """The worst drop over datasets; `None` where no pictures were given."""
+    return max((drop[key] for drop in drops.values()), default=None)
+
+
+def code_difference(baseline: Runner, candidate: Runner, *, seed: int = 0) -> CodeDifference:
+    """Run two files on the same random pixels and compare their output pixels.
+
+    Both must have one input of the same shape. Eight-bit codes are compared as pixels, so that a
+    uint8 file can stand against an int8 one; float output is saturated and rounded first.
+
+    Raises:
+        ModelFileError: Input or output shapes differ.
+    """
+    shape = baseline.inputs[0].shape
+    if candidate.inputs[0].shape != shape:
+        raise ModelFileError(
+            f"expected input {list(shape)} as in {baseline.model.name}, found "
+            f"{list(candidate.inputs[0].shape)} in {candidate.model.name}; "
+            "give --height and --width"
+        )
+    pixels = np.random.default_rng(seed).integers(0, 256, size=shape, dtype=np.uint8)
+    first, second = (
+        pixels_of_codes(
+            runner.run(codes_of_pixels(pixels, runner.inputs[0])), runner.outputs[0]
+        ).astype(np.int16)
+        for runner in (baseline, candidate)
+    )  # fmt: skip
+    if first.shape != second.shape:
+        raise ModelFileError(
+            f"expected output {list(first.shape)} as from {baseline.model.name}, found "
+            f"{list(second.shape)} from {candidate.model.name}; compare files of one scale factor"
+        )
+    apart = np.abs(first - second)
+    return CodeDifference(int(apart.max()), float((apart > 0).mean()), int(apart.size))
+
+
+def compare_entries(
+    baseline: Entry, candidate: Entry, plan: Plan | None = None, *, gates: Gates | None = None,
+    datasets: Sequence[Dataset] = (), scale: int | None = None,
+    audit: Callable[[str], Any] | None = None, on_step: Callable[..., Any] | None = None,
+) -> FileComparison:  # fmt: skip
+    """Compare two opened files.
+
+    Args:
+        baseline: What is there today.
+        candidate: What shall replace it.
+        plan: Rounds, budget, warm-up and seed of the timing.
+        gates: What the candidate must reach.
+        datasets: Ground-truth pictures; none for a comparison without PSNR.
+        scale: Scale factor that both files must have.
+        audit: Path to audit, for the gates that look into the file; the export package's own by
+            default.
+        on_step: Called with steps done, all steps and a note.
+
+    Raises:
+        OptionError: A PSNR gate without pictures.
+        ModelFileError: Files that cannot be compared.
+    """
+    plan, gates = plan or Plan(), gates or Gates()
+    if gates.max_psnr_drop_db is not None and not datasets:
+        raise OptionError("expected pictures for --max-psnr-drop-db, found none; give --data")
+    difference = code_difference(baseline.runner, candidate.runner, seed=plan.seed)
+    facts = {"max_code_difference": difference.largest}
+    facts["clip_ops"], facts["pixel_contract"], reasons = (
+        _audited(candidate.runner.model.name, audit) if gates.need_audit else ([], True, ())
+    )
+    first, second = time_entries([baseline, candidate], plan, on_step=on_step)
+    speed = compare_samples(first.samples_ms, second.samples_ms, seed=plan.seed)
+    # Last, for it resizes the inputs of both.
+    quality = tuple(
+        measure_file(entry.runner, dataset, scale=scale, on_step=on_step)
+        for dataset in datasets
+        for entry in (baseline, candidate)
+    )
+    facts["psnr_drop_db"] = largest_drop(psnr_drops(quality), "psnr_drop_db")
+    facts |= {"speedup": speed.speedup, "significant": speed.significant}
+    return FileComparison(first, second, speed, difference, quality, judge(gates, facts), reasons)
+
+
+def compare_files(
+    baseline: str | Path, candidate: str | Path, *, plan: Plan | None = None,
+    delegate: str = "xnnpack", threads: int = 1, height: int | None = None,
+    width: int | None = None, **options: Any,
+) -> FileComparison:  # fmt: skip
+    """Open two files alike and `compare_entries`, whose options are passed on."""
+    plan = plan or Plan()
+    first, second = open_entries(
+        [baseline, candidate], delegates=[delegate], threads=[threads], height=height, width=width,
+        seed=plan.seed,
+    )  # fmt: skip
+    return compare_entries(first, second, plan, **options)
+
+
+def _drop(baseline: float, candidate: float) -> float:
+    # Two pictures without any error are infinitely good both.
+    return 0.0 if baseline == candidate else baseline - candidate
+
+
+def _audited(
+    path: str, audit: Callable[[str], Any] | None
+) -> tuple[list, bool, tuple[str, ...]]:  # fmt: skip
+    if audit is None:
+        from export.audit import audit_model as audit
+    found = audit(path)
+    reasons = [f"clip operator: {op}" for op in found.clip_ops]
+    reasons += [str(reason) for reason in found.pixel_contract.reasons]
+    return list(found.clip_ops), bool(found.pixel_contract.holds), tuple(reasons)

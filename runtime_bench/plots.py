@@ -1,0 +1,146 @@
+"""Plots and pictures as data URIs, to be put into a page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+INK, MUTED, GRID = "#1c2733", "#5b6875", "#dde3e9"
+COLOURS = ("#2563a8", "#d9822b", "#2f8f6b", "#8a5bb0", "#c2464e", "#6b7a88")
+_WIDTH_INCHES = 7.2
+
+
+def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Horizontal bars of medians with whiskers from the 5th to the 95th percentile.
+
+    Args:
+        rows: `label`, `median_ms`, `p5_ms`, `p95_ms` each; the first row comes on top.
+
+    Returns:
+        An SVG as a data URI.
+    """
+    figure, axes = _axes(height=0.9 + 0.42 * len(rows))
+    places = np.arange(len(rows))
+    medians = np.array([row["median_ms"] for row in rows], float)
+    whiskers = np.array([
+        [max(0.0, row["median_ms"] - row["p5_ms"]) for row in rows],
+        [max(0.0, row["p95_ms"] - row["median_ms"]) for row in rows],
+    ])  # fmt: skip
+    axes.barh(places, medians, height=0.62, color=_colours(len(rows)), zorder=2)
+    axes.errorbar(
+        medians, places, xerr=whiskers, fmt="none", ecolor=INK, elinewidth=1.2, capsize=4, zorder=3
+    )
+    right = float((medians + whiskers[1]).max())
+    for place, median, whisker in zip(places, medians, whiskers[1]):
+        axes.text(median + whisker + right * 0.015, place, f"{median:.1f}", va="center", color=INK)
+    axes.set_xlim(0, right * 1.12)
+    axes.set_yticks(places, [row["label"] for row in rows], parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlabel("median latency in ms, whiskers 5th to 95th percentile")
+    axes.grid(axis="x", color=GRID, zorder=0)
+    return _svg(figure)
+
+
+def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
+    """PSNR against latency, one labelled point per row; up and left is better.
+
+    Args:
+        rows: `label`, `median_ms`, `psnr_db` each.
+    """
+    figure, axes = _axes(height=4.0)
+    for row, colour in zip(rows, _colours(len(rows))):
+        axes.scatter(row["median_ms"], row["psnr_db"], s=70, color=colour, zorder=3)
+        axes.annotate(
+            row["label"], (row["median_ms"], row["psnr_db"]), xytext=(7, 5), parse_math=False,
+            textcoords="offset points", color=INK,
+        )  # fmt: skip
+    axes.margins(x=0.25, y=0.2)
+    axes.set_xlabel("median latency in ms")
+    axes.set_ylabel("PSNR in dB")
+    axes.grid(color=GRID, zorder=0)
+    return _svg(figure)
+
+
+def histograms(rows: Sequence[tuple[str, np.ndarray]]) -> str:
+    """How often each code 0..255 occurs, one panel per row, on a common logarithmic scale.
+
+    Args:
+        rows: Caption and uint8 codes of any shape.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH_INCHES, 0.6 + 1.25 * len(rows)), layout="constrained")
+    panels = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for panel, (caption, codes), colour in zip(panels, rows, _colours(len(rows))):
+        counts = np.bincount(np.asarray(codes, np.uint8).ravel(), minlength=256)
+        panel.bar(np.arange(256), counts, width=1.0, color=colour)
+        panel.set_yscale("symlog", linthresh=1)
+        panel.set_ylim(bottom=0)
+        panel.set_title(caption, fontsize=9, loc="left", color=INK, parse_math=False)
+        _quiet(panel)
+    panels[-1].set_xlim(-0.5, 255.5)
+    panels[-1].set_xlabel("code", color=MUTED)
+    return _svg(figure)
+
+
+def difference_map(first: np.ndarray, second: np.ndarray, *, gain: int = 8) -> np.ndarray:
+    """Absolute difference of two uint8 pictures of one shape, amplified and saturated.
+
+    Args:
+        first: uint8 (H, W, 3).
+        second: uint8 (H, W, 3).
+        gain: Factor; 8 makes a difference of one code just visible.
+
+    Returns:
+        uint8 (H, W, 3), black where the pictures agree.
+    """
+    apart = np.abs(first.astype(np.int32) - second.astype(np.int32)) * gain
+    return np.minimum(apart, 255).astype(np.uint8)
+
+
+def picture(array: np.ndarray) -> str:
+    """A uint8 (H, W, 3) or (H, W) array as a PNG data URI."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(array)).save(buffer, "PNG", optimize=True)
+    return _data_uri("image/png", buffer.getvalue())
+
+
+def _colours(count: int) -> list[str]:
+    return [COLOURS[index % len(COLOURS)] for index in range(count)]
+
+
+def _axes(*, height: float):
+    # Figure without pyplot: no global state, no window system.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH_INCHES, height), layout="constrained")
+    axes = figure.subplots()
+    _quiet(axes)
+    return figure, axes
+
+
+def _quiet(axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GRID)
+    axes.tick_params(colors=MUTED, length=0, labelsize=9)
+    axes.set_axisbelow(True)
+
+
+def _svg(figure) -> str:
+    import matplotlib
+
+    buffer = io.BytesIO()
+    # An image of its own, not inline markup: identifiers of several plots would collide.
+    with matplotlib.rc_context({"svg.hashsalt": "plots"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return _data_uri("image/svg+xml", buffer.getvalue())
+
+
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"

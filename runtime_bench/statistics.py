@@ -1,0 +1,144 @@
+"""Timing statistics: summaries of one sample, and whether two samples truly differ.
+
+"Faster" needs two witnesses: a Mann-Whitney U test, as airspeed-velocity and google/benchmark use
+it, and a bootstrap interval of the ratio of medians that leaves out 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+SIGNIFICANCE = 0.05
+# Below nine repetitions the U test is not to be relied on (google/benchmark, docs/tools.md).
+LEAST_ROUNDS = 9
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One sample of durations.
+
+    Attributes:
+        runs: Number of timed runs.
+        median_ms: Median, milliseconds.
+        p5_ms: 5th percentile (linear interpolation), milliseconds.
+        p95_ms: 95th percentile, milliseconds.
+        std_ms: Standard deviation (n - 1 in the denominator; 0 for one run), milliseconds.
+    """
+
+    runs: int
+    median_ms: float
+    p5_ms: float
+    p95_ms: float
+    std_ms: float
+
+    def to_json(self) -> dict:
+        """The attributes by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A baseline against a candidate, timed in the same rounds.
+
+    Attributes:
+        speedup: Median of the baseline over median of the candidate; above 1 the candidate wins.
+        low: Lower end of the 95 % bootstrap interval of `speedup`.
+        high: Upper end of that interval.
+        p_value: Two-sided Mann-Whitney U test.
+        significant: Whether test, interval and number of rounds all speak for a difference.
+    """
+
+    speedup: float
+    low: float
+    high: float
+    p_value: float
+    significant: bool
+
+    @property
+    def verdict(self) -> str:
+        """`faster`, `slower` or `no difference shown`, of the candidate."""
+        if not self.significant:
+            return "no difference shown"
+        return "faster" if self.speedup > 1 else "slower"
+
+    def to_json(self) -> dict:
+        """The attributes with the names that a comparison's results use, and the verdict."""
+        return {
+            "speedup": self.speedup, "speedup_low": self.low, "speedup_high": self.high,
+            "p_value": self.p_value, "significant": self.significant, "verdict": self.verdict,
+        }  # fmt: skip
+
+
+def summarize(samples_ms: Sequence[float]) -> Summary:
+    """Median, percentiles and spread of at least one duration in milliseconds."""
+    samples = np.asarray(samples_ms, dtype=np.float64)
+    if samples.size == 0:
+        raise ValueError("cannot summarize no samples")
+    p5, median, p95 = (float(value) for value in np.percentile(samples, (5, 50, 95)))
+    return Summary(
+        runs=int(samples.size), median_ms=median, p5_ms=p5, p95_ms=p95,
+        std_ms=float(samples.std(ddof=1)) if samples.size > 1 else 0.0,
+    )  # fmt: skip
+
+
+def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
+    """p-value of the two-sided Mann-Whitney U test; 1 where all values are the same."""
+    from scipy.stats import mannwhitneyu
+
+    if len({*map(float, first), *map(float, second)}) == 1:
+        return 1.0
+    return float(mannwhitneyu(first, second, alternative="two-sided").pvalue)
+
+
+def bootstrap_ratio(
+    baseline: Sequence[float], candidate: Sequence[float], *, seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> tuple[float, float]:  # fmt: skip
+    """95 % interval of median(baseline) / median(candidate), by a paired block bootstrap.
+
+    Both samples are drawn by the same rounds, so that a drift that touches both cancels, and in
+    blocks of about the cube root of their number (Künsch 1989; the length of Hall, Horowitz and
+    Jing 1995), so that neighbouring rounds may resemble each other.
+
+    Args:
+        baseline: Milliseconds per round.
+        candidate: Milliseconds of the same rounds.
+        seed: Seed of the resampling.
+        resamples: Number of resampled ratios.
+
+    Returns:
+        The 2.5 and 97.5 percentiles of the resampled ratios.
+    """
+    first, second = np.asarray(baseline, float), np.asarray(candidate, float)
+    if first.shape != second.shape or first.size == 0:
+        raise ValueError(f"cannot pair {first.size} with {second.size} rounds")
+    count = first.size
+    length = max(1, round(count ** (1 / 3)))
+    blocks = -(-count // length)
+    rng = np.random.default_rng(seed)
+    ratios = np.empty(resamples)
+    for index in range(resamples):
+        starts = rng.integers(count, size=blocks)
+        # Circular blocks, or the first and last rounds would be drawn less often.
+        rounds = ((starts[:, None] + np.arange(length)) % count).ravel()[:count]
+        ratios[index] = np.median(first[rounds]) / np.median(second[rounds])
+    low, high = np.percentile(ratios, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def compare_samples(
+    baseline: Sequence[float], candidate: Sequence[float], *, seed: int = 0
+) -> Comparison:
+    """Judge two samples in milliseconds that were timed in the same interleaved rounds."""
+    low, high = bootstrap_ratio(baseline, candidate, seed=seed)
+    speedup = float(np.median(baseline) / np.median(candidate))
+    p_value = mann_whitney(baseline, candidate)
+    apart = (low > 1 and speedup > 1) or (high < 1 and speedup < 1)
+    enough = len(baseline) >= LEAST_ROUNDS
+    return Comparison(
+        speedup, low, high, p_value, bool(apart and enough and p_value < SIGNIFICANCE)
+    )

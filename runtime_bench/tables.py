@@ -1,0 +1,118 @@
+"""Measurements as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from runtime_bench.calibration import ObserverTiming
+from runtime_bench.comparison import FileComparison
+from runtime_bench.latency import Latency
+from runtime_bench.machine import Machine
+from runtime_bench.quality import QualityResult
+from sr_models.command import print_table
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Each path to the fewest last parts that tell it from the others."""
+    names = list(dict.fromkeys(names))
+    parts = {name: Path(name).parts or (name,) for name in names}
+    for length in range(1, max(map(len, parts.values()), default=1)):
+        short = {name: str(Path(*parts[name][-length:])) for name in names}
+        if len(set(short.values())) == len(names):
+            return short
+    return {name: name for name in names}
+
+
+def nodes_text(delegated: int | None, total: int | None, partitions: int | None) -> str:
+    """`4/6 in 1`: delegated of all nodes, in how many partitions; `?` where unknown."""
+    if delegated is None or total is None:
+        return "?"
+    return f"{delegated}/{total} in {partitions}"
+
+
+def print_latency(results: Sequence[Latency]) -> None:
+    """One row per file, delegate and number of threads."""
+    names = short_names(result.model for result in results)
+    rows = []
+    for result in results:
+        row = result.to_json()
+        times_ms = (row[f"{name}_ms"] for name in ("median", "p5", "p95", "first", "init"))
+        rows.append([
+            names[result.model], result.delegate, result.threads, row["runs"],
+            *(round(time_ms, 2) for time_ms in times_ms),
+            nodes_text(row["delegated_nodes"], row["total_nodes"], row["partitions"]),
+        ])  # fmt: skip
+    columns = (
+        "file", "delegate", "threads", "runs", "median ms", "p5", "p95", "first", "init",
+        "delegated nodes",
+    )  # fmt: skip
+    print_table("Latency", columns, rows)
+
+
+def print_quality(results: Sequence[QualityResult]) -> None:
+    """One row per file and dataset, raw beside dequantized."""
+    names = short_names(result.model for result in results)
+    rows = [
+        [
+            names[result.model], result.dataset, len(result.images), f"x{result.scale}",
+            round(result.raw.psnr_rgb_db, 2), round(result.raw.psnr_y_db, 2),
+            round(result.raw.ssim_y, 4),
+            round(result.dequantized.psnr_rgb_db, 2), round(result.dequantized.psnr_y_db, 2),
+        ]
+        for result in results
+    ]  # fmt: skip
+    columns = (
+        "file", "dataset", "images", "scale", "PSNR RGB dB", "PSNR Y dB", "SSIM Y",
+        "dequantized RGB dB", "dequantized Y dB",
+    )  # fmt: skip
+    print_table("Quality", columns, rows)
+
+
+def print_comparison(result: FileComparison) -> None:
+    """Times, pictures, differences and gates of a comparison."""
+    print_latency([result.baseline, result.candidate])
+    if result.quality:
+        print_quality(result.quality)
+    speed, difference = result.speed, result.difference
+    rows = [
+        ["speed-up", f"{speed.speedup:.3f} (95 %: {speed.low:.3f} to {speed.high:.3f})"],
+        ["candidate is", f"{speed.verdict} (p = {speed.p_value:.3g})"],
+        ["code difference", f"at most {difference.largest}, {difference.differing_fraction:.2%}"],
+        ["size", f"{result.baseline.size_bytes} -> {result.candidate.size_bytes} bytes"],
+    ]
+    for name, drop in result.psnr_drops_db.items():
+        text = f"{drop['psnr_drop_db']:+.3f} dB RGB, {drop['psnr_y_drop_db']:+.3f} dB Y"
+        rows.append([f"PSNR drop, {name}", text])
+    rows += gate_rows(result.gates)
+    print_table("Candidate against baseline", ("", "found"), rows)
+
+
+def gate_rows(gates: Mapping[str, bool]) -> list[list[str]]:
+    """One row per gate."""
+    return [
+        [f"gate {name.replace('_', '-')}", "passed" if passed else "NOT MET"]
+        for name, passed in gates.items()
+    ]
+
+
+def print_calibration(timing: ObserverTiming) -> None:
+    """Both observers beside the bare network, and the ratio."""
+    row = timing.to_json()
+    rows = [
+        ["observing the float graph (ours)", round(row["observer_ms"], 1), 1.0],
+        ["the converter's calibrator", round(row["calibrator_ms"], 1),
+         round(row["calibrator_over_observer"], 2)],
+        ["bare forward passes, for scale", round(row["forward_ms"], 1),
+         round(row["forward_ms"] / row["observer_ms"], 2)],
+    ]  # fmt: skip
+    title = f"Ranges from {row['pictures']} pictures of {row['tile_side']} pixels"
+    print_table(title, ["way", "median ms", "times ours"], rows)
+
+
+def protocol_lines(machine: Machine, runtime: str) -> list[str]:
+    """What must stand below every table of timings."""
+    versions = ", ".join(f"{name} {value}" for name, value in machine.versions.items() if value)
+    lines = [f"{machine.cpu}, {machine.cores} core(s), {machine.system}; ran on {runtime}"]
+    lines.append(f"Python {machine.python}, {versions}")
+    return lines + ([f"warning: {machine.warning}"] if machine.warning else [])

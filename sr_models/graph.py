@@ -1,0 +1,125 @@
+"""A functional Keras network as a graph of named tensors, and the same network rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from sr_models.layers import DepthToSpace
+
+INPUT = "input"
+
+_PASS_THROUGH = (
+    DepthToSpace, tf_keras.layers.Reshape, tf_keras.layers.Flatten, tf_keras.layers.Permute,
+    tf_keras.layers.Dropout,
+)  # fmt: skip
+_FUSED_ACTIVATIONS = (tf_keras.layers.ReLU,)
+_PRODUCERS = (
+    tf_keras.layers.Conv2D, tf_keras.layers.DepthwiseConv2D, tf_keras.layers.Add,
+)  # fmt: skip
+
+
+@dataclass
+class Point:
+    """One tensor of a network: the input, or what one call of a layer returns.
+
+    Attributes:
+        name: `"input"` or the layer's name (with `:k` for its k-th further call).
+        tensor: The Keras tensor, of shape (N, H, W, C).
+        layer: The layer that makes it; `None` for the input.
+        inputs: Names of the points that the layer reads.
+        consumers: Names of the points made from this one.
+    """
+
+    name: str
+    tensor: Any
+    layer: Any
+    inputs: list[str] = field(default_factory=list)
+    consumers: list[str] = field(default_factory=list)
+
+    @property
+    def passes_through(self) -> bool:
+        """Whether the values are the input's own, only moved."""
+        return isinstance(self.layer, _PASS_THROUGH)
+
+    @property
+    def concatenates(self) -> bool:
+        """Whether several tensors are joined here, which in int8 must share one range."""
+        return isinstance(self.layer, tf_keras.layers.Concatenate)
+
+
+def _nodes(model):
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if not isinstance(node.layer, tf_keras.layers.InputLayer):
+                yield node
+
+
+def points(model) -> dict[str, Point]:
+    """The tensors of a functional model with one input, in the order they are computed."""
+    found = {INPUT: Point(INPUT, model.input, None)}
+    names = {id(model.input): INPUT}
+    for node in _nodes(model):
+        name, again = node.layer.name, 1
+        while name in found:
+            name, again = f"{node.layer.name}:{again}", again + 1
+        inputs = [names[id(t)] for t in tf.nest.flatten(node.input_tensors)]
+        found[name] = Point(name, node.outputs, node.layer, inputs)
+        names[id(node.outputs)] = name
+        for source in inputs:
+            found[source].consumers.append(name)
+    return found
+
+
+def output_name(model) -> str:
+    """The name of the point that is the network's output."""
+    return next(p.name for p in points(model).values() if p.tensor is model.output)
+
+
+def quantized_points(model) -> list[str]:
+    """Names of the tensors that an int8 file stores, each of which needs a range of its own.
+
+    Left out are tensors that a fused ReLU swallows, and inputs of a concatenation, which take
+    over its range.
+    """
+    graph = points(model)
+
+    def is_stored(point: Point) -> bool:
+        consumers = [graph[name] for name in point.consumers]
+        if not consumers:
+            return True
+        if any(consumer.concatenates for consumer in consumers):
+            return False
+        return not (
+            isinstance(point.layer, _PRODUCERS)
+            and all(isinstance(c.layer, _FUSED_ACTIVATIONS) for c in consumers)
+        )
+
+    return [name for name, point in graph.items() if is_stored(point)]
+
+
+def rebuild(model, transform: Callable[[str, Any], Any], *, batch_shape=None):
+    """The same network with `transform(name, tensor)` applied to every point.
+
+    Layers are shared with the original, so weights are too.
+
+    Args:
+        model: Functional Keras model with one input and one output.
+        transform: Returns the tensor that consumers shall read instead.
+        batch_shape: Shape (N, H, W, C) of the new input; the original's by default.
+    """
+    shape = tuple(batch_shape or model.input.shape)
+    picture = tf_keras.Input(batch_shape=shape, name=model.input.name)
+    replaced = {id(model.input): transform(INPUT, picture)}
+    names = {id(point.tensor): name for name, point in points(model).items()}
+    for node in _nodes(model):
+        arguments, keywords = tf.nest.map_structure(
+            lambda value: replaced.get(id(value), value), (node.call_args, node.call_kwargs)
+        )
+        result = node.layer(*arguments, **keywords)
+        replaced[id(node.outputs)] = transform(names[id(node.outputs)], result)
+    return tf_keras.Model(picture, replaced[id(model.output)], name=model.name)

@@ -1,0 +1,72 @@
+"""What the tests of all packages share: small pictures, a small network, another interpreter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+from PIL import Image
+
+import sr_models
+from sr_models.presets import Preset
+
+# No deadline: a busy machine must not fail a property. The same examples on every run.
+hypothesis.settings.register_profile("repeatable", deadline=None, max_examples=40, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def photographs() -> dict[str, np.ndarray]:
+    """Photographs from scikit-image's wheel, uint8 (H, W, 3), RGB."""
+    from skimage import data
+
+    return {name: getattr(data, name)() for name in ("astronaut", "chelsea", "coffee", "rocket")}
+
+
+@pytest.fixture(scope="session")
+def picture_folder(photographs, tmp_path_factory) -> Path:
+    """A folder of four PNG crops of 108x144 pixels; not to be written to."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for name, picture in photographs.items():
+        Image.fromarray(picture[100:208, 120:264]).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_preset() -> Preset:
+    """An XLSR x3 of a quarter of the width, which builds and trains in moments."""
+    config = {"scale": 3, "width": 8, "blocks": 2, "skip_width": 4, "merge_width": 8}
+    return Preset("tiny_x3", "xlsr", config, "for tests")
+
+
+@pytest.fixture(scope="session")
+def start_python():
+    """Start another interpreter that finds the packages: `start_python(code, *arguments)`."""
+
+    def start(code: str, *arguments, **keywords) -> subprocess.Popen:
+        root = str(Path(sr_models.__file__).parents[1])
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": path}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **keywords,
+        )  # fmt: skip
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def run_python(start_python):
+    """Run code in another interpreter to its end: a `CompletedProcess` with text output."""
+
+    def run(code: str, *arguments, **keywords) -> subprocess.CompletedProcess:
+        process = start_python(code, *arguments, **keywords)
+        out, err = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    return run

@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from export.cli import app
+from sr_models.command import status_of_command
+
+
+def run(*arguments):
+    return status_of_command(app, arguments)
+
+
+SMALL = ("--height", 12, "--width", 16, "--pictures", 8, "--tile-side", 24)
+
+
+@pytest.mark.slow
+def test_a_model_is_exported_and_can_be_inspected(picture_folder, tmp_path, capsys):
+    out = tmp_path / "phone"
+    status = run(
+        "model", "xlsr_x3", "--out", out, "--images", picture_folder, *SMALL, "--json", "-"
+    )
+    assert status == 0
+    manifest = json.loads(capsys.readouterr().out)
+    assert manifest["accepted"]
+
+    assert (
+        run("inspect", out / "model.tflite", "--fail-on", "clip,contract,float", "--json", "-") == 0
+    )
+    audit = json.loads(capsys.readouterr().out)
+    assert audit["full_integer"] and audit["pixel_contract"]["holds"]
+
+
+@pytest.mark.slow
+def test_a_clipped_file_fails_the_gate(picture_folder, tmp_path, capsys):
+    out = tmp_path / "twin"
+    options = ("--tail", "clip", "--method", "natural", "--calibrator", "converter")
+    assert run("model", "xlsr_x3", "--out", out, "--images", picture_folder, *SMALL, *options) == 0
+    assert run("inspect", out / "model.tflite", "--fail-on", "clip") == 1
+    assert "clip" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("model", "xslr_x3", "--out", "new"), "xlsr_x3"),
+        (("model", "xlsr_x3", "--out", "new", "--height", "0"), "1..8192"),
+        (("model", "xlsr_x3", "--out", "new", "--height", "tall"), "tall"),
+        (("model", "xlsr_x3", "--out", "new", "--images", "nowhere"), "nowhere"),
+        (("model", "xlsr_x3", "--out", "new", "--weights", "none.h5"), "none.h5"),
+        (("model", "xlsr_x3", "--out", "old"), "--overwrite"),
+        (("model", "xlsr_x3"), "--out"),
+        (("inspect", "none.tflite"), "none.tflite"),
+        (("inspect", "old/text.tflite"), "TFL3"),
+        (("inspect", "old/text.tflite", "--fail-on", "magic"), "magic"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_two(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "text.tflite").write_text("this is no model")
+    assert run(*arguments) == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and said in lines[0]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["old"]
+
+
+def test_help_is_instant(run_python):
+    code = """
+import sys
+from export.cli import app
+from sr_models.command import status_of_command
+for verb in ([], ["model"], ["inspect"]):
+    status_of_command(app, [*verb, "--help"])
+heavy = {"tensorflow", "tf_keras", "ai_edge_litert", "skimage", "matplotlib"} & set(sys.modules)
+sys.exit(f"imported {heavy}" if heavy else 0)
+"""
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+    assert "--minimum-fidelity-db" in result.stdout

@@ -1,0 +1,122 @@
+import json
+
+import pytest
+
+from export import pipeline
+from export.audit import audit_model
+from export.pipeline import ExportSettings, export_model, split_pictures
+from sr_models.errors import ConversionError, OptionError, OutputError, UnknownModelError
+
+SMALL = {"height": 16, "width": 24, "pictures": 12, "tile_side": 32}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def exported(picture_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("export") / "phone"
+    result = export_model("xlsr_x3", ExportSettings(**SMALL), out=out, images=picture_folder)
+    return out, result
+
+
+def test_the_folder_holds_a_proven_file_and_its_manifest(exported):
+    out, result = exported
+    assert sorted(p.name for p in out.iterdir()) == ["manifest.json", "model.tflite"]
+    audit = audit_model(out / "model.tflite")
+    assert audit.full_integer and audit.pixel_contract.holds and not audit.clip_ops
+    assert audit == result.audit
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["accepted"] and manifest["failures"] == []
+    assert manifest["model"]["sha256"] == audit.sha256
+    assert manifest["network"]["name"] == "xlsr_x3"
+    assert manifest["settings"]["height"] == 16
+    assert manifest["fidelity"]["psnr_db"] > 30.0
+    assert manifest["versions"]["tensorflow"].startswith("2.")
+    assert manifest["ranges"]["tensors"]["depth_to_space"]["maximum"] == 1.0
+
+
+def test_calibration_and_held_out_pictures_are_different(exported):
+    _, result = exported
+    calibration = {r["source_sha256"] for r in result.manifest["representative_dataset"]["records"]}
+    held_out = {picture["sha256"] for picture in result.manifest["fidelity"]["held_out"]}
+    assert held_out and not held_out & calibration
+
+
+def test_an_export_again_gives_the_same_bytes(exported, picture_folder, tmp_path):
+    out, _ = exported
+    export_model("xlsr_x3", ExportSettings(**SMALL), out=tmp_path / "b", images=picture_folder)
+    for name in ("model.tflite", "manifest.json"):
+        assert (tmp_path / "b" / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_an_existing_folder_is_refused_before_any_work(exported, monkeypatch):
+    out, _ = exported
+    monkeypatch.setattr(pipeline, "run_export", lambda *_, **__: pytest.fail("work was done"))
+    with pytest.raises(OutputError, match="--overwrite"):
+        export_model("xlsr_x3", ExportSettings(**SMALL), out=out)
+
+
+def test_a_file_that_breaks_the_contract_is_not_written(picture_folder, tmp_path):
+    """Natural pictures, range by the pictures alone: the fault that CFQP is about."""
+    settings = ExportSettings(**SMALL, method="natural", pure=True)
+    out = tmp_path / "phone"
+    with pytest.raises(ConversionError, match=r"calibration picture \w+\.png reaches 1\.") as e:
+        export_model("xlsr_x3", settings, out=out, images=picture_folder)
+    assert "nothing was written" in str(e.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rejected_file_is_kept_under_its_own_name_on_request(picture_folder, tmp_path):
+    settings = ExportSettings(**SMALL, method="natural", calibrator="converter")
+    out = tmp_path / "phone"
+    with pytest.raises(ConversionError, match=r"rejected\.tflite"):
+        export_model("xlsr_x3", settings, out=out, images=picture_folder, keep_rejected=True)
+    assert sorted(p.name for p in out.iterdir()) == ["manifest.json", "rejected.tflite"]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert not manifest["accepted"] and "scale" in manifest["failures"][0]
+
+
+def test_the_pure_mode_keeps_the_contract_by_pictures_alone(picture_folder, tmp_path):
+    settings = ExportSettings(**SMALL, pure=True)
+    result = export_model("xlsr_x3", settings, out=tmp_path / "p", images=picture_folder)
+    (output,) = result.audit.outputs
+    assert output.scale != pytest.approx(1 / 255, rel=1e-9)  # not written, found
+    assert output.scale == pytest.approx(1 / 255, abs=1 / 255 / 510)
+
+
+def test_an_unfaithful_file_is_rejected(picture_folder, tmp_path):
+    settings = ExportSettings(**SMALL, minimum_fidelity_db=90.0)
+    with pytest.raises(ConversionError, match="fidelity to the float network is"):
+        export_model("xlsr_x3", settings, out=tmp_path / "p", images=picture_folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "magic"}, {"tail": "tanh"}, {"io": "int4"}, {"precision": "int3"},
+        {"calibrator": "guess"}, {"height": 0}, {"width": -1}, {"pictures": 0},
+        {"taming": "wild"},
+    ],
+)  # fmt: skip
+def test_unusable_settings_are_refused(options):
+    with pytest.raises(OptionError, match="expected"):
+        ExportSettings(**options)
+
+
+def test_a_wrong_name_is_answered_with_the_nearest(tmp_path):
+    with pytest.raises(UnknownModelError, match="xlsr_x3"):
+        export_model("xslr_x3", out=tmp_path / "p")
+
+
+def test_of_a_folder_every_fifth_picture_is_held_out(picture_folder):
+    calibration, held_out = split_pictures(picture_folder)
+    assert len(calibration) == 3 and len(held_out) == 1
+    assert not set(calibration) & set(held_out)
+    one = sorted(picture_folder.iterdir())[0]
+    assert one in held_out
+
+
+def test_scikit_images_own_pictures_do_without_a_folder():
+    calibration, held_out = split_pictures(None)
+    assert len(calibration) == 12 and len(held_out) == 3
+    assert all(path.is_file() for path in (*calibration, *held_out))

@@ -1,0 +1,75 @@
+import json
+
+import pytest
+
+from representative_data import cli
+from representative_data.dataset import load_dataset
+from sr_models.command import status_of_command
+
+SMALL = ("--pictures", "8", "--tile-side", "24")
+
+
+def run(*arguments):
+    return status_of_command(cli.app, arguments)
+
+
+@pytest.mark.slow
+def test_a_set_is_written_with_its_report(picture_folder, tmp_path, capsys):
+    out = tmp_path / "rd.npz"
+    status = run(
+        "tame", "xlsr_x3", "--images", picture_folder, "--out", out, *SMALL, "--json", "-"
+    )  # fmt: skip
+    assert status == 0
+    report = json.loads(capsys.readouterr().out)
+    dataset = load_dataset(out)
+    assert len(dataset) == report["pictures"] == 10  # with two anchors
+    assert report["input_range"] == [0.0, 1.0]
+    assert report["output_range"][1] == pytest.approx(1.0, abs=1 / 510)
+    assert report["layers"][0]["tensor"] == "input"
+
+
+@pytest.mark.slow
+def test_the_verb_may_be_left_out(run_python, picture_folder, tmp_path):
+    out = tmp_path / "rd.npz"
+    code = "import sys; from representative_data.cli import main; main()"
+    result = run_python(code, "xlsr_x3", "--images", picture_folder, "--out", out, *SMALL)
+    assert result.returncode == 0, result.stderr
+    assert "tensor ranges" in result.stdout
+    assert len(load_dataset(out)) == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("xlsr_x4", "--out", "new.npz"), "xlsr_x3"),
+        (("xlsr_x3", "--out", "new.npz", "--images", "nowhere"), "nowhere"),
+        (("xlsr_x3", "--out", "new.npz", "--images", "empty"), "found none"),
+        (("xlsr_x3", "--out", "new.npz", "--method", "magic"), "magic"),
+        (("xlsr_x3", "--out", "new.npz", "--taming", "wild"), "wild"),
+        (("xlsr_x3", "--out", "new.npz", "--pictures", "0"), "at least 1"),
+        (("xlsr_x3", "--out", "new.npz", "--pictures", "many"), "many"),
+        (("xlsr_x3", "--out", "old.npz"), "--overwrite"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_two(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "old.npz").write_bytes(b"precious")
+    assert run("tame", *arguments) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and said in lines[0]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "old.npz"]
+    assert (tmp_path / "old.npz").read_bytes() == b"precious"
+
+
+def test_help_is_instant(run_python):
+    code = """
+import sys
+from representative_data.cli import app
+from sr_models.command import status_of_command
+status_of_command(app, ["tame", "--help"])
+heavy = {"tensorflow", "tf_keras", "skimage", "scipy"} & set(sys.modules)
+sys.exit(f"imported {heavy}" if heavy else 0)
+"""
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr

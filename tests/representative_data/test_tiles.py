@@ -1,0 +1,75 @@
+import hashlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from representative_data.tiles import Tile, cut_tiles, load_tiles, require_varied
+from sr_models.degradation import crop_to_multiple, degrade
+from sr_models.errors import CalibrationError, OptionError, PictureError
+
+
+def test_first_tiles_are_the_centres_of_the_degraded_pictures(picture_folder):
+    tiles = load_tiles(picture_folder, scale=3, count=4, side=16)
+    assert sorted(tile.source for tile in tiles) == sorted(p.name for p in picture_folder.iterdir())
+    for tile in tiles:
+        path = picture_folder / tile.source
+        high = np.asarray(Image.open(path))
+        low = degrade(crop_to_multiple(high, 3), 3)
+        top, left = (low.shape[0] - 16) // 2, (low.shape[1] - 16) // 2
+        np.testing.assert_array_equal(tile.pixels, low[top : top + 16, left : left + 16])
+        assert tile.source_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_tiles_depend_on_the_seed_and_nothing_else(picture_folder):
+    def places(seed):
+        return [(t.source, t.top, t.left) for t in load_tiles(
+            picture_folder, scale=2, count=12, side=8, seed=seed)]  # fmt: skip
+
+    assert places(3) == places(3)
+    assert places(3) != places(4)
+
+
+def test_tiles_lie_inside_and_spread_evenly(picture_folder):
+    tiles = load_tiles(picture_folder, scale=2, count=10, side=20)
+    counts = [sum(t.source == name for t in tiles) for name in {t.source for t in tiles}]
+    assert sorted(counts) == [2, 2, 3, 3]
+    assert all(tile.pixels.shape == (20, 20, 3) for tile in tiles)
+
+
+def test_a_picture_smaller_than_a_tile_is_mirrored_at_its_edges():
+    pixels = np.arange(3 * 4 * 3, dtype=np.uint8).reshape(3, 4, 3)
+    (tile,) = cut_tiles([("small", "0", pixels)], count=1, side=5, seed=0)
+    rows, columns = [0, 1, 2, 2, 1], [0, 1, 2, 3, 3]
+    np.testing.assert_array_equal(tile.pixels, pixels[rows][:, columns])
+
+
+def test_scale_one_takes_low_resolution_pictures_as_they_are(picture_folder):
+    (path, *_) = sorted(picture_folder.iterdir())
+    (tile,) = load_tiles([path], scale=1, count=1, side=108)
+    np.testing.assert_array_equal(tile.pixels, np.asarray(Image.open(path))[:, 18:126])
+
+
+@pytest.mark.parametrize(("count", "side"), [(0, 96), (-3, 96), (4, 7)])
+def test_useless_counts_and_sides_are_refused(picture_folder, count, side):
+    with pytest.raises(OptionError, match="expected"):
+        load_tiles(picture_folder, scale=2, count=count, side=side)
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(PictureError, match="found none"):
+        load_tiles(tmp_path, scale=2)
+
+
+def test_a_one_pixel_picture_is_refused_by_name(tmp_path):
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    with pytest.raises(PictureError, match=r"found 1x1 in .*dot\.png"):
+        load_tiles(tmp_path, scale=3)
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_pictures_that_hold_one_value_only_are_refused(value):
+    tile = Tile("flat", "", 0, 0, np.full((8, 8, 3), value, np.uint8))
+    with pytest.raises(CalibrationError, match=f"nothing but the value {value}"):
+        require_varied([tile, tile])

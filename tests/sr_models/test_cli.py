@@ -1,0 +1,249 @@
+import json
+import re
+import shutil
+import signal
+
+import pytest
+
+from sr_models import card as cards
+from sr_models import cli, presets
+from sr_models.network import build_trunk, save_trunk
+from sr_models.presets import get_preset
+
+QUICK = [
+    "--batch-size", "1", "--patch-size", "8", "--validation-interval", "2",
+    "--validation-pictures", "1",
+]  # fmt: skip
+
+
+@pytest.fixture
+def call(capsys):
+    """Run the command in this process: exit status, stdout, stderr."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            cli.main([str(argument) for argument in arguments])
+        return stop.value.code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "xlsr_x3.weights.h5"
+    save_trunk(build_trunk(get_preset("xlsr_x3")), path)
+    return path
+
+
+@pytest.fixture
+def shipped(weights, tmp_path, monkeypatch):
+    """A weights folder that holds `xlsr_x3` and its card."""
+    monkeypatch.setattr(presets, "WEIGHTS_FOLDER", tmp_path / "weights")
+    preset = get_preset("xlsr_x3")
+    return cards.write_card(
+        preset, weights, out=preset.weights_path, parameters=21_947, recipe={"seed": 0},
+        steps=10, best_step=8, training_loss=0.1, validation_psnr_db=30.0, validation_pictures=1,
+        data=[cards.DataFolder("Kodak24", 24)],
+        evaluation=[{"model": "xlsr_x3", "dataset": "Set5", "psnr_y_db": 33.012}],
+    )  # fmt: skip
+
+
+HELP = """
+import sys
+from sr_models.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    heavy = {"tensorflow", "tf_keras", "skimage", "scipy", "h5py"} & sys.modules.keys()
+    later = {"representative_data", "export", "runtime_bench"} & sys.modules.keys()
+    print(*heavy, *later, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["train", "--help"], ["evaluate", "--help"], ["list"], ["show", "xlsr_x3"]],
+    ids=" ".join,
+)
+def test_help_and_lists_load_nothing_heavy(arguments, run_python):
+    result = run_python(HELP, *arguments)
+    assert result.returncode == 0
+    assert result.stderr.strip() == ""
+    assert result.stdout
+
+
+@pytest.mark.parametrize("verb", ["list", "show", "train", "evaluate"])
+def test_help_has_examples(verb, call):
+    status, out, err = call(verb, "--help")
+    assert (status, err) == (0, "")
+    assert f"sr-models {verb}" in out and "Example" in out and "--json" in out
+
+
+def test_list_without_weights(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(presets, "WEIGHTS_FOLDER", tmp_path)
+    status, out, err = call("list")
+    assert (status, err) == (0, "")
+    assert "xlsr_x3" in out and "21947" in out
+    (row,) = json.loads(call("list", "xlsr_x3", "--json", "-")[1])["presets"]
+    assert row["has_weights"] is False and row["psnr_y_db"] == {}
+    assert (row["family"], row["scale"], row["parameters"]) == ("xlsr", 3, 21_947)
+
+
+def test_list_takes_figures_from_the_card(call, shipped):
+    assert "Set5 33.01" in call("list", "xlsr*")[1]
+    (row,) = json.loads(call("list", "--json", "-", "xlsr_x3")[1])["presets"]
+    assert row["has_weights"] is True and row["psnr_y_db"] == {"Set5": 33.012}
+
+
+def test_a_pattern_without_match(call):
+    status, out, err = call("list", "abc*")
+    assert (status, out) == (2, "")
+    assert "'abc*'" in err and "xlsr_x3" in err and err.count("\n") == 1
+
+
+def test_show(call, shipped, tmp_path):
+    status, out, _ = call("show", "xlsr_x3")
+    assert status == 0
+    for part in ("21,947", "Set5 33.01", shipped.weights_sha256[:40], "Kodak24", "not stated"):
+        assert part in out
+    call("show", "xlsr_x3", "--json", tmp_path / "x.json")
+    assert json.loads((tmp_path / "x.json").read_text())["card"] == shipped.to_json()
+
+
+def test_a_damaged_card_is_one_line(call, shipped):
+    get_preset("xlsr_x3").card_path.write_text("{")
+    status, out, err = call("show", "xlsr_x3")
+    assert (status, out) == (2, "")
+    assert "xlsr_x3.json" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["show", "train", "evaluate"])
+def test_a_wrong_name_suggests_the_nearest(verb, call, picture_folder):
+    data = [] if verb == "show" else ["--data", picture_folder]
+    status, out, err = call(verb, "xslr_x3", *data)
+    assert (status, out) == (2, "")
+    assert "did you mean xlsr_x3" in err and err.count("\n") == 1
+
+
+def test_evaluate(call, weights, picture_folder, tmp_path):
+    arguments = ["evaluate", "xlsr_x3", "--data", picture_folder, "--weights", weights]
+    status, out, err = call(*arguments)
+    assert (status, err) == (0, "")
+    assert "bicubic" in out and "Protocol: antialiased bicubic" in out
+    status, out, _ = call(*arguments, "--tail", "conv_clip", "--json", "-")
+    found = json.loads(out)
+    assert [row["model"] for row in found["results"]] == ["bicubic", "xlsr_x3"]
+    assert len(found["per_image"]) == 8 and found["tail"] == "conv_clip"
+    assert found["weights_sha256"] == cards.file_sha256(weights)
+    assert found["results"][1]["out_of_range_fraction"] == 0.0, "the tail clips"
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"--data": "absent"}, "no such path"),
+        ({"--weights": "absent.weights.h5"}, "found no file"),
+        ({"--tail": "relu6"}, "found 'relu6'"),
+        ({"--json": "/proc/nothing/x.json"}, "expected to write"),
+    ],
+    ids=str,
+)
+def test_evaluate_with_bad_input(change, part, call, weights, picture_folder):
+    options = {"--data": picture_folder, "--weights": weights, **change}
+    status, _, err = call("evaluate", "xlsr_x3", *(x for pair in options.items() for x in pair))
+    assert status == 2
+    assert part in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--steps", "0"], "steps"), (["--steps", "many"], "--steps"),
+        (["--patch-size", "-3"], "patch_size"), (["--learning-rate", "7"], "learning_rate"),
+        (["--seed", "-1"], "seed"), (["--out", "net.h5"], ".weights.h5"),
+        (["--patch-size", "500"], "--patch-size"), (["--licences", "absent"], "licences"),
+        (["--benchmark", "absent"], "no such path"), (["--data", "absent"], "no such path"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_train_with_bad_input(arguments, part, call, picture_folder, tmp_path):
+    run_dir = tmp_path / "run"
+    status, out, err = call(
+        "train", "xlsr_x3", "--data", picture_folder, "--run-dir", run_dir, *QUICK, *arguments
+    )
+    assert (status, out) == (2, "")
+    assert part in err and err.count("\n") == 1
+    assert not list(tmp_path.rglob("*.weights.h5"))
+
+
+def test_an_existing_out_is_kept_unless_told(call, picture_folder, weights, tmp_path):
+    out = shutil.copy(weights, tmp_path / "mine.weights.h5")
+    status, _, err = call("train", "xlsr_x3", "--data", picture_folder, "--out", out)
+    assert status == 2 and "--overwrite" in err
+    assert cards.file_sha256(out) == cards.file_sha256(weights)
+
+
+@pytest.mark.slow
+def test_train_to_the_end_and_further(call, picture_folder, tmp_path):
+    (tmp_path / "licences").write_text(f"{picture_folder.name}: public domain\n")
+    arguments = [
+        "train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path / "run", *QUICK,
+        "--licences", tmp_path / "licences", "--benchmark", picture_folder,
+    ]  # fmt: skip
+    status, out, err = call(*arguments, "--steps", 4)
+    assert status == 0
+    made = tmp_path / "run" / "xlsr_x3.weights.h5"
+    assert str(made) in out and out.count("\n") == 1
+    assert re.findall(r"step \d of 4: validation PSNR [\d.]+ dB", err)
+    card = cards.load_card(tmp_path / "run" / "xlsr_x3.json")
+    assert card.weights_sha256 == cards.file_sha256(made)
+    assert (card.steps, card.recipe["batch_size"], card.parameters) == (4, 1, 21_947)
+    assert card.data == (cards.DataFolder(picture_folder.name, 4, "public domain"),)
+    assert card.validation_pictures == 1 and card.training_loss is not None
+    assert [row["model"] for row in card.evaluation] == ["bicubic", "xlsr_x3"]
+    # The same run goes on where it ended, into another file this time.
+    mine = tmp_path / "mine.weights.h5"
+    status, out, _ = call(*arguments, "--steps", 6, "--out", mine, "--json", "-")
+    assert status == 0
+    assert json.loads(out)["card"]["steps"] == 6 and json.loads(out)["weights"] == str(mine)
+    assert cards.load_card(tmp_path / "mine.json").to_json() == json.loads(out)["card"]
+    # Another recipe is refused, and what there is stays.
+    status, _, err = call(*arguments, "--seed", 9)
+    assert status == 2 and "another seed" in err and err.count("\n") == 1
+    assert cards.load_card(tmp_path / "run" / "xlsr_x3.json") == card
+
+
+@pytest.mark.slow
+def test_a_signal_checkpoints_and_says_how_to_go_on(call, start_python, picture_folder, tmp_path):
+    arguments = ["train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path, *QUICK]
+    code = "import sys; from sr_models.cli import main; main(sys.argv[1:])"
+    process = start_python(code, *arguments, "--steps", 1_000_000)
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith("step 4 "):
+            process.terminate()
+    process.wait(timeout=60)
+    assert process.returncode == 130, "".join(said)
+    match = re.match(r"stopped by SIGTERM at step (\d+) of 1000000, .*again", said[-1])
+    assert match and not any("Traceback" in line for line in said)
+    stopped_at = int(match[1])
+    newest = tmp_path / "checkpoints" / f"ckpt-{stopped_at}.index"
+    assert newest.exists() and not list(tmp_path.glob("xlsr_x3.*"))
+    status, out, _ = call(*arguments, "--steps", stopped_at + 1)
+    assert status == 0 and f"of {stopped_at + 1}," in out
+
+
+def test_a_signal_while_pictures_load_ends_in_one_line(call, picture_folder, tmp_path, monkeypatch):
+    from sr_models import training
+
+    def load(*_, **__):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(training, "load_pairs", load)
+    before = signal.getsignal(signal.SIGTERM)
+    status, out, err = call("train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path)
+    assert (status, out, err) == (
+        130, "", "interrupted, nothing is lost; run the same command again to go on\n",
+    )  # fmt: skip
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+import tf_keras
+
+from sr_models.graph import INPUT, output_name, points, quantized_points, rebuild
+from sr_models.tails import attach_tail
+from tests.networks import branched_trunk, sharpening_network
+
+
+def test_points_name_every_tensor_with_its_sources_and_consumers():
+    graph = points(branched_trunk())
+    assert next(iter(graph)) == INPUT
+    assert set(graph) == {INPUT, "a", "b", "joined", "c", "added", "rectified", "last"}
+    assert sorted(graph[INPUT].consumers) == ["a", "b"]
+    assert graph["joined"].inputs == ["a", "b"]
+    assert sorted(graph["joined"].consumers) == ["added", "c"]
+    assert graph["last"].consumers == []
+
+
+def test_a_layer_that_is_called_twice_makes_two_points():
+    picture = tf_keras.Input((8, 8, 3), name="input")
+    twice = tf_keras.layers.Conv2D(3, 1, name="twice")
+    model = tf_keras.Model(picture, twice(twice(picture)))
+    assert list(points(model)) == [INPUT, "twice", "twice:1"]
+    assert output_name(model) == "twice:1"
+
+
+def test_fused_relus_and_inputs_of_a_concatenation_get_no_range_of_their_own():
+    # a and b are joined; "added" vanishes into the ReLU behind it.
+    assert quantized_points(branched_trunk()) == [INPUT, "joined", "c", "rectified", "last"]
+
+
+@pytest.mark.parametrize("tail", ["relu", "none", "clip", "conv_clip"])
+def test_rebuilding_without_a_change_keeps_the_function(tail):
+    model = attach_tail(branched_trunk(), tail, scale=2)
+    again = rebuild(model, lambda _, tensor: tensor, batch_shape=(1, 9, 7, 3))
+    assert again.input.shape == (1, 9, 7, 3)
+    picture = np.random.default_rng(1).random((1, 9, 7, 3), np.float32)
+    np.testing.assert_array_equal(again(picture), model(picture))
+
+
+def test_rebuilding_applies_the_transform_to_every_point():
+    model = sharpening_network()
+    seen = []
+
+    def double_the_input(name, tensor):
+        seen.append(name)
+        return tf_keras.layers.Rescaling(2.0)(tensor) if name == INPUT else tensor
+
+    doubled = rebuild(model, double_the_input)
+    picture = np.random.default_rng(2).random((1, 6, 6, 3), np.float32)
+    np.testing.assert_allclose(doubled(picture), model(2.0 * picture), rtol=1e-6, atol=1e-6)
+    assert seen == list(points(model))
