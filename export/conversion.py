@@ -13,7 +13,7 @@ from export.fake_quantization import write_ranges
 from export.ranges import TensorRanges
 from representative_data.dataset import RepresentativeDataset
 from sr_models.errors import ConversionError, OptionError
-from sr_models.graph import rebuild
+from sr_models.graph import at_size
 from sr_models.native_output import caught_native_output
 
 IO_DTYPES = {"uint8": tf.uint8, "int8": tf.int8, "float32": tf.float32}
@@ -138,12 +138,12 @@ def convert_with_calibrator(
     """
     require_size(height, width)
     require_io(io)
-    fixed = rebuild(model, lambda _, tensor: tensor, batch_shape=(1, height, width, 3))
+    fixed = at_size(model, height=height, width=width)
     return _convert(fixed, lambda converter: _full_integer(converter, dataset, io=io))
 
 
 def convert_float(model, *, height: int, width: int) -> bytes:
     """The float32 file, for comparison. Arguments and errors as for `convert_with_ranges`."""
     require_size(height, width)
-    fixed = rebuild(model, lambda _, tensor: tensor, batch_shape=(1, height, width, 3))
+    fixed = at_size(model, height=height, width=width)
     return _convert(fixed, lambda converter: None)

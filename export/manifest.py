@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from export.audit import Audit
@@ -11,6 +10,7 @@ from export.fidelity import Fidelity
 from export.ranges import TensorRanges
 from representative_data.dataset import RepresentativeDataset
 from sr_models.presets import Preset
+from sr_models.provenance import tool_versions
 
 if TYPE_CHECKING:
     from export.pipeline import ExportSettings
@@ -19,17 +19,6 @@ SCHEMA_VERSION = 1
 _TOOLS = (
     "clip-free-sr", "tensorflow", "tf-keras", "ai-edge-litert", "numpy", "pillow", "scikit-image",
 )  # fmt: skip
-
-
-def tool_versions() -> dict[str, str | None]:
-    """Versions of the packages that decide what a file looks like; `None` where one is absent."""
-    versions: dict[str, str | None] = {}
-    for tool in _TOOLS:
-        try:
-            versions[tool] = metadata.version(tool)
-        except metadata.PackageNotFoundError:
-            versions[tool] = None
-    return versions
 
 
 def build_manifest(
@@ -73,5 +62,5 @@ def build_manifest(
         "fidelity": {**fidelity.to_json(), "held_out": held_out},
         "ranges": ranges.to_json() if ranges is not None else None,
         "representative_dataset": dataset.to_json(),
-        "versions": tool_versions(),
+        "versions": tool_versions(_TOOLS),
     }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from sr_models.degradation import crop_to_multiple, degrade
 from sr_models.errors import CalibrationError, OptionError
 from sr_models.images import list_images, load_image
+from sr_models.provenance import file_sha256
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,6 @@ class Tile:
     top: int
     left: int
     pixels: np.ndarray
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def cut_tiles(

@@ -272,6 +272,49 @@ def calibration(
 
 
 @app.command()
+def forms(
+    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")], *,
+    threads: ThreadCounts = [1],  # noqa: B006
+    height: Annotated[int, typer.Option(help="Input height of the files.")] = 360,
+    width: Annotated[int, typer.Option(help="Input width of the files.")] = 640,
+    runs: Runs = 25, seconds: Seconds = 60.0, json: Json = None,
+) -> None:  # fmt: skip
+    """Time a network's training form against its deployed form, both as int8 files.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench forms xlsr_x3 --threads 1 --threads 2
+    """
+    import tempfile
+    from pathlib import Path
+
+    from sr_models.presets import get_preset
+
+    preset = get_preset(name)
+    from runtime_bench.machine import read_machine
+
+    machine = read_machine()
+    import_tensorflow_quietly()
+    from runtime_bench.forms import forms_json, time_forms, write_forms
+    from runtime_bench.latency import Plan
+    from runtime_bench.tables import print_forms, protocol_lines
+
+    plan = Plan(runs=runs, seconds=seconds)
+    with tempfile.TemporaryDirectory() as folder:
+        say("converting both forms")
+        files = write_forms(preset, Path(folder), height=height, width=width)
+        say("timing (interleaved)")
+        timings = {count: time_forms(files, threads=count, plan=plan) for count in threads}
+    write_json({"results": forms_json(timings), "machine": machine.to_json()}, json)
+    if json != "-":
+        print_forms(timings)
+    runtime = next(iter(timings.values()))[0]["deploy"].runtime
+    for line in protocol_lines(machine, runtime):
+        say(line)
+
+
+@app.command()
 def demo(
     name: Annotated[str, typer.Argument(help="Preset name.")] = "xlsr_x3", *,
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder to write.")] = "demo",

@@ -24,41 +24,41 @@ a good file both are the same.
 
 
 def speedup_text(comparison: Comparison) -> str:
-    """Ratio and interval, or that no difference was shown."""
+    """Ratio with its 95 % interval, or that no difference was shown."""
     if not comparison.significant:
         return f"{comparison.speedup:.2f} (no difference shown)"
-    return f"{comparison.speedup:.2f} ({comparison.low:.2f} to {comparison.high:.2f})"
+    return f"{comparison.speedup:.2f} [{comparison.low:.2f}, {comparison.high:.2f}]"
 
 
-def table(demonstration: Demonstration) -> tuple[list[str], list[list[Any]]]:
+def table(demonstration: Demonstration) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of the demonstration's table; the first row is the float network."""
     datasets = list(demonstration.float_psnr_db)
     threads = list(demonstration.rows[0].latency)
-    columns = ["variant", "operators", "clip operators", "255 x output scale"]
-    for dataset in datasets:
-        columns += [f"{dataset} raw dB", f"{dataset} dequantized dB"]
+    columns = ["variant", "operators", "clips", "255 x scale", "codes are pixels"]
+    columns += [f"{dataset} raw / dequantized dB" for dataset in datasets]
     for count in threads:
-        columns += [f"ms, {count} thr.", f"speed-up, {count} thr."]
-    columns.append("codes are pixels")
-    first: list[Any] = ["float network", "-", "-", "-"]
-    for dataset in datasets:
-        first += [round(demonstration.float_psnr_db[dataset], 3), "-"]
-    rows = [first + ["-"] * (2 * len(threads) + 1)]
+        named = f"{count} thread{'s' if count > 1 else ''}"
+        columns += [f"ms, {named}", f"speed-up, {named}"]
+    reference = [f"{psnr_db:.3f}" for psnr_db in demonstration.float_psnr_db.values()]
+    rows = [["float network", "-", "-", "-", "-", *reference, *["-"] * (2 * len(threads))]]
     rows += [_row(row, baseline=index == 0) for index, row in enumerate(demonstration.rows)]
     return columns, rows
 
 
-def _row(row: Row, *, baseline: bool) -> list[Any]:
-    cells: list[Any] = [
-        row.variant.name, sum(row.audit.ops.values()), len(row.audit.clip_ops),
+def _row(row: Row, *, baseline: bool) -> list[str]:
+    cells = [
+        row.variant.name, str(sum(row.audit.ops.values())), str(len(row.audit.clip_ops)),
         f"{255.0 * row.audit.outputs[0].scale:.4f}",
+        "yes" if row.audit.pixel_contract.holds else "no",
     ]  # fmt: skip
-    for result in row.quality:
-        cells += [round(result.raw.psnr_rgb_db, 3), round(result.dequantized.psnr_rgb_db, 3)]
+    cells += [
+        f"{result.raw.psnr_rgb_db:.3f} / {result.dequantized.psnr_rgb_db:.3f}"
+        for result in row.quality
+    ]
     for count, latency in row.latency.items():
         speedup = "baseline" if baseline else speedup_text(row.speedup[count])
-        cells += [round(latency.summary.median_ms, 1), speedup]
-    return [*cells, "yes" if row.audit.pixel_contract.holds else "no"]
+        cells += [f"{latency.summary.median_ms:.1f}", speedup]
+    return cells
 
 
 def build_page(demonstration: Demonstration, *, machine: Mapping[str, Any], scale: int) -> Page:

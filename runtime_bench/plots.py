@@ -46,19 +46,21 @@ def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
-    """PSNR against latency, one labelled point per row; up and left is better.
+    """PSNR against latency, one point per row; up and left is better.
+
+    Labels stand in a legend, for good files lie too near to each other for labels beside points.
 
     Args:
         rows: `label`, `median_ms`, `psnr_db` each.
     """
     figure, axes = _axes(height=4.0)
     for row, colour in zip(rows, _colours(len(rows))):
-        axes.scatter(row["median_ms"], row["psnr_db"], s=70, color=colour, zorder=3)
-        axes.annotate(
-            row["label"], (row["median_ms"], row["psnr_db"]), xytext=(7, 5), parse_math=False,
-            textcoords="offset points", color=INK,
-        )  # fmt: skip
-    axes.margins(x=0.25, y=0.2)
+        label = str(row["label"]).replace("$", r"\$")
+        axes.scatter(
+            row["median_ms"], row["psnr_db"], s=70, color=colour, zorder=3, label=label, alpha=0.85
+        )
+    axes.legend(loc="best", frameon=False, labelcolor=INK)
+    axes.margins(x=0.1, y=0.2)
     axes.set_xlabel("median latency in ms")
     axes.set_ylabel("PSNR in dB")
     axes.grid(color=GRID, zorder=0)

@@ -10,6 +10,7 @@ from runtime_bench.comparison import FileComparison
 from runtime_bench.latency import Latency
 from runtime_bench.machine import Machine
 from runtime_bench.quality import QualityResult
+from runtime_bench.statistics import Comparison
 from sr_models.command import print_table
 
 
@@ -108,6 +109,20 @@ def print_calibration(timing: ObserverTiming) -> None:
     ]  # fmt: skip
     title = f"Ranges from {row['pictures']} pictures of {row['tile_side']} pixels"
     print_table(title, ["way", "median ms", "times ours"], rows)
+
+
+def print_forms(timings: Mapping[int, tuple[Mapping[str, Latency], Comparison]]) -> None:
+    """One row for each number of threads: both forms, and the deployed form's speed-up."""
+    rows = [
+        [
+            threads, round(named["train"].summary.median_ms, 1),
+            round(named["deploy"].summary.median_ms, 1), round(found.speedup, 3),
+            f"{found.low:.3f} to {found.high:.3f}", found.verdict,
+        ]
+        for threads, (named, found) in timings.items()
+    ]  # fmt: skip
+    columns = ["threads", "training form ms", "deployed form ms", "speed-up", "95 %", "deployed is"]
+    print_table("Two forms of one network", columns, rows)
 
 
 def protocol_lines(machine: Machine, runtime: str) -> list[str]:

@@ -6,10 +6,7 @@ one needs no TensorFlow, so that a list of networks is instant.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import json
-import platform
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,10 +19,11 @@ from sr_models.command import finite, json_text
 from sr_models.errors import OptionError, WeightsError
 from sr_models.images import subfolder_of
 from sr_models.presets import Preset
+from sr_models.provenance import file_sha256, tool_versions
 
 NOT_STATED = "not stated"
 WEIGHTS_SUFFIX = ".weights.h5"
-_PACKAGES = ("tensorflow", "tf-keras", "numpy", "pillow", "scikit-image")
+PACKAGES = ("tensorflow", "tf-keras", "numpy", "pillow", "scikit-image")
 
 
 @dataclass(frozen=True)
@@ -149,22 +147,6 @@ def find_card(preset: Preset) -> Card | None:
     return load_card(preset.card_path) if preset.card_path.is_file() else None
 
 
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def tool_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide what training yields."""
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions
-
-
 def read_licences(path: str | Path) -> dict[str, str]:
     """Licences by folder, from a JSON object or from lines `folder: licence`.
 
@@ -273,7 +255,7 @@ def write_card(
         training_loss=training_loss, validation_psnr_db=validation_psnr_db,
         validation_pictures=validation_pictures, data=tuple(data),
         weights_sha256=file_sha256(weights), evaluation=tuple(dict(row) for row in evaluation),
-        versions=tool_versions(),
+        versions=tool_versions(PACKAGES),
     )  # fmt: skip
     with writing_file(card_path_of(out)) as card_file, writing_file(out) as weights_file:
         card_file.write_text(json_text(card.to_json()))

@@ -25,7 +25,9 @@ from sr_models.command import (
     write_json,
 )
 from sr_models.errors import UnknownModelError
+from sr_models.native_output import import_tensorflow_quietly
 from sr_models.presets import PRESETS, Preset, get_preset, list_presets
+from sr_models.provenance import file_sha256, tool_versions
 
 # TensorFlow and scikit-image are imported by the verbs that need them: help must be instant.
 
@@ -207,6 +209,7 @@ def train(
             )
             raise typer.Exit(EXIT_INTERRUPTED)
 
+        import_tensorflow_quietly()
         from sr_models.network import load_trunk
 
         trunk = load_trunk(preset, weights=result.weights)
@@ -250,6 +253,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 def _train(preset: Preset, recipe, *, data: Path, run_dir: Path):
     """`training.train` with a bar on a terminal and a line for each validation elsewhere."""
+    import_tensorflow_quietly()
     from sr_models import training
 
     split: list = [[], []]
@@ -317,6 +321,7 @@ def evaluate(
     preset = get_preset(name)
     list_images(data)
 
+    import_tensorflow_quietly()
     from sr_models.evaluation import PROTOCOL
     from sr_models.network import load_model
 
@@ -327,8 +332,8 @@ def evaluate(
             "results": [result.to_json() for result in results],
             "per_image": [row for result in results for row in result.per_image_json()],
             "tail": tail,
-            "weights_sha256": cards.file_sha256(weights or preset.weights_path),
-            "versions": cards.tool_versions(),
+            "weights_sha256": file_sha256(weights or preset.weights_path),
+            "versions": tool_versions(cards.PACKAGES),
         },
         json,
     )

@@ -9,13 +9,13 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from sr_models.layers import DepthToSpace
+from sr_models.layers import DepthToSpace, RepeatChannels, SpaceToDepth
 
 INPUT = "input"
 
 _PASS_THROUGH = (
-    DepthToSpace, tf_keras.layers.Reshape, tf_keras.layers.Flatten, tf_keras.layers.Permute,
-    tf_keras.layers.Dropout,
+    DepthToSpace, SpaceToDepth, RepeatChannels, tf_keras.layers.Reshape, tf_keras.layers.Flatten,
+    tf_keras.layers.Permute, tf_keras.layers.Dropout,
 )  # fmt: skip
 _FUSED_ACTIVATIONS = (tf_keras.layers.ReLU,)
 _PRODUCERS = (
@@ -45,6 +45,19 @@ class Point:
     def passes_through(self) -> bool:
         """Whether the values are the input's own, only moved."""
         return isinstance(self.layer, _PASS_THROUGH)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the channels are the input's own, several times over."""
+        return isinstance(self.layer, RepeatChannels)
+
+    @property
+    def has_fixed_grid(self) -> bool:
+        """Whether TFLite itself fixes the int8 grid: steps of 1/128 for tanh, 1/256 for sigmoid."""
+        activation = getattr(self.layer, "activation", None)
+        return isinstance(self.layer, tf_keras.layers.Activation) and activation in (
+            tf_keras.activations.tanh, tf_keras.activations.sigmoid,
+        )  # fmt: skip
 
     @property
     def concatenates(self) -> bool:
@@ -83,13 +96,16 @@ def output_name(model) -> str:
 def quantized_points(model) -> list[str]:
     """Names of the tensors that an int8 file stores, each of which needs a range of its own.
 
-    Left out are tensors that a fused ReLU swallows, and inputs of a concatenation, which take
-    over its range.
+    Left out are tensors that a fused ReLU swallows, inputs of a concatenation, which take over its
+    range, repeated channels, which keep the range of what they repeat, and outputs of an
+    activation whose grid TFLite fixes.
     """
     graph = points(model)
 
     def is_stored(point: Point) -> bool:
         consumers = [graph[name] for name in point.consumers]
+        if point.repeats or point.has_fixed_grid:
+            return False
         if not consumers:
             return True
         if any(consumer.concatenates for consumer in consumers):
@@ -123,3 +139,8 @@ def rebuild(model, transform: Callable[[str, Any], Any], *, batch_shape=None):
         result = node.layer(*arguments, **keywords)
         replaced[id(node.outputs)] = transform(names[id(node.outputs)], result)
     return tf_keras.Model(picture, replaced[id(model.output)], name=model.name)
+
+
+def at_size(model, *, height: int, width: int):
+    """The same network for one input size: (1, height, width, 3), as a phone's file has it."""
+    return rebuild(model, lambda _, tensor: tensor, batch_shape=(1, height, width, 3))

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from sr_models.atomic import writing_file
+from sr_models.card import find_card
 from sr_models.errors import WeightsError
 from sr_models.presets import Preset, get_preset
+from sr_models.provenance import file_sha256
 from sr_models.registry import get_family
 from sr_models.tails import attach_tail
 
@@ -96,6 +98,17 @@ def save_trunk(trunk, path: str | Path) -> None:
             archive.unlink(missing_ok=True)
 
 
+def _require_whole(preset: Preset) -> None:
+    """Raise `WeightsError` where the shipped weights are not those that their card describes."""
+    card = find_card(preset)
+    if card is not None and file_sha256(preset.weights_path) != card.weights_sha256:
+        raise WeightsError(
+            f"expected the weights of {preset.name} that its card describes "
+            f"({card.weights_sha256[:12]}), found other bytes in {preset.weights_path}; "
+            "install the package again"
+        )
+
+
 def load_trunk(preset: Preset, *, weights: str | Path | None = None):
     """The deployed-form trunk with weights from a file, by default the shipped ones.
 
@@ -108,6 +121,8 @@ def load_trunk(preset: Preset, *, weights: str | Path | None = None):
             f"expected weights of {preset.name}, found no file {path}; "
             f"train them with: sr-models train {preset.name} --data DIR"
         )
+    if weights is None:
+        _require_whole(preset)
     trunk = build_trunk(preset)
     try:
         trunk.load_weights(path)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tf_keras
 
-from sr_models.graph import INPUT, output_name, points, quantized_points, rebuild
+from sr_models.graph import INPUT, at_size, output_name, points, quantized_points, rebuild
 from sr_models.tails import attach_tail
 from tests.networks import branched_trunk, sharpening_network
 
@@ -33,7 +33,7 @@ def test_fused_relus_and_inputs_of_a_concatenation_get_no_range_of_their_own():
 @pytest.mark.parametrize("tail", ["relu", "none", "clip", "conv_clip"])
 def test_rebuilding_without_a_change_keeps_the_function(tail):
     model = attach_tail(branched_trunk(), tail, scale=2)
-    again = rebuild(model, lambda _, tensor: tensor, batch_shape=(1, 9, 7, 3))
+    again = at_size(model, height=9, width=7)
     assert again.input.shape == (1, 9, 7, 3)
     picture = np.random.default_rng(1).random((1, 9, 7, 3), np.float32)
     np.testing.assert_array_equal(again(picture), model(picture))

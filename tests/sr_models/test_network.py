@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import h5py
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sr_models import network
+from sr_models import network, presets
 from sr_models.errors import OptionError, UnknownModelError, WeightsError
 from sr_models.presets import get_preset
 
@@ -125,3 +126,17 @@ def test_a_whole_network_from_a_file(tmp_path):
 def test_a_wrong_name_suggests_the_nearest():
     with pytest.raises(UnknownModelError, match=r"did you mean .*xlsr_x3"):
         network.load_model("xlsr_3x")
+
+
+def test_shipped_weights_are_those_of_their_card(tmp_path, monkeypatch):
+    """A flipped bit inside of HDF5 data reads as another number; only the hash sees it."""
+    shipped = get_preset("xlsr_x3")
+    for path in (shipped.weights_path, shipped.card_path):
+        shutil.copy(path, tmp_path / path.name)
+    monkeypatch.setattr(presets, "WEIGHTS_FOLDER", tmp_path)
+    assert network.load_trunk(shipped) is not None
+    damaged = bytearray(shipped.weights_path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    shipped.weights_path.write_bytes(damaged)
+    with pytest.raises(WeightsError, match="that its card describes"):
+        network.load_trunk(shipped)
