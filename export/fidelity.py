@@ -11,6 +11,7 @@ import numpy as np
 
 from export.interpreters import Runner
 from export.pixels import upscale
+from sr_models.graph import with_split_groups
 from sr_models.metrics import to_pixels
 
 
@@ -57,6 +58,7 @@ def measure_fidelity(runner: Runner, model, pictures: Sequence[np.ndarray]) -> F
     Raises:
         ModelFileError: The file refuses a picture's size.
     """
+    model = with_split_groups(model)
     squares, dequantized_squares, differing, count, outside, most = 0.0, 0.0, 0, 0, 0, 0
     for picture in pictures:
         values = model(picture[None].astype(np.float32) / 255.0, training=False).numpy()[0]

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.errors import CalibrationError
-from sr_models.graph import points
+from sr_models.graph import points, with_split_groups
 
 BATCH_PIXELS = 150_000
 
@@ -52,7 +52,7 @@ class OutputProber:
     """Runs a network on many pictures and keeps only the ranges of its output."""
 
     def __init__(self, model):
-        self.model = model
+        self.model = with_split_groups(model)
         self._reduce = tf.function(self._output_range, reduce_retracing=True)
 
     def _output_range(self, pictures):
@@ -90,6 +90,7 @@ def probe_layers(
     Raises:
         CalibrationError: A tensor is not finite.
     """
+    model = with_split_groups(model)
     graph = points(model)
     watched = tf_keras.Model(model.input, [point.tensor for point in graph.values()])
 

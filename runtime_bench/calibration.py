@@ -64,10 +64,12 @@ def time_observers(
 
     from export.conversion import convert_float
     from export.observation import observe_ranges
+    from sr_models.graph import with_split_groups
 
     side = max(picture.shape[0] for picture in dataset.pictures)
     content = convert_float(model, height=side, width=side)
-    forward = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    fast = with_split_groups(model)
+    forward = tf.function(lambda batch: fast(batch, training=False), reduce_retracing=True)
     stacks = _stacks(dataset.pictures)
     actions = [
         lambda: observe_ranges(model, dataset),

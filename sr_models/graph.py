@@ -118,7 +118,13 @@ def quantized_points(model) -> list[str]:
     return [name for name, point in graph.items() if is_stored(point)]
 
 
-def rebuild(model, transform: Callable[[str, Any], Any], *, batch_shape=None):
+def rebuild(
+    model,
+    transform: Callable[[str, Any], Any],
+    *,
+    batch_shape=None,
+    replace_layer: Callable[[Any], Any] = lambda layer: layer,
+):
     """The same network with `transform(name, tensor)` applied to every point.
 
     Layers are shared with the original, so weights are too.
@@ -127,6 +133,7 @@ def rebuild(model, transform: Callable[[str, Any], Any], *, batch_shape=None):
         model: Functional Keras model with one input and one output.
         transform: Returns the tensor that consumers shall read instead.
         batch_shape: Shape (N, H, W, C) of the new input; the original's by default.
+        replace_layer: Returns the layer to call in a layer's place.
     """
     shape = tuple(batch_shape or model.input.shape)
     picture = tf_keras.Input(batch_shape=shape, name=model.input.name)
@@ -136,7 +143,7 @@ def rebuild(model, transform: Callable[[str, Any], Any], *, batch_shape=None):
         arguments, keywords = tf.nest.map_structure(
             lambda value: replaced.get(id(value), value), (node.call_args, node.call_kwargs)
         )
-        result = node.layer(*arguments, **keywords)
+        result = replace_layer(node.layer)(*arguments, **keywords)
         replaced[id(node.outputs)] = transform(names[id(node.outputs)], result)
     return tf_keras.Model(picture, replaced[id(model.output)], name=model.name)
 
@@ -144,3 +151,45 @@ def rebuild(model, transform: Callable[[str, Any], Any], *, batch_shape=None):
 def at_size(model, *, height: int, width: int):
     """The same network for one input size: (1, height, width, 3), as a phone's file has it."""
     return rebuild(model, lambda _, tensor: tensor, batch_shape=(1, height, width, 3))
+
+
+class _SplitGroups(tf_keras.layers.Layer):
+    """A grouped convolution computed as one convolution for each group."""
+
+    def __init__(self, convolution):
+        super().__init__(name=convolution.name)
+        self.convolution = convolution
+
+    def call(self, inputs):
+        layer = self.convolution
+        parts = zip(
+            tf.split(inputs, layer.groups, axis=-1), tf.split(layer.kernel, layer.groups, axis=-1)
+        )
+        convolved = [
+            tf.nn.conv2d(
+                part, kernel, layer.strides, layer.padding.upper(), dilations=layer.dilation_rate
+            )
+            for part, kernel in parts
+        ]
+        y = tf.concat(convolved, axis=-1)
+        return layer.activation(y + layer.bias if layer.use_bias else y)
+
+
+def with_split_groups(model):
+    """The same network, with the same names, computed faster by TensorFlow on a CPU.
+
+    Its native grouped convolution takes there about twice as long as one convolution for each
+    group. Weights are shared with the original.
+    """
+    grouped = {
+        id(layer): _SplitGroups(layer)
+        for layer in model.layers
+        if type(layer) is tf_keras.layers.Conv2D and layer.groups > 1
+    }
+    if not grouped:
+        return model
+    return rebuild(
+        model,
+        lambda _, tensor: tensor,
+        replace_layer=lambda layer: grouped.get(id(layer), layer),
+    )

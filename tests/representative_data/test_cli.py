@@ -41,7 +41,7 @@ def test_the_verb_may_be_left_out(run_python, picture_folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("xlsr_x4", "--out", "new.npz"), "xlsr_x3"),
+        (("xslr_x3", "--out", "new.npz"), "xlsr_x3"),
         (("xlsr_x3", "--out", "new.npz", "--images", "nowhere"), "nowhere"),
         (("xlsr_x3", "--out", "new.npz", "--images", "empty"), "found none"),
         (("xlsr_x3", "--out", "new.npz", "--method", "magic"), "magic"),

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import tf_keras
 
-from sr_models.graph import INPUT, at_size, output_name, points, quantized_points, rebuild
+from sr_models.graph import (
+    INPUT,
+    at_size,
+    output_name,
+    points,
+    quantized_points,
+    rebuild,
+    with_split_groups,
+)
 from sr_models.tails import attach_tail
 from tests.networks import branched_trunk, sharpening_network
 
@@ -51,3 +59,22 @@ def test_rebuilding_applies_the_transform_to_every_point():
     picture = np.random.default_rng(2).random((1, 6, 6, 3), np.float32)
     np.testing.assert_allclose(doubled(picture), model(2.0 * picture), rtol=1e-6, atol=1e-6)
     assert seen == list(points(model))
+
+
+def test_split_groups_change_nothing_but_the_operators(tiny_preset):
+    from sr_models.network import build_trunk
+
+    trunk = build_trunk(tiny_preset)
+    split = with_split_groups(trunk)
+    assert list(points(split)) == list(points(trunk))
+    picture = np.random.default_rng(3).random((2, 11, 13, 3), np.float32)
+    np.testing.assert_allclose(split(picture), trunk(picture), rtol=1e-5, atol=1e-6)
+    trunk.get_layer("block0_conv3").set_weights(
+        [2.0 * array for array in trunk.get_layer("block0_conv3").get_weights()]
+    )
+    np.testing.assert_allclose(split(picture), trunk(picture), rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_without_groups_is_left_as_it_is():
+    trunk = branched_trunk()
+    assert with_split_groups(trunk) is trunk
