@@ -25,6 +25,9 @@ def model(
         Path | None,
         typer.Option(help="Folder of calibration pictures. [default: scikit-image's pictures]"),
     ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="A set from sr-calibrate, instead of shaping one.")
+    ] = None,
     height: Annotated[int, typer.Option(help="Input height in pixels.")] = 360,
     width: Annotated[int, typer.Option(help="Input width in pixels.")] = 640,
     method: Annotated[str, typer.Option(help="cfqp or natural.")] = "cfqp",
@@ -66,6 +69,8 @@ def model(
 
       sr-export model xlsr_x3 --out phone --images photos --io int8 --height 270 --width 480
 
+      sr-export model xlsr_x3 --out phone --dataset rd.npz
+
       sr-export model xlsr_x3 --out twin --tail clip --method natural --calibrator converter
     """
     from sr_models.atomic import refuse_existing
@@ -80,8 +85,8 @@ def model(
         anchors=anchors, seed=seed, minimum_fidelity_db=minimum_fidelity_db,
     )  # fmt: skip
     result = export_model(
-        name, settings, out=out, images=images, weights=weights, overwrite=overwrite,
-        keep_rejected=keep_rejected, on_stage=say,
+        name, settings, out=out, images=images, dataset=dataset, weights=weights,
+        overwrite=overwrite, keep_rejected=keep_rejected, on_stage=say,
     )  # fmt: skip
     write_json(result.manifest, json)
     if json != "-":

@@ -21,7 +21,7 @@ from export.manifest import build_manifest
 from export.observation import observe_ranges, pin_pixels
 from export.ranges import TensorRanges
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-from representative_data.dataset import RepresentativeDataset
+from representative_data.dataset import RepresentativeDataset, load_dataset
 from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.taming import Taming
 from representative_data.tiles import Tile, load_tiles
@@ -210,6 +210,7 @@ def run_export(
     settings: ExportSettings = ExportSettings(),
     *,
     images: str | Path | None = None,
+    dataset: str | Path | None = None,
     weights: str | Path | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> ExportResult:
@@ -219,6 +220,8 @@ def run_export(
         name: Preset name.
         settings: Every choice.
         images: Folder of full-resolution calibration pictures; scikit-image's own by default.
+        dataset: A representative dataset from `sr-calibrate`, instead of shaping one; `images`
+            then only serve for measuring fidelity.
         weights: A `.weights.h5` file instead of the shipped weights.
         on_stage: Called with what begins next.
 
@@ -232,12 +235,16 @@ def run_export(
     on_stage("reading pictures")
     calibration, held_out = split_pictures(images)
     cut = {"scale": preset.scale, "side": settings.tile_side, "seed": settings.seed}
-    tiles = load_tiles(calibration, count=settings.pictures, **cut)
     held_out_tiles = load_tiles(held_out, count=max(8, len(held_out)), **cut)
-    on_stage("shaping the representative dataset")
-    dataset = build_dataset(model, tiles, preset=preset, settings=settings)
+    if dataset is None:
+        on_stage("shaping the representative dataset")
+        tiles = load_tiles(calibration, count=settings.pictures, **cut)
+        shaped = build_dataset(model, tiles, preset=preset, settings=settings)
+    else:
+        shaped = load_dataset(dataset)
+        shaped.require_network(network=name, weights_sha256=weights_sha256(trunk))
     on_stage("converting")
-    content, ranges = convert(model, dataset, settings)
+    content, ranges = convert(model, shaped, settings)
     on_stage("auditing the file")
     audit = audit_model(content)
     float_model = attach_tail(trunk, "none", scale=preset.scale)
@@ -245,16 +252,16 @@ def run_export(
         open_model(content, threads=2), float_model, [tile.pixels for tile in held_out_tiles]
     )
     failures = find_failures(
-        content, audit=audit, fidelity=fidelity, settings=settings, dataset=dataset, ranges=ranges
+        content, audit=audit, fidelity=fidelity, settings=settings, dataset=shaped, ranges=ranges
     )
     hashes = {tile.source: tile.source_sha256 for tile in held_out_tiles}
     manifest = build_manifest(
         preset, settings, weights_sha256=weights_sha256(trunk),
-        model_file="rejected.tflite" if failures else "model.tflite", dataset=dataset,
+        model_file="rejected.tflite" if failures else "model.tflite", dataset=shaped,
         ranges=ranges, audit=audit, fidelity=fidelity, failures=failures,
         held_out=[{"source": source, "sha256": sha} for source, sha in sorted(hashes.items())],
     )  # fmt: skip
-    return ExportResult(content, audit, fidelity, failures, dataset, ranges, manifest)
+    return ExportResult(content, audit, fidelity, failures, shaped, ranges, manifest)
 
 
 def export_model(
@@ -263,6 +270,7 @@ def export_model(
     *,
     out: str | Path,
     images: str | Path | None = None,
+    dataset: str | Path | None = None,
     weights: str | Path | None = None,
     overwrite: bool = False,
     keep_rejected: bool = False,
@@ -277,6 +285,7 @@ def export_model(
         settings: Every choice.
         out: The folder to write.
         images: Folder of full-resolution calibration pictures; scikit-image's own by default.
+        dataset: See `run_export`.
         weights: A `.weights.h5` file instead of the shipped weights.
         overwrite: Whether an existing folder may be replaced.
         keep_rejected: Write a file that failed its audit too, as `rejected.tflite`.
@@ -288,7 +297,9 @@ def export_model(
         SrError: Other unusable input.
     """
     refuse_existing(out, overwrite=overwrite)
-    result = run_export(name, settings, images=images, weights=weights, on_stage=on_stage)
+    result = run_export(
+        name, settings, images=images, dataset=dataset, weights=weights, on_stage=on_stage
+    )
     if not result.failures or keep_rejected:
         with writing_folder(out, overwrite=overwrite) as folder:
             (folder / result.manifest["model"]["file"]).write_bytes(result.content)

@@ -72,12 +72,15 @@ def convert_form(trunk, preset: Preset, *, form: str):
 
 
 def weights_sha256(model) -> str:
-    """SHA-256 over names, shapes and float32 values of a model's weights, independent of files."""
-    digest = hashlib.sha256()
-    for name, array in sorted(named_weights(model).items()):
-        digest.update(f"{name} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
-    return digest.hexdigest()
+    """SHA-256 over shapes and float32 values of a model's weights, independent of files and names.
+
+    Output tails that keep the weights (`relu`, `none`, `clip`) keep the hash.
+    """
+    parts = [
+        hashlib.sha256(f"{array.shape}".encode() + array.astype("<f4").tobytes()).digest()
+        for array in named_weights(model).values()
+    ]
+    return hashlib.sha256(b"".join(sorted(parts))).hexdigest()
 
 
 def save_trunk(trunk, path: str | Path) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -5,7 +6,13 @@ import pytest
 from export import pipeline
 from export.audit import audit_model
 from export.pipeline import ExportSettings, export_model, split_pictures
-from sr_models.errors import ConversionError, OptionError, OutputError, UnknownModelError
+from sr_models.errors import (
+    CalibrationError,
+    ConversionError,
+    OptionError,
+    OutputError,
+    UnknownModelError,
+)
 
 SMALL = {"height": 16, "width": 24, "pictures": 12, "tile_side": 32}
 pytestmark = pytest.mark.slow
@@ -120,3 +127,23 @@ def test_scikit_images_own_pictures_do_without_a_folder():
     calibration, held_out = split_pictures(None)
     assert len(calibration) == 12 and len(held_out) == 3
     assert all(path.is_file() for path in (*calibration, *held_out))
+
+
+def test_a_saved_set_gives_the_file_that_shaping_it_gives(exported, picture_folder, tmp_path):
+    out, result = exported
+    result.dataset.save(tmp_path / "rd.npz")
+    again = export_model(
+        "xlsr_x3", ExportSettings(**SMALL), out=tmp_path / "p", images=picture_folder,
+        dataset=tmp_path / "rd.npz",
+    )  # fmt: skip
+    assert again.content == (out / "model.tflite").read_bytes()
+
+
+def test_a_set_of_other_weights_is_refused(exported, tmp_path):
+    _, result = exported
+    foreign = dataclasses.replace(result.dataset, weights_sha256="0" * 64)
+    foreign.save(tmp_path / "rd.npz")
+    with pytest.raises(CalibrationError, match="make a new one with sr-calibrate"):
+        export_model(
+            "xlsr_x3", ExportSettings(**SMALL), out=tmp_path / "p", dataset=tmp_path / "rd.npz"
+        )
