@@ -25,7 +25,7 @@ from representative_data.dataset import RepresentativeDataset, load_dataset
 from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.taming import Taming
 from representative_data.tiles import Tile, load_tiles
-from sr_models.atomic import refuse_existing, writing_folder
+from sr_models.atomic import refuse_existing, require_writable, writing_folder
 from sr_models.command import json_text
 from sr_models.errors import ConversionError, OptionError
 from sr_models.images import list_images
@@ -297,6 +297,7 @@ def export_model(
         SrError: Other unusable input.
     """
     refuse_existing(out, overwrite=overwrite)
+    require_writable(out)
     result = run_export(
         name, settings, images=images, dataset=dataset, weights=weights, on_stage=on_stage
     )

@@ -62,7 +62,7 @@ def tame(
 
       sr-calibrate xlsr_x3 --images photos --out rd.npz --taming select --no-anchors --json -
     """
-    from sr_models.atomic import refuse_existing
+    from sr_models.atomic import refuse_existing, require_writable
     from sr_models.errors import OptionError
 
     if method not in ("cfqp", "natural"):
@@ -79,6 +79,7 @@ def tame(
 
     settings = CfqpSettings(taming=Taming(taming, max_passes), anchors=anchors)
     scale = get_preset(name).scale
+    require_writable(out)
     model = load_model(name, tail=tail, weights=weights)
     with progress("reading pictures") as update:
         tiles = load_tiles(

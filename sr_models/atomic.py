@@ -41,6 +41,20 @@ def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
         )
 
 
+def require_writable(path: str | Path) -> None:
+    """Raise `OutputError` at once where `path` could not be written after long work.
+
+    The folder that shall hold it is made where it is missing, and tried with an empty file.
+    """
+    folder = Path(path).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
 @contextmanager
 def writing_file(path: str | Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; renamed on success, removed on failure.

@@ -229,3 +229,11 @@ def test_no_permission(tmp_path):
             path.write_text("x")
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_a_place_that_cannot_be_written_to_is_known_before_the_work(tmp_path):
+    atomic.require_writable(tmp_path / "new" / "deep" / "file.npz")
+    assert [p.name for p in tmp_path.rglob("*")] == ["new", "deep"]
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+        atomic.require_writable(tmp_path / "file" / "out")
