@@ -24,7 +24,7 @@ class FakeQuantization(tf_keras.layers.Layer):
 
     def __init__(self, minimum: float, maximum: float, narrow: bool = False, **keywords):
         super().__init__(**keywords)
-        self.range = TensorRange(minimum, maximum, narrow).with_zero
+        self.range = TensorRange(minimum, maximum, narrow).on_grid
 
     def call(self, inputs):
         return tf.quantization.fake_quant_with_min_max_args(

@@ -31,12 +31,14 @@ from sr_models.errors import ConversionError, OptionError
 from sr_models.images import list_images
 from sr_models.network import load_trunk, weights_sha256
 from sr_models.presets import Preset, get_preset
+from sr_models.provenance import file_sha256
 from sr_models.tails import attach_tail, require_tail
 
 METHODS = ("cfqp", "natural")
 PRECISIONS = ("int8", "float32")
 CALIBRATORS = ("graph", "converter")
 HELD_OUT_SHARE = 5
+HELD_OUT_TILES = 16
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,13 @@ def split_pictures(images: str | Path | None) -> tuple[list[Path], list[Path]]:
         return paths, paths
     held_out = paths[:: max(2, min(HELD_OUT_SHARE, len(paths)))]
     return [path for path in paths if path not in set(held_out)], held_out
+
+
+def unseen_pictures(paths: Sequence[Path], dataset: RepresentativeDataset) -> list[Path]:
+    """Those of `paths` that the set was not made from; scikit-image's held-out ones for none."""
+    seen = {record.source_sha256 for record in dataset.records}
+    unseen = [path for path in paths if file_sha256(path) not in seen]
+    return unseen or bundled_pictures(BUNDLED_HELD_OUT)
 
 
 def build_dataset(
@@ -235,7 +244,6 @@ def run_export(
     on_stage("reading pictures")
     calibration, held_out = split_pictures(images)
     cut = {"scale": preset.scale, "side": settings.tile_side, "seed": settings.seed}
-    held_out_tiles = load_tiles(held_out, count=max(8, len(held_out)), **cut)
     if dataset is None:
         on_stage("shaping the representative dataset")
         tiles = load_tiles(calibration, count=settings.pictures, **cut)
@@ -243,6 +251,8 @@ def run_export(
     else:
         shaped = load_dataset(dataset)
         shaped.require_network(network=name, weights_sha256=weights_sha256(trunk))
+        held_out = unseen_pictures([*calibration, *held_out], shaped)
+    held_out_tiles = load_tiles(held_out, count=HELD_OUT_TILES, **cut)
     on_stage("converting")
     content, ranges = convert(model, shaped, settings)
     on_stage("auditing the file")

@@ -55,6 +55,17 @@ class TensorRange:
         lowest = -127 if self.narrow else -128
         return max(lowest, min(127, lowest + round(-self.with_zero.minimum / self.scale)))
 
+    @property
+    def on_grid(self) -> TensorRange:
+        """The range moved by at most half a step so that 0 is a code exactly.
+
+        What converters do to any range ("nudging"); done here, no tie is left for them to round
+        one way or the other.
+        """
+        steps = 254 if self.narrow else 255
+        below = self.zero_point + (127 if self.narrow else 128)
+        return replace(self, minimum=-below * self.scale, maximum=(steps - below) * self.scale)
+
     def union(self, other: TensorRange) -> TensorRange:
         """The smallest range that holds both."""
         return replace(

@@ -99,6 +99,8 @@ def with_first_depth_to_space(data: bytes) -> bytes:
     for index in range(model.OperatorCodesLength()):
         table = model.OperatorCodes(index)
         version_field = table._tab.Offset(8)
-        if table.BuiltinCode() == schema.BuiltinOperator.DEPTH_TO_SPACE and version_field:
+        # Old converters wrote the deprecated field alone; new ones write both.
+        code = max(table.BuiltinCode(), table.DeprecatedBuiltinCode())
+        if code == schema.BuiltinOperator.DEPTH_TO_SPACE and version_field:
             struct.pack_into("<i", patched, table._tab.Pos + version_field, 1)
     return bytes(patched)

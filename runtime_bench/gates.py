@@ -43,7 +43,9 @@ class Gates:
 
     def to_json(self) -> dict:
         """The gates that are asked for."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, False)}
+        # By identity: a gate of zero is asked for, though zero equals false.
+        asked = asdict(self).items()
+        return {name: value for name, value in asked if value is not None and value is not False}
 
 
 def judge(gates: Gates, facts: Mapping[str, Any]) -> dict[str, bool]:

@@ -54,12 +54,16 @@ def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
         rows: `label`, `median_ms`, `psnr_db` each.
     """
     figure, axes = _axes(height=4.0)
-    for row, colour in zip(rows, _colours(len(rows))):
-        label = str(row["label"]).replace("$", r"\$")
-        axes.scatter(
-            row["median_ms"], row["psnr_db"], s=70, color=colour, zorder=3, label=label, alpha=0.85
-        )
-    axes.legend(loc="best", frameon=False, labelcolor=INK)
+    points = [
+        axes.scatter(row["median_ms"], row["psnr_db"], s=70, color=colour, zorder=3, alpha=0.85)
+        for row, colour in zip(rows, _colours(len(rows)))
+    ]
+    legend = axes.legend(
+        points, list(map(str, range(len(rows)))), loc="best", frameon=False, labelcolor=INK
+    )
+    # Set afterwards, for a legend leaves out labels that begin with an underscore.
+    for text, row in zip(legend.get_texts(), rows):
+        text.set(text=str(row["label"]), parse_math=False)
     axes.margins(x=0.1, y=0.2)
     axes.set_xlabel("median latency in ms")
     axes.set_ylabel("PSNR in dB")

@@ -164,6 +164,8 @@ def _cells(
     winners: dict[int, Any] = {}
     for column, header in enumerate(headers):
         numbers = [row[column] for row in rows if _is_number(row[column])]
+        # Whichever NaN stood first would win every comparison.
+        numbers = [number for number in numbers if number == number]
         # One number is no contest.
         if header in best and len(numbers) > 1:
             winners[column] = min(numbers) if best[header] == "low" else max(numbers)
@@ -183,7 +185,7 @@ def _is_number(value: Any) -> bool:
 def _text(value: Any) -> str:
     if value is None:
         return "-"
-    if isinstance(value, bool):
+    if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
         # Four digits tell 28.39 from 28.41 dB and 0.8123 from 0.8124.

@@ -39,7 +39,7 @@ def read_results(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OptionError(f"expected a file of results, found: {reason}: {path}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OptionError(
             f"expected JSON in {path}, found: {error}; give a file written with --json"
         ) from error
@@ -55,7 +55,7 @@ def page_of_results(parts: Sequence[Mapping[str, Any]], *, title: str) -> Page:
     """One page from any number of results.
 
     Raises:
-        OptionError: Results that lack a key, e.g. of another version.
+        OptionError: Results that lack a key or hold another type, e.g. of another version.
     """
     page = Page(title)
     timed, rated = [], []
@@ -73,16 +73,15 @@ def page_of_results(parts: Sequence[Mapping[str, Any]], *, title: str) -> Page:
         _add_latency(page, timed)
         _add_quality(page, rated)
         _add_scatter(page, timed, rated)
-    except (KeyError, TypeError, ValueError) as error:
+        _add_machines(page, parts)
+    except KeyError as error:
         raise OptionError(
             f"expected whole results, found one without {error}; measure again"
         ) from error
-    machines: list[Mapping[str, Any]] = []
-    for part in parts:
-        if part.get("machine") and part["machine"] not in machines:
-            machines.append(part["machine"])
-    for machine in machines:
-        page.add_machine(machine)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise OptionError(
+            f"expected whole results, found a value of another type ({error}); measure again"
+        ) from error
     return page
 
 
@@ -171,6 +170,15 @@ def _add_scatter(
         ]  # fmt: skip
         if rows:
             page.add_scatter(rows, caption=f"Raw RGB PSNR on {dataset} against latency.")
+
+
+def _add_machines(page: Page, parts: Sequence[Mapping[str, Any]]) -> None:
+    machines: list[Mapping[str, Any]] = []
+    for part in parts:
+        if part.get("machine") and part["machine"] not in machines:
+            machines.append(part["machine"])
+    for machine in machines:
+        page.add_machine(machine)
 
 
 def _label(row: Mapping[str, Any], names: Mapping[str, str]) -> str:

@@ -15,6 +15,8 @@ SIGNIFICANCE = 0.05
 # Below nine repetitions the U test is not to be relied on (google/benchmark, docs/tools.md).
 LEAST_ROUNDS = 9
 RESAMPLES = 2000
+# Resamples that are in memory together, so that long measurements need little of it.
+_AT_ONCE = 250
 
 
 @dataclass(frozen=True)
@@ -120,13 +122,13 @@ def bootstrap_ratio(
     length = max(1, round(count ** (1 / 3)))
     blocks = -(-count // length)
     rng = np.random.default_rng(seed)
-    ratios = np.empty(resamples)
-    for index in range(resamples):
-        starts = rng.integers(count, size=blocks)
+    ratios: list[np.ndarray] = []
+    for start in range(0, resamples, _AT_ONCE):
+        starts = rng.integers(count, size=(min(_AT_ONCE, resamples - start), blocks, 1))
         # Circular blocks, or the first and last rounds would be drawn less often.
-        rounds = ((starts[:, None] + np.arange(length)) % count).ravel()[:count]
-        ratios[index] = np.median(first[rounds]) / np.median(second[rounds])
-    low, high = np.percentile(ratios, (2.5, 97.5))
+        rounds = ((starts + np.arange(length)) % count).reshape(len(starts), -1)[:, :count]
+        ratios.append(np.median(first[rounds], axis=1) / np.median(second[rounds], axis=1))
+    low, high = np.percentile(np.concatenate(ratios), (2.5, 97.5))
     return float(low), float(high)
 
 

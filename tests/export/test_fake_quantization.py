@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from export.fake_quantization import FakeQuantization, write_ranges
@@ -12,6 +12,7 @@ from sr_models.errors import CalibrationError
 @given(
     low=st.floats(-4, 0), high=st.floats(0.5, 4), seed=st.integers(0, 10), narrow=st.booleans()
 )  # fmt: skip
+@example(low=-0.5, high=0.5, seed=0, narrow=False)  # a zero point halfway between two codes
 def test_values_land_on_the_int8_grid_and_saturate(low, high, seed, narrow):
     value = TensorRange(low, high, narrow)
     x = np.random.default_rng(seed).uniform(-6, 6, 50).astype(np.float32)

@@ -137,6 +137,9 @@ def test_a_saved_set_gives_the_file_that_shaping_it_gives(exported, picture_fold
         dataset=tmp_path / "rd.npz",
     )  # fmt: skip
     assert again.content == (out / "model.tflite").read_bytes()
+    calibrated = {record.source_sha256 for record in result.dataset.records}
+    held_out = {picture["sha256"] for picture in again.manifest["fidelity"]["held_out"]}
+    assert held_out and not calibrated & held_out
 
 
 def test_a_set_of_other_weights_is_refused(exported, tmp_path):

@@ -32,6 +32,20 @@ def test_zero_is_always_on_the_grid_and_the_range_is_covered(low, span):
     assert grid[-1] >= max(low + span, 0.0) - 0.51 * value.scale
 
 
+@given(low=st.floats(-50, 50), span=st.floats(1e-3, 50), narrow=st.booleans())
+def test_a_range_on_the_grid_has_the_same_grid_and_stays_there(low, span, narrow):
+    value = TensorRange(low, low + span, narrow)
+    nudged = value.on_grid
+    assert nudged.scale == pytest.approx(value.scale, rel=1e-9)
+    assert nudged.zero_point == value.zero_point
+    assert nudged.minimum <= 0.0 <= nudged.maximum
+    assert abs(nudged.minimum - value.with_zero.minimum) <= 0.5001 * value.scale
+    lowest = -127 if narrow else -128
+    assert nudged.minimum == pytest.approx((lowest - value.zero_point) * value.scale, abs=1e-9)
+    again = nudged.on_grid
+    assert (again.minimum, again.maximum) == pytest.approx((nudged.minimum, nudged.maximum))
+
+
 def test_union_holds_both():
     assert TensorRange(-1.0, 2.0).union(TensorRange(0.0, 3.0)) == TensorRange(-1.0, 3.0)
 
