@@ -123,12 +123,6 @@ def test_of_a_folder_every_fifth_picture_is_held_out(picture_folder):
     assert one in held_out
 
 
-def test_scikit_images_own_pictures_do_without_a_folder():
-    calibration, held_out = split_pictures(None)
-    assert len(calibration) == 12 and len(held_out) == 3
-    assert all(path.is_file() for path in (*calibration, *held_out))
-
-
 def test_a_saved_set_gives_the_file_that_shaping_it_gives(exported, picture_folder, tmp_path):
     out, result = exported
     result.dataset.save(tmp_path / "rd.npz")

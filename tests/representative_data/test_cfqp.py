@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-from representative_data.report import build_report, report_rows
 from representative_data.taming import TOLERANCE, Taming
 from representative_data.tiles import load_tiles
 from sr_models.errors import CalibrationError
@@ -75,17 +74,3 @@ def test_only_the_output_of_the_network_is_read(tiles):
 
     dataset = build_cfqp_dataset(OutputOnly(), tiles, **NAMED)
     assert dataset.output_range[1] == pytest.approx(1.0, abs=TOLERANCE)
-
-
-def test_the_report_compares_each_layer_with_natural_pictures(tiles):
-    model = sharpening_network(strength=0.2, tail="none")
-    dataset = build_cfqp_dataset(model, tiles, **NAMED)
-    report = build_report(model, tiles, dataset)
-    answers = [model(tile.pixels[None] / np.float32(255)).numpy() for tile in tiles]
-    leaving = sum(y.min() < 0.0 or y.max() > 1.0 for y in answers)
-    assert report["natural_outputs_leaving_0_1"] == leaving > 0
-    assert [row["tensor"] for row in report["layers"]] == ["input", "last", "depth_to_space"]
-    assert report["layers"][-1]["span_ratio"] < 1.0
-    assert report["counts"]["anchor"] == 2
-    titles = [title for title, _, _ in report_rows(report)]
-    assert titles == ["representative dataset (cfqp)", "tensor ranges"]
