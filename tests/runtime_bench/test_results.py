@@ -1,0 +1,152 @@
+import copy
+import json
+
+import pytest
+
+from runtime_bench.comparison import compare_files
+from runtime_bench.gates import Gates
+from runtime_bench.latency import Plan, measure_latency
+from runtime_bench.machine import Machine
+from runtime_bench.quality import find_datasets
+from runtime_bench.results import KINDS, kind_of, page_of_results, read_results
+from sr_models.command import json_text
+from sr_models.errors import OptionError
+
+MACHINE = Machine("A CPU", (), 2, None, 0.0, "Linux", "3.11", {"numpy": "2.0"}).to_json()
+
+
+@pytest.fixture(scope="module")
+def parts(files, ground_truth):
+    """What each verb writes, as it comes back from JSON."""
+    plan = Plan(runs=5, warmup=0)
+    timed = measure_latency([files.clipped, files.clip_free], plan)
+    compared = compare_files(
+        files.clipped, files.clip_free, plan=plan, datasets=find_datasets(ground_truth),
+        gates=Gates(max_psnr_drop_db=1.0, no_clip_ops=True), delegate="builtin",
+    )  # fmt: skip
+    made = {
+        "latency": {"results": [result.to_json() for result in timed], "machine": MACHINE},
+        "quality": {
+            "results": [result.to_json() for result in compared.quality],
+            "per_image": [row for result in compared.quality for row in result.per_image()],
+        },
+        "compare": {**compared.to_json(), "machine": MACHINE},
+    }
+    return json.loads(json_text(made))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_verbs_json_is_known_and_drawn(kind, parts, tmp_path):
+    path = tmp_path / f"{kind}.json"
+    path.write_text(json_text(parts[kind]))
+    read = read_results(path)
+    assert kind_of(read) == kind
+    page = page_of_results([read], title="A title")
+    headings = [block["text"] for block in page.blocks if block["kind"] == "heading"]
+    assert headings == {
+        "latency": ["Latency"], "quality": ["Quality"],
+        "compare": ["Candidate against baseline", "Latency", "Quality"],
+    }[kind]  # fmt: skip
+    html = page.html()
+    assert "A title" in html and "clip_free.tflite" in html
+
+
+def test_all_together_are_one_page(parts):
+    page = page_of_results(list(parts.values()), title="all")
+    kinds = [block["kind"] for block in page.blocks]
+    # The machine is the same: it is shown once.
+    assert kinds.count("machine") == 1
+    # Bars, and points for each of two datasets.
+    assert kinds.count("plot") == 3
+    html = page.html()
+    assert "no difference shown" in html
+    assert "gate no-clip-ops" in html and "passed" in html
+    for row in parts["latency"]["results"]:
+        assert row["sha256"][:12] in html
+
+
+def test_infinite_psnr_comes_back_as_a_gap(parts):
+    part = copy.deepcopy(parts["quality"])
+    part["results"][0]["psnr_rgb_db"] = None
+    assert ">-<" in page_of_results([part, parts["latency"]], title="t").html()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [None, 3, "text", [], {}, {"results": []}, {"results": 3}, {"results": [3]},
+     {"results": [{}]}, {"speedup": 1.0}, {"results": {"median_ms": 1}}],
+)  # fmt: skip
+def test_other_data_is_of_no_kind(other, tmp_path):
+    assert kind_of(other) is None
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(other))
+    with pytest.raises(OptionError, match="found other data"):
+        read_results(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"no json", b"\xff\xfe\x00", b"\x89PNG\r\n", b"[" * 200_000, b"{}{}"],
+    ids=["empty", "open", "text", "utf16", "png", "deep", "two"],
+)
+def test_garbage_is_refused_in_one_line(content, tmp_path):
+    path = tmp_path / "garbage.json"
+    path.write_bytes(content)
+    with pytest.raises(OptionError, match="expected JSON in") as caught:
+        read_results(path)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_missing_files_and_folders_are_refused(tmp_path):
+    for path in (tmp_path / "none.json", tmp_path):
+        with pytest.raises(OptionError, match="expected a file of results"):
+            read_results(path)
+
+
+def without(part, *path):
+    part = copy.deepcopy(part)
+    inner = part
+    for key in path[:-1]:
+        inner = inner[key]
+    del inner[path[-1]]
+    return part
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("latency", ("results", 0, "p5_ms")), ("latency", ("results", 1, "model")),
+        ("quality", ("results", 0, "protocol")), ("compare", ("verdict",)),
+        ("compare", ("baseline", "model")), ("compare", ("quality",)),
+    ],
+)  # fmt: skip
+def test_results_of_another_version_are_refused(kind, path, parts):
+    with pytest.raises(OptionError, match="measure again"):
+        page_of_results([without(parts[kind], *path)], title="t")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("latency", {"machine": ["a", "list"]}),
+        ("latency", {"machine": "text"}),
+        ("latency", {"machine": {"versions": [1]}}),
+        ("latency", {"machine": {"cpu_features": 3}}),
+        ("compare", {"gates": ["a", "list"]}),
+        ("compare", {"gates": None}),
+        ("compare", {"baseline": "text"}),
+        ("compare", {"quality": 3}),
+        ("compare", {"p_value": {"a": 1}, "speedup_low": "x"}),
+    ],
+)
+def test_values_of_another_type_are_refused(kind, changes, parts):
+    with pytest.raises(OptionError, match="measure again"):
+        page_of_results([{**parts[kind], **changes}], title="t")
+
+
+@pytest.mark.parametrize("value", [None, "text", [1], float("nan")])
+def test_medians_that_are_no_durations_are_refused(value, parts):
+    part = copy.deepcopy(parts["latency"])
+    part["results"][0]["median_ms"] = value
+    with pytest.raises(OptionError, match="measure again"):
+        page_of_results([part], title="t")

@@ -1,0 +1,139 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from export.delegation import Delegation
+from runtime_bench.calibration import ObserverTiming
+from runtime_bench.comparison import CodeDifference, FileComparison
+from runtime_bench.latency import Latency
+from runtime_bench.machine import Machine
+from runtime_bench.quality import ImageQuality, QualityResult
+from runtime_bench.statistics import Comparison, summarize
+from runtime_bench.tables import (
+    gate_rows,
+    nodes_text,
+    print_calibration,
+    print_comparison,
+    print_forms,
+    print_latency,
+    print_quality,
+    protocol_lines,
+    short_names,
+)
+from sr_models.metrics import Quality
+
+parts = st.sampled_from(["a", "b", "model.tflite"])
+paths = st.lists(parts, min_size=1, max_size=4).map("/".join)
+
+
+def latency(model="out/new.tflite", samples=(1.0, 2.0, 3.0), delegation=None):
+    return Latency(
+        model=model, sha256="0" * 64, size_bytes=1000, delegate="xnnpack", threads=2,
+        runtime="fake 1.0", input_shape=(1, 4, 4, 3), samples_ms=samples,
+        summary=summarize(samples), init_ms=0.5, first_ms=9.0, delegation=delegation,
+    )  # fmt: skip
+
+
+def rated(model="out/new.tflite", rgb_db=30.0, dataset="Set5"):
+    raw, dequantized = Quality(rgb_db, 31.234, 0.91239), Quality(33.0, 34.0, 0.95)
+    return QualityResult(model, dataset, 3, "xnnpack", (ImageQuality("a", raw, dequantized),))
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["out/model.tflite"], ["model.tflite"]),
+        (["a/x.tflite", "a/y.tflite"], ["x.tflite", "y.tflite"]),
+        (["a/m.tflite", "b/m.tflite"], ["a/m.tflite", "b/m.tflite"]),
+        (["z/a/m.tflite", "z/b/m.tflite"], ["a/m.tflite", "b/m.tflite"]),
+        (["m.tflite", "a/m.tflite"], ["m.tflite", "a/m.tflite"]),
+        (["./m.tflite", "m.tflite"], ["./m.tflite", "m.tflite"]),
+        (["/m.tflite"], ["m.tflite"]),
+        (["<bytes>"], ["<bytes>"]),
+        (["a/m.tflite", "a/m.tflite"], ["m.tflite", "m.tflite"]),
+        ([], []),
+    ],
+)
+def test_names_are_as_short_as_they_can_be(names, short):
+    found = short_names(names)
+    assert [found[name] for name in names] == short
+
+
+@given(st.lists(paths, max_size=5))
+def test_short_names_tell_files_apart(names):
+    found = short_names(names)
+    assert set(found) == set(names)
+    assert len(set(found.values())) == len(set(names))
+    for name, short in found.items():
+        assert Path(name).parts[-len(Path(short).parts) :] == Path(short).parts
+
+
+def test_nodes():
+    assert nodes_text(4, 6, 1) == "4/6 in 1"
+    assert nodes_text(0, 6, 0) == "0/6 in 0"
+    assert nodes_text(None, None, None) == "?"
+
+
+def test_latency_rows(capsys):
+    print_latency([latency(), latency("out/old.tflite", delegation=Delegation(4, 6, 1, ()))])
+    out = capsys.readouterr().out
+    assert "new.tflite" in out and "old.tflite" in out and "out/" not in out
+    assert "4/6 in 1" in out and "?" in out
+    # Median 2, 5th and 95th percentile 1.1 and 2.9, cold 9, opening 0.5.
+    for figure in ("2.0", "1.1", "2.9", "9.0", "0.5"):
+        assert figure in out
+
+
+def test_quality_rows(capsys):
+    print_quality([rated(), rated(rgb_db=float("inf"), dataset="Set14")])
+    out = capsys.readouterr().out
+    for word in ("Set5", "Set14", "x3", "30.0", "31.23", "0.9124", "33.0", "inf"):
+        assert word in out
+
+
+def comparison(speed, *, gates=(), quality=()):
+    return FileComparison(
+        latency("out/old.tflite"), latency(), speed, CodeDifference(3, 0.125, 100),
+        tuple(quality), dict(gates),
+    )  # fmt: skip
+
+
+def test_faster_is_said_only_where_it_is_significant(capsys):
+    print_comparison(comparison(Comparison(1.5, 1.4, 1.6, 0.001, True)))
+    assert "faster" in capsys.readouterr().out
+    print_comparison(comparison(Comparison(1.5, 0.9, 1.6, 0.2, False)))
+    out = capsys.readouterr().out
+    assert "no difference shown" in out and "faster" not in out
+    assert "at most 3, 12.50%" in out
+
+
+def test_gates_and_drops_are_shown(capsys):
+    print_comparison(comparison(
+        Comparison(1.5, 1.4, 1.6, 0.001, True),
+        gates={"min_speedup": True, "no_clip_ops": False},
+        quality=[rated("out/old.tflite", 30.25), rated()],
+    ))  # fmt: skip
+    out = capsys.readouterr().out
+    assert "PSNR drop, Set5" in out and "+0.250 dB RGB" in out
+    assert gate_rows({"min_speedup": True, "no_clip_ops": False}) == [
+        ["gate min-speedup", "passed"], ["gate no-clip-ops", "NOT MET"],
+    ]  # fmt: skip
+    assert "NOT MET" in out
+
+
+def test_calibration_and_forms(capsys):
+    print_calibration(ObserverTiming(100, 96, (10.0,), (95.0,), (5.0,)))
+    assert "9.5" in capsys.readouterr().out
+    named = {"train": latency(samples=(4.0,)), "deploy": latency(samples=(2.0,))}
+    print_forms({2: (named, Comparison(2.0, 1.9, 2.1, 0.2, False))})
+    assert "1.900 to 2.100" in capsys.readouterr().out
+
+
+def test_the_protocol_names_machine_and_versions():
+    quiet = Machine("A CPU", (), 4, None, 0.1, "Linux 6", "3.11", {"numpy": "2.0", "absent": None})
+    lines = protocol_lines(quiet, "fake 1.0")
+    assert lines == ["A CPU, 4 core(s), Linux 6; ran on fake 1.0", "Python 3.11, numpy 2.0"]
+    busy = Machine("A CPU", (), 4, None, 3.0, "Linux 6", "3.11", {})
+    assert protocol_lines(busy, "fake 1.0")[-1].startswith("warning: noisy machine")
