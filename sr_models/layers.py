@@ -28,6 +28,25 @@ class DepthToSpace(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
+class SpaceToDepth(tf_keras.layers.Layer):
+    """The inverse of `DepthToSpace`: (N, H s, W s, C) -> (N, H, W, C s^2).
+
+    Ends the trunk of a network whose last convolution works on the large picture, so that all
+    trunks return the same; `sr_models.tails.attach_tail` takes it off again.
+    """
+
+    def __init__(self, block_size: int, **keywords):
+        super().__init__(**keywords)
+        self.block_size = block_size
+
+    def call(self, inputs):
+        return tf.nn.space_to_depth(inputs, self.block_size)
+
+    def get_config(self):
+        return {**super().get_config(), "block_size": self.block_size}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
 class ClipByValue(tf_keras.layers.Layer):
     """`tf.clip_by_value`: the clip that clip-free export makes needless."""
 
@@ -57,3 +76,26 @@ class ChannelSlice(tf_keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "start": self.start, "stop": self.stop}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class RepeatChannels(tf_keras.layers.Layer):
+    """The channels `times` times over: (N, H, W, C) -> (N, H, W, C times).
+
+    Before depth-to-space, `times` of s^2 makes nearest-neighbour upscaling. Written as nested
+    concatenations of at most five tensors, which is what XNNPACK takes.
+    """
+
+    def __init__(self, times: int, **keywords):
+        super().__init__(**keywords)
+        self.times = times
+
+    def call(self, inputs):
+        repeated, left = inputs, self.times
+        for factor in (5, 4, 3, 2):
+            while left % factor == 0:
+                repeated, left = tf.concat([repeated] * factor, axis=-1), left // factor
+        return tf.concat([repeated] * left, axis=-1) if left > 1 else repeated
+
+    def get_config(self):
+        return {**super().get_config(), "times": self.times}

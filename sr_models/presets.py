@@ -23,6 +23,9 @@ class Preset:
         description: One line for a list.
         recipe: Keywords of `sr_models.training.Recipe` that differ from its defaults.
         parameters: Number of weights of the deployed form, so that a list needs no network.
+        published_psnr_y_db: Dataset -> PSNR on luma in dB, as published for the float network:
+            table 2 of the ETDS paper (CVPR 2023), or, where it is Set14 alone, Qualcomm's
+            github:quic/aimet-model-zoo.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Preset:
     description: str
     recipe: dict[str, Any] = field(default_factory=dict)
     parameters: int | None = None
+    published_psnr_y_db: dict[str, float] = field(default_factory=dict)
 
     @property
     def scale(self) -> int:
@@ -56,6 +60,160 @@ _PRESETS = [
         description="XLSR, 22 K parameters, the network of the CFQP authors",
         recipe={"steps": 50_000},
         parameters=21_947,
+    ),
+    Preset(
+        name="xlsr_x2",
+        family="xlsr",
+        config={"scale": 2},
+        description="XLSR, 18 K parameters",
+        recipe={"steps": 60_000},
+        parameters=17_612,
+        published_psnr_y_db={"Set14": 32.57},
+    ),
+    Preset(
+        name="xlsr_x4",
+        family="xlsr",
+        config={"scale": 4},
+        description="XLSR, 28 K parameters",
+        recipe={"steps": 60_000},
+        parameters=28_016,
+    ),
+    Preset(
+        name="abpn_x2",
+        family="abpn",
+        config={"scale": 2},
+        description="ABPN-28, convolutions added to the repeated picture",
+        recipe={"steps": 60_000},
+        parameters=33_464,
+        published_psnr_y_db={"Set5": 37.36, "Set14": 32.96, "BSD100": 31.75},
+    ),
+    Preset(
+        name="abpn_x3",
+        family="abpn",
+        config={"scale": 3},
+        description="ABPN-28, convolutions added to the repeated picture",
+        recipe={"steps": 60_000},
+        parameters=42_539,
+        published_psnr_y_db={"Set5": 33.53, "Set14": 29.78, "BSD100": 28.72},
+    ),
+    Preset(
+        name="abpn_x4",
+        family="abpn",
+        config={"scale": 4},
+        description="ABPN-28, convolutions added to the repeated picture",
+        recipe={"steps": 60_000},
+        parameters=62_048,
+        published_psnr_y_db={"Set5": 31.32, "Set14": 28.10, "BSD100": 27.23},
+    ),
+    Preset(
+        name="ecbsr_m4c16_x3",
+        family="ecbsr",
+        config={"scale": 3},
+        description="ECBSR-M4C16, edge-oriented blocks merged into 3x3 convolutions, PReLU",
+        recipe={"steps": 60_000},
+        parameters=13_723,
+        published_psnr_y_db={"Set5": 33.07, "Set14": 29.53, "BSD100": 28.57},
+    ),
+    Preset(
+        name="edsr_f32b5_x2",
+        family="edsr",
+        config={"scale": 2},
+        description="EDSR of MLPerf Mobile: 32 channels, 5 blocks",
+        recipe={"steps": 60_000, "learning_rate": 5e-4},
+        parameters=106_092,
+    ),
+    Preset(
+        name="edsr_f32b8_x2",
+        family="edsr",
+        config={"scale": 2, "blocks": 8},
+        description="EDSR of 32 channels, 8 blocks and one convolution to the pixels",
+        recipe={"steps": 60_000, "learning_rate": 5e-4},
+        parameters=161_580,
+    ),
+    Preset(
+        name="edsr_f32b8_x4",
+        family="edsr",
+        config={"scale": 4, "blocks": 8},
+        description="EDSR of 32 channels, 8 blocks and one convolution to the pixels",
+        recipe={"steps": 60_000, "learning_rate": 5e-4},
+        parameters=171_984,
+    ),
+    Preset(
+        name="edsr_baseline_x2",
+        family="edsr",
+        config={"scale": 2, "width": 64, "blocks": 16, "upsampler": "staged"},
+        description="EDSR-baseline: 64 channels, 16 blocks",
+        recipe={"steps": 300_000, "learning_rate": 2e-4, "batch_size": 16},
+        parameters=1_369_859,
+    ),
+    Preset(
+        name="edsr_baseline_x4",
+        family="edsr",
+        config={"scale": 4, "width": 64, "blocks": 16, "upsampler": "staged"},
+        description="EDSR-baseline: 64 channels, 16 blocks, two stages of x2",
+        recipe={"steps": 300_000, "learning_rate": 2e-4, "batch_size": 16},
+        parameters=1_517_571,
+    ),
+    Preset(
+        name="espcn_x3",
+        family="espcn",
+        config={"scale": 3},
+        description="ESPCN, three convolutions with tanh",
+        recipe={"steps": 60_000},
+        parameters=31_131,
+        published_psnr_y_db={"Set5": 32.85, "Set14": 29.41, "BSD100": 28.40},
+    ),
+    Preset(
+        name="etds_t_x3",
+        family="etds",
+        config={"scale": 3},
+        description="ETDS-T, two streams in one plain network",
+        recipe={"steps": 60_000},
+        parameters=15_963,
+        published_psnr_y_db={"Set5": 33.14, "Set14": 29.53, "BSD100": 28.54},
+    ),
+    Preset(
+        name="fsrcnn_x3",
+        family="fsrcnn",
+        config={"scale": 3},
+        description="FSRCNN(56, 12, 4), its transposed convolution as a plain one, PReLU",
+        recipe={"steps": 60_000},
+        parameters=24_707,
+        published_psnr_y_db={"Set5": 33.01, "Set14": 29.52, "BSD100": 28.50},
+    ),
+    Preset(
+        name="quicksrnet_s_x2",
+        family="quicksrnet",
+        config={"scale": 2},
+        description="QuickSRNet-Small, plain convolutions that start as the identity",
+        recipe={"steps": 60_000},
+        parameters=22_860,
+        published_psnr_y_db={"Set14": 32.52},
+    ),
+    Preset(
+        name="rdn_x2",
+        family="rdn",
+        config={"scale": 2},
+        description="RDN: 16 dense blocks of 8 convolutions",
+        recipe={"steps": 300_000, "learning_rate": 1e-4, "batch_size": 16},
+        parameters=22_123_395,
+    ),
+    Preset(
+        name="rdn_x4",
+        family="rdn",
+        config={"scale": 4},
+        description="RDN: 16 dense blocks of 8 convolutions, two stages of x2",
+        recipe={"steps": 300_000, "learning_rate": 1e-4, "batch_size": 16},
+        parameters=22_271_107,
+    ),
+    Preset(
+        name="sesr_m5_x2",
+        family="sesr",
+        config={"scale": 2},
+        description="SESR-M5 for RGB, collapsible linear blocks with residuals, PReLU",
+        recipe={"steps": 60_000},
+        parameters=17_708,
+        published_psnr_y_db={"Set14": 32.57},
     ),
 ]
 

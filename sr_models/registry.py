@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,10 @@ class Family:
             (N, H, W, 3) in 0..1 to the channels that depth-to-space turns into the result,
             (N, H, W, 3 s^2), without any output tail.
         to_deploy_form: Maps the weights of the training form to those of the deployed form;
-            both are dictionaries from variable name to array. `None` where the forms are one.
-        to_training_form: The inverse, for resuming training from shipped weights.
+            both are dictionaries from variable name to array. `dict`, a copy, where the forms are
+            one.
+        to_training_form: The inverse, for resuming training from shipped weights; `None` where
+            there is none.
         source: Where the architecture was published.
     """
 
@@ -33,6 +36,11 @@ class Family:
     source: str
 
 
+_MODULES = (
+    "abpn", "ecbsr", "edsr", "espcn", "etds", "fsrcnn", "quicksrnet", "rdn", "sesr", "xlsr",
+)  # fmt: skip
+"""Modules of this package that hold the family of their name; asking for it imports them."""
+
 _FAMILIES: dict[str, Family] = {}
 
 
@@ -40,8 +48,8 @@ def register_family(
     name: str,
     *,
     source: str,
-    to_deploy_form: Callable[[dict], dict] | None = None,
-    to_training_form: Callable[[dict], dict] | None = None,
+    to_deploy_form: Callable[[dict], dict] | None = dict,
+    to_training_form: Callable[[dict], dict] | None = dict,
 ):
     """Decorate a trunk builder; a name that is taken already is a programming error."""
 
@@ -56,10 +64,11 @@ def register_family(
 
 def get_family(name: str) -> Family:
     """The family of that name; raises `UnknownModelError` with the nearest names."""
-    import sr_models.xlsr  # noqa: F401  (registers itself)
-
+    if name in _MODULES:
+        importlib.import_module(f"sr_models.{name}")
     if name not in _FAMILIES:
-        raise UnknownModelError(unknown_name_message("network family", name, _FAMILIES))
+        known = {*_MODULES, *_FAMILIES}
+        raise UnknownModelError(unknown_name_message("network family", name, known))
     return _FAMILIES[name]
 
 

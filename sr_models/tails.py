@@ -17,7 +17,7 @@ import numpy as np
 import tf_keras
 
 from sr_models.errors import OptionError
-from sr_models.layers import ClipByValue, DepthToSpace
+from sr_models.layers import ClipByValue, DepthToSpace, SpaceToDepth
 
 TAILS = ("relu", "none", "clip", "conv_clip")
 
@@ -38,18 +38,17 @@ def _complemented(y, *, channels: int, name: str):
     return complement
 
 
-def _last_convolution(trunk):
-    """The linear convolution that makes the trunk's output, or `None`."""
-    layer = trunk.layers[-1]
+def _last_convolution(y):
+    """The linear convolution that makes the tensor `y`, or `None`."""
+    layer = y.node.layer
     # Subclasses (transposed, depthwise) hold other weights than those rewritten here.
     if type(layer) is tf_keras.layers.Conv2D and layer.activation.__name__ == "linear":
         return layer
     return None
 
 
-def _complemented_last_convolution(trunk):
-    """The trunk ending in `relu(1 - y)`: its last convolution negated, one added to its bias."""
-    last = _last_convolution(trunk)
+def _complemented_convolution(last):
+    """`relu(1 - y)` for the output y of a convolution: negated, with one added to its bias."""
     config = {**last.get_config(), "activation": "relu", "name": f"{last.name}_complement"}
     negated = tf_keras.layers.Conv2D.from_config(config)
     output = negated(last.input)
@@ -71,16 +70,22 @@ def attach_tail(trunk, tail: str, *, scale: int):
     """
     require_tail(tail)
     y = trunk.output
+    # Such a trunk makes the large picture itself; there and back again is nothing.
+    is_large = isinstance(y.node.layer, SpaceToDepth) and y.node.layer.block_size == scale
+    if is_large:
+        y = y.node.layer.input
+    last = _last_convolution(y)
     if tail == "relu":
-        last = _last_convolution(trunk)
         y = tf_keras.layers.ReLU(name="tail_relu")(y) if last is None else _fused_relu(last)
     elif tail == "conv_clip":
-        if _last_convolution(trunk) is not None:
-            y = _complemented_last_convolution(trunk)
+        channels = y.shape[-1]
+        if last is not None:
+            y = _complemented_convolution(last)
         else:
-            y = _complemented(y, channels=3 * scale**2, name="tail_complement_low")
-        y = _complemented(y, channels=3 * scale**2, name="tail_complement")
-    y = DepthToSpace(scale, name="depth_to_space")(y)
+            y = _complemented(y, channels=channels, name="tail_complement_low")
+        y = _complemented(y, channels=channels, name="tail_complement")
+    if not is_large:
+        y = DepthToSpace(scale, name="depth_to_space")(y)
     if tail == "clip":
         y = ClipByValue(name="tail_clip")(y)
     return tf_keras.Model(trunk.input, y, name=f"{trunk.name}_{tail}")
