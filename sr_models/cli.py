@@ -54,6 +54,7 @@ def _preset_json(preset: Preset, card: cards.Card | None) -> dict[str, Any]:
         "description": preset.description,
         "has_weights": preset.weights_path.is_file(),
         "psnr_y_db": card.psnr_y_db() if card else {},
+        "published_psnr_y_db": preset.published_psnr_y_db,
     }
 
 
@@ -81,11 +82,12 @@ def list_command(
     if json != "-":
         print_table(
             "Presets",
-            ["name", "family", "scale", "parameters", "PSNR Y, dB", "description"],
+            ["name", "scale", "parameters", "PSNR Y, dB", "published PSNR Y, dB", "description"],
             [
                 [
-                    row["name"], row["family"], f"x{row['scale']}", row["parameters"] or "-",
-                    _figures(row["psnr_y_db"]), row["description"],
+                    row["name"], f"x{row['scale']}", row["parameters"] or "-",
+                    _figures(row["psnr_y_db"]), _figures(row["published_psnr_y_db"]),
+                    row["description"],
                 ]
                 for row in rows
             ],
