@@ -7,13 +7,26 @@ from typing import Annotated
 
 import typer
 
-from sr_models.command import GateNotMet, new_app, print_table, run, say, write_json
+from sr_models.command import (
+    GateNotMet,
+    new_app,
+    print_table,
+    require_json_target,
+    run,
+    say,
+    write_json,
+)
 from sr_models.native_output import import_tensorflow_quietly
 
 app = new_app("Convert a network to a clip-free full-integer .tflite, and read such files.")
 
 JsonOption = Annotated[
-    str | None, typer.Option("--json", help="Write the result as JSON to a path, or - for stdout.")
+    str | None,
+    typer.Option(
+        "--json",
+        callback=require_json_target,
+        help="Write the result as JSON to a path, or - for stdout.",
+    ),
 ]
 
 

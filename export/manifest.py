@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.audit import Audit
@@ -10,12 +11,13 @@ from export.fidelity import Fidelity
 from export.ranges import TensorRanges
 from representative_data.dataset import RepresentativeDataset
 from sr_models.presets import Preset
-from sr_models.provenance import tool_versions
+from sr_models.provenance import file_sha256, tool_versions
 
 if TYPE_CHECKING:
     from export.pipeline import ExportSettings
 
 SCHEMA_VERSION = 1
+_SHAPING = ("method", "pictures", "tile_side", "taming", "anchors", "seed")
 _TOOLS = (
     "clip-free-sr", "tensorflow", "tf-keras", "ai-edge-litert", "numpy", "pillow", "scikit-image",
 )  # fmt: skip
@@ -33,6 +35,7 @@ def build_manifest(
     fidelity: Fidelity,
     held_out: list[dict[str, str]],
     failures: list[str],
+    dataset_file: str | Path | None = None,
 ) -> dict[str, Any]:
     """The manifest as plain data; the same inputs and versions give the same manifest.
 
@@ -47,20 +50,26 @@ def build_manifest(
         fidelity: How it compares with the float network.
         held_out: Name and hash of the pictures that fidelity was measured on.
         failures: Why the file was rejected; empty for an accepted one.
+        dataset_file: The saved set that was given, whose own settings then count.
     """
+    flags = asdict(settings)
+    source = None
+    if dataset_file is not None:
+        flags |= dict.fromkeys(_SHAPING)
+        source = {"file": Path(dataset_file).name, "sha256": file_sha256(dataset_file)}
     return {
         "schema_version": SCHEMA_VERSION,
         "network": {
             "name": preset.name, "family": preset.family, "config": preset.config,
             "scale": preset.scale, "tail": settings.tail, "weights_sha256": weights_sha256,
         },
-        "settings": asdict(settings),
+        "settings": flags,
         "model": {"file": model_file, "sha256": audit.sha256, "size_bytes": audit.size_bytes},
         "accepted": not failures,
         "failures": failures,
         "audit": audit.to_json(),
         "fidelity": {**fidelity.to_json(), "held_out": held_out},
         "ranges": ranges.to_json() if ranges is not None else None,
-        "representative_dataset": dataset.to_json(),
+        "representative_dataset": {**dataset.to_json(), "source": source},
         "versions": tool_versions(_TOOLS),
     }  # fmt: skip

@@ -37,6 +37,7 @@ from sr_models.tails import attach_tail, require_tail
 METHODS = ("cfqp", "natural")
 PRECISIONS = ("int8", "float32")
 CALIBRATORS = ("graph", "converter")
+FOLDER_FILES = ("model.tflite", "rejected.tflite", "manifest.json")
 HELD_OUT_SHARE = 5
 HELD_OUT_TILES = 16
 
@@ -88,7 +89,12 @@ class ExportSettings:
         _require_known("calibrator", self.calibrator, CALIBRATORS)
         if self.pictures < 1:
             raise OptionError(f"expected at least 1 calibration picture, found {self.pictures}")
+        if self.seed < 0:
+            raise OptionError(f"expected a seed of 0 or more, found {self.seed}")
         Taming(self.taming)
+        if self.precision == "float32":
+            # A float file has no other interface.
+            object.__setattr__(self, "io", "float32")
 
 
 @dataclass(frozen=True)
@@ -122,14 +128,14 @@ def _require_known(what: str, value: str, known: Sequence[str]) -> None:
 def split_pictures(images: str | Path | None) -> tuple[list[Path], list[Path]]:
     """Pictures for calibration, and pictures held out for measuring fidelity.
 
-    Of a folder every fifth picture is held out (one alone serves both purposes). Without a folder
+    Of a folder every fifth picture is held out, of a single one none. Without a folder
     scikit-image's own pictures are taken.
     """
     if images is None:
         return bundled_pictures(), bundled_pictures(BUNDLED_HELD_OUT)
     paths = list_images(images)
     if len(paths) == 1:
-        return paths, paths
+        return paths, []
     held_out = paths[:: max(2, min(HELD_OUT_SHARE, len(paths)))]
     return [path for path in paths if path not in set(held_out)], held_out
 
@@ -146,12 +152,16 @@ def build_dataset(
     on_pass: Callable[[int, int], None] = lambda done, total: None,
 ) -> RepresentativeDataset:  # fmt: skip
     """The representative dataset that the settings ask for."""
+    made = {name: getattr(settings, name) for name in ("pictures", "tile_side", "seed", "tail")}
     if settings.method == "natural":
-        return build_natural_dataset(model, tiles, network=preset.name, scale=preset.scale)
+        return build_natural_dataset(
+            model, tiles, network=preset.name, scale=preset.scale, choices=made
+        )
     choices = CfqpSettings(taming=Taming(settings.taming), anchors=settings.anchors)
     return build_cfqp_dataset(
-        model, tiles, network=preset.name, scale=preset.scale, settings=choices, on_pass=on_pass
-    )
+        model, tiles, network=preset.name, scale=preset.scale, settings=choices, choices=made,
+        on_pass=on_pass,
+    )  # fmt: skip
 
 
 def convert(
@@ -179,9 +189,10 @@ def find_failures(
     """Why a file must not be handed over; empty for a good one."""
     failures = []
     if settings.precision == "int8":
+        allowed = 2 if settings.io == "float32" else 0
+        if audit.float_tensors > allowed:
+            failures.append(f"{audit.float_tensors} tensors are float, expected {allowed}")
         if settings.io in ("uint8", "int8"):
-            if not audit.full_integer:
-                failures.append(f"{audit.float_tensors} tensors are float, expected none")
             failures += [
                 f"pixel contract: {reason}{_culprit(reason, dataset)}"
                 for reason in audit.pixel_contract.reasons
@@ -191,7 +202,7 @@ def find_failures(
     if settings.tail != "clip" and audit.clip_ops:
         names = ", ".join(f"{op['op']} (operator {op['index']})" for op in audit.clip_ops)
         failures.append(f"clip operators are left: {names}")
-    if fidelity.psnr_db < settings.minimum_fidelity_db:
+    if not fidelity.psnr_db >= settings.minimum_fidelity_db:
         failures.append(
             f"fidelity to the float network is {fidelity.psnr_db:.2f} dB, expected at least "
             f"{settings.minimum_fidelity_db:g} dB"
@@ -221,6 +232,7 @@ def run_export(
     images: str | Path | None = None,
     dataset: str | Path | None = None,
     weights: str | Path | None = None,
+    model_file: str = "model.tflite",
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> ExportResult:
     """Calibrate, convert, audit and measure, in memory; writes nothing.
@@ -232,6 +244,7 @@ def run_export(
         dataset: A representative dataset from `sr-calibrate`, instead of shaping one; `images`
             then only serve for measuring fidelity.
         weights: A `.weights.h5` file instead of the shipped weights.
+        model_file: What the manifest calls the file.
         on_stage: Called with what begins next.
 
     Raises:
@@ -247,11 +260,15 @@ def run_export(
     if dataset is None:
         on_stage("shaping the representative dataset")
         tiles = load_tiles(calibration, count=settings.pictures, **cut)
-        shaped = build_dataset(model, tiles, preset=preset, settings=settings)
+        # A tail that bounds the output would hide what must be tamed.
+        shaping_tail = "none" if settings.tail == "none" else "relu"
+        shaping = attach_tail(trunk, shaping_tail, scale=preset.scale)
+        shaped = build_dataset(shaping, tiles, preset=preset, settings=settings)
     else:
         shaped = load_dataset(dataset)
         shaped.require_network(network=name, weights_sha256=weights_sha256(trunk))
-        held_out = unseen_pictures([*calibration, *held_out], shaped)
+        held_out = [*calibration, *held_out]
+    held_out = unseen_pictures(held_out, shaped)
     held_out_tiles = load_tiles(held_out, count=HELD_OUT_TILES, **cut)
     on_stage("converting")
     content, ranges = convert(model, shaped, settings)
@@ -267,7 +284,7 @@ def run_export(
     hashes = {tile.source: tile.source_sha256 for tile in held_out_tiles}
     manifest = build_manifest(
         preset, settings, weights_sha256=weights_sha256(trunk),
-        model_file="rejected.tflite" if failures else "model.tflite", dataset=shaped,
+        model_file=model_file, dataset=shaped, dataset_file=dataset,
         ranges=ranges, audit=audit, fidelity=fidelity, failures=failures,
         held_out=[{"source": source, "sha256": sha} for source, sha in sorted(hashes.items())],
     )  # fmt: skip
@@ -306,15 +323,18 @@ def export_model(
         OutputError: `out` exists, or cannot be written to.
         SrError: Other unusable input.
     """
-    refuse_existing(out, overwrite=overwrite)
+    refuse_existing(out, overwrite=overwrite, replaces=FOLDER_FILES)
     require_writable(out)
     result = run_export(
         name, settings, images=images, dataset=dataset, weights=weights, on_stage=on_stage
     )
     if not result.failures or keep_rejected:
-        with writing_folder(out, overwrite=overwrite) as folder:
-            (folder / result.manifest["model"]["file"]).write_bytes(result.content)
-            (folder / "manifest.json").write_text(json_text(result.manifest))
+        manifest = result.manifest
+        if result.failures:
+            manifest["model"]["file"] = "rejected.tflite"
+        with writing_folder(out, overwrite=overwrite, replaces=FOLDER_FILES) as folder:
+            (folder / manifest["model"]["file"]).write_bytes(result.content)
+            (folder / "manifest.json").write_text(json_text(manifest))
     if result.failures:
         kept = f"; kept as {out}/rejected.tflite" if keep_rejected else "; nothing was written"
         raise ConversionError(

@@ -108,10 +108,15 @@ def _nearest(probe, named, *, end: int, aim: float, tolerance: float) -> Anchor:
     if outside.min() > limit:
         raise CalibrationError(
             f"expected a spot of value {aim:g} that the network answers within [0, 1], found that "
-            f"each candidate leaves it by {outside.min():.4f} or more; train with intensity "
-            "augmentation, or export in the default mode, which needs no anchors"
+            f"each candidate leaves it by {outside.min():.4f} or more; give a larger --tile-side, "
+            "or --no-anchors in the default mode, where the input's range is known"
         )
     error = np.abs((low, high)[end] - aim)
     best = int(np.argmin(np.where(outside <= limit, error, np.inf)))
+    if error[best] > tolerance:
+        raise CalibrationError(
+            f"expected a spot that the network answers with {aim:g}, found {error[best]:.4f} off "
+            "at best; give a larger --tile-side, or --no-anchors in the default mode"
+        )
     name, picture = named[best]
     return Anchor(name, picture, (float(low[best]), float(high[best])))

@@ -16,8 +16,9 @@ No ground truth and no tensor inside of the network is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from representative_data.anchors import find_anchors
 from representative_data.dataset import Record, RepresentativeDataset
@@ -26,6 +27,7 @@ from representative_data.taming import TOLERANCE, Taming, tame
 from representative_data.tiles import Tile, require_varied
 from sr_models.errors import CalibrationError
 from sr_models.network import weights_sha256
+from sr_models.provenance import tool_versions
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ class CfqpSettings:
 
 
 def build_natural_dataset(
-    model, tiles: Sequence[Tile], *, network: str, scale: int
-) -> RepresentativeDataset:
+    model, tiles: Sequence[Tile], *, network: str, scale: int,
+    choices: Mapping[str, Any] | None = None,
+) -> RepresentativeDataset:  # fmt: skip
     """The pictures as they are: what everybody calibrates with, and the baseline.
 
     Args:
@@ -51,6 +54,7 @@ def build_natural_dataset(
         tiles: Calibration pictures.
         network: Name of the network, for the record.
         scale: Its scale factor.
+        choices: How the tiles were made, for the record.
     """
     require_varied(tiles)
     ranges = OutputProber(model)([tile.pixels for tile in tiles])
@@ -62,7 +66,13 @@ def build_natural_dataset(
     return RepresentativeDataset(
         pictures=[tile.pixels for tile in tiles], records=records, method="natural",
         network=network, weights_sha256=weights_sha256(model), scale=scale,
+        settings=_recorded(choices),
     )  # fmt: skip
+
+
+def _recorded(choices: Mapping[str, Any] | None, **settings: Any) -> dict[str, Any]:
+    versions = tool_versions(("tensorflow", "numpy", "pillow", "scikit-image"))
+    return {**settings, **(choices or {}), "versions": versions}
 
 
 def build_cfqp_dataset(
@@ -72,6 +82,7 @@ def build_cfqp_dataset(
     network: str,
     scale: int,
     settings: CfqpSettings = CfqpSettings(),
+    choices: Mapping[str, Any] | None = None,
     on_pass: Callable[[int, int], None] = lambda done, total: None,
 ) -> RepresentativeDataset:
     """Tamed pictures and anchors for a float network.
@@ -82,6 +93,7 @@ def build_cfqp_dataset(
         network: Name of the network, for the record.
         scale: Its scale factor.
         settings: The recipe's choices.
+        choices: How the tiles were made, for the record.
         on_pass: Called after each taming pass with the number of settled pictures and the total.
 
     Raises:
@@ -119,5 +131,6 @@ def build_cfqp_dataset(
             )
     return RepresentativeDataset(
         pictures=pictures, records=records + dropped, method="cfqp", network=network,
-        weights_sha256=weights_sha256(model), scale=scale, settings=asdict(settings),
+        weights_sha256=weights_sha256(model), scale=scale,
+        settings=_recorded(choices, **asdict(settings)),
     )  # fmt: skip

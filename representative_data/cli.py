@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from sr_models.command import new_app, print_table, progress, run, say, write_json
+from sr_models.command import (
+    new_app,
+    print_table,
+    progress,
+    require_json_target,
+    run,
+    say,
+    write_json,
+)
 from sr_models.native_output import import_tensorflow_quietly
 
 app = new_app("Shape a representative dataset from what the float network outputs.")
@@ -49,7 +57,12 @@ def tame(
         False
     ),
     json: Annotated[
-        str | None, typer.Option("--json", help="Write the report to a path, or - for stdout.")
+        str | None,
+        typer.Option(
+            "--json",
+            callback=require_json_target,
+            help="Write the report to a path, or - for stdout.",
+        ),
     ] = None,
 ):
     """Write a representative dataset for the TFLite converter (the verb may be left out).
@@ -65,6 +78,10 @@ def tame(
     from sr_models.atomic import refuse_existing, require_writable
     from sr_models.errors import OptionError
 
+    if tail not in ("relu", "none"):
+        raise OptionError(
+            f"expected an output tail of relu, none, found {tail!r}; a clip leaves nothing to tame"
+        )
     if method not in ("cfqp", "natural"):
         raise OptionError(f"expected a method of cfqp, natural, found {method!r}")
     refuse_existing(out, overwrite=overwrite)
@@ -78,6 +95,10 @@ def tame(
     from sr_models.presets import get_preset
 
     settings = CfqpSettings(taming=Taming(taming, max_passes), anchors=anchors)
+    choices = {
+        "pictures": pictures, "tile_side": tile_side, "seed": seed, "tail": tail,
+        "low_resolution": low_resolution,
+    }  # fmt: skip
     scale = get_preset(name).scale
     require_writable(out)
     model = load_model(name, tail=tail, weights=weights)
@@ -88,11 +109,14 @@ def tame(
         )  # fmt: skip
     with progress("taming") as update:
         if method == "natural":
-            dataset = build_natural_dataset(model, tiles, network=name, scale=scale)
+            dataset = build_natural_dataset(
+                model, tiles, network=name, scale=scale, choices=choices
+            )
         else:
             dataset = build_cfqp_dataset(
-                model, tiles, network=name, scale=scale, settings=settings, on_pass=update
-            )
+                model, tiles, network=name, scale=scale, settings=settings, choices=choices,
+                on_pass=update,
+            )  # fmt: skip
     report = build_report(model, tiles, dataset)
     dataset.save(out)
     write_json(report, json)

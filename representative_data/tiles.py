@@ -13,6 +13,9 @@ from sr_models.errors import CalibrationError, OptionError
 from sr_models.images import list_images, load_image
 from sr_models.provenance import file_sha256
 
+MAX_COUNT = 10_000
+MAX_SIDE = 1024
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -88,12 +91,16 @@ def load_tiles(
 
     Raises:
         PictureError: No pictures, or a damaged one.
-        OptionError: `count` or `side` below what can be used.
+        OptionError: `count`, `side` or `seed` outside of what can be used.
     """
     if count < 1:
         raise OptionError(f"expected at least 1 calibration picture, found {count}")
-    if side < 8:
-        raise OptionError(f"expected tiles of at least 8 pixels, found {side}")
+    if count > MAX_COUNT:
+        raise OptionError(f"expected at most {MAX_COUNT} calibration pictures, found {count}")
+    if not 16 <= side <= MAX_SIDE:
+        raise OptionError(f"expected tiles of 16..{MAX_SIDE} pixels, found {side}")
+    if seed < 0:
+        raise OptionError(f"expected a seed of 0 or more, found {seed}")
     paths = list_images(source) if isinstance(source, (str, Path)) else list(source)
     if len(paths) > count:
         chosen = np.random.default_rng([seed, 1]).permutation(len(paths))[:count]

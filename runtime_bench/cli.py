@@ -12,6 +12,7 @@ from sr_models.command import (
     new_app,
     print_table,
     progress,
+    require_json_target,
     run,
     say,
     write_json,
@@ -31,7 +32,12 @@ ThreadCounts = Annotated[
 ]
 Json = Annotated[
     str | None,
-    typer.Option("--json", metavar="PATH", help="Write the result as JSON; - for stdout."),
+    typer.Option(
+        "--json",
+        metavar="PATH",
+        callback=require_json_target,
+        help="Write the result as JSON; - for stdout.",
+    ),
 ]
 Scale = Annotated[int | None, typer.Option(help="Scale factor; read from the file by default.")]
 White = Annotated[
@@ -346,7 +352,8 @@ def demo(
     from sr_models.presets import get_preset
 
     preset = get_preset(name)
-    refuse_existing(out, overwrite=overwrite)
+    ours = ("*.tflite", "*.json", "report.html")
+    refuse_existing(out, overwrite=overwrite, replaces=ours)
     from runtime_bench.machine import read_machine
 
     machine = read_machine()
@@ -357,7 +364,7 @@ def demo(
     from runtime_bench.tables import protocol_lines
 
     plan = Plan(runs=runs, seconds=seconds)
-    with writing_folder(out, overwrite=overwrite) as folder:
+    with writing_folder(out, overwrite=overwrite, replaces=ours) as folder:
         found = run_demo(
             name, out=folder, images=images, data=data, height=height, width=width, plan=plan,
             on_stage=say,

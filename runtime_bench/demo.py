@@ -147,15 +147,15 @@ def run_demo(
         plan: How to time.
         on_stage: Called with what begins next.
     """
+    datasets = held_out_datasets(data)
     threads = sorted({1, os.cpu_count() or 1}) if threads is None else threads
     exported = []
     for variant in variants(height, width):
         on_stage(f"exporting: {variant.name}")
-        result = run_export(network, variant.settings, images=images)
+        result = run_export(network, variant.settings, images=images, model_file=variant.file)
         (out / variant.file).write_bytes(result.content)
         (out / variant.file).with_suffix(".json").write_text(json_text(result.manifest))
         exported.append((variant, audit_model(out / variant.file), not result.failures))
-    datasets = held_out_datasets(data)
     on_stage("measuring quality")
     float_psnr_db = float_quality(network, datasets)
     quality = []

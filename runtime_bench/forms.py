@@ -26,7 +26,7 @@ def write_forms(
     Raises:
         OptionError: The family has one form only, or no way back to its training form.
     """
-    if get_family(preset.family).to_training_form is None:
+    if get_family(preset.family).to_training_form in (None, dict):
         raise OptionError(
             f"expected a network with two forms, found {preset.name}, whose family "
             f"{preset.family} has one; choose another network"

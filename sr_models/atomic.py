@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fnmatch
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -33,22 +34,44 @@ def output_error(path: str | Path, error: OSError) -> OutputError:
     return OutputError(f"expected to write {path}, found: {reason}; {remedy}")
 
 
-def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
-    """Raise `OutputError` where `path` exists and must not be replaced."""
-    if Path(path).exists() and not overwrite:
+def refuse_existing(path: str | Path, *, overwrite: bool, replaces: Sequence[str] = ("*",)) -> None:
+    """Raise `OutputError` where `path` exists and must not be replaced.
+
+    Args:
+        path: What shall be written.
+        overwrite: Whether the user allows it to be replaced.
+        replaces: Shell patterns of the names that a folder may hold to be replaced at all: those
+            that we write ourselves, so that no one loses pictures by a slip.
+    """
+    path = Path(path)
+    if not path.name:
+        raise OutputError(f"expected a path with a name, found {str(path)!r}; give another path")
+    if not path.exists():
+        return
+    if not overwrite:
         raise OutputError(
             f"expected a new path, found that {path} exists; give --overwrite or another path"
         )
+    if path.is_dir():
+        for inside in sorted(path.iterdir()):
+            if not any(fnmatch.fnmatch(inside.name, pattern) for pattern in replaces):
+                raise OutputError(
+                    f"expected a folder that an earlier run wrote, found {inside.name} in {path}; "
+                    "give another path"
+                )
 
 
 def require_writable(path: str | Path) -> None:
     """Raise `OutputError` at once where `path` could not be written after long work.
 
-    The folder that shall hold it is made where it is missing, and tried with an empty file.
+    The nearest folder above it that exists is tried with an empty file; nothing is left.
     """
-    folder = Path(path).parent
+    if not Path(path).name:
+        raise OutputError(f"expected a path with a name, found {str(path)!r}; give another path")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(path).absolute().parent
+        while not folder.exists():
+            folder = folder.parent
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -79,7 +102,9 @@ def writing_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def writing_folder(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
+def writing_folder(
+    path: str | Path, *, overwrite: bool, replaces: Sequence[str] = ("*",)
+) -> Iterator[Path]:
     """Yield a new folder beside `path` to fill; it takes the place of `path` on success.
 
     A kill at any moment leaves the old folder or the new one: the two are exchanged in one step.
@@ -87,12 +112,13 @@ def writing_folder(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
     `recover_folder` undoes a kill between the two renames.
 
     Raises:
-        OutputError: `path` exists and `overwrite` is false, or cannot be written to.
+        OutputError: `path` exists and `overwrite` is false, holds what `replaces` does not name
+            (see `refuse_existing`), or cannot be written to.
     """
     path = Path(path)
     try:
         recover_folder(path)
-        refuse_existing(path, overwrite=overwrite)
+        refuse_existing(path, overwrite=overwrite, replaces=replaces)
         if path.exists() and not path.is_dir():
             raise OutputError(f"expected a folder, found a file at {path}; choose another path")
         path.parent.mkdir(parents=True, exist_ok=True)

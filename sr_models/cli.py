@@ -14,12 +14,13 @@ from typing import Annotated, Any
 import typer
 
 from sr_models import card as cards
-from sr_models.atomic import refuse_existing
+from sr_models.atomic import refuse_existing, require_writable
 from sr_models.command import (
     EXIT_INTERRUPTED,
     new_app,
     print_table,
     progress,
+    require_json_target,
     run,
     say,
     write_json,
@@ -36,7 +37,12 @@ app = new_app("Float super-resolution networks: list, show, train and evaluate t
 Name = Annotated[str, typer.Argument(help="Name of a preset, as `sr-models list` shows it.")]
 Json = Annotated[
     str | None,
-    typer.Option("--json", metavar="PATH", help="Write the result as JSON there; - for stdout."),
+    typer.Option(
+        "--json",
+        metavar="PATH",
+        callback=require_json_target,
+        help="Write the result as JSON there; - for stdout.",
+    ),
 ]
 
 
@@ -198,6 +204,7 @@ def train(
             out = run_dir / f"{name}{cards.WEIGHTS_SUFFIX}"
         else:
             refuse_existing(cards.require_weights_name(out), overwrite=overwrite)
+            require_writable(out)
         # All that can be wrong with what was given is said before hours of training.
         stated = cards.read_licences(licences) if licences else {}
         for folder in filter(None, (data, benchmark)):

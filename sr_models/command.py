@@ -6,17 +6,19 @@ import errno
 import json
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from sr_models.atomic import writing_file
-from sr_models.errors import OptionError, SrError
+from sr_models.atomic import require_writable, writing_file
+from sr_models.errors import OptionError, OutputError, SrError
 
 EXIT_GATE = 1
 EXIT_UNUSABLE = 2
@@ -40,7 +42,20 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
 
     0 done; 1 a gate was not met; 2 unusable input or output, said in one line on stderr.
     """
-    sys.exit(status_of_command(app, sys.argv[1:] if arguments is None else arguments))
+    received: list[int] = []
+
+    def interrupt(number, _frame):
+        received.append(number)
+        raise KeyboardInterrupt
+
+    # A polite kill ends a command as Ctrl-C does, so that nothing half-written stays.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    status = status_of_command(app, sys.argv[1:] if arguments is None else arguments)
+    if received and status == EXIT_INTERRUPTED:
+        # Typer turns the interrupt into an exit without a word.
+        print("interrupted", file=sys.stderr)
+    sys.exit(status)
 
 
 def status_of_command(app: typer.Typer, arguments: Sequence[Any]) -> int:
@@ -82,7 +97,7 @@ def status_of(action: Callable[[], Any]) -> int:
     except typer.TyperException as error:
         return _say(error.format_message(), EXIT_UNUSABLE)
     except (KeyboardInterrupt, typer.Abort):
-        return _say("interrupted", EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
     except SystemExit as stop:
         # So typer and rich leave when the reader of our output has gone, which is no error.
         if not isinstance(stop.__context__, BrokenPipeError):
@@ -130,6 +145,18 @@ def finite(value: Any) -> Any:
 def json_text(value: Any) -> str:
     """Data as indented JSON with a final newline."""
     return json.dumps(finite(value), indent=2) + "\n"
+
+
+def require_json_target(target: str | None) -> str | None:
+    """`target` itself; raises `OutputError` before the work where JSON could not be written there.
+
+    For the `--json` option's callback.
+    """
+    if target is not None and target != "-":
+        require_writable(target)
+        if Path(target).is_dir():
+            raise OutputError(f"expected a file for JSON, found a folder: {target}; name a file")
+    return target
 
 
 def write_json(value: Any, target: str | None) -> None:

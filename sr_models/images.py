@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -150,8 +149,3 @@ def load_image(path: str | Path, *, minimum_side: int = 1) -> np.ndarray:
             f"{rgb.shape[1]}x{rgb.shape[0]} in {path}; take a larger picture"
         )
     return rgb
-
-
-def load_images(paths: Sequence[str | Path], *, minimum_side: int = 1) -> list[np.ndarray]:
-    """`load_image` for each path, in order; the first picture that fails stops it."""
-    return [load_image(path, minimum_side=minimum_side) for path in paths]

@@ -92,7 +92,7 @@ _PRESETS = [
         family="abpn",
         config={"scale": 3},
         description="ABPN-28, convolutions added to the repeated picture",
-        recipe={"steps": 60_000},
+        recipe={"steps": 40_000},
         parameters=42_539,
         published_psnr_y_db={"Set5": 33.53, "Set14": 29.78, "BSD100": 28.72},
     ),

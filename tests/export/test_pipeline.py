@@ -5,7 +5,7 @@ import pytest
 
 from export import pipeline
 from export.audit import audit_model
-from export.pipeline import ExportSettings, export_model, split_pictures
+from export.pipeline import ExportSettings, export_model, run_export, split_pictures
 from sr_models.errors import (
     CalibrationError,
     ConversionError,
@@ -13,6 +13,7 @@ from sr_models.errors import (
     OutputError,
     UnknownModelError,
 )
+from sr_models.provenance import file_sha256
 
 SMALL = {"height": 16, "width": 24, "pictures": 12, "tile_side": 32}
 pytestmark = pytest.mark.slow
@@ -102,7 +103,7 @@ def test_an_unfaithful_file_is_rejected(picture_folder, tmp_path):
     [
         {"method": "magic"}, {"tail": "tanh"}, {"io": "int4"}, {"precision": "int3"},
         {"calibrator": "guess"}, {"height": 0}, {"width": -1}, {"pictures": 0},
-        {"taming": "wild"},
+        {"taming": "wild"}, {"seed": -1},
     ],
 )  # fmt: skip
 def test_unusable_settings_are_refused(options):
@@ -144,3 +145,44 @@ def test_a_set_of_other_weights_is_refused(exported, tmp_path):
         export_model(
             "xlsr_x3", ExportSettings(**SMALL), out=tmp_path / "p", dataset=tmp_path / "rd.npz"
         )
+
+
+def test_a_lone_picture_is_never_its_own_proof(picture_folder, tmp_path):
+    one = tmp_path / "one"
+    one.mkdir()
+    picture = sorted(picture_folder.iterdir())[0]
+    for name in ("a.png", "copy.png"):
+        (one / name).write_bytes(picture.read_bytes())
+    result = run_export("xlsr_x3", ExportSettings(**SMALL), images=one)
+    held_out = {picture["source"] for picture in result.manifest["fidelity"]["held_out"]}
+    assert held_out == {"astronaut.png", "chelsea.png", "coffee.png"}
+
+
+def test_with_a_saved_set_the_manifest_names_it_and_not_our_defaults(exported, tmp_path):
+    _, result = exported
+    result.dataset.save(tmp_path / "rd.npz")
+    manifest = run_export("xlsr_x3", ExportSettings(**SMALL), dataset=tmp_path / "rd.npz").manifest
+    for name in ("method", "pictures", "tile_side", "taming", "anchors", "seed"):
+        assert manifest["settings"][name] is None
+    source = manifest["representative_dataset"]["source"]
+    assert source == {"file": "rd.npz", "sha256": file_sha256(tmp_path / "rd.npz")}
+    made = manifest["representative_dataset"]["settings"]
+    assert (made["tile_side"], made["seed"], made["taming"]["method"]) == (32, 0, "contrast")
+
+
+@pytest.mark.parametrize("tail", ["clip", "conv_clip"])
+def test_a_tail_that_bounds_the_output_does_not_hide_what_must_be_tamed(
+    tail, picture_folder, tmp_path
+):
+    result = run_export("xlsr_x3", ExportSettings(**SMALL, tail=tail), images=picture_folder)
+    assert result.failures == []
+    assert result.dataset.count("tamed") > 0
+
+
+def test_an_undefined_demand_is_not_met(picture_folder):
+    settings = ExportSettings(**SMALL, minimum_fidelity_db=float("nan"))
+    assert run_export("xlsr_x3", settings, images=picture_folder).failures
+
+
+def test_a_float_file_has_a_float_interface():
+    assert ExportSettings(precision="float32").io == "float32"

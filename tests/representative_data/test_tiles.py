@@ -24,7 +24,7 @@ def test_first_tiles_are_the_centres_of_the_degraded_pictures(picture_folder):
 def test_tiles_depend_on_the_seed_and_nothing_else(picture_folder):
     def places(seed):
         return [(t.source, t.top, t.left) for t in load_tiles(
-            picture_folder, scale=2, count=12, side=8, seed=seed)]  # fmt: skip
+            picture_folder, scale=2, count=12, side=16, seed=seed)]  # fmt: skip
 
     assert places(3) == places(3)
     assert places(3) != places(4)
@@ -50,7 +50,7 @@ def test_scale_one_takes_low_resolution_pictures_as_they_are(picture_folder):
     np.testing.assert_array_equal(tile.pixels, np.asarray(Image.open(path))[:, 18:126])
 
 
-@pytest.mark.parametrize(("count", "side"), [(0, 96), (-3, 96), (4, 7)])
+@pytest.mark.parametrize(("count", "side"), [(0, 96), (-3, 96), (4, 15), (4, 200_000), (10**9, 96)])
 def test_useless_counts_and_sides_are_refused(picture_folder, count, side):
     with pytest.raises(OptionError, match="expected"):
         load_tiles(picture_folder, scale=2, count=count, side=side)

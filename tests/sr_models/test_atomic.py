@@ -233,7 +233,35 @@ def test_no_permission(tmp_path):
 
 def test_a_place_that_cannot_be_written_to_is_known_before_the_work(tmp_path):
     atomic.require_writable(tmp_path / "new" / "deep" / "file.npz")
-    assert [p.name for p in tmp_path.rglob("*")] == ["new", "deep"]
+    assert list(tmp_path.iterdir()) == []  # nothing is made before there is something to write
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="a file stands where a folder is needed"):
         atomic.require_writable(tmp_path / "file" / "out")
+
+
+def test_a_folder_with_foreign_files_is_never_replaced(tmp_path):
+    """`--overwrite` with the wrong path must not cost anybody's pictures."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "holiday.jpg").write_bytes(b"precious")
+    (photos / "manifest.json").write_text("{}")
+    ours = ("manifest.json", "*.tflite")
+    with pytest.raises(OutputError, match=r"found holiday\.jpg in .*give another path"):
+        atomic.refuse_existing(photos, overwrite=True, replaces=ours)
+    with (
+        pytest.raises(OutputError, match="holiday"),
+        atomic.writing_folder(photos, overwrite=True, replaces=ours),
+    ):
+        pytest.fail("the folder was opened for writing")
+    assert (photos / "holiday.jpg").read_bytes() == b"precious"
+    (photos / "holiday.jpg").unlink()
+    atomic.refuse_existing(photos, overwrite=True, replaces=ours)
+
+
+@pytest.mark.parametrize("path", [".", ""])
+def test_a_path_without_a_name_is_refused(path):
+    for check in (
+        atomic.require_writable, lambda p: atomic.refuse_existing(p, overwrite=True),
+    ):  # fmt: skip
+        with pytest.raises(OutputError, match="expected a path with a name"):
+            check(path)

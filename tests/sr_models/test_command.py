@@ -1,6 +1,7 @@
 import errno
 import json
 import math
+import signal
 
 import pytest
 import typer
@@ -24,8 +25,8 @@ def raising(error):
         (PictureError("expected a, found b"), 2, "error: expected a, found b"),
         (PictureError("two\nlines"), 2, "error: two lines"),
         (command.GateNotMet("speed-up 1.1 below 1.5"), 1, "speed-up 1.1 below 1.5"),
-        (KeyboardInterrupt(), 130, "interrupted"),
-        (typer.Abort(), 130, "interrupted"),
+        (KeyboardInterrupt(), 130, ""),
+        (typer.Abort(), 130, ""),
         (typer.Exit(130), 130, ""),
         (typer.Exit(0), 0, ""),
     ],
@@ -155,3 +156,38 @@ def test_progress_is_silent_without_a_terminal(capsys):
         update(1, 2, "half")
         update(2, 2)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("target", ["", "folder", "file/x.json"])
+def test_json_that_cannot_be_written_is_refused_before_the_work(target, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="expected"):
+        command.require_json_target(target)
+    for usable in (None, "-", "new/x.json"):
+        assert command.require_json_target(usable) == usable
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_a_command_with_a_word_and_no_leftovers(name, start_python, tmp_path):
+    code = (
+        "import sys, time\n"
+        "from sr_models import atomic, command\n"
+        "app = command.new_app('x')\n"
+        "@app.command()\n"
+        "def work(out: str):\n"
+        "    with atomic.writing_folder(out, overwrite=False):\n"
+        "        print('ready', flush=True)\n"
+        "        time.sleep(60)\n"
+        "@app.command()\n"
+        "def other(): pass\n"
+        "command.run(app)\n"
+    )
+    process = start_python(code, "work", tmp_path / "new")
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(getattr(signal, name))
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "interrupted\n")
+    assert list(tmp_path.iterdir()) == []

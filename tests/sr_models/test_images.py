@@ -13,7 +13,6 @@ from sr_models.images import (
     list_images,
     list_images_by_folder,
     load_image,
-    load_images,
 )
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -201,7 +200,6 @@ def test_listing_is_recursive_sorted_and_passes_over_the_rest(tmp_path):
     assert found == ["a/b.webp", "a/z.jpg", "b.PNG"]
     groups = list_images_by_folder(tmp_path)
     assert {name: len(paths) for name, paths in groups.items()} == {"a": 2, tmp_path.name: 1}
-    assert len(load_images(list_images(tmp_path))) == 3
 
 
 def test_a_folder_without_pictures(tmp_path):
