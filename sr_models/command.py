@@ -49,9 +49,13 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
         raise KeyboardInterrupt
 
     # A polite kill ends a command as Ctrl-C does, so that nothing half-written stays.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
-    status = status_of_command(app, sys.argv[1:] if arguments is None else arguments)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    former = [signal.signal(number, interrupt) for number in numbers]
+    try:
+        status = status_of_command(app, sys.argv[1:] if arguments is None else arguments)
+    finally:
+        for number, handler in zip(numbers, former):
+            signal.signal(number, handler)
     if received and status == EXIT_INTERRUPTED:
         # Typer turns the interrupt into an exit without a word.
         print("interrupted", file=sys.stderr)
