@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from export.audit import Audit, audit_model
+from export.audit import Audit
 from export.interpreters import open_model
 from export.pipeline import ExportSettings, run_export
 from export.pixels import upscale
@@ -155,7 +155,7 @@ def run_demo(
         result = run_export(network, variant.settings, images=images, model_file=variant.file)
         (out / variant.file).write_bytes(result.content)
         (out / variant.file).with_suffix(".json").write_text(json_text(result.manifest))
-        exported.append((variant, audit_model(out / variant.file), not result.failures))
+        exported.append((variant, result.audit, not result.failures))
     on_stage("measuring quality")
     float_psnr_db = float_quality(network, datasets)
     quality = []

@@ -25,7 +25,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.errors import OptionError
-from sr_models.layers import RepeatChannels
+from sr_models.layers import RepeatChannels, rectifier
 from sr_models.registry import register_family
 
 ACTIVATIONS = ("prelu", "relu")
@@ -173,13 +173,6 @@ def to_training_form(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return trained
 
 
-def _activated(x, config: EcbsrConfig, *, name: str):
-    if config.activation == "relu":
-        return tf_keras.layers.ReLU(name=f"{name}_relu")(x)
-    quarter = tf_keras.initializers.Constant(0.25)
-    return tf_keras.layers.PReLU(quarter, shared_axes=[1, 2], name=f"{name}_prelu")(x)
-
-
 @register_family(
     "ecbsr", source="ACM Multimedia 2021, github:xindongzhang/ECBSR",
     to_deploy_form=to_deploy_form, to_training_form=to_training_form,
@@ -203,9 +196,10 @@ def build_ecbsr(config: EcbsrConfig, *, form: str = "deploy"):
         return layer(x)
 
     picture = tf_keras.Input((None, None, 3), name="input")
-    x = _activated(block(picture, config.width, name="first"), config, name="first")
+    x = rectifier(config.activation, name="first")(block(picture, config.width, name="first"))
     for b in range(config.blocks):
-        x = _activated(block(x, config.width, name=f"block{b}"), config, name=f"block{b}")
+        x = block(x, config.width, name=f"block{b}")
+        x = rectifier(config.activation, name=f"block{b}")(x)
     y = block(x, 3 * config.scale**2, name="last", spread=0.001)
     anchor = RepeatChannels(config.scale**2, name="anchor")(picture)
     # The residual comes first: see sr_models.abpn on the calibrator's in-place fault.

@@ -26,6 +26,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.errors import OptionError
+from sr_models.layers import rectifier
 from sr_models.registry import register_family
 
 ACTIVATIONS = ("prelu", "relu")
@@ -177,13 +178,6 @@ def start_as_bilinear_upscaling(trunk, config: FsrcnnConfig) -> None:
     last.set_weights([kernel, bias])
 
 
-def _activated(x, config: FsrcnnConfig, *, name: str):
-    if config.activation == "relu":
-        return tf_keras.layers.ReLU(name=f"{name}_relu")(x)
-    quarter = tf_keras.initializers.Constant(0.25)
-    return tf_keras.layers.PReLU(quarter, shared_axes=[1, 2], name=f"{name}_prelu")(x)
-
-
 @register_family(
     "fsrcnn", source="arXiv 1608.00367",
     to_deploy_form=to_deploy_form, to_training_form=to_training_form,
@@ -202,7 +196,7 @@ def build_fsrcnn(config: FsrcnnConfig, *, form: str = "deploy"):
         layer = tf_keras.layers.Conv2D(
             filters, size, padding="same", kernel_initializer=kernel, name=name
         )  # fmt: skip
-        return _activated(layer(x), config, name=name)
+        return rectifier(config.activation, name=name)(layer(x))
 
     picture = tf_keras.Input((None, None, 3), name="input")
     x = block(picture, config.width, 5, name="first")

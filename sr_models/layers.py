@@ -99,3 +99,17 @@ class RepeatChannels(tf_keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "times": self.times}
+
+
+def rectifier(activation: str, *, name: str, slope: float = 0.25):
+    """The layer behind a convolution: `name_relu`, or `name_prelu` with one slope per channel.
+
+    Args:
+        activation: `"relu"`, or `"prelu"` as most SR networks were published.
+        name: Name of the convolution before it.
+        slope: What PReLU's negative side starts with.
+    """
+    if activation == "relu":
+        return tf_keras.layers.ReLU(name=f"{name}_relu")
+    start = tf_keras.initializers.Constant(slope)
+    return tf_keras.layers.PReLU(start, shared_axes=[1, 2], name=f"{name}_prelu")

@@ -25,7 +25,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.errors import OptionError
-from sr_models.layers import RepeatChannels
+from sr_models.layers import RepeatChannels, rectifier
 from sr_models.registry import register_family
 
 ACTIVATIONS = ("prelu", "relu")
@@ -140,12 +140,6 @@ def to_training_form(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return trained
 
 
-def _activated(x, config: SesrConfig, *, name: str):
-    if config.activation == "relu":
-        return tf_keras.layers.ReLU(name=f"{name}_relu")(x)
-    return tf_keras.layers.PReLU(shared_axes=[1, 2], name=f"{name}_prelu")(x)
-
-
 @register_family(
     "sesr", source="arXiv 2103.09404",
     to_deploy_form=to_deploy_form, to_training_form=to_training_form,
@@ -177,7 +171,8 @@ def build_sesr(config: SesrConfig, *, form: str = "deploy"):
     for b in range(config.blocks):
         name = f"block{b}"
         x = block(x, config.width, 3, name=name, residual=True, spread=0.1)
-        x = _activated(x, config, name=name)
+        # A slope of zero: PReLU starts as the ReLU that int8 networks take.
+        x = rectifier(config.activation, name=name, slope=0.0)(x)
     x = tf_keras.layers.Add(name="long_residual")([x, features])
     y = block(x, 3 * config.scale**2, 5, name="last", spread=0.001)
     anchor = RepeatChannels(config.scale**2, name="anchor")(picture)

@@ -1,7 +1,7 @@
 import numpy as np
 import tf_keras
 
-from sr_models.layers import ChannelSlice, ClipByValue, DepthToSpace
+from sr_models.layers import ChannelSlice, ClipByValue, DepthToSpace, rectifier
 
 
 def test_depth_to_space_puts_channels_where_the_docstring_says():
@@ -35,3 +35,12 @@ def test_layers_survive_saving(tmp_path):
     loaded = tf_keras.models.load_model(tmp_path / "model.keras")
     x = np.random.default_rng(0).normal(size=(1, 3, 4, 12)).astype(np.float32)
     np.testing.assert_array_equal(loaded(x).numpy(), model(x).numpy())
+
+
+def test_a_rectifier_is_relu_or_prelu_with_a_slope_for_each_channel():
+    x = np.array([[[[-2.0, -4.0], [1.0, 3.0]]]], np.float32)
+    relu, prelu = (rectifier(kind, name="first") for kind in ("relu", "prelu"))
+    assert (relu.name, prelu.name) == ("first_relu", "first_prelu")
+    np.testing.assert_array_equal(relu(x), [[[[0.0, 0.0], [1.0, 3.0]]]])
+    np.testing.assert_array_equal(prelu(x), [[[[-0.5, -1.0], [1.0, 3.0]]]])
+    assert prelu.get_weights()[0].shape == (1, 1, 2)
