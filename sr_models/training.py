@@ -7,71 +7,18 @@ import math
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sr_models.atomic import output_error, writing_file
-from sr_models.errors import OptionError, OutputError, TrainingError
+from sr_models.errors import OutputError, TrainingError
 from sr_models.images import list_images
 from sr_models.patches import Pair, PatchSampler, load_pairs, split_validation
 from sr_models.presets import Preset
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what a training run yields, besides data and network.
-
-    Attributes:
-        steps: Number of optimizer steps.
-        batch_size: Patches per step.
-        patch_size: Side of a low-resolution patch in pixels.
-        learning_rate: Adam's rate after warm-up and before the decay.
-        warmup_steps: Steps of linear increase from zero.
-        decay_fraction: Share of `steps`, at the end, over which the rate falls to zero along a
-            half cosine. Until then it is constant, so a run can be shortened or prolonged while
-            it lasts.
-        charbonnier_epsilon: e in the loss `mean(sqrt(d^2 + e^2))`; XLSR takes 0.1.
-        ema_decay: Decay per step of the averaged weights that are validated and shipped.
-        intensities: Factors of the intensity augmentation, drawn uniformly.
-        candidates: Places looked at for each patch, of which the most varied is taken.
-        validation_pictures: Pictures of the data folder held back to choose the best weights.
-        validation_interval: Steps between validations, and between checkpoints.
-        seed: Seed of initial weights, split, patches and order.
-    """
-
-    steps: int = 100_000
-    batch_size: int = 8
-    patch_size: int = 48
-    learning_rate: float = 1.5e-3
-    warmup_steps: int = 500
-    decay_fraction: float = 0.4
-    charbonnier_epsilon: float = 0.1
-    ema_decay: float = 0.999
-    intensities: tuple[float, ...] = (1.0, 1.0, 0.7, 0.5)
-    candidates: int = 2
-    validation_pictures: int = 24
-    validation_interval: int = 2000
-    seed: int = 0
-
-    def __post_init__(self):
-        for name in ("steps", "batch_size", "patch_size", "candidates", "validation_interval"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"expected {name} of at least 1, found {getattr(self, name)}")
-        for name in ("warmup_steps", "validation_pictures", "seed"):
-            if getattr(self, name) < 0:
-                raise OptionError(f"expected {name} of at least 0, found {getattr(self, name)}")
-        if not 0.0 < self.learning_rate < 1.0:
-            raise OptionError(f"expected learning_rate in 0..1, found {self.learning_rate}")
-
-    def learning_rate_at(self, step: int) -> float:
-        """The rate of step `step` (from 0)."""
-        warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
-        decay_steps = max(1, round(self.steps * self.decay_fraction))
-        into_decay = max(0.0, (step - (self.steps - decay_steps)) / decay_steps)
-        return self.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * min(1.0, into_decay)))
+from sr_models.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -133,6 +80,16 @@ def validation_crops(pairs: list[Pair], *, scale: int, side: int = 96) -> list[t
     return [tuple(np.stack(part) for part in zip(*group)) for group in by_size.values()]
 
 
+def make_optimizer(recipe: Recipe):
+    """The optimizer that a recipe names."""
+    import tf_keras
+
+    from sr_models.soap import Soap
+
+    made = {"soap": Soap, "adam": tf_keras.optimizers.Adam}[recipe.optimizer]
+    return made(recipe.learning_rate)
+
+
 class Trainer:
     """One run in one folder: network, optimizer, averaged weights, checkpoints.
 
@@ -151,7 +108,7 @@ class Trainer:
         tf_keras.utils.set_random_seed(recipe.seed)
         self.trunk = build_trunk(preset, form="train")
         self.model = attach_tail(self.trunk, "none", scale=preset.scale)
-        self.optimizer = tf_keras.optimizers.Adam(recipe.learning_rate)
+        self.optimizer = make_optimizer(recipe)
         self.optimizer.build(self.model.trainable_variables)
         self.averages = [tf.Variable(v, trainable=False) for v in self.model.trainable_variables]
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -167,10 +124,13 @@ class Trainer:
     def _one_step(self, low, high, rate):
         import tensorflow as tf
 
-        epsilon = self.recipe.charbonnier_epsilon
         with tf.GradientTape() as tape:
             difference = self.model(low, training=True) - high
-            loss = tf.reduce_mean(tf.sqrt(tf.square(difference) + epsilon**2))
+            if self.recipe.loss == "l1":
+                loss = tf.reduce_mean(tf.abs(difference))
+            else:
+                epsilon = self.recipe.charbonnier_epsilon
+                loss = tf.reduce_mean(tf.sqrt(tf.square(difference) + epsilon**2))
         variables = self.model.trainable_variables
         self.optimizer.learning_rate.assign(rate)
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
@@ -391,12 +351,6 @@ def _recorded_recipe(path: Path) -> dict[str, Any]:
             "damaged; take another --run-dir"
         ) from error
     return recipe
-
-
-def recipe_for(preset: Preset, **changes) -> Recipe:
-    """A preset's own recipe with some values changed; `None` leaves a value as it is."""
-    recipe = Recipe(**preset.recipe)
-    return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
 
 
 def train(
