@@ -52,13 +52,24 @@ class Preset:
         return WEIGHTS_FOLDER / f"{self.name}.json"
 
 
+# What the first weights were trained with, which a card must be able to say.
+_FIRST = {
+    "optimizer": "adam", "learning_rate": 1.5e-3, "batch_size": 8, "patch_size": 48,
+    "warmup_steps": 500, "validation_interval": 2000,
+}  # fmt: skip
+# As the papers of EDSR and RDN have it, but for their longer schedules.
+_LARGE = {
+    "optimizer": "adam", "learning_rate": 1e-4, "batch_size": 16, "loss": "l1",
+    "schedule": "step", "steps": 300_000,
+}  # fmt: skip
+
 _PRESETS = [
     Preset(
         name="xlsr_x3",
         family="xlsr",
         config={"scale": 3},
         description="XLSR, 22 K parameters, the network of the CFQP authors",
-        recipe={"steps": 50_000},
+        recipe={**_FIRST, "steps": 50_000},
         parameters=21_947,
     ),
     Preset(
@@ -92,7 +103,7 @@ _PRESETS = [
         family="abpn",
         config={"scale": 3},
         description="ABPN-28, convolutions added to the repeated picture",
-        recipe={"steps": 40_000},
+        recipe={**_FIRST, "steps": 40_000},
         parameters=42_539,
         published_psnr_y_db={"Set5": 33.53, "Set14": 29.78, "BSD100": 28.72},
     ),
@@ -104,6 +115,14 @@ _PRESETS = [
         recipe={"steps": 60_000},
         parameters=62_048,
         published_psnr_y_db={"Set5": 31.32, "Set14": 28.10, "BSD100": 27.23},
+    ),
+    Preset(
+        name="abpn_ncnet_x3",
+        family="abpn",
+        config={"scale": 3, "width": 32, "anchor": "conv"},
+        description="NCNet: ABPN-32 on a frozen 1x1 convolution, 52,279 parameters trained",
+        recipe={"steps": 60_000},
+        parameters=52_360,
     ),
     Preset(
         name="ecbsr_m4c16_x3",
@@ -119,31 +138,23 @@ _PRESETS = [
         family="edsr",
         config={"scale": 2},
         description="EDSR of MLPerf Mobile: 32 channels, 5 blocks",
-        recipe={"steps": 60_000, "learning_rate": 5e-4},
+        recipe={"steps": 60_000},
         parameters=106_092,
     ),
     Preset(
-        name="edsr_f32b8_x2",
+        name="edsr_f32b5_x4",
         family="edsr",
-        config={"scale": 2, "blocks": 8},
-        description="EDSR of 32 channels, 8 blocks and one convolution to the pixels",
-        recipe={"steps": 60_000, "learning_rate": 5e-4},
-        parameters=161_580,
-    ),
-    Preset(
-        name="edsr_f32b8_x4",
-        family="edsr",
-        config={"scale": 4, "blocks": 8},
-        description="EDSR of 32 channels, 8 blocks and one convolution to the pixels",
-        recipe={"steps": 60_000, "learning_rate": 5e-4},
-        parameters=171_984,
+        config={"scale": 4},
+        description="EDSR of 32 channels, 5 blocks and one convolution to the pixels",
+        recipe={"steps": 60_000},
+        parameters=116_496,
     ),
     Preset(
         name="edsr_baseline_x2",
         family="edsr",
         config={"scale": 2, "width": 64, "blocks": 16, "upsampler": "staged"},
         description="EDSR-baseline: 64 channels, 16 blocks",
-        recipe={"steps": 300_000, "learning_rate": 2e-4, "batch_size": 16},
+        recipe={**_LARGE, "patch_size": 48},
         parameters=1_369_859,
     ),
     Preset(
@@ -151,7 +162,7 @@ _PRESETS = [
         family="edsr",
         config={"scale": 4, "width": 64, "blocks": 16, "upsampler": "staged"},
         description="EDSR-baseline: 64 channels, 16 blocks, two stages of x2",
-        recipe={"steps": 300_000, "learning_rate": 2e-4, "batch_size": 16},
+        recipe={**_LARGE, "patch_size": 48},
         parameters=1_517_571,
     ),
     Preset(
@@ -195,7 +206,7 @@ _PRESETS = [
         family="rdn",
         config={"scale": 2},
         description="RDN: 16 dense blocks of 8 convolutions",
-        recipe={"steps": 300_000, "learning_rate": 1e-4, "batch_size": 16},
+        recipe=_LARGE,
         parameters=22_123_395,
     ),
     Preset(
@@ -203,7 +214,7 @@ _PRESETS = [
         family="rdn",
         config={"scale": 4},
         description="RDN: 16 dense blocks of 8 convolutions, two stages of x2",
-        recipe={"steps": 300_000, "learning_rate": 1e-4, "batch_size": 16},
+        recipe=_LARGE,
         parameters=22_271_107,
     ),
     Preset(
