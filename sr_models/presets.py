@@ -21,8 +21,9 @@ class Preset:
         family: Name of the registered family.
         config: Keywords of the family's configuration (with `scale`).
         description: One line for a list.
-        recipe: Keywords of `sr_models.training.Recipe` that differ from its defaults.
+        recipe: Keywords of `sr_models.recipe.Recipe` that differ from its defaults.
         parameters: Number of weights of the deployed form, so that a list needs no network.
+        multiply_adds: Those of the deployed trunk for a picture of 360x640, see `sr_models.cost`.
         published_psnr_y_db: Dataset -> PSNR on luma in dB, as published for the float network:
             table 2 of the ETDS paper (CVPR 2023), or, where it is Set14 alone, Qualcomm's
             github:quic/aimet-model-zoo.
@@ -34,6 +35,7 @@ class Preset:
     description: str
     recipe: dict[str, Any] = field(default_factory=dict)
     parameters: int | None = None
+    multiply_adds: int | None = None
     published_psnr_y_db: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -71,6 +73,7 @@ _PRESETS = [
         description="XLSR, 22 K parameters, the network of the CFQP authors",
         recipe={**_FIRST, "steps": 50_000},
         parameters=21_947,
+        multiply_adds=4_980_326_400,
     ),
     Preset(
         name="xlsr_x2",
@@ -79,6 +82,7 @@ _PRESETS = [
         description="XLSR, 18 K parameters",
         recipe={"steps": 60_000},
         parameters=17_612,
+        multiply_adds=3_984_998_400,
         published_psnr_y_db={"Set14": 32.57},
     ),
     Preset(
@@ -88,6 +92,7 @@ _PRESETS = [
         description="XLSR, 28 K parameters",
         recipe={"steps": 60_000},
         parameters=28_016,
+        multiply_adds=6_373_785_600,
     ),
     Preset(
         name="abpn_x2",
@@ -96,6 +101,7 @@ _PRESETS = [
         description="ABPN-28, convolutions added to the repeated picture",
         recipe={"steps": 60_000},
         parameters=33_464,
+        multiply_adds=7_672_320_000,
         published_psnr_y_db={"Set5": 37.36, "Set14": 32.96, "BSD100": 31.75},
     ),
     Preset(
@@ -105,6 +111,7 @@ _PRESETS = [
         description="ABPN-28, convolutions added to the repeated picture",
         recipe={**_FIRST, "steps": 40_000},
         parameters=42_539,
+        multiply_adds=9_756_288_000,
         published_psnr_y_db={"Set5": 33.53, "Set14": 29.78, "BSD100": 28.72},
     ),
     Preset(
@@ -114,6 +121,7 @@ _PRESETS = [
         description="ABPN-28, convolutions added to the repeated picture",
         recipe={"steps": 60_000},
         parameters=62_048,
+        multiply_adds=14_241_484_800,
         published_psnr_y_db={"Set5": 31.32, "Set14": 28.10, "BSD100": 27.23},
     ),
     Preset(
@@ -123,6 +131,7 @@ _PRESETS = [
         description="NCNet: ABPN-32 on a frozen 1x1 convolution, 52,279 parameters trained",
         recipe={"steps": 60_000},
         parameters=52_360,
+        multiply_adds=12_014_438_400,
     ),
     Preset(
         name="ecbsr_m4c16_x3",
@@ -131,6 +140,7 @@ _PRESETS = [
         description="ECBSR-M4C16, edge-oriented blocks merged into 3x3 convolutions, PReLU",
         recipe={"steps": 60_000},
         parameters=13_723,
+        multiply_adds=3_118_694_400,
         published_psnr_y_db={"Set5": 33.07, "Set14": 29.53, "BSD100": 28.57},
     ),
     Preset(
@@ -140,6 +150,7 @@ _PRESETS = [
         description="EDSR of MLPerf Mobile: 32 channels, 5 blocks",
         recipe={"steps": 60_000},
         parameters=106_092,
+        multiply_adds=24_352_358_400,
     ),
     Preset(
         name="edsr_f32b5_x4",
@@ -148,6 +159,7 @@ _PRESETS = [
         description="EDSR of 32 channels, 5 blocks and one convolution to the pixels",
         recipe={"steps": 60_000},
         parameters=116_496,
+        multiply_adds=26_741_145_600,
     ),
     Preset(
         name="edsr_baseline_x2",
@@ -156,6 +168,7 @@ _PRESETS = [
         description="EDSR-baseline: 64 channels, 16 blocks",
         recipe={**_LARGE, "patch_size": 48},
         parameters=1_369_859,
+        multiply_adds=316_248_883_200,
     ),
     Preset(
         name="edsr_baseline_x4",
@@ -164,6 +177,7 @@ _PRESETS = [
         description="EDSR-baseline: 64 channels, 16 blocks, two stages of x2",
         recipe={**_LARGE, "patch_size": 48},
         parameters=1_517_571,
+        multiply_adds=456_921_907_200,
     ),
     Preset(
         name="espcn_x3",
@@ -172,6 +186,7 @@ _PRESETS = [
         description="ESPCN, three convolutions with tanh",
         recipe={"steps": 60_000},
         parameters=31_131,
+        multiply_adds=7_144_243_200,
         published_psnr_y_db={"Set5": 32.85, "Set14": 29.41, "BSD100": 28.40},
     ),
     Preset(
@@ -181,6 +196,7 @@ _PRESETS = [
         description="ETDS-T, two streams in one plain network",
         recipe={"steps": 60_000},
         parameters=15_963,
+        multiply_adds=3_649_536_000,
         published_psnr_y_db={"Set5": 33.14, "Set14": 29.53, "BSD100": 28.54},
     ),
     Preset(
@@ -190,6 +206,7 @@ _PRESETS = [
         description="FSRCNN(56, 12, 4), its transposed convolution as a plain one, PReLU",
         recipe={"steps": 60_000},
         parameters=24_707,
+        multiply_adds=5_607_014_400,
         published_psnr_y_db={"Set5": 33.01, "Set14": 29.52, "BSD100": 28.50},
     ),
     Preset(
@@ -199,6 +216,7 @@ _PRESETS = [
         description="QuickSRNet-Small, plain convolutions that start as the identity",
         recipe={"steps": 60_000},
         parameters=22_860,
+        multiply_adds=5_242_060_800,
         published_psnr_y_db={"Set14": 32.52},
     ),
     Preset(
@@ -208,6 +226,7 @@ _PRESETS = [
         description="RDN: 16 dense blocks of 8 convolutions",
         recipe=_LARGE,
         parameters=22_123_395,
+        multiply_adds=5_096_182_579_200,
     ),
     Preset(
         name="rdn_x4",
@@ -216,6 +235,7 @@ _PRESETS = [
         description="RDN: 16 dense blocks of 8 convolutions, two stages of x2",
         recipe=_LARGE,
         parameters=22_271_107,
+        multiply_adds=5_236_855_603_200,
     ),
     Preset(
         name="sesr_m5_x2",
@@ -224,6 +244,7 @@ _PRESETS = [
         description="SESR-M5 for RGB, collapsible linear blocks with residuals, PReLU",
         recipe={"steps": 60_000},
         parameters=17_708,
+        multiply_adds=4_036_608_000,
         published_psnr_y_db={"Set14": 32.57},
     ),
 ]
