@@ -85,10 +85,17 @@ class Card:
 
     def psnr_y_db(self) -> dict[str, float]:
         """Luma PSNR of this network in dB, by dataset."""
+        return self._measured("psnr_y_db")
+
+    def ssim_y(self) -> dict[str, float]:
+        """Structural similarity of this network on luma, by dataset."""
+        return self._measured("ssim_y")
+
+    def _measured(self, figure: str) -> dict[str, float]:
         return {
-            row["dataset"]: row["psnr_y_db"]
+            row["dataset"]: row[figure]
             for row in self.evaluation
-            if row["model"] == self.name and row["psnr_y_db"] is not None
+            if row["model"] == self.name and row.get(figure) is not None
         }
 
 

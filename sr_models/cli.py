@@ -27,6 +27,14 @@ from sr_models.command import (
 )
 from sr_models.errors import UnknownModelError
 from sr_models.native_output import import_tensorflow_quietly
+from sr_models.preset_facts import (
+    LIST_COLUMNS,
+    all_facts,
+    figures,
+    list_facts,
+    list_row,
+    show_rows,
+)
 from sr_models.presets import PRESETS, Preset, get_preset, list_presets
 from sr_models.provenance import file_sha256, tool_versions
 
@@ -51,23 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run(app, arguments)
 
 
-def _preset_json(preset: Preset, card: cards.Card | None) -> dict[str, Any]:
-    return {
-        "name": preset.name,
-        "family": preset.family,
-        "scale": preset.scale,
-        "parameters": card.parameters if card else preset.parameters,
-        "description": preset.description,
-        "has_weights": preset.weights_path.is_file(),
-        "psnr_y_db": card.psnr_y_db() if card else {},
-        "published_psnr_y_db": preset.published_psnr_y_db,
-    }
-
-
-def _figures(psnr_y_db: dict[str, float]) -> str:
-    return ", ".join(f"{dataset} {db:.2f}" for dataset, db in psnr_y_db.items()) or "-"
-
-
 @app.command(
     "list",
     epilog="Examples:\n\n  sr-models list\n\n  sr-models list 'xlsr*'\n\n  sr-models list --json -",
@@ -83,21 +74,10 @@ def list_command(
             f"expected a pattern that matches a preset, found {pattern!r}; "
             f"the presets are {', '.join(sorted(PRESETS))}"
         )
-    rows = [_preset_json(PRESETS[name], cards.find_card(PRESETS[name])) for name in names]
-    write_json({"presets": rows}, json)
+    facts = [list_facts(PRESETS[name], cards.find_card(PRESETS[name])) for name in names]
+    write_json({"presets": facts}, json)
     if json != "-":
-        print_table(
-            "Presets",
-            ["name", "scale", "parameters", "PSNR Y, dB", "published PSNR Y, dB", "description"],
-            [
-                [
-                    row["name"], f"x{row['scale']}", row["parameters"] or "-",
-                    _figures(row["psnr_y_db"]), _figures(row["published_psnr_y_db"]),
-                    row["description"],
-                ]
-                for row in rows
-            ],
-        )  # fmt: skip
+        print_table("Presets", LIST_COLUMNS, [list_row(row) for row in facts])
 
 
 @app.command(epilog="Examples:\n\n  sr-models show xlsr_x3\n\n  sr-models show xlsr_x3 --json -")
@@ -105,43 +85,9 @@ def show(name: Name, json: Json = None) -> None:
     """Show all that is known about one preset and its shipped weights."""
     preset = get_preset(name)
     card = cards.find_card(preset)
-    facts = {
-        **_preset_json(preset, card),
-        "config": preset.config,
-        "recipe": card.recipe if card else preset.recipe,
-        "weights": str(preset.weights_path) if preset.weights_path.is_file() else None,
-        "card": card.to_json() if card else None,
-    }
-    write_json(facts, json)
-    if json == "-":
-        return
-    rows = [
-        ["description", preset.description],
-        ["family", preset.family],
-        ["scale", f"x{preset.scale}"],
-        ["configuration", _keywords(preset.config)],
-        ["parameters", f"{facts['parameters']:,}" if facts["parameters"] else "-"],
-        ["recipe", _keywords(facts["recipe"])],
-        ["weights", facts["weights"] or f"none yet: sr-models train {name} --data DIR"],
-    ]
-    if card:
-        rows += [
-            ["SHA-256", card.weights_sha256],
-            ["PSNR Y, dB", _figures(card.psnr_y_db())],
-            ["trained", f"{card.steps} steps, best at {card.best_step}, seed {card.seed}"],
-            ["training loss", "-" if card.training_loss is None else f"{card.training_loss:.5f}"],
-            ["validation PSNR", f"{card.validation_psnr_db:.2f} dB"],
-            *(
-                ["data", f"{data.folder}: {data.pictures} pictures, licence {data.licence}"]
-                for data in card.data
-            ),
-            ["made with", _keywords(card.versions)],
-        ]
-    print_table(name, ["fact", "value"], rows)
-
-
-def _keywords(values: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in values.items()) or "-"
+    write_json(all_facts(preset, card), json)
+    if json != "-":
+        print_table(name, ["fact", "value"], show_rows(preset, card))
 
 
 @app.command(
@@ -236,7 +182,7 @@ def train(
     if json != "-":
         print(
             f"{out}: validation PSNR {card.validation_psnr_db:.2f} dB at step {card.best_step} of "
-            f"{card.steps}, PSNR Y {_figures(card.psnr_y_db())}; card {cards.card_path_of(out)}"
+            f"{card.steps}, PSNR Y {figures(card.psnr_y_db())}; card {cards.card_path_of(out)}"
         )
 
 

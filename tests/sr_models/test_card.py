@@ -17,7 +17,7 @@ def facts():
         "data": [cards.DataFolder("Kodak24", 24, "not stated")],
         "evaluation": [
             {"model": "bicubic", "dataset": "Set5", "psnr_y_db": 30.4},
-            {"model": "tiny_x3", "dataset": "Set5", "psnr_y_db": 33.0},
+            {"model": "tiny_x3", "dataset": "Set5", "psnr_y_db": 33.0, "ssim_y": 0.91},
             {"model": "tiny_x3", "dataset": "Perfect", "psnr_y_db": None},
         ],
     }  # fmt: skip
@@ -37,7 +37,7 @@ def test_a_card_comes_back_as_it_was_written(tiny_preset, weights, facts, tmp_pa
     assert card.weights_sha256 == hashlib.sha256(b"weights").hexdigest()
     assert (card.name, card.family, card.config) == ("tiny_x3", "xlsr", tiny_preset.config)
     assert card.seed == 3
-    assert card.psnr_y_db() == {"Set5": 33.0}
+    assert card.psnr_y_db() == {"Set5": 33.0} and card.ssim_y() == {"Set5": 0.91}
     assert {"python", "tensorflow", "tf-keras", "numpy"} <= card.versions.keys()
     assert sorted(path.name for path in out.parent.iterdir()) == [
         "tiny_x3.json", "tiny_x3.weights.h5",

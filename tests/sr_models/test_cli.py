@@ -44,7 +44,9 @@ def shipped(weights, tmp_path, monkeypatch):
         preset, weights, out=preset.weights_path, parameters=21_947, recipe={"seed": 0},
         steps=10, best_step=8, training_loss=0.1, validation_psnr_db=30.0, validation_pictures=1,
         data=[cards.DataFolder("Kodak24", 24)],
-        evaluation=[{"model": "xlsr_x3", "dataset": "Set5", "psnr_y_db": 33.012}],
+        evaluation=[
+            {"model": "xlsr_x3", "dataset": "Set5", "psnr_y_db": 33.012, "ssim_y": 0.9161}
+        ],
     )  # fmt: skip
 
 
@@ -83,10 +85,11 @@ def test_list_without_weights(call, tmp_path, monkeypatch):
     monkeypatch.setattr(presets, "WEIGHTS_FOLDER", tmp_path)
     status, out, err = call("list")
     assert (status, err) == (0, "")
-    assert "xlsr_x3" in out and "21947" in out
+    assert "xlsr_x3" in out and "21947" in out and "4.98" in out
     (row,) = json.loads(call("list", "xlsr_x3", "--json", "-")[1])["presets"]
     assert row["has_weights"] is False and row["psnr_y_db"] == {}
     assert (row["family"], row["scale"], row["parameters"]) == ("xlsr", 3, 21_947)
+    assert row["multiply_adds"] == 4_980_326_400
 
 
 def test_list_takes_figures_from_the_card(call, shipped):
@@ -104,7 +107,10 @@ def test_a_pattern_without_match(call):
 def test_show(call, shipped, tmp_path):
     status, out, _ = call("show", "xlsr_x3")
     assert status == 0
-    for part in ("21,947", "Set5 33.01", shipped.weights_sha256[:40], "Kodak24", "not stated"):
+    for part in (
+        "21,947", "4.98 G", "arXiv 2105.10288", "Set5 33.01", "Set5 0.9161", "Kodak24",
+        "not stated", shipped.weights_sha256[:40],
+    ):  # fmt: skip
         assert part in out
     call("show", "xlsr_x3", "--json", tmp_path / "x.json")
     assert json.loads((tmp_path / "x.json").read_text())["card"] == shipped.to_json()

@@ -8,6 +8,7 @@ from sr_models.errors import UnknownModelError
 from sr_models.network import build_trunk
 from sr_models.presets import PRESETS, get_preset, list_presets
 from sr_models.recipe import recipe_for
+from sr_models.registry import get_family
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -18,6 +19,7 @@ def test_the_data_of_a_preset_agrees_with_its_network(name):
     trunk = build_trunk(preset)
     assert trunk.count_params() == preset.parameters
     assert trunk.output_shape[-1] == 3 * preset.scale**2
+    assert get_family(preset.family).source in preset.source
     assert recipe_for(preset).steps > 0
     assert preset.weights_path.name == f"{name}.weights.h5"
     assert preset.card_path.parent == preset.weights_path.parent
