@@ -16,6 +16,8 @@ from export.model_files import ModelFile
 from export.observation import observe_ranges, pin_pixels
 from representative_data.cfqp import build_natural_dataset
 from representative_data.tiles import load_tiles
+from runtime_bench.cli import app
+from sr_models.command import status_of_command
 from tests.networks import sharpening_network
 
 SIZE = {"height": 24, "width": 24}
@@ -118,3 +120,15 @@ def fake_runner(clock):
 def noise() -> np.ndarray:
     """uint8 (24, 24, 3) of random pixels."""
     return np.random.default_rng(7).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def call(capsys):
+    """Run the command in this process: exit status, stdout, stderr."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        status = status_of_command(app, arguments)
+        return status, *capsys.readouterr()
+
+    return call

@@ -1,0 +1,38 @@
+"""Options that several verbs of `sr-bench` share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sr_models.command import require_json_target
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Files to measure.")]
+Delegate = Annotated[str, typer.Option(help="xnnpack, builtin or reference.")]
+Delegates = Annotated[
+    list[str], typer.Option("--delegate", help="xnnpack, builtin or reference; repeatable.")
+]
+Threads = Annotated[int, typer.Option(help="Threads the kernels may use.")]
+ThreadCounts = Annotated[
+    list[int], typer.Option("--threads", help="Threads the kernels may use; repeatable.")
+]
+Json = Annotated[
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="PATH",
+        callback=require_json_target,
+        help="Write the result as JSON; - for stdout.",
+    ),
+]
+Scale = Annotated[int | None, typer.Option(help="Scale factor; read from the file by default.")]
+White = Annotated[
+    float | None, typer.Option(help="Value of white in float files: 1 (default) or 255.")
+]
+Runs = Annotated[int, typer.Option(help="Timed rounds at most.")]
+Seconds = Annotated[float, typer.Option(help="Time budget of all rounds; at least 5 are done.")]
+Warmup = Annotated[int, typer.Option(help="Untimed rounds after the cold first inference.")]
+Seed = Annotated[int, typer.Option(help="Seed of the input and of the order in each round.")]
+Height = Annotated[int | None, typer.Option(help="Input height; the file's own by default.")]
+Width = Annotated[int | None, typer.Option(help="Input width; the file's own by default.")]
