@@ -97,7 +97,7 @@ def audit_model(source: str | Path | bytes) -> Audit:
     outputs = tuple(graph.tensors[i] for i in graph.outputs)
     return Audit(
         full_integer=floats == 0,
-        clip_ops=tuple(_describe(graph, op) for op in clip_operators(graph)),
+        clip_ops=tuple(describe_operator(graph, op) for op in clip_operators(graph)),
         ops=dict(sorted(Counter(op.name for op in graph.operators).items())),
         inputs=inputs,
         outputs=outputs,
@@ -124,7 +124,8 @@ def clip_operators(graph: FileGraph) -> list[OperatorInfo]:
     return [found[index] for index in sorted(found)]
 
 
-def _describe(graph: FileGraph, op: OperatorInfo) -> dict[str, Any]:
+def describe_operator(graph: FileGraph, op: OperatorInfo) -> dict[str, Any]:
+    """Name and place of an operator, and the size of what it writes."""
     shape = graph.tensors[op.outputs[0]].shape if op.outputs else ()
     height, width, channels = shape[1:] if len(shape) == 4 else (None, None, None)
     return {

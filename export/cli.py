@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from export.command_options import JsonOption
+from export.strip_command import strip
 from sr_models.command import (
     GateNotMet,
     new_app,
     print_table,
-    require_json_target,
     run,
     say,
     write_json,
@@ -20,14 +21,7 @@ from sr_models.native_output import import_tensorflow_quietly
 
 app = new_app("Convert a network to a clip-free full-integer .tflite, and read such files.")
 
-JsonOption = Annotated[
-    str | None,
-    typer.Option(
-        "--json",
-        callback=require_json_target,
-        help="Write the result as JSON to a path, or - for stdout.",
-    ),
-]
+app.command()(strip)
 
 
 @app.command()

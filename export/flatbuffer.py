@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from export.model_files import read_model
+from export.model_files import ModelFile, read_model
 from sr_models.errors import ModelFileError
 
 _OPERATOR_NAMES = {
@@ -17,6 +19,11 @@ _OPERATOR_NAMES = {
 }
 _DTYPES = {
     code: name.lower() for name, code in vars(schema.TensorType).items() if isinstance(code, int)
+}
+_ACTIVATIONS = {
+    code: name
+    for name, code in vars(schema.ActivationFunctionType).items()
+    if isinstance(code, int)
 }
 
 
@@ -57,12 +64,16 @@ class OperatorInfo:
         name: `CONV_2D`, `DEPTH_TO_SPACE` ...
         inputs: Tensor indices; -1 where an optional one is absent.
         outputs: Tensor indices.
+        activation: Activation that is fused into it: `NONE`, `RELU`, `RELU6` ...
+        version: Version of the operator that the file asks a runtime for.
     """
 
     index: int
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    activation: str = "NONE"
+    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -92,45 +103,80 @@ class FileGraph:
         return next((op for op in self.operators if tensor in op.outputs), None)
 
 
-def read_graph(source: str | Path | bytes) -> FileGraph:
+def read_graph(source: str | Path | bytes | ModelFile) -> FileGraph:
     """Read the main subgraph of a `.tflite` file.
 
     Args:
-        source: Path or content.
+        source: Path, content, or a file read before.
 
     Raises:
         ModelFileError: The file is missing, is none, is damaged, or has no subgraph.
     """
-    file = read_model(source)
-    content = file.data
-    try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
+    file = source if isinstance(source, ModelFile) else read_model(source)
+    return graph_of(unpack_model(file), file)
+
+
+def unpack_model(file: ModelFile) -> schema.ModelT:
+    """All tables of a file as the schema's own objects, to be read or changed.
+
+    Raises:
+        ModelFileError: The file is damaged.
+    """
+    with _damage_as_error(file):
+        return schema.ModelT.InitFromPackedBuf(file.data, 0)
+
+
+def graph_of(model: schema.ModelT, file: ModelFile) -> FileGraph:
+    """The main subgraph of an unpacked file.
+
+    Raises:
+        ModelFileError: An index points nowhere, or there is no subgraph.
+    """
+    with _damage_as_error(file):
         graph = model.subgraphs[0]
-        codes = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
-        customs = [(c.customCode or b"").decode() for c in model.operatorCodes]
-        tensors = tuple(_tensor(tensor, model.buffers) for tensor in graph.tensors)
+        codes = [_operator_name(code) for code in model.operatorCodes or ()]
+        tensors = tuple(_tensor(tensor, model.buffers) for tensor in graph.tensors or ())
         operators = tuple(
             OperatorInfo(
                 index,
-                customs[op.opcodeIndex] or _OPERATOR_NAMES.get(codes[op.opcodeIndex], "UNKNOWN"),
+                codes[op.opcodeIndex],
                 _indices(op.inputs, len(tensors)),
                 _indices(op.outputs, len(tensors)),
+                activation=_activation(op.builtinOptions),
+                version=model.operatorCodes[op.opcodeIndex].version,
             )
-            for index, op in enumerate(graph.operators)
+            for index, op in enumerate(graph.operators or ())
         )
         inputs, outputs = (_indices(i, len(tensors)) for i in (graph.inputs, graph.outputs))
+    return FileGraph(
+        tensors, operators, inputs, outputs, len(model.subgraphs),
+        file.sha256, file.size_bytes,
+    )  # fmt: skip
+
+
+@contextmanager
+def _damage_as_error(file: ModelFile) -> Iterator[None]:
+    try:
+        yield
     except (
         struct.error, IndexError, TypeError, ValueError, AttributeError, KeyError, MemoryError,
-        OverflowError, RecursionError, UnicodeDecodeError,
+        OverflowError, RecursionError,
     ) as error:  # fmt: skip
         raise ModelFileError(
             f"expected a whole .tflite file, found a damaged one: {file.name} "
             f"({type(error).__name__}); export or download it again"
         ) from error
-    return FileGraph(
-        tensors, operators, inputs, outputs, len(model.subgraphs),
-        file.sha256, file.size_bytes,
-    )  # fmt: skip
+
+
+def _operator_name(code) -> str:
+    # Old files hold the deprecated field alone, new ones both.
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return (code.customCode or b"").decode() or _OPERATOR_NAMES.get(number, "UNKNOWN")
+
+
+def _activation(options) -> str:
+    number = getattr(options, "fusedActivationFunction", 0)
+    return _ACTIVATIONS.get(number, f"activation {number}")
 
 
 def _indices(values, count: int) -> tuple[int, ...]:

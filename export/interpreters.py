@@ -84,6 +84,11 @@ class Runner:
             # The list of operators is no promised interface.
             return None
 
+    @property
+    def signatures(self) -> dict[str, dict[str, list[str]]]:
+        """Signature -> names of its `inputs` and `outputs`."""
+        return self._interpreter.get_signature_list()
+
     def allocate(self) -> None:
         """Apply the delegate and reserve memory for the present shapes.
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from export.sandbox import Sandbox
 from representative_data.cfqp import build_natural_dataset
 from representative_data.tiles import load_tiles
 from tests.networks import branched_trunk, sharpening_network
@@ -30,3 +31,10 @@ def branched():
 def natural(sharpening, tiles):
     """Natural calibration pictures for `sharpening`."""
     return build_natural_dataset(sharpening, tiles, network="sharpening", scale=2)
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    """A child process that runs files; shared, since starting one takes a second."""
+    with Sandbox("export.sandboxed_jobs") as child:
+        yield child
