@@ -89,7 +89,11 @@ def audit_model(source: str | Path | bytes) -> Audit:
     Raises:
         ModelFileError: The file is missing, damaged or none.
     """
-    graph = read_graph(source)
+    return audit_graph(read_graph(source))
+
+
+def audit_graph(graph: FileGraph) -> Audit:
+    """Say what the main subgraph of a file holds."""
     used = {i for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
     used |= {*graph.inputs, *graph.outputs}
     floats = sum(graph.tensors[i].dtype.startswith(("float", "bfloat")) for i in used)

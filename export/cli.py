@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from export.command_options import JsonOption
+from export.inspect_command import inspect
 from export.strip_command import strip
 from sr_models.command import (
-    GateNotMet,
     new_app,
     print_table,
     run,
@@ -21,6 +21,7 @@ from sr_models.native_output import import_tensorflow_quietly
 
 app = new_app("Convert a network to a clip-free full-integer .tflite, and read such files.")
 
+app.command()(inspect)
 app.command()(strip)
 
 
@@ -106,46 +107,6 @@ def model(
                  f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})"],
             ],
         )  # fmt: skip
-
-
-@app.command()
-def inspect(
-    files: Annotated[list[Path], typer.Argument(help="One or more .tflite files.")],
-    fail_on: Annotated[
-        str | None,
-        typer.Option(help="Exit with 1 on: clip, contract, float (separated by commas)."),
-    ] = None,
-    json: JsonOption = None,
-):
-    """Say what .tflite files really hold: operators, clips, types, the pixel contract.
-
-    Examples:
-
-      sr-export inspect model.tflite
-
-      sr-export inspect model.tflite --fail-on clip,contract --json -
-    """
-    from export.audit import audit_model
-    from sr_models.errors import OptionError
-
-    gates = {
-        "clip": lambda audit: bool(audit.clip_ops),
-        "contract": lambda audit: not audit.pixel_contract.holds,
-        "float": lambda audit: not audit.full_integer,
-    }
-    wanted = [gate.strip() for gate in fail_on.split(",")] if fail_on else []
-    for gate in wanted:
-        if gate not in gates:
-            raise OptionError(f"expected gates of {', '.join(gates)}, found {gate!r}")
-    audits = {str(path): audit_model(path) for path in files}
-    data = {path: audit.to_json() for path, audit in audits.items()}
-    write_json(data if len(files) > 1 else next(iter(data.values())), json)
-    if json != "-":
-        for path, audit in audits.items():
-            print_table(path, ["property", "value"], _audit_rows(audit))
-    failed = [f"{path}: {g}" for path, a in audits.items() for g in wanted if gates[g](a)]
-    if failed:
-        raise GateNotMet(f"not met: {', '.join(failed)}")
 
 
 def _audit_rows(audit) -> list[list[str]]:

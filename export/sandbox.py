@@ -61,6 +61,10 @@ class Sandbox:
     def __exit__(self, *_) -> None:
         self.close()
 
+    def start(self) -> None:
+        """Start the child now, so that it imports while the caller does something else."""
+        self._started()
+
     def call(self, job: str, *contents: bytes, **options: Any) -> Any:
         """Let the child do a job on the contents of files; its answer as plain data.
 
