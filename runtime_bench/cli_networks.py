@@ -1,4 +1,4 @@
-"""The verbs of `sr-bench` that measure networks by name: calibration and forms."""
+"""The verbs of `sr-bench` that measure networks by name: calibration, forms and models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from runtime_bench.options import Json, Runs, Seconds, ThreadCounts
-from sr_models.command import progress, say, write_json
+from sr_models.atomic import require_writable, writing_file
+from sr_models.command import GateNotMet, progress, say, write_json
+from sr_models.errors import OptionError
 from sr_models.native_output import import_tensorflow_quietly
 
 
@@ -97,3 +99,72 @@ def forms(
     runtime = next(iter(timings.values()))[0]["deploy"].runtime
     for line in protocol_lines(machine, runtime):
         say(line)
+
+
+def models(
+    *, out: Annotated[str, typer.Option(metavar="PAGE.md", help="The page.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; status 1 where it is out of date.")
+    ] = False,
+    keep_measured: Annotated[
+        bool, typer.Option("--keep-measured", help="Export nothing; keep what was measured.")
+    ] = False,
+    largest_parameters: Annotated[
+        int | None, typer.Option(help="Measure no network of more parameters than this.")
+    ] = None,
+    json: Json = None,
+) -> None:  # fmt: skip
+    """Write a page of all networks: cost, quality, and where their int8 files run.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench models --out docs/models.md
+    sr-bench models --out docs/models.md --keep-measured
+    sr-bench models --out docs/models.md --check
+    """
+    from pathlib import Path
+
+    from runtime_bench import model_table
+
+    networks = model_table.network_facts()
+    if check:
+        write_json({"networks": networks}, json)
+        if difference := model_table.outdated(out, networks):
+            raise GateNotMet(f"out of date: {difference}; renew the page with --keep-measured")
+        say(f"{out} is up to date")
+        return
+    require_writable(out)
+    found: dict = {}
+    # A page that is there is read in any case: nothing else is ever replaced.
+    kept = model_table.read_page(out)[1] if keep_measured or Path(out).exists() else ""
+    if not keep_measured:
+        found, runtime = _placements(largest_parameters)
+        kept = model_table.measured_part(found, runtime=runtime)
+    elif missing := model_table.not_measured(kept, networks):
+        raise OptionError(
+            f"expected {out} to have a measurement of {', '.join(missing)}, found none; "
+            "leave out --keep-measured"
+        )
+    with writing_file(out) as page:
+        page.write_text(f"{model_table.facts_part(networks)}\n{kept}")
+    placements = [placement.to_json() for placement in found.values() if placement]
+    write_json({"networks": networks, "placements": placements}, json)
+    say(f"wrote {out}")
+
+
+def _placements(largest_parameters: int | None) -> tuple[dict, str]:
+    """Where the int8 file of each network runs, and the interpreter that was asked."""
+    import_tensorflow_quietly()
+    from export.runtimes import find_runtime
+    from runtime_bench.placement import measure_placement
+    from sr_models.presets import PRESETS, list_presets
+
+    names, found = list_presets(), {}
+    with progress("exporting", unit="networks") as update:
+        for done, name in enumerate(names):
+            update(done, len(names), name)
+            preset = PRESETS[name]
+            small = largest_parameters is None or preset.parameters <= largest_parameters
+            found[name] = measure_placement(preset) if small else None
+    return found, str(find_runtime())

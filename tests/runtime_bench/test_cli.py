@@ -107,7 +107,9 @@ def test_help_is_instant(run_python):
 import sys
 from runtime_bench.cli import app
 from sr_models.command import status_of_command
-verbs = ["latency", "quality", "compare", "report", "calibration", "forms", "demo"]
+verbs = [
+    "latency", "quality", "compare", "report", "calibration", "forms", "models", "demo",
+]
 for words in ([], *([verb] for verb in verbs)):
     assert status_of_command(app, [*words, "--help"]) == 0
 heavy = {"tensorflow", "tf_keras", "ai_edge_litert", "scipy", "skimage", "matplotlib"}
