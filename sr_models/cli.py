@@ -2,56 +2,33 @@
 
 from __future__ import annotations
 
-import math
-import signal
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sr_models import card as cards
-from sr_models.atomic import refuse_existing, require_writable
-from sr_models.command import (
-    EXIT_INTERRUPTED,
-    new_app,
-    print_table,
-    progress,
-    require_json_target,
-    run,
-    say,
-    write_json,
-)
+from sr_models.command import new_app, print_table, progress, run, write_json
+from sr_models.command_options import Json, Name
 from sr_models.errors import UnknownModelError
 from sr_models.native_output import import_tensorflow_quietly
 from sr_models.preset_facts import (
     LIST_COLUMNS,
     all_facts,
-    figures,
     list_facts,
     list_row,
     show_rows,
 )
-from sr_models.presets import PRESETS, Preset, get_preset, list_presets
+from sr_models.presets import PRESETS, get_preset, list_presets
 from sr_models.provenance import file_sha256, tool_versions
+from sr_models.train_command import EXAMPLES, train
 
 # TensorFlow and scikit-image are imported by the verbs that need them: help must be instant.
 
 app = new_app("Float super-resolution networks: list, show, train and evaluate them.")
 
-Name = Annotated[str, typer.Argument(help="Name of a preset, as `sr-models list` shows it.")]
-Json = Annotated[
-    str | None,
-    typer.Option(
-        "--json",
-        metavar="PATH",
-        callback=require_json_target,
-        help="Write the result as JSON there; - for stdout.",
-    ),
-]
+app.command(epilog=EXAMPLES)(train)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -91,171 +68,6 @@ def show(name: Name, json: Json = None) -> None:
 
 
 @app.command(
-    epilog="Examples:\n\n  sr-models train xlsr_x3 --data pictures\n\n"
-    "  sr-models train xlsr_x3 --data pictures --steps 20000 --out mine.weights.h5\n\n"
-    "The same command goes on with a run that was stopped.",
-)
-def train(
-    name: Name,
-    data: Annotated[Path, typer.Option(help="Folder of ground-truth pictures.")],
-    run_dir: Annotated[
-        Path | None, typer.Option(help="Folder of checkpoints. By default runs/NAME.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.weights.h5",
-            help="Where weights and card go. By default RUN_DIR/NAME.weights.h5.",
-        ),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out.")] = False,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Patches per step.")] = None,
-    patch_size: Annotated[
-        int | None, typer.Option(help="Side of a low-resolution patch, pixels.")
-    ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Rate of Adam.")] = None,
-    warmup_steps: Annotated[int | None, typer.Option(help="Steps of rising rate.")] = None,
-    validation_interval: Annotated[
-        int | None, typer.Option(help="Steps between validations, and between checkpoints.")
-    ] = None,
-    validation_pictures: Annotated[
-        int | None, typer.Option(help="Pictures held back to choose the best weights.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
-    licences: Annotated[
-        Path | None,
-        typer.Option(help="Licences for the card: a JSON object, or lines 'folder: licence'."),
-    ] = None,
-    benchmark: Annotated[
-        Path | None,
-        typer.Option(help="Ground truth to measure the finished weights on, for the card."),
-    ] = None,
-    json: Json = None,
-) -> None:
-    """Train a preset's network on a folder of pictures, or go on with a stopped run."""
-    preset = get_preset(name)
-    with _terminated_like_interrupted():
-        from sr_models.images import list_images
-        from sr_models.training import recipe_for
-
-        recipe = recipe_for(
-            preset, steps=steps, batch_size=batch_size, patch_size=patch_size,
-            learning_rate=learning_rate, warmup_steps=warmup_steps,
-            validation_interval=validation_interval, validation_pictures=validation_pictures,
-            seed=seed,
-        )  # fmt: skip
-        run_dir = run_dir or Path("runs") / name
-        if out is None:
-            out = run_dir / f"{name}{cards.WEIGHTS_SUFFIX}"
-        else:
-            refuse_existing(cards.require_weights_name(out), overwrite=overwrite)
-            require_writable(out)
-        # All that can be wrong with what was given is said before hours of training.
-        stated = cards.read_licences(licences) if licences else {}
-        for folder in filter(None, (data, benchmark)):
-            list_images(folder)
-
-        result, training, held = _train(preset, recipe, data=data, run_dir=run_dir)
-        if result.stopped_by and result.steps < recipe.steps:
-            say(
-                f"stopped by {result.stopped_by} at step {result.steps} of {recipe.steps}, "
-                f"checkpoint in {run_dir}; run the same command again to go on"
-            )
-            raise typer.Exit(EXIT_INTERRUPTED)
-
-        import_tensorflow_quietly()
-        from sr_models.network import load_trunk
-
-        trunk = load_trunk(preset, weights=result.weights)
-        card = cards.write_card(
-            preset, result.weights, out=out, parameters=trunk.count_params(),
-            recipe=asdict(recipe), steps=result.steps, best_step=result.best_step,
-            training_loss=result.loss if math.isfinite(result.loss) else None,
-            validation_psnr_db=result.validation_psnr_db, validation_pictures=len(held),
-            data=cards.data_folders(
-                (pair.path for pair in (*training, *held)), data, licences=stated
-            ),
-            evaluation=_benchmark_rows(trunk, preset, benchmark),
-        )  # fmt: skip
-    write_json({"weights": str(out), "card": card.to_json()}, json)
-    if json != "-":
-        print(
-            f"{out}: validation PSNR {card.validation_psnr_db:.2f} dB at step {card.best_step} of "
-            f"{card.steps}, PSNR Y {figures(card.psnr_y_db())}; card {cards.card_path_of(out)}"
-        )
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM as Ctrl-C where no step is under way: while pictures load or figures are taken.
-
-    During the steps themselves, `training.StopSignal` answers both by a checkpoint.
-    """
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    former = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    except KeyboardInterrupt:
-        say("interrupted, nothing is lost; run the same command again to go on")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    finally:
-        signal.signal(signal.SIGTERM, former)
-
-
-def _train(preset: Preset, recipe, *, data: Path, run_dir: Path):
-    """`training.train` with a bar on a terminal and a line for each validation elsewhere."""
-    import_tensorflow_quietly()
-    from sr_models import training
-
-    split: list = [[], []]
-    validated = "none yet"
-    with progress("training") as update:
-
-        def on_picture(done: int, total: int) -> None:
-            update(done, total, "loading pictures")
-
-        def on_step(step: int, loss: float) -> None:
-            update(step, recipe.steps, f"loss {loss:.4f}, validation {validated}")
-
-        def on_validation(step: int, psnr_db: float) -> None:
-            nonlocal validated
-            validated = f"{psnr_db:.2f} dB"
-            if not sys.stderr.isatty():
-                say(f"step {step} of {recipe.steps}: validation PSNR {validated}")
-
-        def on_data(*pairs: list) -> None:
-            split[:] = pairs
-
-        result = training.train(
-            preset, recipe, data=data, run_dir=run_dir, on_picture=on_picture, on_data=on_data,
-            on_step=on_step, on_validation=on_validation,
-        )  # fmt: skip
-    return result, *split
-
-
-def _benchmark_rows(trunk, preset: Preset, folder: Path | None) -> list[dict[str, Any]]:
-    if folder is None:
-        return []
-    from sr_models.tails import attach_tail
-
-    model = attach_tail(trunk, "none", scale=preset.scale)
-    return [quality.to_json() for quality in _measure(model, preset, folder)]
-
-
-def _measure(model, preset: Preset, folder: Path) -> list:
-    from sr_models.evaluation import evaluate_model
-
-    with progress("evaluating", unit="pictures") as update:
-        return evaluate_model(
-            model, folder, name=preset.name, scale=preset.scale, on_picture=update
-        )
-
-
-@app.command(
     epilog="Examples:\n\n  sr-models evaluate xlsr_x3 --data benchmark\n\n"
     "  sr-models evaluate xlsr_x3 --data Set5 --weights mine.weights.h5 --json -",
 )
@@ -277,11 +89,14 @@ def evaluate(
     list_images(data)
 
     import_tensorflow_quietly()
-    from sr_models.evaluation import PROTOCOL
+    from sr_models.evaluation import PROTOCOL, evaluate_model
     from sr_models.network import load_model
 
     model = load_model(name, tail=tail, weights=weights)
-    results = _measure(model, preset, data)
+    with progress("evaluating", unit="pictures") as update:
+        results = evaluate_model(
+            model, data, name=preset.name, scale=preset.scale, on_picture=update
+        )
     write_json(
         {
             "results": [result.to_json() for result in results],

@@ -7,6 +7,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -37,13 +40,21 @@ def caught_native_output() -> Iterator[Callable[[], str]]:
                 os.close(copy)
 
 
-def import_tensorflow_quietly() -> None:
+def import_tensorflow_quietly(*, first: Callable[[], T] | None = None) -> T | None:
     """Import TensorFlow and let it look for devices, without its notes on GPUs and oneDNN.
 
     Its first messages come before any log level applies.
+
+    Args:
+        first: What must be done before devices are looked for, such as joining a cluster.
+
+    Returns:
+        What `first` returns.
     """
     with caught_native_output():
         import tensorflow
 
+        done = first() if first else None
         tensorflow.config.list_logical_devices()
         tensorflow.get_logger().setLevel("ERROR")
+    return done

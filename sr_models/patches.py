@@ -1,4 +1,4 @@
-"""Training patches: each batch is a pure function of the seed and the step."""
+"""Training patches: each row of a batch is a pure function of seed, step and row."""
 
 from __future__ import annotations
 
@@ -137,21 +137,32 @@ class PatchSampler:
             pair.high[y * s : (y + p) * s, x * s : (x + p) * s],
         )
 
-    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """The batch of that step.
+    def _patch(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        low, high = self._cut(rng)
+        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+        low, high = np.rot90(low, turns), np.rot90(high, turns)
+        if flip:
+            low, high = low[:, ::-1], high[:, ::-1]
+        intensity = self.intensities[rng.integers(len(self.intensities))] / np.float32(255.0)
+        return low * intensity, high * intensity
+
+    def batch(
+        self, step: int, *, first: int = 0, count: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The batch of that step, or some of its rows, which do not depend on the others.
+
+        Args:
+            step: Which batch.
+            first: The first row.
+            count: Number of rows; by default all from `first` on.
 
         Returns:
             float32 (N, P, P, 3) and (N, P s, P s, 3), RGB, 0..1.
         """
-        rng = np.random.default_rng([self.seed, 2, step])
-        lows, highs = [], []
-        for _ in range(self.batch_size):
-            low, high = self._cut(rng)
-            turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-            low, high = np.rot90(low, turns), np.rot90(high, turns)
-            if flip:
-                low, high = low[:, ::-1], high[:, ::-1]
-            intensity = self.intensities[rng.integers(len(self.intensities))] / 255.0
-            lows.append(low * np.float32(intensity))
-            highs.append(high * np.float32(intensity))
+        end = self.batch_size if count is None else first + count
+        patches = [
+            self._patch(np.random.default_rng([self.seed, 2, step, row]))
+            for row in range(first, end)
+        ]
+        lows, highs = zip(*patches)
         return np.stack(lows), np.stack(highs)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from sr_models.errors import OptionError
+from sr_models.errors import OptionError, TrainingError
 from sr_models.presets import Preset
 
 OPTIMIZERS = ("soap", "adam")
@@ -37,6 +40,8 @@ class Recipe:
         validation_pictures: Pictures of the data folder held back to choose the best weights.
         validation_interval: Steps between validations, and between checkpoints.
         patience: Validations without a better PSNR after which the run ends early; 0 for never.
+        initial_weights: What the weights were before the first step: a preset's name, the SHA-256
+            of a file, or `""` for the family's own initialization.
         seed: Seed of initial weights, split, patches and order.
     """
 
@@ -56,6 +61,7 @@ class Recipe:
     validation_pictures: int = 24
     validation_interval: int = 1000
     patience: int = 0
+    initial_weights: str = ""
     seed: int = 0
 
     def __post_init__(self):
@@ -95,3 +101,24 @@ def recipe_for(preset: Preset, **changes) -> Recipe:
     """A preset's own recipe with some values changed; `None` leaves a value as it is."""
     recipe = Recipe(**preset.recipe)
     return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
+
+
+def record_of(recipe: Recipe, preset: Preset) -> dict[str, Any]:
+    """What a run folder records of its recipe: all but the steps, which may change meanwhile."""
+    values = json.loads(json.dumps(asdict(recipe)))
+    del values["steps"]
+    return {"preset": preset.name, **values}
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record of a run; raises `TrainingError` where it is missing or damaged."""
+    try:
+        record = json.loads(path.read_text())
+        if not isinstance(record, dict):
+            raise ValueError("no JSON object")
+    except (OSError, ValueError) as error:
+        raise TrainingError(
+            f"expected the recipe of the run beside its checkpoints, found {path} missing or "
+            "damaged; take another --run-dir"
+        ) from error
+    return record

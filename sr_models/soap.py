@@ -1,7 +1,7 @@
 """SOAP: Adam in the eigenbasis of Shampoo's preconditioner.
 
-Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", arXiv 2409.11321, algorithm 3. For
-a gradient G of m x n it averages L = G G^T and R = G^T G, turns G into the eigenbases of both,
+Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", arXiv 2409.11321, algorithm 3.
+For a gradient G of m x n it averages L = G G^T and R = G^T G, turns G into the eigenbases of both,
 applies Adam there and turns the update back. The eigenbases follow by one step of power iteration
 and a QR decomposition every few steps (algorithm 4). The networks here are tiny, so all of this
 costs a few percent of a step, and buys what took three times as many steps of Adam
@@ -17,6 +17,11 @@ import tf_keras
 
 LARGEST_BASIS = 2048
 """Sides longer than this are left unturned, as in section 4 of the paper (one-sided SOAP)."""
+
+LARGEST_RATIO = 10.0
+"""Bound of the averaged gradient over its root mean square. In a basis that stands still it cannot
+exceed 1 (Jensen, as both decays are one); where the basis has just turned into a direction without
+a gradient so far, it can grow without bound, which the paper leaves open."""
 
 
 def as_matrix(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -99,7 +104,8 @@ class Soap(tf_keras.optimizers.Optimizer):
         count = tf.maximum(count, 1.0)
         mean = _turn(momentum, *bases) / (1.0 - self.beta_1**count)
         root = tf.sqrt(square / (1.0 - self.beta_2**count)) + self.epsilon
-        update = tf.reshape(_turn_back(mean / root, *bases), variable.shape)
+        ratio = tf.clip_by_value(mean / root, -LARGEST_RATIO, LARGEST_RATIO)
+        update = tf.reshape(_turn_back(ratio, *bases), variable.shape)
         variable.assign_sub(begun * tf.cast(self.learning_rate, tf.float32) * update)
 
         left, right = bases
@@ -127,8 +133,10 @@ class Soap(tf_keras.optimizers.Optimizer):
 
     def get_config(self):
         """Arguments that make the same optimizer."""
+        inherited = super().get_config()
+        del inherited["jit_compile"]
         return {
-            **super().get_config(),
+            **inherited,
             "learning_rate": self._serialize_hyperparameter(self._learning_rate),
             "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon,
             "basis_interval": self.basis_interval,

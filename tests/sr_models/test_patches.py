@@ -27,6 +27,15 @@ def test_a_batch_is_a_pure_function_of_seed_and_step(pairs):
     assert not np.array_equal(first.batch(7)[0], sampler(pairs, seed=6, **options).batch(7)[0])
 
 
+def test_rows_do_not_depend_on_the_others(pairs):
+    """What lets workers share a batch: each draws its rows alone."""
+    low, high = sampler(pairs).batch(7)
+    for first, count in ((0, 1), (1, 2), (3, 1)):
+        part = sampler(pairs).batch(7, first=first, count=count)
+        np.testing.assert_array_equal(part[0], low[first : first + count])
+        np.testing.assert_array_equal(part[1], high[first : first + count])
+
+
 def test_shapes_types_and_range(pairs):
     low, high = sampler(pairs).batch(0)
     assert low.shape == (4, 16, 16, 3) and high.shape == (4, 48, 48, 3)

@@ -4,19 +4,21 @@ import math
 import os
 import shutil
 import signal
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sr_models import training
-from sr_models.errors import OptionError, OutputError, PictureError, TrainingError
+from sr_models.errors import OutputError, PictureError, TrainingError
+from sr_models.finetuning import find_start
 from sr_models.network import load_trunk, named_weights
-from sr_models.patches import Pair, PatchSampler, load_pairs
+from sr_models.patches import PatchSampler, load_pairs
 from sr_models.presets import Preset
+from sr_models.recipe import Recipe
 from sr_models.tails import attach_tail
-from sr_models.training import Recipe, StopSignal, recipe_for, train
+from sr_models.trainer import Trainer
+from sr_models.training import train
+from sr_models.validation import validation_crops
 
 RECIPE = Recipe(
     steps=40, batch_size=2, patch_size=12, learning_rate=3e-3, warmup_steps=5, candidates=1,
@@ -57,7 +59,7 @@ def mean_loss(trunk, folder):
 def test_training_gains_and_keeps_the_best(finished, tiny_preset, picture_folder, tmp_path):
     run_dir, result, losses, validations = finished
     assert (result.steps, result.stopped_by, len(losses)) == (40, None, 40)
-    untrained = training.Trainer(tiny_preset, RECIPE, run_dir=tmp_path).trunk
+    untrained = Trainer(tiny_preset, RECIPE, run_dir=tmp_path).trunk
     trained = load_trunk(tiny_preset, weights=result.weights)
     assert mean_loss(trained, picture_folder) < 0.99 * mean_loss(untrained, picture_folder)
     assert [step for step, _ in validations] == list(range(5, 41, 5))
@@ -67,6 +69,7 @@ def test_training_gains_and_keeps_the_best(finished, tiny_preset, picture_folder
     assert best_db > validations[0][1], "better than nearly untrained"
     log = [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [step for step, _ in validations]
+    assert list((run_dir / "tensorboard").iterdir())
     assert result.loss == pytest.approx(np.mean(losses[-5:]))
     assert result.weights == run_dir / "best.weights.h5"
     assert json.dumps(result.to_json())
@@ -89,7 +92,9 @@ TRAIN = """
 import json, os, resource, signal, sys
 from sr_models.errors import OutputError
 from sr_models.presets import Preset
-from sr_models.training import Recipe, train
+from sr_models.recipe import Recipe
+from sr_models.trainer import Trainer
+from sr_models.training import train
 
 preset, recipe, data, run_dir, fate, at = *map(json.loads, sys.argv[1:3]), *sys.argv[3:]
 
@@ -157,7 +162,7 @@ def test_a_signal_checkpoints_at_once(tiny_preset, picture_folder, tmp_path):
     result = train(tiny_preset, RECIPE, data=picture_folder, run_dir=tmp_path, on_step=on_step)
     assert signal.getsignal(signal.SIGINT) is before
     assert result.stopped_by == "SIGINT" and result.steps in (7, 8)
-    trainer = training.Trainer(tiny_preset, RECIPE, run_dir=tmp_path)
+    trainer = Trainer(tiny_preset, RECIPE, run_dir=tmp_path)
     assert trainer.resume() == result.steps
 
 
@@ -166,18 +171,18 @@ def test_a_loss_beyond_numbers_stops_and_keeps_the_last_checkpoint(
     tiny_preset, picture_folder, tmp_path
 ):
     recipe = dataclasses.replace(RECIPE, validation_interval=4)
-    trainer = training.Trainer(tiny_preset, recipe, run_dir=tmp_path)
+    trainer = Trainer(tiny_preset, recipe, run_dir=tmp_path)
     assert trainer.resume() == 0
     one_step, steps = trainer._train_step, []
 
-    def poisoned(low, high, rate):
-        steps.append(rate)
-        return one_step(low, high * np.float32("nan" if len(steps) == 7 else 1.0), rate)
+    def poisoned(low, high, *rest):
+        steps.append(rest)
+        return one_step(low, high * np.float32("nan" if len(steps) == 7 else 1.0), *rest)
 
     trainer._train_step = poisoned
     with pytest.raises(TrainingError, match=r"found nan at step 6.*--learning-rate"):
         run(trainer, picture_folder)
-    again = training.Trainer(tiny_preset, recipe, run_dir=tmp_path)
+    again = Trainer(tiny_preset, recipe, run_dir=tmp_path)
     assert again.resume() == 4
     assert all(np.isfinite(array).all() for array in named_weights(again.trunk).values())
 
@@ -195,12 +200,12 @@ def test_an_absurd_learning_rate_stops_in_one_line(tiny_preset, picture_folder, 
 def test_broken_weights_are_not_checkpointed(tiny_preset, picture_folder, tmp_path):
     """The loss of a step is that of the weights before it: its update may be what breaks them."""
     recipe = dataclasses.replace(RECIPE, validation_interval=2)
-    trainer = training.Trainer(tiny_preset, recipe, run_dir=tmp_path)
+    trainer = Trainer(tiny_preset, recipe, run_dir=tmp_path)
     one_step = trainer._train_step
 
-    def breaking(low, high, rate):
-        loss = one_step(low, high, rate)
-        if int(trainer.step) == 4:
+    def breaking(*given):
+        loss = one_step(*given)
+        if trainer.step == 4:
             trainer.averages[0].assign(trainer.averages[0] * math.nan)
         return loss
 
@@ -213,15 +218,13 @@ def test_broken_weights_are_not_checkpointed(tiny_preset, picture_folder, tmp_pa
 def run(trainer, folder):
     pairs = load_pairs(folder, scale=3, patch_size=12)
     sampler = PatchSampler(pairs, scale=3, batch_size=2, patch_size=12)
-    crops = training.validation_crops(pairs[:1], scale=3)
+    crops = validation_crops(pairs[:1], scale=3)
     ignored = {"on_step": lambda *_: None, "on_validation": lambda *_: None}
     return trainer.run(sampler, crops, **ignored)
 
 
 def resumed(preset, run_dir, **changes):
-    return training.Trainer(
-        preset, dataclasses.replace(RECIPE, **changes), run_dir=run_dir
-    ).resume()
+    return Trainer(preset, dataclasses.replace(RECIPE, **changes), run_dir=run_dir).resume()
 
 
 @pytest.mark.slow
@@ -289,6 +292,67 @@ def test_a_checkpoint_of_another_network_is_a_training_error(run_dir, tiny_prese
         resumed(wider, run_dir)
 
 
+@pytest.mark.slow
+def test_patience_ends_a_run_that_gains_nothing(tiny_preset, picture_folder, tmp_path):
+    recipe = dataclasses.replace(RECIPE, learning_rate=1e-12, patience=3)
+    result = train(tiny_preset, recipe, data=picture_folder, run_dir=tmp_path)
+    # At such a rate every validation gives the same PSNR, so the first stays the best.
+    assert (result.best_step, result.steps, result.stopped_by) == (5, 20, "patience")
+    steps = []
+    again = train(
+        tiny_preset, recipe, data=picture_folder, run_dir=tmp_path,
+        on_step=lambda step, loss: steps.append(step),
+    )  # fmt: skip
+    assert (steps, again.steps, again.stopped_by) == ([], 20, "patience"), "it stays ended"
+
+
+@pytest.mark.slow
+def test_a_data_folder_that_vanishes_costs_nothing(tiny_preset, picture_folder, finished, tmp_path):
+    data = Path(shutil.copytree(picture_folder, tmp_path / "data"))
+
+    def on_step(step, loss):
+        if step == 3:
+            shutil.rmtree(data)
+
+    result = train(tiny_preset, RECIPE, data=data, run_dir=tmp_path / "run", on_step=on_step)
+    assert result.steps == 40
+    assert result.validation_psnr_db == pytest.approx(finished[1].validation_psnr_db, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_a_run_starts_from_trained_weights(finished, tiny_preset, picture_folder, tmp_path):
+    start = find_start(str(finished[1].weights), tiny_preset)
+    recipe = dataclasses.replace(RECIPE, learning_rate=1e-9, steps=5)
+    validations = []
+    train(
+        tiny_preset, recipe, data=picture_folder, run_dir=tmp_path, start=start,
+        on_validation=lambda step, psnr_db: validations.append(psnr_db),
+    )  # fmt: skip
+    assert validations == [pytest.approx(finished[1].validation_psnr_db, abs=1e-3)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{"loss": "l1"}, {"optimizer": "adam"}], ids=str)
+def test_other_losses_and_optimizers_train(changes, tiny_preset, picture_folder, tmp_path):
+    recipe = dataclasses.replace(RECIPE, **changes)
+    untrained = Trainer(tiny_preset, recipe, run_dir=tmp_path).trunk
+    result = train(tiny_preset, recipe, data=picture_folder, run_dir=tmp_path)
+    trained = load_trunk(tiny_preset, weights=result.weights)
+    assert mean_loss(trained, picture_folder) < 0.99 * mean_loss(untrained, picture_folder)
+
+
+def test_a_loss_is_what_its_formula_says(tiny_preset, tmp_path):
+    difference = np.array([[0.3, -0.4], [0.0, 1.2]], np.float32)
+    expected = {
+        "l1": (0.3 + 0.4 + 0.0 + 1.2) / 4,
+        "charbonnier": sum(math.hypot(d, 0.1) for d in (0.3, 0.4, 0.0, 1.2)) / 4,
+    }
+    for loss, value in expected.items():
+        recipe = dataclasses.replace(RECIPE, loss=loss)
+        trainer = Trainer(tiny_preset, recipe, run_dir=tmp_path)
+        assert float(trainer._loss(difference)) == pytest.approx(value, rel=1e-5)
+
+
 def test_unusable_data_is_said_before_a_run_folder_is_made(tiny_preset, tmp_path):
     with pytest.raises(PictureError, match="no such path"):
         train(tiny_preset, RECIPE, data=tmp_path / "absent", run_dir=tmp_path / "run")
@@ -310,56 +374,3 @@ def test_a_run_folder_without_permission(tiny_preset, picture_folder, tmp_path):
             train(tiny_preset, RECIPE, data=picture_folder, run_dir=tmp_path / "run")
     finally:
         tmp_path.chmod(0o700)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"steps": 0}, {"batch_size": -1}, {"patch_size": 0}, {"learning_rate": 0.0},
-        {"learning_rate": math.nan}, {"learning_rate": 1.0}, {"seed": -1},
-        {"validation_pictures": -1}, {"validation_interval": 0}, {"warmup_steps": -1},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_values_out_of_range_are_refused(wrong):
-    with pytest.raises(OptionError, match=next(iter(wrong))):
-        Recipe(**wrong)
-
-
-def test_the_learning_rate_rises_stays_and_falls():
-    recipe = Recipe(steps=1000, learning_rate=0.01, warmup_steps=100, decay_fraction=0.4)
-    rates = [recipe.learning_rate_at(step) for step in range(1000)]
-    assert rates[0] == pytest.approx(0.01 / 100) and rates[99] == pytest.approx(0.01)
-    assert all(rate == pytest.approx(0.01) for rate in rates[99:600])
-    assert rates[800] == pytest.approx(0.005, rel=1e-6), "half way down a half cosine"
-    assert all(later <= earlier for earlier, later in pairwise(rates[600:]))
-    assert 0.0 < rates[-1] < 1e-6
-
-
-def test_a_recipe_takes_the_preset_and_what_is_given(tiny_preset):
-    preset = dataclasses.replace(tiny_preset, recipe={"steps": 77})
-    recipe = recipe_for(preset, steps=None, seed=3, batch_size=None)
-    assert (recipe.steps, recipe.seed, recipe.batch_size) == (77, 3, Recipe().batch_size)
-
-
-def test_a_stop_signal_is_noted_and_handlers_come_back():
-    before = signal.getsignal(signal.SIGINT)
-    with StopSignal() as stop:
-        assert stop.name is None
-        signal.raise_signal(signal.SIGINT)
-        assert stop.name == "SIGINT"
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_validation_crops_are_centred_and_stacked_by_size():
-    low = np.arange(100 * 120 * 3, dtype=np.uint32).reshape(100, 120, 3)
-    high = low.repeat(2, axis=0).repeat(2, axis=1)
-    small = np.zeros((10, 12, 3), np.uint8), np.zeros((20, 24, 3), np.uint8)
-    crops = training.validation_crops(
-        [Pair("a", low, high), Pair("b", *small), Pair("c", low, high)], scale=2
-    )
-    assert [part.shape for group in crops for part in group] == [
-        (2, 96, 96, 3), (2, 192, 192, 3), (1, 10, 12, 3), (1, 20, 24, 3),
-    ]  # fmt: skip
-    np.testing.assert_array_equal(crops[0][0][0], low[2:98, 12:108])
-    np.testing.assert_array_equal(crops[0][1][0][::2, ::2], crops[0][0][0])

@@ -1,0 +1,77 @@
+"""Checkpoints of a training run: the newest whole one is found, none is lost to a bad one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sr_models.errors import OutputError, TrainingError
+
+
+class CheckpointFolder:
+    """A folder of TensorFlow checkpoints by step, of which the last two are kept.
+
+    Args:
+        folder: Where they are; made by the first `save`.
+        contents: What is saved, as keywords of `tf.train.Checkpoint`.
+    """
+
+    def __init__(self, folder: Path, **contents):
+        import tensorflow as tf
+
+        self.folder = folder
+        self._checkpoint = tf.train.Checkpoint(**contents)
+        try:
+            self._manager = self._new_manager()
+        except ValueError:
+            # Its list of checkpoints is damaged, which costs nothing: the folder itself is asked.
+            (folder / "checkpoint").unlink()
+            self._manager = self._new_manager()
+
+    def _new_manager(self):
+        import tensorflow as tf
+
+        return tf.train.CheckpointManager(self._checkpoint, str(self.folder), max_to_keep=2)
+
+    def newest(self) -> Path | None:
+        """The newest checkpoint, without a suffix, or `None`."""
+        # The folder is asked and not TensorFlow's own list of it, which may name deleted files
+        # and, where it is damaged itself, would let a run begin anew without a word. The index
+        # is the last file of a checkpoint to be written.
+        steps = [
+            int(path.stem.removeprefix("ckpt-"))
+            for path in self.folder.glob("ckpt-*.index")
+            if path.stem.removeprefix("ckpt-").isdigit()
+        ]
+        return self.folder / f"ckpt-{max(steps)}" if steps else None
+
+    def restore(self, checkpoint: Path) -> None:
+        """Give every variable its saved value; raises `TrainingError` for a damaged file."""
+        import tensorflow as tf
+
+        try:
+            self._checkpoint.restore(str(checkpoint)).assert_consumed()
+        except (
+            AssertionError, LookupError, RuntimeError, ValueError, tf.errors.OpError,
+        ) as error:  # fmt: skip
+            # AssertionError: variables are missing. ValueError: of another shape. The others are
+            # what TensorFlow's reader makes of broken, short and absent files.
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+            # Else it goes on to list every variable not restored, when the process ends.
+            tf.get_logger().setLevel("ERROR")
+            raise TrainingError(
+                f"expected a whole checkpoint, found a damaged one: {checkpoint} ({reason}); "
+                f"delete {checkpoint}.* to go on from the one before"
+            ) from error
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint; raises `OutputError`, with the one before kept."""
+        import tensorflow as tf
+
+        try:
+            self._manager.save(checkpoint_number=step)
+        except (OSError, tf.errors.OpError) as error:
+            reason = str(error).split("; ")[-1].splitlines()[0][:120].lower()
+            raise OutputError(
+                f"expected to write a checkpoint to {self.folder}, found: {reason}; the one "
+                "before is kept: make room and run the same command again to go on"
+            ) from error

@@ -1,0 +1,60 @@
+"""The log of a training run: a JSON line and TensorBoard scalars for each validation."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from sr_models.atomic import output_error
+
+
+class TrainingLog:
+    """Writes `log.jsonl` and `tensorboard/` in a run folder, from the first entry on.
+
+    Args:
+        run_dir: Folder of the run.
+    """
+
+    def __init__(self, run_dir: Path):
+        self._path = run_dir / "log.jsonl"
+        self._events = run_dir / "tensorboard"
+        self._writer = None
+
+    def write(self, step: int, **values: float) -> None:
+        """Add the values at a step; raises `OutputError`."""
+        import tensorflow as tf
+
+        try:
+            with self._path.open("a") as log:
+                log.write(json.dumps({"step": step, **values}) + "\n")
+            if self._writer is None:
+                self._writer = tf.summary.create_file_writer(str(self._events))
+            with self._writer.as_default(step=step):
+                for name, value in values.items():
+                    tf.summary.write(name, tf.constant(value, tf.float32), metadata=_scalar())
+            self._writer.flush()
+        except OSError as error:
+            raise output_error(self._path, error) from error
+        except tf.errors.OpError as error:
+            raise output_error(self._events, OSError(str(error).splitlines()[0])) from error
+
+    def last_loss(self) -> float:
+        """The loss of the last entry, NaN without one."""
+        # From the file, since a run that was complete already does no step of its own.
+        try:
+            lines = self._path.read_text().splitlines()
+            return float(json.loads(lines[-1])["loss"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return math.nan
+
+
+def _scalar():
+    # What `tf.summary.scalar` writes; that function itself needs the package tensorboard, which
+    # only a reader of the log needs.
+    import tensorflow as tf
+
+    metadata = tf.compat.v1.SummaryMetadata()
+    metadata.plugin_data.plugin_name = "scalars"
+    metadata.data_class = 1  # DATA_CLASS_SCALAR of TensorFlow's summary.proto
+    return metadata
