@@ -77,10 +77,10 @@ class Path:
 
 def is_clip(model: UnpackedModel, op: OperatorInfo) -> bool:
     """Whether a stand-alone operator does nothing but bound its one input."""
-    if op.name in RECTIFIERS:
-        return True
-    inputs = op.inputs
-    return op.name in BOUNDS and len(inputs) == 2 and len(_varying(model, op)) == 1
+    inputs = dict.fromkeys(RECTIFIERS, 1) | dict.fromkeys(BOUNDS, 2)
+    if inputs.get(op.name) != len(op.inputs) or len(op.outputs) != 1:
+        return False
+    return len(_varying(model, op)) == 1
 
 
 def link_of(model: UnpackedModel, op: OperatorInfo, source: int) -> Link:

@@ -12,6 +12,8 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from export.model_files import ModelFile, read_model
+from export.references import BadReference, check_references
+from export.verification import Damage, verify_flatbuffer
 from sr_models.errors import ModelFileError
 
 _OPERATOR_NAMES = {
@@ -120,10 +122,13 @@ def unpack_model(file: ModelFile) -> schema.ModelT:
     """All tables of a file as the schema's own objects, to be read or changed.
 
     Raises:
-        ModelFileError: The file is damaged.
+        ModelFileError: The file is damaged: an offset, a length or an index leads nowhere.
     """
     with _damage_as_error(file):
-        return schema.ModelT.InitFromPackedBuf(file.data, 0)
+        verify_flatbuffer(file.data)
+        tables = schema.ModelT.InitFromPackedBuf(file.data, 0)
+        check_references(tables)
+    return tables
 
 
 def graph_of(model: schema.ModelT, file: ModelFile) -> FileGraph:
@@ -160,18 +165,25 @@ def _damage_as_error(file: ModelFile) -> Iterator[None]:
         yield
     except (
         struct.error, IndexError, TypeError, ValueError, AttributeError, KeyError, MemoryError,
-        OverflowError, RecursionError,
+        OverflowError, RecursionError, Damage, BadReference,
     ) as error:  # fmt: skip
+        told = isinstance(error, (Damage, BadReference))
         raise ModelFileError(
             f"expected a whole .tflite file, found a damaged one: {file.name} "
-            f"({type(error).__name__}); export or download it again"
+            f"({error if told else type(error).__name__}); export or download it again"
         ) from error
 
 
 def _operator_name(code) -> str:
     # Old files hold the deprecated field alone, new ones both.
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return (code.customCode or b"").decode() or _OPERATOR_NAMES.get(number, "UNKNOWN")
+    return _text(code.customCode) or _OPERATOR_NAMES.get(number, "UNKNOWN")
+
+
+def _text(name: bytes | None) -> str:
+    # A name from anywhere must not move a terminal's cursor.
+    text = (name or b"").decode(errors="replace")
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _activation(options) -> str:
@@ -193,7 +205,7 @@ def _tensor(tensor, buffers) -> TensorInfo:
     single = len(scales) == 1
     data = buffers[tensor.buffer].data if tensor.buffer < len(buffers) else None
     return TensorInfo(
-        name=(tensor.name or b"").decode(errors="replace"),
+        name=_text(tensor.name),
         shape=tuple(int(size) for size in _list(tensor.shape)),
         dtype=_DTYPES.get(tensor.type, f"type {tensor.type}"),
         scale=scales[0] if single else None,

@@ -112,7 +112,7 @@ class Store:
 
     def codes_of(self, reals: np.ndarray, *, slack: float) -> np.ndarray:
         """int64 codes of float64 real values, infinite ones included."""
-        codes = _rounded(np.clip(reals / self.grid.scale, -1e9, 1e9), slack) + self.grid.zero_point
+        codes = _rounded(reals / self.grid.scale, slack) + self.grid.zero_point
         return np.clip(codes, self.lowest, self.highest)
 
 
@@ -189,7 +189,8 @@ def greatest_difference(
 
 
 def _rounded(values: np.ndarray, slack: float) -> np.ndarray:
-    return np.floor(values + (0.5 + slack)).astype(np.int64)
+    # Far beyond every type, where all saturates, and within what int64 holds.
+    return np.floor(np.clip(values, -1e12, 1e12) + (0.5 + slack)).astype(np.int64)
 
 
 def _away(value: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
@@ -41,16 +42,23 @@ def probe_pictures(height: int, width: int, *, seed: int = 0) -> Iterator[tuple[
 def _natural(height: int, width: int) -> Iterator[np.ndarray]:
     from PIL import Image
 
-    from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
-
-    for path in bundled_pictures(BUNDLED_HELD_OUT):
-        picture = np.asarray(Image.open(path).convert("RGB"))
+    for picture in _photographs():
         # Tiled, so that any size has a crop.
         repeats = (-(-height // picture.shape[0]), -(-width // picture.shape[1]), 1)
         yield np.tile(picture, repeats)[:height, :width]
-    face = np.asarray(Image.open(path).convert("RGB").resize((width, height)))
-    yield np.ascontiguousarray(face)
-    yield np.ascontiguousarray(face[::-1, ::-1])
+    whole = np.asarray(Image.fromarray(picture).resize((width, height)))
+    yield whole
+    yield np.ascontiguousarray(whole[::-1, ::-1])
+
+
+@cache
+def _photographs() -> list[np.ndarray]:
+    from PIL import Image
+
+    from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
+
+    paths = bundled_pictures(BUNDLED_HELD_OUT)
+    return [np.asarray(Image.open(path).convert("RGB")) for path in paths]
 
 
 def feed(picture: np.ndarray, tensor: Tensor, *, white: float) -> np.ndarray:

@@ -21,7 +21,7 @@ from typing import Any
 
 from sr_models.errors import ModelFileError
 
-MEMORY_MB = 1024
+MEMORY_MB = 768
 TIMEOUT_S = 300.0
 _SERVE = "import json,sys; sys.path[:]=json.loads(sys.argv[1]); import {0} as job; job.serve()"
 

@@ -48,8 +48,9 @@ class Agreement:
 
 
 def compare_files(
-    before: bytes, after: bytes, *, steps: Sequence[float], delegate: str = "builtin", seed: int = 0
-) -> Agreement:
+    before: bytes, after: bytes, *, steps: Sequence[float], delegate: str = "builtin",
+    probes: int | None = None, seed: int = 0,
+) -> Agreement:  # fmt: skip
     """Run two files on the same probes.
 
     Args:
@@ -57,6 +58,7 @@ def compare_files(
         after: The changed file's content; inputs and outputs must be the same.
         steps: For each output, what counts as one code: 1, or the step of outputs of real numbers.
         delegate: Kernels that both run on.
+        probes: Run so many of the probes only, spread over their kinds.
         seed: Seed of the random probes.
 
     Raises:
@@ -66,7 +68,9 @@ def compare_files(
     shape = first.inputs[0].shape if first.inputs else ()
     height, width = shape[1:3] if len(shape) == 4 else (PROBE_HEIGHT, PROBE_WIDTH)
     greatest, differing, codes, samples = 0.0, 0, 0, 0
-    for index, (_, picture) in enumerate(probe_pictures(height, width, seed=seed)):
+    pictures = [picture for _, picture in probe_pictures(height, width, seed=seed)]
+    stride = 1 if probes is None else -(-len(pictures) // probes)
+    for index, picture in enumerate(pictures[::stride]):
         # Networks of real numbers work on 0..1 or on 0..255, and do not say on which.
         fed = [feed(picture, tensor, white=(1.0, 255.0)[index % 2]) for tensor in first.inputs]
         for runner in (first, second):

@@ -72,6 +72,7 @@ def strip_model(
     *,
     limit: int | None = None,
     sandbox: Sandbox | None = None,
+    probes: int | None = None,
 ) -> StripResult:
     """Take every clip of the picture out of an integer file.
 
@@ -79,6 +80,7 @@ def strip_model(
         source: Path, content, or a file read before.
         limit: Codes that an output may change by; see `LIMITS_BY_DTYPE`.
         sandbox: A child process to run both files in; one is started by default.
+        probes: Run so many of the probes only.
 
     Raises:
         ModelFileError: The file is damaged, has no clip, has one that cannot go, or the new file
@@ -93,9 +95,14 @@ def strip_model(
     _require_same_interface(model, unpack(ModelFile(file.name, content, "")))
     if sandbox is None:
         with Sandbox("export.sandboxed_jobs") as own:
-            agreement = _side_by_side(model, content, bound=plan.bound, sandbox=own)
-    else:
-        agreement = _side_by_side(model, content, bound=plan.bound, sandbox=sandbox)
+            return _checked(model, plan, content=content, sandbox=own, probes=probes)
+    return _checked(model, plan, content=content, sandbox=sandbox, probes=probes)
+
+
+def _checked(
+    model: UnpackedModel, plan: StripPlan, *, content: bytes, sandbox: Sandbox, probes: int | None
+) -> StripResult:
+    agreement = _side_by_side(model, content, bound=plan.bound, sandbox=sandbox, probes=probes)
     return _result(model, plan, content=content, agreement=agreement)
 
 
@@ -172,12 +179,10 @@ def _names(model: UnpackedModel, entries: list[schema.TensorMapT] | None) -> lis
 
 
 def _side_by_side(
-    model: UnpackedModel, content: bytes, *, bound: int, sandbox: Sandbox
+    model: UnpackedModel, content: bytes, *, bound: int, sandbox: Sandbox, probes: int | None
 ) -> Agreement:
     try:
-        data = sandbox.call(
-            "compare", model.file.data, content, steps=_steps(model), delegate="builtin"
-        )
+        data = sandbox.call("compare", model.file.data, content, steps=_steps(model), probes=probes)
     except Crash as crash:
         raise _cannot(model, f"it could not be run beside the new file: {crash}") from None
     except ModelFileError as error:

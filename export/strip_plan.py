@@ -248,7 +248,7 @@ def _site(
         if own is None:
             return None
         if activation is not None:
-            if path.producer.name not in FUSES_ACTIVATION or path.producer.activation != "NONE":
+            if path.producer.name not in FUSES_ACTIVATION or not model.can_fuse(path.producer):
                 return None
             activations[path.producer.index] = activation
         kept, held = [], own

@@ -14,6 +14,9 @@ from export.flatbuffer import FileGraph, OperatorInfo, graph_of, unpack_model
 from export.grids import LIMITS, Grid
 from export.model_files import ModelFile, read_model
 
+_SCALES = (1e-12, 1e12)
+"""No picture has a step beyond these, and kernels make nothing of them."""
+
 _NUMPY = {
     "int8": np.int8, "uint8": np.uint8, "int16": np.int16, "int32": np.int32, "int64": np.int64,
     "float32": np.float32,
@@ -54,7 +57,7 @@ class UnpackedModel:
         if info.dtype not in LIMITS or info.scale is None or info.zero_point is None:
             return None
         low, high = LIMITS[info.dtype]
-        if not (np.isfinite(info.scale) and info.scale > 0 and low <= info.zero_point <= high):
+        if not (_SCALES[0] < info.scale < _SCALES[1] and low <= info.zero_point <= high):
             return None
         return Grid(info.dtype, info.scale, info.zero_point)
 
@@ -67,6 +70,11 @@ class UnpackedModel:
         raw = np.asarray(data, np.uint8).tobytes()
         width = np.dtype(_NUMPY[info.dtype]).itemsize
         return np.frombuffer(raw, _NUMPY[info.dtype]) if len(raw) % width == 0 else None
+
+    def can_fuse(self, op: OperatorInfo) -> bool:
+        """Whether an operator has a place for a fused activation, and none in it."""
+        options = self.tables.subgraphs[0].operators[op.index].builtinOptions
+        return op.activation == "NONE" and hasattr(options, "fusedActivationFunction")
 
     def is_variable(self, tensor: int) -> bool:
         """Whether a tensor keeps its values from one run to the next."""
