@@ -22,7 +22,7 @@ class Preset:
         config: Keywords of the family's configuration (with `scale`).
         description: One line for a list.
         source: Where the architecture was published, and what else decided its layers.
-        recipe: Keywords of `sr_models.recipe.Recipe` that differ from its defaults.
+        recipe: Keywords of `sr_models.training.recipe.Recipe` that differ from its defaults.
         parameters: Number of weights of the deployed form, so that a list needs no network.
         multiply_adds: Those of the deployed trunk for a picture of 360x640, see `sr_models.cost`.
         published_psnr_y_db: Dataset -> PSNR on luma in dB, as published for the float network:

@@ -39,7 +39,7 @@ class Family:
 _MODULES = (
     "abpn", "ecbsr", "edsr", "espcn", "etds", "fsrcnn", "quicksrnet", "rdn", "sesr", "xlsr",
 )  # fmt: skip
-"""Modules of this package that hold the family of their name; asking for it imports them."""
+"""Modules of `sr_models.families`, each the family of its name; asking for it imports it."""
 
 _FAMILIES: dict[str, Family] = {}
 
@@ -65,7 +65,7 @@ def register_family(
 def get_family(name: str) -> Family:
     """The family of that name; raises `UnknownModelError` with the nearest names."""
     if name in _MODULES:
-        importlib.import_module(f"sr_models.{name}")
+        importlib.import_module(f"sr_models.families.{name}")
     if name not in _FAMILIES:
         known = {*_MODULES, *_FAMILIES}
         raise UnknownModelError(unknown_name_message("network family", name, known))

@@ -18,11 +18,11 @@ from sr_models import card as cards
 from sr_models.atomic import refuse_existing, require_writable
 from sr_models.command import EXIT_INTERRUPTED, progress, say, write_json
 from sr_models.command_options import Json, Name
-from sr_models.finetuning import find_start
 from sr_models.native_output import import_tensorflow_quietly
 from sr_models.preset_facts import figures
 from sr_models.presets import Preset, get_preset
-from sr_models.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Recipe, recipe_for
+from sr_models.training.finetuning import find_start
+from sr_models.training.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Recipe, recipe_for
 
 EXAMPLES = """Examples:
 
@@ -164,7 +164,7 @@ def train(
 
 def _place(kind: str):
     """Where the run takes place, with a word to whoever waits for other machines."""
-    from sr_models.distribution import CLUSTER_VARIABLE, Distribution, read_cluster
+    from sr_models.training.distribution import CLUSTER_VARIABLE, Distribution, read_cluster
 
     config = os.environ.get(CLUSTER_VARIABLE)
     if config and kind in ("auto", "multi-worker"):
@@ -194,8 +194,8 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 
 def _train(preset: Preset, recipe: Recipe, **where):
-    """`training.train` with a bar on a terminal and a line for each validation elsewhere."""
-    from sr_models import training
+    """`train_network` with a bar on a terminal and a line for each validation elsewhere."""
+    from sr_models.training.run import train as train_network
 
     split: list = [[], []]
     validated = "none yet"
@@ -216,7 +216,7 @@ def _train(preset: Preset, recipe: Recipe, **where):
         def on_data(*pairs: list) -> None:
             split[:] = pairs
 
-        result = training.train(
+        result = train_network(
             preset, recipe, **where, on_picture=on_picture, on_data=on_data, on_step=on_step,
             on_validation=on_validation,
         )  # fmt: skip

@@ -73,6 +73,6 @@ def test_tests_mirror_the_packages():
         str(path.relative_to(ROOT))
         for path in MODULES
         if path.name != "__init__.py"
-        and not (ROOT / "tests" / path.parent.name / f"test_{path.name}").is_file()
+        and not (ROOT / "tests" / path.parent.relative_to(ROOT) / f"test_{path.name}").is_file()
     ]
     assert missing == []

@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 import tf_keras
 
-from sr_models.abpn import AbpnConfig, build_abpn
 from sr_models.cost import multiply_adds
-from sr_models.ecbsr import EcbsrConfig, build_ecbsr
-from sr_models.edsr import EdsrConfig, build_edsr
-from sr_models.espcn import EspcnConfig, build_espcn
-from sr_models.etds import EtdsConfig, build_etds
-from sr_models.fsrcnn import FsrcnnConfig, build_fsrcnn
+from sr_models.families.abpn import AbpnConfig, build_abpn
+from sr_models.families.ecbsr import EcbsrConfig, build_ecbsr
+from sr_models.families.edsr import EdsrConfig, build_edsr
+from sr_models.families.espcn import EspcnConfig, build_espcn
+from sr_models.families.etds import EtdsConfig, build_etds
+from sr_models.families.fsrcnn import FsrcnnConfig, build_fsrcnn
+from sr_models.families.xlsr import XlsrConfig, build_xlsr
 from sr_models.layers import DepthToSpace
 from sr_models.network import build_trunk
 from sr_models.presets import PRESETS, get_preset
-from sr_models.xlsr import XlsrConfig, build_xlsr
 
 layers = tf_keras.layers
 PIXELS = 360 * 640

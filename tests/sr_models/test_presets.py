@@ -7,8 +7,8 @@ from sr_models.card import find_card
 from sr_models.errors import UnknownModelError
 from sr_models.network import build_trunk
 from sr_models.presets import PRESETS, get_preset, list_presets
-from sr_models.recipe import recipe_for
 from sr_models.registry import get_family
+from sr_models.training.recipe import recipe_for
 
 
 @pytest.mark.parametrize("name", PRESETS)

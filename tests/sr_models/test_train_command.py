@@ -120,12 +120,12 @@ def test_a_signal_checkpoints_and_says_how_to_go_on(call, start_python, picture_
 
 
 def test_a_signal_while_pictures_load_ends_in_one_line(call, picture_folder, tmp_path, monkeypatch):
-    from sr_models import training
+    from sr_models.training import run
 
     def load(*_, **__):
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(training, "load_pairs", load)
+    monkeypatch.setattr(run, "load_pairs", load)
     before = signal.getsignal(signal.SIGTERM)
     status, out, err = call("train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path)
     assert (status, out, err) == (

@@ -1,0 +1,1 @@
+"""Training: recipe, patches, optimizer, checkpoints, and where a run takes place."""

@@ -1,0 +1,296 @@
+"""One training run: its network, optimizer, averaged weights and checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from sr_models.atomic import writing_file
+from sr_models.errors import TrainingError
+from sr_models.presets import Preset
+from sr_models.training.checkpoints import CheckpointFolder
+from sr_models.training.distribution import Distribution
+from sr_models.training.finetuning import Start, take_over
+from sr_models.training.log import TrainingLog
+from sr_models.training.patches import PatchSampler
+from sr_models.training.recipe import Recipe, read_record, record_of
+from sr_models.training.result import PATIENCE, TrainingResult
+from sr_models.training.stop_signal import StopSignal
+from sr_models.training.validation import validation_psnr_db
+
+
+def make_optimizer(recipe: Recipe):
+    """The optimizer that a recipe names."""
+    import tf_keras
+
+    from sr_models.training.soap import Soap
+
+    made = {"soap": Soap, "adam": tf_keras.optimizers.Adam}[recipe.optimizer]
+    return made(recipe.learning_rate)
+
+
+class Trainer:
+    """One run in one folder: network, optimizer, averaged weights, checkpoints.
+
+    The folder holds `recipe.json` (what the run is), `checkpoints/` (where it stands),
+    `log.jsonl` and `tensorboard/` (a line for each validation) and `best.weights.h5`.
+
+    Args:
+        preset: Which network.
+        recipe: How it is trained.
+        run_dir: The folder; where several machines work, all of them must see the same one.
+        distribution: Where it runs; by default on one device.
+        start: Trained weights to begin with, for a folder without a checkpoint.
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        recipe: Recipe,
+        *,
+        run_dir: Path,
+        distribution: Distribution | None = None,
+        start: Start | None = None,
+    ):
+        import tensorflow as tf
+        import tf_keras
+
+        from sr_models.network import build_trunk
+        from sr_models.tails import attach_tail
+
+        self.preset, self.recipe, self.run_dir = preset, recipe, Path(run_dir)
+        self.distribution = distribution or Distribution("none")
+        self.distribution.local_batch_size(recipe.batch_size)
+        self._start, self._log = start, TrainingLog(self.run_dir)
+        tf_keras.utils.set_random_seed(recipe.seed)
+        with self.distribution.strategy.scope():
+            self.trunk = build_trunk(preset, form="train")
+            self.model = attach_tail(self.trunk, "none", scale=preset.scale)
+            self.optimizer = make_optimizer(recipe)
+            self.optimizer.build(self.model.trainable_variables)
+            self.averages = [
+                tf.Variable(v, trainable=False) for v in self.model.trainable_variables
+            ]
+            self.best_psnr_db = tf.Variable(-1.0, trainable=False)
+            self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.checkpoints = CheckpointFolder(
+            self.run_dir / "checkpoints", model=self.trunk, optimizer=self.optimizer,
+            averages=self.averages, best_psnr_db=self.best_psnr_db, best_step=self.best_step,
+        )  # fmt: skip
+        self._train_step = tf.function(self._one_step)
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return int(self.optimizer.iterations.numpy())
+
+    @property
+    def best_weights(self) -> Path:
+        """Where the best weights so far stand."""
+        return self.run_dir / "best.weights.h5"
+
+    def _loss(self, difference):
+        import tensorflow as tf
+
+        if self.recipe.loss == "l1":
+            return tf.reduce_mean(tf.abs(difference))
+        epsilon = self.recipe.charbonnier_epsilon
+        return tf.reduce_mean(tf.sqrt(tf.square(difference) + epsilon**2))
+
+    def _one_step(self, low, high, rate, wish):
+        """One step of all replicas: the mean loss, and the sum of all wishes to stop."""
+        import tensorflow as tf
+
+        variables, strategy = self.model.trainable_variables, self.distribution.strategy
+
+        def of_replica(low, high, wish):
+            with tf.GradientTape() as tape:
+                # Gradients are added up over the replicas, whose losses are means.
+                loss = self._loss(self.model(low, training=True) - high)
+                loss = loss / self.distribution.replicas
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+            return tf.stack([loss, wish])
+
+        # Averages start as the weights themselves: a short decay early, the full one later.
+        count = tf.cast(self.optimizer.iterations, tf.float32)
+        decay = tf.minimum(self.recipe.ema_decay, (1.0 + count) / (10.0 + count))
+
+        def follow(average, variable):
+            average.assign(decay * average + (1.0 - decay) * variable)
+
+        self.optimizer.learning_rate.assign(rate)
+        outcome = strategy.run(of_replica, (low, high, wish))
+        for average, variable in zip(self.averages, variables):
+            strategy.extended.update(average, follow, args=(variable,))
+        return strategy.reduce("SUM", outcome, axis=None)
+
+    def resume(self) -> int:
+        """Go back to the newest checkpoint, if there is one; the step to go on from.
+
+        Raises:
+            TrainingError: The folder holds another run, or the checkpoint is damaged.
+            WeightsError: The weights to start from do not fit.
+        """
+        newest = self.checkpoints.newest()
+        mean = self.distribution.mean(_step_of(newest))
+        if mean != _step_of(newest):
+            raise TrainingError(
+                f"expected every worker to see the same checkpoints in {self.run_dir}, found step "
+                f"{_step_of(newest):.0f} here and {mean:g} on average; give all workers one "
+                "shared --run-dir"
+            )
+        recorded = self.run_dir / "recipe.json"
+        wanted = record_of(self.recipe, self.preset)
+        if newest is None:
+            if self._start is not None:
+                take_over(self.trunk, self._start)
+                for average, variable in zip(self.averages, self.model.trainable_variables):
+                    average.assign(variable)
+            if self.distribution.is_chief:
+                with writing_file(recorded) as path:
+                    path.write_text(json.dumps(wanted, indent=2) + "\n")
+            return 0
+        found = read_record(recorded)
+        differing = sorted(key for key in wanted if found.get(key) != wanted[key])
+        if differing:
+            raise TrainingError(
+                f"expected the recipe that {self.run_dir} was begun with, found another "
+                f"{', '.join(differing)}; give the same options or another --run-dir"
+            )
+        self.checkpoints.restore(newest)
+        return self.step
+
+    def _averaged_trunk(self):
+        """The deployed form with the averaged weights."""
+        from sr_models.network import convert_form
+
+        current = [v.numpy() for v in self.model.trainable_variables]
+        for variable, average in zip(self.model.trainable_variables, self.averages):
+            variable.assign(average)
+        try:
+            return convert_form(self.trunk, self.preset, form="deploy")
+        finally:
+            for variable, value in zip(self.model.trainable_variables, current):
+                variable.assign(value)
+
+    def validate(self, crops: list[tuple]) -> float:
+        """PSNR (RGB, pooled over all crops) of the averaged weights; keeps the best on disk."""
+        from sr_models.network import save_trunk
+        from sr_models.tails import attach_tail
+
+        trunk = self._averaged_trunk()
+        psnr_db = -1.0
+        if self.distribution.is_chief:
+            model = attach_tail(trunk, "none", scale=self.preset.scale)
+            psnr_db = validation_psnr_db(model, crops)
+        psnr_db = self.distribution.agreed(psnr_db)
+        if psnr_db > float(self.best_psnr_db.numpy()):
+            if self.distribution.is_chief:
+                save_trunk(trunk, self.best_weights)
+            self.best_psnr_db.assign(psnr_db)
+            self.best_step.assign(self.step)
+        return psnr_db
+
+    def batches(self, sampler: PatchSampler, first: int):
+        """A `tf.data` pipeline of the batches from step `first` on, prepared ahead of use.
+
+        Where replicas share a batch, each element holds their rows.
+        """
+        import tensorflow as tf
+
+        recipe, side = self.recipe, self.recipe.patch_size * self.preset.scale
+        rows = self.distribution.local_batch_size(recipe.batch_size)
+        local = self.distribution.replicas // self.distribution.workers
+        row = self.distribution.index * local * rows
+
+        def draw(index):
+            low, high = tf.numpy_function(
+                lambda i: sampler.batch(i // local, first=row + i % local * rows, count=rows),
+                [index], (tf.float32, tf.float32),
+            )  # fmt: skip
+            low = tf.ensure_shape(low, (rows, recipe.patch_size, recipe.patch_size, 3))
+            return low, tf.ensure_shape(high, (rows, side, side, 3))
+
+        def dataset(_context):
+            indices = tf.data.Dataset.range(first * local, recipe.steps * local)
+            return indices.map(draw).prefetch(8 * local)
+
+        return self.distribution.strategy.distribute_datasets_from_function(dataset)
+
+    def _require_finite(self, what: str, value: float, step: int) -> None:
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"expected a finite {what}, found {value} at step {step}; the last good checkpoint "
+                f"and best weights in {self.run_dir} are kept: train with a smaller "
+                "--learning-rate in another --run-dir"
+            )
+
+    def _out_of_patience(self) -> bool:
+        waited = self.step - int(self.best_step.numpy())
+        return 0 < self.recipe.patience * self.recipe.validation_interval <= waited
+
+    def run(
+        self,
+        sampler: PatchSampler,
+        crops: list[tuple],
+        *,
+        on_step: Callable[[int, float], None],
+        on_validation: Callable[[int, float], None],
+    ) -> TrainingResult:
+        """Train to the end of the recipe, or until a signal or the lack of progress ends it.
+
+        Raises:
+            TrainingError: The loss is not finite, or another worker is gone.
+            OutputError: The run folder cannot be written to.
+        """
+        recipe, started, losses = self.recipe, time.monotonic(), []
+        first, stopped_by = self.step, None
+        if self._out_of_patience():
+            first, stopped_by = recipe.steps, PATIENCE
+        with StopSignal() as stop, self.distribution.lost_workers_said(self.run_dir):
+            for step, (low, high) in enumerate(self.batches(sampler, first), start=first):
+                rate = np.float32(recipe.learning_rate_at(step))
+                wish = np.float32(stop.name is not None)
+                loss, wishes = self._train_step(low, high, rate, wish).numpy().tolist()
+                self._require_finite("loss", loss, step)
+                losses.append(loss)
+                on_step(step + 1, loss)
+                # Workers must end at one step, so a signal counts once all have heard of it.
+                wished = wishes > 0.0 or (self.distribution.workers == 1 and stop.name)
+                last = step + 1 == recipe.steps
+                if (step + 1) % recipe.validation_interval == 0 or last or wished:
+                    psnr_db = self.validate(crops)
+                    # The last update may have broken the weights: no checkpoint of those.
+                    self._require_finite("validation PSNR", psnr_db, step)
+                    if self.distribution.is_chief:
+                        self.checkpoints.save(step + 1)
+                        self._log.write(
+                            step + 1, loss=float(np.mean(losses[-recipe.validation_interval :])),
+                            validation_psnr_db=psnr_db, learning_rate=float(rate),
+                            seconds=time.monotonic() - started,
+                        )  # fmt: skip
+                    on_validation(step + 1, psnr_db)
+                    if wished and not last:
+                        stopped_by = stop.name or "another worker's signal"
+                    elif self._out_of_patience() and not last:
+                        stopped_by = PATIENCE
+                if stopped_by:
+                    break
+        return TrainingResult(
+            weights=self.best_weights,
+            best_step=int(self.best_step.numpy()),
+            validation_psnr_db=float(self.best_psnr_db.numpy()),
+            steps=self.step,
+            loss=self._log.last_loss(),
+            seconds=time.monotonic() - started,
+            stopped_by=stopped_by,
+        )
+
+
+def _step_of(checkpoint: Path | None) -> float:
+    return float(checkpoint.name.removeprefix("ckpt-")) if checkpoint else 0.0

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from sr_models.errors import OptionError
+from sr_models.families.edsr import EdsrConfig, build_edsr
+from sr_models.layers import DepthToSpace, SpaceToDepth
+from sr_models.network import named_weights
+from sr_models.tails import TAILS, attach_tail
+from tests.families import check_int8_file, random_weights
+
+SLOW = pytest.mark.slow
+
+
+def kernel3(inputs, outputs):
+    """Weights and biases of a 3x3 convolution."""
+    return 3 * 3 * inputs * outputs + outputs
+
+
+def body(width, blocks):
+    first, long_skip = kernel3(3, width), kernel3(width, width)
+    return first + blocks * 2 * kernel3(width, width) + long_skip
+
+
+@pytest.mark.parametrize(
+    ("config", "tail", "parameters"),
+    [
+        (EdsrConfig(2), kernel3(32, 12), 106_092),  # published for the f32b5 of MLPerf Mobile
+        (EdsrConfig(4), kernel3(32, 48), 116_496),
+        # Published: 1.37 M and 1.52 M.
+        (EdsrConfig(2, 64, 16, "staged"), kernel3(64, 256) + kernel3(64, 3), 1_369_859),
+        (EdsrConfig(4, 64, 16, "staged"), 2 * kernel3(64, 256) + kernel3(64, 3), 1_517_571),
+    ],
+)
+def test_the_number_of_parameters(config, tail, parameters):
+    counted = build_edsr(config).count_params()
+    assert counted == body(config.width, config.blocks) + tail == parameters
+
+
+def test_it_computes_residual_blocks_and_a_long_skip():
+    trunk = random_weights(build_edsr(EdsrConfig(2, width=4, blocks=2)))
+    weights = named_weights(trunk)
+
+    def convolve(x, name):
+        y = tf.nn.conv2d(x, weights[f"{name}/kernel"], strides=1, padding="SAME")
+        return y + weights[f"{name}/bias"]
+
+    picture = np.random.default_rng(1).random((2, 6, 7, 3), np.float32)
+    x = first = convolve(picture, "first")
+    for b in range(2):
+        x += convolve(tf.nn.relu(convolve(x, f"block{b}_conv0")), f"block{b}_conv1")
+    expected = convolve(convolve(x, "body_last") + first, "last")
+    np.testing.assert_allclose(trunk(picture).numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("upsampler", ["direct", "staged"])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_it_starts_near_the_nearest_neighbour(scale, upsampler, photographs):
+    low = photographs["coffee"][None, 200:220, 300:320].astype(np.float32) / 255.0
+    trunk = build_edsr(EdsrConfig(scale, width=8, blocks=2, upsampler=upsampler))
+    assert trunk.output_shape[-1] == 3 * scale**2
+    found = attach_tail(trunk, "none", scale=scale)(low).numpy()
+    repeated = low.repeat(scale, axis=1).repeat(scale, axis=2)
+    assert 0.0 < np.abs(found - repeated).mean() < 0.15
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_the_large_picture_takes_every_tail_without_going_back(tail):
+    trunk = random_weights(build_edsr(EdsrConfig(4, width=4, blocks=1, upsampler="staged")))
+    picture = np.random.default_rng(1).random((1, 5, 6, 3), np.float32)
+    expected = DepthToSpace(4)(trunk(picture)).numpy()
+    assert expected.min() < 0.0 and expected.max() > 1.0
+    model = attach_tail(trunk, tail, scale=4)
+    bounds = {"relu": (0.0, None), "none": (None, None)}.get(tail, (0.0, 1.0))
+    expected = expected if tail == "none" else np.clip(expected, *bounds)
+    np.testing.assert_allclose(model(picture).numpy(), expected, atol=1e-5)
+    assert not any(isinstance(layer, SpaceToDepth) for layer in model.layers)
+    assert sum(isinstance(layer, DepthToSpace) for layer in model.layers) == 2, "the two stages"
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_space_to_depth_is_the_inverse_of_depth_to_space(scale, tmp_path):
+    x = np.random.default_rng(0).random((2, 3 * scale, 4 * scale, 3), np.float32)
+    np.testing.assert_array_equal(DepthToSpace(scale)(SpaceToDepth(scale)(x)).numpy(), x)
+    picture = tf_keras.Input((None, None, 3))
+    tf_keras.Model(picture, SpaceToDepth(scale)(picture)).save(tmp_path / "model.keras")
+    loaded = tf_keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(DepthToSpace(scale)(loaded(x)).numpy(), x)
+
+
+def test_unusable_options():
+    with pytest.raises(OptionError, match="direct, staged, found 'bicubic'"):
+        EdsrConfig(2, upsampler="bicubic")
+    with pytest.raises(OptionError, match="2, 3 or 4, found 8"):
+        EdsrConfig(8, upsampler="staged")
+
+
+@pytest.mark.parametrize(
+    ("scale", "upsampler", "tail", "operators"),
+    [
+        (2, "direct", "relu", {"CONV_2D": 5, "ADD": 2, "DEPTH_TO_SPACE": 1}),
+        (2, "direct", "none", {"CONV_2D": 5, "ADD": 2, "DEPTH_TO_SPACE": 1}),
+        pytest.param(
+            2, "staged", "relu", {"CONV_2D": 6, "ADD": 2, "DEPTH_TO_SPACE": 1}, marks=SLOW
+        ),
+        pytest.param(
+            4, "staged", "none", {"CONV_2D": 7, "ADD": 2, "DEPTH_TO_SPACE": 2}, marks=SLOW
+        ),
+    ],
+)
+def test_the_int8_file(scale, upsampler, tail, operators):
+    trunk = build_edsr(EdsrConfig(scale, width=8, blocks=1, upsampler=upsampler))
+    check_int8_file(random_weights(trunk), scale=scale, tail=tail, operators=operators)

@@ -1,0 +1,15 @@
+import signal
+
+import pytest
+
+from sr_models.training.stop_signal import StopSignal
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_noted_and_handlers_come_back(number):
+    before = signal.getsignal(number)
+    with StopSignal() as stop:
+        assert stop.name is None
+        signal.raise_signal(number)
+        assert stop.name == signal.Signals(number).name
+    assert signal.getsignal(number) is before
