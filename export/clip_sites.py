@@ -126,25 +126,26 @@ def _bounds(model: UnpackedModel, op: OperatorInfo, grid: Grid) -> tuple[Step, .
 
 
 def paths_to(
-    model: UnpackedModel, tensor: int, *, reader: OperatorInfo, longest: int = _MAX_LINKS
+    model: UnpackedModel, tensor: int, *, reader: OperatorInfo | None, longest: int = _MAX_LINKS
 ) -> list[Path]:
     """All paths from producers to a tensor of the tail that only `reader` reads.
 
-    A `QUANTIZE` whose own input cannot be given another grid is a producer itself: it rounds and
-    saturates like any other.
+    `None` as a reader is whoever reads the file's outputs. A `QUANTIZE` whose own input cannot be
+    given another grid is a producer itself: it rounds and saturates like any other.
 
     Raises:
         Obstacle: Some producer, or a tensor on the way, cannot be given another grid.
     """
     graph, op = model.graph, model.producers.get(tensor)
+    who = "the output" if reader is None else name_of(reader)
     if longest == 0:
-        raise Obstacle(f"more than {_MAX_LINKS} operators stand before {name_of(reader)}")
+        raise Obstacle(f"more than {_MAX_LINKS} operators stand before {who}")
     if op is None:
         kind = "an input" if tensor in graph.inputs else "a constant"
-        raise Obstacle(f"{name_of(reader)} reads {kind} of the network directly")
-    if others := [o for o in model.consumers[tensor] if o.index != reader.index]:
+        raise Obstacle(f"{who} reads {kind} of the network directly")
+    if others := [o for o in model.consumers[tensor] if reader is None or o.index != reader.index]:
         raise Obstacle(f"{name_of(others[0])} also reads what {name_of(op)} writes")
-    if tensor in graph.outputs:
+    if tensor in graph.outputs and reader is not None:
         raise Obstacle(f"what {name_of(op)} writes is an output of the file as well")
     if model.is_variable(tensor):
         raise Obstacle(f"{name_of(op)} writes a variable")

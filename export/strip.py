@@ -24,6 +24,10 @@ from sr_models.errors import ModelFileError
 _PLACE_RECORDS = (b"model_control_dependencies",)
 
 
+class NoClipError(ModelFileError):
+    """A file that has no clip of integers: there is nothing to take out."""
+
+
 @dataclass(frozen=True)
 class StripResult:
     """A file without its clip, and why that is the same file.
@@ -83,12 +87,13 @@ def strip_model(
         probes: Run so many of the probes only.
 
     Raises:
-        ModelFileError: The file is damaged, has no clip, has one that cannot go, or the new file
-            failed a check. The message names the operator that stands in the way.
+        NoClipError: The file has no clip of integers.
+        ModelFileError: The file is damaged, has a clip that cannot go, or the new file failed a
+            check. The message names the operator that stands in the way.
     """
     file = source if isinstance(source, ModelFile) else read_model(source)
     model = unpack(file)
-    _require_movable(model)
+    require_movable(model)
     plan = plan_strip(model, limit=limit)
     _require_plan(model, plan)
     content = operate(model, plan)
@@ -129,7 +134,8 @@ def operate(model: UnpackedModel, plan: StripPlan) -> bytes:
     return content
 
 
-def _require_movable(model: UnpackedModel) -> None:
+def require_movable(model: UnpackedModel) -> None:
+    """Raise `ModelFileError` where a file holds what could not be packed again as it was."""
     tables = model.tables
     if any(buffer.offset > 1 or buffer.size > 1 for buffer in tables.buffers or ()):
         raise _cannot(model, "it keeps constants outside of its tables")
@@ -149,13 +155,13 @@ def _require_plan(model: UnpackedModel, plan: StripPlan) -> None:
     clips = [op for op in model.graph.operators if is_clip(model, op)]
     real = [op for op in clips if model.graph.tensors[op.outputs[0]].dtype.startswith("float")]
     if real:
-        raise ModelFileError(
+        raise NoClipError(
             f"expected a clip of integers, found {name_of(real[-1])} of real numbers in "
             f"{model.file.name}, which XNNPACK fuses into the operator before it; leave the file "
             "as it is"
         )
     why = f" that could go ({plan.left[0]})" if plan.left else ""
-    raise ModelFileError(
+    raise NoClipError(
         f"expected a file with a clip, found none{why} in {model.file.name}; use the file as it is"
     )
 

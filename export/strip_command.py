@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from export.command_options import JsonOption
 from sr_models.command import print_table, write_json
+
+# What JSON says where only scales were repaired.
+_NOTHING_STRIPPED = {
+    "removed_ops": [], "retargeted_tensors": [], "proof": "no_op", "bound": 0,
+    "max_abs_code_difference": 0, "differing_fraction": 0.0, "samples": 0,
+}  # fmt: skip
 
 
 def strip(
@@ -20,6 +26,9 @@ def strip(
             min=0, max=255, help="Codes that an output may change by. [default: 1; int16: 4]"
         ),
     ] = None,
+    repair_io: Annotated[
+        bool, typer.Option("--repair-io", help="Give input and output the scale of pixels, too.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
@@ -36,47 +45,94 @@ def strip(
       sr-export strip model.tflite --out clip-free.tflite
 
       sr-export strip model.tflite --out clip-free.tflite --max-difference 0 --json -
+
+      sr-export strip model.tflite --out clip-free.tflite --repair-io
     """
-    from export.strip import strip_model
+    from export.sandbox import Sandbox
     from sr_models.atomic import refuse_existing, require_writable, writing_file
 
     refuse_existing(out, overwrite=overwrite, replaces=())
     require_writable(out)
-    result = strip_model(file, limit=max_difference)
+    with Sandbox("export.sandboxed_jobs") as sandbox:
+        sandbox.start()  # It imports while we do.
+        result, mended = _work(file, limit=max_difference, repair=repair_io, sandbox=sandbox)
+    last = mended or result
     with writing_file(out) as path:
-        path.write_bytes(result.content)
-    write_json(result.to_json(), json)
+        path.write_bytes(last.content)
+    data = result.to_json() if result else dict(_NOTHING_STRIPPED)
+    if mended:
+        data["repair_io"] = mended.to_json()
+    data["sha256"] = last.sha256
+    write_json(data, json)
     if json != "-":
-        print_table(str(out), ["property", "value"], _rows(result))
+        print_table(str(out), ["property", "value"], _rows(data))
 
 
-def _rows(result) -> list[list[str]]:
-    from export.strip_plan import NO_OP
+def _work(file: Path, *, limit: int | None, repair: bool, sandbox) -> tuple[Any, Any]:
+    from export.mending import mend_io
+    from export.model_files import read_model
+    from export.strip import NoClipError, strip_model
+    from sr_models.errors import ModelFileError
 
-    agreement = result.agreement
+    read = read_model(file)
+    try:
+        result = strip_model(read, limit=limit, sandbox=sandbox)
+        read = read_model(result.content, name=str(file))
+    except NoClipError:
+        if not repair:
+            raise
+        result = None
+    if not repair:
+        return result, None
+    mended = mend_io(read, sandbox=sandbox, limit=1 if limit is None else limit)
+    if result is None and not mended.repairs:
+        why = "; ".join(mended.obstacles) or "its codes are pixels already"
+        raise ModelFileError(
+            f"expected a clip or a scale to mend, found neither in {file} ({why}); use the file as "
+            "it is"
+        )
+    return result, mended
+
+
+def _rows(data: dict[str, Any]) -> list[list[str]]:
+    mended = data.get("repair_io", {"repaired": [], "not_repaired": []})
+    rows = _stripped_rows(data) if data["removed_ops"] else []
+    rows += [[f"{one['role']} repaired", f"{one['name']}: {_change(one)}"]
+             for one in mended["repaired"]]  # fmt: skip
+    if mended["repaired"]:
+        rows.append(
+            ["measured", f"same real values: {mended['max_abs_code_difference']:g} code(s) at "
+             f"most, {mended['mean_abs_code_difference']:.2g} on average"]
+        )  # fmt: skip
+    rows += [["stays", reason] for reason in (*data.get("left", ()), *mended["not_repaired"])]
+    return [*rows, ["sha256", data["sha256"]]]
+
+
+def _stripped_rows(data: dict[str, Any]) -> list[list[str]]:
     removed = ", ".join(
-        f"{op['op']} at {op['height']}x{op['width']}x{op['channels']}" for op in result.removed_ops
+        f"{op['op']} at {op['height']}x{op['width']}x{op['channels']}" for op in data["removed_ops"]
     )
     proofs = {
-        NO_OP: "no_op: the clip could not change a code, so the file is bit-exact",
-        "retargeted": f"retargeted: producers store on the clip's grid; {result.bound} code(s) at "
+        "no_op": "no_op: the clip could not change a code, so the file is bit-exact",
+        "retargeted": f"retargeted: producers store on the clip's grid; {data['bound']} code(s) at "
         "most",
     }
     return [
         ["removed", removed],
-        ["proof", proofs[result.proof]],
-        *[
-            ["new grid", f"{t['name']}: scale {t['before']['scale']:.6g}, zero point "
-             f"{t['before']['zero_point']} -> {t['after']['scale']:.6g}, "
-             f"{t['after']['zero_point']}"]
-            for t in result.retargeted_tensors
-        ],
-        ["measured", f"{agreement.max_abs_code_difference:g} code(s) at most, "
-         f"{agreement.differing_fraction:.1%} of codes differ ({agreement.samples} probes, "
-         f"{agreement.height}x{agreement.width}, builtin kernels)"],
-        ["left to the interpreter by XNNPACK", f"{agreement.left_behind[0]} -> "
-         f"{agreement.left_behind[1]} operators; partitions {agreement.partitions[0]} -> "
-         f"{agreement.partitions[1]}"],
-        *[["stays", reason] for reason in result.plan.left],
-        ["sha256", result.sha256],
+        ["proof", proofs[data["proof"]]],
+        *[["new grid", f"{t['name']}: {_change(t)}"] for t in data["retargeted_tensors"]],
+        ["measured", f"{data['max_abs_code_difference']:g} code(s) at most, "
+         f"{data['differing_fraction']:.1%} of codes differ ({data['samples']} probes, "
+         f"{data['height']}x{data['width']}, builtin kernels)"],
+        ["left to the interpreter by XNNPACK", f"{data['left_behind'][0]} -> "
+         f"{data['left_behind'][1]} operators; partitions {data['partitions'][0]} -> "
+         f"{data['partitions'][1]}"],
     ]  # fmt: skip
+
+
+def _change(change: dict[str, Any]) -> str:
+    before, after = change["before"], change["after"]
+    return (
+        f"scale {before['scale']:.6g}, zero point {before['zero_point']} -> "
+        f"{after['scale']:.6g}, {after['zero_point']}"
+    )

@@ -63,6 +63,22 @@ def set_grids(tables: schema.ModelT, grids: Mapping[int, Grid]) -> None:
         quantization.min = quantization.max = None
 
 
+def set_constant(
+    tables: schema.ModelT, tensor: int, values: np.ndarray, *, scales: np.ndarray
+) -> None:
+    """Give a constant of the main subgraph other codes and scales.
+
+    Its buffer becomes its own: other tensors that shared the old one keep that.
+    """
+    table = tables.subgraphs[0].tensors[tensor]
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    tables.buffers.append(buffer)
+    table.buffer = len(tables.buffers) - 1
+    if table.quantization is not None and len(scales):
+        table.quantization.scale = scales.astype(np.float32)
+
+
 def set_activations(tables: schema.ModelT, activations: Mapping[int, str]) -> None:
     """Fuse an activation into operators of the main subgraph, by index."""
     for index, name in activations.items():

@@ -5,6 +5,7 @@ import pytest
 from export.audit import audit_model
 from export.cli import app
 from sr_models.command import status_of_command
+from tests.export.test_repair_io import DARK, WHITE, file_with
 from tests.tiny_files import clipped_file, pixel_grid
 
 
@@ -59,3 +60,24 @@ def test_a_folder_is_never_replaced(clipped, tmp_path, capsys):
     (tmp_path / "folder").mkdir()
     assert run(clipped, "--out", tmp_path / "folder", "--overwrite") == 2
     assert (tmp_path / "folder").is_dir()
+
+
+def test_scales_are_repaired_on_request(tmp_path, capsys):
+    path, out = tmp_path / "dark.tflite", tmp_path / "out.tflite"
+    path.write_bytes(file_with(DARK, WHITE))
+    assert run(path, "--out", out) == 2
+    assert "expected a file with a clip" in capsys.readouterr().err
+    assert run(path, "--out", out, "--repair-io") == 0
+    assert "input repaired" in capsys.readouterr().out
+    assert audit_model(out).pixel_contract.holds
+    assert run(out, "--out", tmp_path / "again.tflite", "--repair-io") == 2
+    assert "its codes are pixels already" in capsys.readouterr().err
+
+
+def test_a_clip_goes_although_a_scale_cannot_be_repaired(tmp_path, capsys):
+    path, out = tmp_path / "clipped.tflite", tmp_path / "out.tflite"
+    path.write_bytes(clipped_file("RELU", after=pixel_grid(white=1.1), before=pixel_grid(white=2)))
+    assert run(path, "--out", out, "--repair-io", "--json", "-") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["removed_ops"] and data["repair_io"]["repaired"]
+    assert data["sha256"] == audit_model(out).sha256
