@@ -1,4 +1,4 @@
-"""The verbs of `sr-bench` that measure networks by name: calibration, forms and models."""
+"""The verbs of `sr-bench` that measure networks by name: calibration, forms, models, training."""
 
 from __future__ import annotations
 
@@ -99,6 +99,65 @@ def forms(
     runtime = next(iter(timings.values()))[0]["deploy"].runtime
     for line in protocol_lines(machine, runtime):
         say(line)
+
+
+def training(
+    patterns: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATTERN]...", help="Names of presets, or shell patterns. [default: one "
+            "network of each family, at x3 where there is one, without the large ones]",
+        ),
+    ] = None,
+    *, data: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Training pictures. [default: scikit-image's]"),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps that count, at most.")] = 50,
+    warmup: Annotated[int, typer.Option(help="Steps before them.")] = 10,
+    seconds: Annotated[float, typer.Option(help="Time budget of the steps of a network.")] = 30.0,
+    max_waiting: Annotated[
+        float | None, typer.Option(help="Gate: largest share of the time waiting for data, 0..1.")
+    ] = None,
+    json: Json = None,
+) -> None:  # fmt: skip
+    """Time the training of networks by their recipes, and the share spent waiting for data.
+
+    Exit status 1 where a gate is not met.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench training
+    sr-bench training 'xlsr*' abpn_x3 --data pictures --max-waiting 0.05
+    sr-bench training xlsr_x3 --steps 200 --seconds 60 --json -
+    """
+    from runtime_bench.machine import read_machine
+
+    machine = read_machine()
+    import_tensorflow_quietly()
+    import tensorflow as tf
+
+    from runtime_bench.tables import print_training, protocol_lines
+    from runtime_bench.training_speed import Pace, select_presets, time_presets
+
+    presets = select_presets(patterns or [])
+    pace = Pace(warmup=warmup, steps=steps, seconds=seconds)
+    with progress("training", unit="networks") as update:
+        results = time_presets(presets, data=data, pace=pace, on_network=update)
+    devices = [device.name for device in tf.config.list_logical_devices()]
+    write_json(
+        {"results": [result.to_json() for result in results], "devices": devices,
+         "machine": machine.to_json()}, json,
+    )  # fmt: skip
+    if json != "-":
+        print_training(results)
+    for line in protocol_lines(machine, f"TensorFlow {tf.__version__}, {', '.join(devices)}"):
+        say(line)
+    limit = 1.0 if max_waiting is None else max_waiting
+    late = [result.preset for result in results if result.waiting_fraction > limit]
+    if late:
+        raise GateNotMet(f"gate not met: max-waiting {limit:g}; {', '.join(late)} waited longer")
 
 
 def models(

@@ -11,6 +11,7 @@ from runtime_bench.latency import Latency
 from runtime_bench.machine import Machine
 from runtime_bench.quality import QualityResult
 from runtime_bench.statistics import Comparison
+from runtime_bench.training_speed import TrainingSpeed
 from sr_models.command import print_table
 
 
@@ -123,6 +124,23 @@ def print_forms(timings: Mapping[int, tuple[Mapping[str, Latency], Comparison]])
     ]  # fmt: skip
     columns = ["threads", "training form ms", "deployed form ms", "speed-up", "95 %", "deployed is"]
     print_table("Two forms of one network", columns, rows)
+
+
+def print_training(results: Sequence[TrainingSpeed]) -> None:
+    """One row per network."""
+    rows = [
+        [
+            found.preset, found.family, found.optimizer, found.batch_size, found.patch_size,
+            found.steps, f"{found.steps_per_second:.2f}", f"{found.step_ms:.1f}",
+            f"{100.0 * found.waiting_fraction:.2f}",
+        ]
+        for found in results
+    ]  # fmt: skip
+    columns = [
+        "network", "family", "optimizer", "batch", "patch", "steps", "steps per second",
+        "median ms", "waiting for data, %",
+    ]  # fmt: skip
+    print_table("Training", columns, rows)
 
 
 def protocol_lines(machine: Machine, runtime: str) -> list[str]:

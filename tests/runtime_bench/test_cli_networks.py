@@ -76,3 +76,32 @@ sys.exit("tensorflow was imported" if "tensorflow" in sys.modules else 0)
 """
     result = run_python(code, page)
     assert result.returncode == 0, result.stderr
+
+
+def test_training_speed_of_a_network(call, picture_folder, tmp_path):
+    options = ("--data", picture_folder, "--steps", 10, "--warmup", 1)
+    status, out, err = call("training", "etds_t_x3", *options, "--json", tmp_path / "json")
+    assert status == 0 and "etds_t_x3" in out and "ran on TensorFlow" in err
+    found = json.loads((tmp_path / "json").read_text())
+    (row,) = found["results"]
+    assert (row["preset"], row["family"], row["steps"]) == ("etds_t_x3", "etds", 10)
+    assert {"steps_per_second", "step_ms", "waiting_fraction", "batch_size", "patch_size"} <= {*row}
+    assert found["machine"]["cpu"] and found["devices"]
+    status, out, err = call("training", "etds_t_x3", *options, "--max-waiting", 0)
+    assert status == 1 and "gate not met: max-waiting 0; etds_t_x3" in err
+    assert "etds_t_x3" in out, "the result comes first"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("xslr_x3",), "did you mean xlsr_x3"), (("abc*",), "abc*"),
+        (("--steps", 0), "at least 10 steps"), (("--warmup", 0), "1 warm-up step"),
+        (("--seconds", 0), "more than 0 seconds"), (("--data", "absent"), "no such path"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_training_speed_with_bad_input(arguments, said, call):
+    status, out, err = call("training", *arguments)
+    assert (status, out) == (2, "")
+    assert said in err and err.count("\n") == 1

@@ -19,9 +19,11 @@ from runtime_bench.tables import (
     print_forms,
     print_latency,
     print_quality,
+    print_training,
     protocol_lines,
     short_names,
 )
+from runtime_bench.training_speed import TrainingSpeed
 from sr_models.metrics import Quality
 
 parts = st.sampled_from(["a", "b", "model.tflite"])
@@ -129,6 +131,15 @@ def test_calibration_and_forms(capsys):
     named = {"train": latency(samples=(4.0,)), "deploy": latency(samples=(2.0,))}
     print_forms({2: (named, Comparison(2.0, 1.9, 2.1, 0.2, False))})
     assert "1.900 to 2.100" in capsys.readouterr().out
+
+
+def test_training(capsys):
+    speed = TrainingSpeed("espcn_x3", "espcn", "soap", 16, 32, 50, 7.0778, 125.87, 0.01841)
+    print_training([speed])
+    row = next(line for line in capsys.readouterr().out.splitlines() if "espcn_x3" in line)
+    assert row.replace("│", " ").split() == [
+        "espcn_x3", "espcn", "soap", "16", "32", "50", "7.08", "125.9", "1.84",
+    ]  # fmt: skip
 
 
 def test_the_protocol_names_machine_and_versions():
