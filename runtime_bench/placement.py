@@ -111,7 +111,8 @@ def placement_of(content: bytes, *, name: str, trained: bool) -> Placement | Non
 
 def measure_placement(preset: Preset) -> Placement | None:
     """Export a network at a small size, clip-free with uint8 codes, and see where it runs."""
-    from export.pipeline import ExportSettings, convert
+    from export.conversion import convert_with_ranges
+    from export.observation import observe_ranges, pin_pixels
     from representative_data.cfqp import build_natural_dataset
     from representative_data.sources import bundled_pictures
     from representative_data.tiles import load_tiles
@@ -120,9 +121,11 @@ def measure_placement(preset: Preset) -> Placement | None:
 
     trained = preset.weights_path.is_file()
     trunk = load_trunk(preset) if trained else build_trunk(preset)
-    settings = ExportSettings(height=SIDE, width=SIDE)
-    model = attach_tail(trunk, settings.tail, scale=preset.scale)
+    model = attach_tail(trunk, "relu", scale=preset.scale)
     tiles = load_tiles(bundled_pictures(), scale=preset.scale, count=2, side=SIDE)
     dataset = build_natural_dataset(model, tiles, network=preset.name, scale=preset.scale)
-    content, _ = convert(model, dataset, settings)
+    ranges = pin_pixels(observe_ranges(model, dataset), model)
+    content = convert_with_ranges(
+        model, ranges, sample=dataset.pictures[0], height=SIDE, width=SIDE
+    )  # fmt: skip
     return placement_of(content, name=preset.name, trained=trained)
