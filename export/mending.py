@@ -7,9 +7,9 @@ from typing import Any
 
 from export.grids import Grid
 from export.model_files import ModelFile, read_model
+from export.repacking import require_repackable
 from export.repair_io import Repair, plan_repairs, repair, same_values
 from export.sandbox import Crash, Sandbox
-from export.strip import require_movable
 from export.unpacked import unpack
 from sr_models.errors import ModelFileError
 
@@ -66,7 +66,7 @@ def mend_io(
         ModelFileError: The file is damaged, or the repaired one failed the check.
     """
     model = unpack(file)
-    require_movable(model)
+    require_repackable(model)
     repairs, obstacles = plan_repairs(model, limit=limit)
     greatest = mean = 0.0
     # The output first, whose difference is bounded; then the input, whose only noise is rounding.

@@ -13,7 +13,8 @@ from export.clip_sites import MOVES, Obstacle, Path, is_clip, name_of, paths_to,
 from export.findings import white_of
 from export.flatbuffer import OperatorInfo
 from export.grids import Grid, Step, full_step, greatest_difference
-from export.surgery import pack_model, set_constant, set_grids
+from export.repacking import repack
+from export.surgery import set_constant, set_grids
 from export.unpacked import UnpackedModel, unpack
 
 _ZERO_POINTS = {"uint8": 0, "int8": -128}
@@ -100,7 +101,7 @@ def repair(model: UnpackedModel, repairs: list[Repair]) -> bytes:
             codes = np.rint(model.constant(tensor) * factor)
             scales = np.array(model.graph.tensors[tensor].scales) / factor
             set_constant(tables, tensor, codes.astype(model.constant(tensor).dtype), scales=scales)
-    return pack_model(tables)
+    return repack(model, tables)
 
 
 def _pixels(model: UnpackedModel, tensor: int) -> tuple[Grid, Grid]:

@@ -12,16 +12,13 @@ from export.audit import describe_operator
 from export.clip_sites import Obstacle, is_clip, name_of
 from export.flatbuffer import TensorInfo
 from export.model_files import ModelFile, read_model
+from export.repacking import repack, require_repackable
 from export.sandbox import Crash, Sandbox
 from export.side_by_side import Agreement
 from export.strip_plan import StripPlan, plan_strip
-from export.structure import differences
-from export.surgery import drop_operators, pack_model, set_activations, set_grids
+from export.surgery import drop_operators, set_activations, set_grids
 from export.unpacked import UnpackedModel, unpack
 from sr_models.errors import ModelFileError
-
-# Records places of operators, which move when one of them goes.
-_PLACE_RECORDS = (b"model_control_dependencies",)
 
 
 class NoClipError(ModelFileError):
@@ -93,7 +90,7 @@ def strip_model(
     """
     file = source if isinstance(source, ModelFile) else read_model(source)
     model = unpack(file)
-    require_movable(model)
+    require_repackable(model)
     plan = plan_strip(model, limit=limit)
     _require_plan(model, plan)
     content = operate(model, plan)
@@ -115,7 +112,7 @@ def operate(model: UnpackedModel, plan: StripPlan) -> bytes:
     """Carry a plan out on the tables of a file; the new file's content.
 
     Raises:
-        ModelFileError: The packed tables do not read back as what was packed.
+        ModelFileError: An operator cannot go after all, or the tables cannot be packed.
     """
     tables = unpack(model.file).tables
     for site in plan.sites:
@@ -128,23 +125,7 @@ def operate(model: UnpackedModel, plan: StripPlan) -> bytes:
         drop_operators(tables, [links[index] for index in sorted(links)])
     except Obstacle as obstacle:
         raise _cannot(model, str(obstacle)) from None
-    content = pack_model(tables)
-    if found := differences(tables, unpack(content).tables):
-        raise _cannot(model, f"the new file does not read back as it was written ({found[0]})")
-    return content
-
-
-def require_movable(model: UnpackedModel) -> None:
-    """Raise `ModelFileError` where a file holds what could not be packed again as it was."""
-    tables = model.tables
-    if any(buffer.offset > 1 or buffer.size > 1 for buffer in tables.buffers or ()):
-        raise _cannot(model, "it keeps constants outside of its tables")
-    operators = [op for sub in tables.subgraphs for op in sub.operators or ()]
-    if any(op.largeCustomOptionsOffset > 1 for op in operators):
-        raise _cannot(model, "it keeps options outside of its tables")
-    for entry in tables.metadata or ():
-        if entry.name in _PLACE_RECORDS:
-            raise _cannot(model, f"its metadata {entry.name.decode()} counts operators by place")
+    return repack(model, tables)
 
 
 def _require_plan(model: UnpackedModel, plan: StripPlan) -> None:

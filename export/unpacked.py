@@ -56,6 +56,8 @@ class UnpackedModel:
         info = self.graph.tensors[tensor]
         if info.dtype not in LIMITS or info.scale is None or info.zero_point is None:
             return None
+        if self.tables.subgraphs[0].tensors[tensor].quantization.details is not None:
+            return None
         low, high = LIMITS[info.dtype]
         if not (_SCALES[0] < info.scale < _SCALES[1] and low <= info.zero_point <= high):
             return None

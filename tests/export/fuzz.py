@@ -27,6 +27,8 @@ from pathlib import Path
 import numpy as np
 
 from export.inspection import inspect_model
+from export.mending import mend_io
+from export.model_files import read_model
 from export.sandbox import Sandbox
 from export.strip import strip_model
 from export.surgery import pack_model
@@ -181,13 +183,15 @@ _MUTATIONS = (
 
 
 def attempt(content: bytes, sandbox: Sandbox) -> str:
-    """Inspect and strip one file; what came of it, in a word or two.
+    """Inspect, mend and strip one file; what came of it, in a word or two.
 
     Raises:
         AssertionError: Something came of it that must not.
     """
     try:
         inspect_model(content)
+        if len(content) % 4 == 0:  # A share of them; it is another way through the tables.
+            mend_io(read_model(content), sandbox=sandbox, probes=3)
         result = strip_model(content, sandbox=sandbox, probes=3)
     except ModelFileError as error:
         message = str(error)

@@ -111,15 +111,6 @@ def test_a_result_with_other_outputs_is_never_handed_over(sandbox, monkeypatch):
         strip_model(clipped_file("MINIMUM", "RELU"), sandbox=sandbox)
 
 
-def with_metadata():
-    file = TinyFile()
-    picture = file.tensor("picture", (1, 4, 6, 3), grid=pixel_grid())
-    tensor = file.convolution(picture, loose_grid(), channels=3)
-    clipped = file.rectifier("RELU", tensor, pixel_grid())
-    file.metadata("model_control_dependencies", b"\1\0")
-    return file.finished([picture], [clipped])
-
-
 def floating():
     file = TinyFile()
     picture = file.tensor("picture", (1, 4, 6, 3), dtype="float32")
@@ -128,20 +119,12 @@ def floating():
     return file.finished([picture], [clipped])
 
 
-def outside_of_tables():
-    tables = unpack(clipped_file("RELU")).tables
-    tables.buffers[1].offset, tables.buffers[1].size = 4096, 64
-    return pack_model(tables)
-
-
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (clipped_file("DEPTH_TO_SPACE"), "expected a file with a clip, found none in"),
         (clipped_file("MINIMUM", top=0.5), r"MINIMUM \(operator 1\) cannot go: CONV_2D"),
-        (with_metadata(), "model_control_dependencies counts operators by place"),
         (floating(), r"found RELU6 \(operator 0\) of real numbers.*XNNPACK fuses"),
-        (outside_of_tables(), "keeps constants outside of its tables"),
         (b"PK\3\4" + b"\0" * 30, "found none of its marks"),
         (b"", "found an empty one"),
     ],
