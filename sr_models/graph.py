@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -124,6 +125,7 @@ def rebuild(
     *,
     batch_shape=None,
     replace_layer: Callable[[Any], Any] = lambda layer: layer,
+    read: Callable[[str, str, Any], Any] = lambda consumer, source, tensor: tensor,
 ):
     """The same network with `transform(name, tensor)` applied to every point.
 
@@ -134,17 +136,26 @@ def rebuild(
         transform: Returns the tensor that consumers shall read instead.
         batch_shape: Shape (N, H, W, C) of the new input; the original's by default.
         replace_layer: Returns the layer to call in a layer's place.
+        read: Called as `read(consumer, source, tensor)` with the names of two points; returns what
+            that consumer alone shall read in place of the source.
     """
     shape = tuple(batch_shape or model.input.shape)
     picture = tf_keras.Input(batch_shape=shape, name=model.input.name)
     replaced = {id(model.input): transform(INPUT, picture)}
     names = {id(point.tensor): name for name, point in points(model).items()}
+
+    def what_reads(value, consumer: str):
+        if id(value) not in replaced:
+            return value
+        return read(consumer, names[id(value)], replaced[id(value)])
+
     for node in _nodes(model):
+        name = names[id(node.outputs)]
         arguments, keywords = tf.nest.map_structure(
-            lambda value: replaced.get(id(value), value), (node.call_args, node.call_kwargs)
+            partial(what_reads, consumer=name), (node.call_args, node.call_kwargs)
         )
         result = replace_layer(node.layer)(*arguments, **keywords)
-        replaced[id(node.outputs)] = transform(names[id(node.outputs)], result)
+        replaced[id(node.outputs)] = transform(name, result)
     return tf_keras.Model(picture, replaced[id(model.output)], name=model.name)
 
 

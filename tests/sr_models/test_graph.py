@@ -61,6 +61,26 @@ def test_rebuilding_applies_the_transform_to_every_point():
     assert seen == list(points(model))
 
 
+def test_one_consumer_alone_may_read_something_else():
+    model = branched_trunk()
+    seen = []
+
+    def read(consumer, source, tensor):
+        seen.append((consumer, source))
+        return tf_keras.layers.Rescaling(2.0)(tensor) if consumer == "a" else tensor
+
+    changed = rebuild(model, lambda _, tensor: tensor, read=read)
+    picture = np.random.default_rng(2).random((1, 6, 6, 3), np.float32)
+
+    def joined(network):
+        return tf_keras.Model(network.input, points(network)["joined"].tensor)(picture).numpy()
+
+    of_doubled = model.get_layer("a")(2.0 * picture)
+    np.testing.assert_allclose(joined(changed)[..., :4], of_doubled, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(joined(changed)[..., 4:], joined(model)[..., 4:])
+    assert set(seen) == {(n, s) for n, p in points(model).items() for s in p.inputs}
+
+
 def test_split_groups_change_nothing_but_the_operators(tiny_preset):
     from sr_models.network import build_trunk
 
