@@ -1,0 +1,182 @@
+"""The int8 file simulated in float: fake quantization of activations, weights and biases.
+
+Follows TFLite's 8-bit specification: activations per tensor on the grid of their range; kernels of
+convolutions per output channel, symmetric, -127..127, the channel's largest weight at 127; biases
+in 32 bits, in steps of input scale times kernel scale. Gradients pass straight through all rounding
+(Bengio et al., arXiv 1308.3432), so that the simulation can be trained.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+from export.fake_quantization import FakeQuantization
+from export.ranges import TensorRange, TensorRanges
+from sr_models.errors import CalibrationError
+from sr_models.graph import points, quantized_points, rebuild
+
+LARGEST_WEIGHT_CODE = 127
+FIXED_GRIDS = {"tanh": TensorRange(-1.0, 127 / 128), "sigmoid": TensorRange(0.0, 255 / 256)}
+"""Grids that TFLite's kernels fix themselves, by the name of the activation."""
+
+
+def _rounded(x):
+    """The nearest integers, with the gradient of the identity."""
+    return x + tf.stop_gradient(tf.round(x) - x)
+
+
+def kernel_scales(kernel):
+    """Scale of each output channel: float32 (..., C) -> (C,), the largest weight over 127.
+
+    A channel without weights has scale 0.
+    """
+    axes = tuple(range(len(kernel.shape) - 1))
+    return tf.reduce_max(tf.abs(kernel), axis=axes) / LARGEST_WEIGHT_CODE
+
+
+def quantized_kernel(kernel):
+    """The kernel on its int8 grid, in float; applying it again changes nothing.
+
+    The scale follows the largest weight, which the grid holds exactly, so that a converter which
+    is given the result finds the same scale and the same codes.
+    """
+    scales = tf.stop_gradient(kernel_scales(kernel))
+    scales = tf.where(scales > 0.0, scales, tf.ones_like(scales))
+    return _rounded(kernel / scales) * scales
+
+
+def quantized_slope(slope):
+    """The slopes of a PReLU on their int8 grid: one scale for all channels, symmetric."""
+    scale = tf.stop_gradient(tf.reduce_max(tf.abs(slope)) / LARGEST_WEIGHT_CODE)
+    scale = tf.where(scale > 0.0, scale, tf.ones_like(scale))
+    return _rounded(slope / scale) * scale
+
+
+class SimulatedConvolution(tf_keras.layers.Layer):
+    """A `Conv2D` with the kernel and the bias that its int8 operator has.
+
+    Groups are computed as one convolution each, which TensorFlow does faster on a CPU.
+    Holds the layer it stands for: training it trains that layer's weights.
+    """
+
+    def __init__(self, convolution, *, input_scale: float | None):
+        super().__init__(name=convolution.name)
+        self.convolution = convolution
+        self.input_scale = input_scale
+
+    def call(self, inputs):
+        layer = self.convolution
+        kernel = quantized_kernel(layer.kernel)
+        padding = layer.padding.upper()
+        parts = zip(
+            tf.split(inputs, layer.groups, axis=-1), tf.split(kernel, layer.groups, axis=-1)
+        )
+        y = [
+            tf.nn.conv2d(part, group, layer.strides, padding, dilations=layer.dilation_rate)
+            for part, group in parts
+        ]
+        y = y[0] if len(y) == 1 else tf.concat(y, axis=-1)
+        return layer.activation(y + self._bias() if layer.use_bias else y)
+
+    def _bias(self):
+        bias = self.convolution.bias
+        if self.input_scale is None:
+            return bias
+        steps = tf.stop_gradient(kernel_scales(self.convolution.kernel)) * self.input_scale
+        safe = tf.where(steps > 0.0, steps, tf.ones_like(steps))
+        return tf.where(steps > 0.0, _rounded(bias / safe) * safe, bias)
+
+
+class SimulatedPrelu(tf_keras.layers.Layer):
+    """A PReLU with the slopes that its int8 operator has."""
+
+    def __init__(self, prelu):
+        super().__init__(name=prelu.name)
+        self.prelu = prelu
+
+    def call(self, inputs):
+        slope = quantized_slope(self.prelu.alpha)
+        return tf.nn.relu(inputs) - slope * tf.nn.relu(-inputs)
+
+
+def stored_ranges(model, ranges: TensorRanges) -> dict[str, TensorRange]:
+    """The range that each tensor has in the file, tensors without a range of their own included.
+
+    An input of a concatenation has the concatenation's, moved or repeated values have those of
+    what they repeat, and outputs of tanh and sigmoid TFLite's own. Tensors that a fused activation
+    swallows are missing.
+    """
+    graph = points(model)
+    found: dict[str, TensorRange] = {}
+
+    def look_up(name: str) -> TensorRange | None:
+        point = graph[name]
+        joined = [graph[c] for c in point.consumers if graph[c].concatenates]
+        if name in ranges:
+            return ranges[name]
+        if point.has_fixed_grid:
+            return FIXED_GRIDS[point.layer.activation.__name__]
+        if point.repeats or point.passes_through:
+            return look_up(point.inputs[0])
+        return look_up(joined[0].name) if joined else None
+
+    for name in graph:
+        value = look_up(name)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def simulate(model, ranges: TensorRanges):
+    """The network as its int8 file computes it, in float32 and differentiable.
+
+    Args:
+        model: Float functional Keras model in its deployed form. Its layers are shared: training
+            the simulation trains them.
+        ranges: A range for each of `sr_models.graph.quantized_points(model)`.
+
+    Returns:
+        Keras model with the shapes of `model`; its outputs lie on the output's grid.
+
+    Raises:
+        CalibrationError: A range is missing, or a layer has weights that cannot be simulated.
+    """
+    missing = [name for name in quantized_points(model) if name not in ranges]
+    if missing:
+        raise CalibrationError(
+            f"expected a range for every stored tensor, found none for {', '.join(missing)}; "
+            "take the ranges from the same network, output tail included"
+        )
+    graph, grids = points(model), stored_ranges(model, ranges)
+    fed = {id(p.layer): grids.get(p.inputs[0]) for p in graph.values() if p.inputs}
+
+    def replace_layer(layer):
+        if type(layer) is tf_keras.layers.Conv2D:
+            grid = fed[id(layer)]
+            return SimulatedConvolution(layer, input_scale=grid.scale if grid else None)
+        if isinstance(layer, tf_keras.layers.PReLU):
+            return SimulatedPrelu(layer)
+        if layer.weights:
+            raise CalibrationError(
+                f"expected convolutions and PReLU as the layers with weights, found "
+                f"{type(layer).__name__} ({layer.name}); give the network in its deployed form"
+            )
+        return layer
+
+    def quantize(name, tensor):
+        # What is only moved lies on its grid already.
+        point = graph[name]
+        moved = (point.repeats or point.passes_through) and name not in ranges
+        if name not in grids or moved or _joins_the_same(point, graph, grids):
+            return tensor
+        value = grids[name]
+        layer_name = f"{name.replace(':', '_')}_range"
+        return FakeQuantization(value.minimum, value.maximum, value.narrow, name=layer_name)(tensor)
+
+    return rebuild(model, quantize, replace_layer=replace_layer)
+
+
+def _joins_the_same(point, graph, grids) -> bool:
+    """Whether a concatenation's inputs all lie on its own grid already."""
+    return point.concatenates and all(grids.get(i) == grids[point.name] for i in point.inputs)
