@@ -14,7 +14,7 @@ from sr_models.presets import Preset
 from sr_models.provenance import file_sha256, tool_versions
 
 if TYPE_CHECKING:
-    from export.pipeline import ExportSettings
+    from export.settings import ExportSettings
 
 SCHEMA_VERSION = 1
 _SHAPING = ("method", "pictures", "tile_side", "taming", "anchors", "seed")

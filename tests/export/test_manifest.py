@@ -7,7 +7,7 @@ from export.conversion import convert_with_ranges
 from export.fidelity import Fidelity
 from export.manifest import SCHEMA_VERSION, build_manifest
 from export.observation import observe_ranges, pin_pixels
-from export.pipeline import ExportSettings
+from export.settings import ExportSettings
 from sr_models.command import json_text
 from sr_models.presets import get_preset
 

@@ -9,7 +9,6 @@ from export.pipeline import ExportSettings, export_model, run_export, split_pict
 from sr_models.errors import (
     CalibrationError,
     ConversionError,
-    OptionError,
     OutputError,
     UnknownModelError,
 )
@@ -98,19 +97,6 @@ def test_an_unfaithful_file_is_rejected(picture_folder, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"method": "magic"}, {"tail": "tanh"}, {"io": "int4"}, {"precision": "int3"},
-        {"calibrator": "guess"}, {"height": 0}, {"width": -1}, {"pictures": 0},
-        {"taming": "wild"}, {"seed": -1},
-    ],
-)  # fmt: skip
-def test_unusable_settings_are_refused(options):
-    with pytest.raises(OptionError, match="expected"):
-        ExportSettings(**options)
-
-
 def test_a_wrong_name_is_answered_with_the_nearest(tmp_path):
     with pytest.raises(UnknownModelError, match="xlsr_x3"):
         export_model("xslr_x3", out=tmp_path / "p")
@@ -182,7 +168,3 @@ def test_a_tail_that_bounds_the_output_does_not_hide_what_must_be_tamed(
 def test_an_undefined_demand_is_not_met(picture_folder):
     settings = ExportSettings(**SMALL, minimum_fidelity_db=float("nan"))
     assert run_export("xlsr_x3", settings, images=picture_folder).failures
-
-
-def test_a_float_file_has_a_float_interface():
-    assert ExportSettings(precision="float32").io == "float32"

@@ -1,0 +1,1 @@
+"""Ways to quantize better than by the least and the greatest value."""

@@ -1,0 +1,73 @@
+"""Quantization methods by name, each in a module of its own."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from export.methods.quantized_network import Evidence, QuantizedNetwork
+from sr_models.errors import OptionError
+from sr_models.registry import unknown_name_message
+
+STAGES = ("network", "ranges", "weights", "tuning")
+"""In the order in which methods can follow one another in a recipe."""
+
+_MODULES = ("equalization", "rounding")
+"""Modules of this package that register methods."""
+
+Apply = Callable[[QuantizedNetwork, Evidence], QuantizedNetwork]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method that a recipe can name.
+
+    Attributes:
+        name: What recipes call it.
+        stage: One of `STAGES`: `"network"` changes weights but not the function, `"ranges"` finds
+            tensor ranges, `"weights"` rounds or corrects weights layer by layer, `"tuning"` trains
+            all of it together.
+        source: Where it was published.
+        summary: First line of its docstring.
+        apply: From a network with ranges to a better one.
+    """
+
+    name: str
+    stage: str
+    source: str
+    summary: str
+    apply: Apply
+
+
+_METHODS: dict[str, Method] = {}
+
+
+def register_method(name: str, *, stage: str, source: str):
+    """Decorate a method; a name that is taken already is a programming error."""
+    if stage not in STAGES:
+        raise ValueError(f"expected a stage of {', '.join(STAGES)}, found {stage!r}")
+
+    def decorate(apply: Apply) -> Apply:
+        if name in _METHODS:
+            raise ValueError(f"the method {name!r} is registered twice")
+        summary = (apply.__doc__ or "").strip().splitlines()[0]
+        _METHODS[name] = Method(name, stage, source, summary, apply)
+        return apply
+
+    return decorate
+
+
+def list_methods() -> list[Method]:
+    """All methods, by stage and then by name."""
+    for module in _MODULES:
+        importlib.import_module(f"export.methods.{module}")
+    return sorted(_METHODS.values(), key=lambda m: (STAGES.index(m.stage), m.name))
+
+
+def get_method(name: str) -> Method:
+    """The method of that name; raises `OptionError` with the nearest names."""
+    known = {method.name: method for method in list_methods()}
+    if name not in known:
+        raise OptionError(unknown_name_message("method", name, known))
+    return known[name]

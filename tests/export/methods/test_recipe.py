@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from export.methods import recipe as recipes
+from export.methods.recipe import DEFAULT, parse_recipe
+from export.ranges import PIXELS
+from sr_models.errors import OptionError
+
+
+@pytest.mark.parametrize("name", ["cfqp", "natural", "cfqp+adaround", DEFAULT])
+def test_a_name_decodes_and_reads_back(name):
+    recipe = parse_recipe(name)
+    assert str(recipe) == name
+    assert [recipe.dataset, *(m.name for m in recipe.methods)] == name.split("+")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("magic", "found 'magic'; did you mean"),
+        ("adaround", "found 'adaround'"),
+        ("cfqp+magic", "expected a known method, found 'magic'"),
+        ("cfqp+adaround+equalize", r"give cfqp\+equalize\+adaround"),
+        ("cfqp+adaround+adaround", "expected each method once"),
+        ("cfqp+", "expected a known method, found ''"),
+        ("", "found ''"),
+    ],
+)
+def test_a_name_that_does_not_decode_is_refused(name, message):
+    with pytest.raises(OptionError, match=message):
+        parse_recipe(name)
+
+
+def test_parts_are_applied_in_order_and_the_network_is_left_alone(network, evidence):
+    stages, before = [], [w.copy() for w in network.get_weights()]
+    found = parse_recipe("natural+equalize+adaround").apply(
+        network, evidence, on_stage=stages.append
+    )
+    assert stages == ["quantizing: equalize", "quantizing: adaround"]
+    assert found.ranges.method == "natural+equalize+adaround"
+    assert found.ranges["input"] == found.ranges["depth_to_space"] == PIXELS
+    for a, b in zip(before, network.get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_both_together_are_better_than_either(network, evidence, distance):
+    error = {
+        name: distance(parse_recipe(name).apply(network, evidence), network, evidence.pictures)
+        for name in ("natural", "natural+adaround", "natural+equalize+adaround")
+    }
+    assert error["natural+equalize+adaround"] < error["natural+adaround"] < error["natural"]
+
+
+def test_what_a_method_finds_for_pixels_is_overruled(network, evidence, monkeypatch):
+    """The pixel contract is no method's to change."""
+    from export.methods.registry import Method
+    from export.ranges import TensorRange
+
+    def greedy(net, _):
+        return type(net)(net.model, net.ranges.replacing({"input": TensorRange(0.0, 0.5)}))
+
+    method = Method("greedy", "ranges", "here", "Spoils it.", greedy)
+    monkeypatch.setattr(recipes, "get_method", lambda name: method)
+    found = parse_recipe("natural+greedy").apply(network, evidence)
+    assert found.ranges["input"] == PIXELS

@@ -1,0 +1,101 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from export.methods.quantized_network import observe
+from export.methods.rounding import fit_layer, round_codes, rounded
+
+
+def problem(seed, *, inputs=4, outputs=2):
+    """Weights and the moments of strongly correlated inputs, as neighbouring pixels are."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(200, 1)) + 0.3 * rng.normal(size=(200, inputs))
+    return rng.normal(size=(inputs, outputs)), rows.T @ rows / 200
+
+
+def cost(codes, weights, moments):
+    error = codes * np.abs(weights).max(axis=0) / 127 - weights
+    return (error * (moments @ error)).sum(axis=0)
+
+
+@given(seed=st.integers(0, 500))
+def test_it_is_never_worse_than_rounding_to_nearest(seed):
+    weights, moments = problem(seed, inputs=9, outputs=3)
+    nearest = np.rint(weights / np.abs(weights).max(axis=0) * 127)
+    codes = round_codes(weights, moments)
+    assert (cost(codes, weights, moments) <= cost(nearest, weights, moments) + 1e-12).all()
+    np.testing.assert_array_equal(codes, np.rint(codes))
+    # The grid of a converter follows the largest weight, which therefore has to stay.
+    np.testing.assert_array_equal(np.abs(codes).max(axis=0), 127)
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 100))
+def test_against_every_choice_of_rounding_up_or_down(seed):
+    """AdaRound's own search space, by brute force, for three inputs."""
+    weights, moments = problem(seed, inputs=3, outputs=1)
+    exact = weights[:, 0] / np.abs(weights).max() * 127
+    choices = [
+        np.array(choice, float)[:, None]
+        for choice in itertools.product(*[(np.floor(v), np.ceil(v)) for v in exact])
+        if np.abs(choice).max() == 127
+    ]
+    best = min(cost(choice, weights, moments)[0] for choice in choices)
+    nearest = cost(np.rint(exact)[:, None], weights, moments)[0]
+    found = cost(round_codes(weights, moments), weights, moments)[0]
+    # Coordinate descent may stop short of the best, but most of the way is gone.
+    assert found <= best + 0.35 * (nearest - best) + 1e-12
+
+
+def test_independent_inputs_are_rounded_to_nearest():
+    weights = np.random.default_rng(0).normal(size=(20, 3))
+    nearest = np.rint(weights / np.abs(weights).max(axis=0) * 127)
+    np.testing.assert_array_equal(round_codes(weights, np.eye(20)), nearest)
+
+
+def test_a_layer_makes_good_for_the_noise_of_its_input():
+    rng = np.random.default_rng(1)
+    wanted = rng.normal(size=(4000, 1)) + 0.05 * rng.normal(size=(4000, 6))
+    found = 0.9 * wanted + 0.2  # what a range that saturates and shifts might do
+    kernel = rng.normal(size=(6, 2))
+    rounded_kernel, moved = fit_layer(kernel, found, wanted @ kernel)
+    before = np.square(found @ kernel - wanted @ kernel).mean()
+    after = np.square(found @ rounded_kernel + moved - wanted @ kernel).mean()
+    assert after < 0.05 * before
+
+
+def test_constant_inputs_leave_the_weights_as_they_are():
+    kernel = np.random.default_rng(2).normal(size=(6, 2))
+    constant = np.full((50, 6), 0.25)
+    found, moved = fit_layer(kernel, constant, constant @ kernel)
+    np.testing.assert_allclose(found, kernel, atol=np.abs(kernel).max() / 127)
+    np.testing.assert_allclose(constant[0] @ found + moved, constant[0] @ kernel, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_it_lowers_the_error_of_a_network(network, evidence, distance):
+    plain = observe(network, evidence)
+    better = rounded(plain, evidence)
+    before, after = (distance(n, network, evidence.pictures) for n in (plain, better))
+    # What is left is the rounding of activations.
+    assert after < 0.8 * before
+    assert better.ranges == plain.ranges
+
+
+@pytest.mark.slow
+def test_weights_lie_on_the_grid_that_a_converter_finds(network, evidence):
+    better = rounded(observe(network, evidence), evidence)
+    for name in ("first", "block0_conv3", "last_relu"):
+        kernel = better.model.get_layer(name).get_weights()[0]
+        codes = kernel / (np.abs(kernel).max(axis=(0, 1, 2)) / 127)
+        np.testing.assert_allclose(codes, np.rint(codes), atol=1e-3)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_weights(network, evidence):
+    first, second = (rounded(observe(network, evidence), evidence) for _ in range(2))
+    for a, b in zip(first.model.get_weights(), second.model.get_weights()):
+        np.testing.assert_array_equal(a, b)

@@ -1,0 +1,30 @@
+import pytest
+
+from export.settings import DEFAULTS, ExportSettings
+from sr_models.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "magic"}, {"method": "cfqp+magic"}, {"tail": "tanh"}, {"io": "int4"},
+        {"precision": "int3"}, {"calibrator": "guess"}, {"height": 0}, {"width": -1},
+        {"pictures": 0}, {"taming": "wild"}, {"seed": -1},
+    ],
+)  # fmt: skip
+def test_unusable_settings_are_refused(options):
+    with pytest.raises(OptionError, match="expected"):
+        ExportSettings(**options)
+
+
+def test_the_converters_own_calibrator_leaves_no_room_for_methods():
+    with pytest.raises(OptionError, match="give --method natural or --calibrator graph"):
+        ExportSettings(method="natural+adaround", calibrator="converter")
+
+
+def test_a_float_file_has_a_float_interface():
+    assert ExportSettings(precision="float32").io == "float32"
+
+
+def test_defaults_are_the_settings_of_nothing_asked():
+    assert ExportSettings() == DEFAULTS
