@@ -287,5 +287,5 @@ def _too_far(path: Path, last: Link, *, bound: int, limit: int) -> str:
         f"{name_of(path.producer)} stores {before.span[0]:.4g} to {before.span[1]:.4g} in steps of "
         f"{before.scale:.4g}; behind the clip, which ends at {ends[0]:.4g} and {ends[1]:.4g}, the "
         f"grid holds {after.span[0]:.4g} to {after.span[1]:.4g} in steps of {after.scale:.4g}, so "
-        f"codes could change by {bound} where {limit} is allowed"
+        f"codes could change by {bound} where {limit} is allowed (--max-difference)"
     )

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from export.audit import audit_model
-from export.grids import LIMITS
+from export.grids import LIMITS, Grid
 from export.interpreters import open_model
 from export.strip import operate, strip_model
 from export.strip_plan import LIMITS_BY_DTYPE, plan_strip
@@ -38,6 +40,24 @@ def test_every_pattern_on_real_kernels(steps, dtype, sandbox):
     picture = np.random.default_rng(0).integers(low, high + 1, (1, 4, 6, 3)).astype(dtype)
     codes = open_model(content, delegate="builtin").run(picture)
     assert (codes == codes.min()).sum() > 3 and (codes == codes.max()).sum() > 3
+
+
+@settings(max_examples=15)
+@given(
+    st.sampled_from([("MINIMUM", "RELU"), ("MAXIMUM", "MINIMUM", "QUANTIZE"), ("RELU", "RESHAPE")]),
+    st.floats(0.3, 3.0), st.integers(-128, 40), st.floats(0.5, 1.5), st.floats(0.6, 1.2),
+)  # fmt: skip
+def test_the_bound_holds_on_real_kernels_whatever_the_grids(
+    sandbox, steps, before, zero_point, after, top
+):
+    # Far worse grids than any calibration makes; the limit lets them all pass.
+    scales = [float(np.float32(scale / 255)) for scale in (before, after)]
+    grids = {"before": Grid("int8", scales[0], zero_point), "after": Grid("int8", scales[1], -128)}
+    result = strip_model(
+        clipped_file(*steps, top=top, **grids), limit=255, sandbox=sandbox, probes=6
+    )
+    assert audit_model(result.content).clip_ops == ()
+    assert result.agreement.max_abs_code_difference <= result.bound
 
 
 def test_a_clip_that_cannot_change_a_code_goes_bit_exactly(sandbox):
