@@ -46,11 +46,13 @@ def _convert(model, configure: Callable) -> bytes:
     class Module(tf.Module):
         def __init__(self):
             super().__init__()
-            self.network = model
+            # Of the network the function needs its variables; tracking the network itself would
+            # trace every layer of it once more.
+            self.weights = model.variables
 
         @tf.function(input_signature=[signature])
         def upscale(self, input):
-            return {"output": self.network(input, training=False)}
+            return {"output": model(input, training=False)}
 
     module = Module()
     with (
