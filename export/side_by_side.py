@@ -53,6 +53,7 @@ def compare_files(
     before: bytes, after: bytes, *, steps: Sequence[float], delegate: str = "builtin",
     probes: int | None = None, seed: int = 0, levels: Sequence[Sequence[int]] | None = None,
     reread: Sequence[Sequence[float]] | None = None,
+    saturate: Sequence[Sequence[float] | None] | None = None,
 ) -> Agreement:  # fmt: skip
     """Run two files on the same probes.
 
@@ -67,6 +68,8 @@ def compare_files(
             are made of these alone. For files with one input.
         reread: For each output, scale and zero point of the first file and of the second: the first
             one's codes are read as real values, and written as codes of the second.
+        saturate: For each output, between what the second file's values are bounded before they are
+            compared, if at all.
 
     Raises:
         ModelFileError: One of them cannot be run, or they differ in inputs or outputs.
@@ -96,6 +99,8 @@ def compare_files(
                 )
             if reread is not None:
                 one = _reread(one, *reread[place])
+            if saturate is not None and saturate[place] is not None:
+                other = np.clip(other, *saturate[place])
             apart = np.abs(one.astype(np.float64) - other.astype(np.float64)) / step
             if step != 1.0:
                 apart = np.rint(apart)

@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from export.audit import describe_operator
 from export.clip_sites import Obstacle, is_clip, name_of
 from export.flatbuffer import TensorInfo
+from export.float_clips import float_clips, with_float_clips
 from export.model_files import ModelFile, read_model
 from export.repacking import repack, require_repackable
 from export.sandbox import Crash, Sandbox
@@ -74,6 +75,7 @@ def strip_model(
     limit: int | None = None,
     sandbox: Sandbox | None = None,
     probes: int | None = None,
+    floats: bool = False,
 ) -> StripResult:
     """Take every clip of the picture out of an integer file.
 
@@ -82,6 +84,7 @@ def strip_model(
         limit: Codes that an output may change by; see `LIMITS_BY_DTYPE`.
         sandbox: A child process to run both files in; one is started by default.
         probes: Run so many of the probes only.
+        floats: Take clips of real numbers out as well; outputs then leave black and white.
 
     Raises:
         NoClipError: The file has no clip of integers.
@@ -92,20 +95,31 @@ def strip_model(
     model = unpack(file)
     require_repackable(model)
     plan = plan_strip(model, limit=limit)
+    saturate = None
+    if floats:
+        plan, saturate = _with_floats(model, plan)
     _require_plan(model, plan)
     content = operate(model, plan)
     _require_same_interface(model, unpack(ModelFile(file.name, content, "")))
     if sandbox is None:
         with Sandbox("export.sandboxed_jobs") as own:
-            return _checked(model, plan, content=content, sandbox=own, probes=probes)
-    return _checked(model, plan, content=content, sandbox=sandbox, probes=probes)
-
-
-def _checked(
-    model: UnpackedModel, plan: StripPlan, *, content: bytes, sandbox: Sandbox, probes: int | None
-) -> StripResult:
-    agreement = _side_by_side(model, content, bound=plan.bound, sandbox=sandbox, probes=probes)
+            agreement = _side_by_side(
+                model, content, bound=plan.bound, sandbox=own, probes=probes, saturate=saturate
+            )
+    else:
+        agreement = _side_by_side(
+            model, content, bound=plan.bound, sandbox=sandbox, probes=probes, saturate=saturate
+        )
     return _result(model, plan, content=content, agreement=agreement)
+
+
+def _with_floats(model: UnpackedModel, plan: StripPlan) -> tuple[StripPlan, list]:
+    try:
+        clips = float_clips(model)
+    except Obstacle as obstacle:
+        raise _cannot(model, str(obstacle)) from None
+    ends = {clip.output: (clip.low, clip.high) for clip in clips}
+    return with_float_clips(plan, clips), [ends.get(tensor) for tensor in model.graph.outputs]
 
 
 def operate(model: UnpackedModel, plan: StripPlan) -> bytes:
@@ -139,7 +153,7 @@ def _require_plan(model: UnpackedModel, plan: StripPlan) -> None:
         raise NoClipError(
             f"expected a clip of integers, found {name_of(real[-1])} of real numbers in "
             f"{model.file.name}, which XNNPACK fuses into the operator before it; leave the file "
-            "as it is"
+            "as it is, or give --float"
         )
     why = f" that could go ({plan.left[0]})" if plan.left else ""
     raise NoClipError(
@@ -166,10 +180,17 @@ def _names(model: UnpackedModel, entries: list[schema.TensorMapT] | None) -> lis
 
 
 def _side_by_side(
-    model: UnpackedModel, content: bytes, *, bound: int, sandbox: Sandbox, probes: int | None
+    model: UnpackedModel,
+    content: bytes,
+    *,
+    bound: int,
+    sandbox: Sandbox,
+    probes: int | None,
+    saturate: list | None,
 ) -> Agreement:
+    options = {"steps": _steps(model), "probes": probes, "saturate": saturate}
     try:
-        data = sandbox.call("compare", model.file.data, content, steps=_steps(model), probes=probes)
+        data = sandbox.call("compare", model.file.data, content, **options)
     except Crash as crash:
         raise _cannot(model, f"it could not be run beside the new file: {crash}") from None
     except ModelFileError as error:

@@ -29,6 +29,9 @@ def strip(
     repair_io: Annotated[
         bool, typer.Option("--repair-io", help="Give input and output the scale of pixels, too.")
     ] = False,
+    floats: Annotated[
+        bool, typer.Option("--float", help="Take clips of real numbers out, too.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
@@ -55,7 +58,9 @@ def strip(
     require_writable(out)
     with Sandbox("export.sandboxed_jobs") as sandbox:
         sandbox.start()  # It imports while we do.
-        result, mended = _work(file, limit=max_difference, repair=repair_io, sandbox=sandbox)
+        result, mended = _work(
+            file, limit=max_difference, repair=repair_io, floats=floats, sandbox=sandbox
+        )
     last = mended or result
     with writing_file(out) as path:
         path.write_bytes(last.content)
@@ -68,7 +73,7 @@ def strip(
         print_table(str(out), ["property", "value"], _rows(data))
 
 
-def _work(file: Path, *, limit: int | None, repair: bool, sandbox) -> tuple[Any, Any]:
+def _work(file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox) -> tuple[Any, Any]:
     from export.mending import mend_io
     from export.model_files import read_model
     from export.strip import NoClipError, strip_model
@@ -76,7 +81,7 @@ def _work(file: Path, *, limit: int | None, repair: bool, sandbox) -> tuple[Any,
 
     read = read_model(file)
     try:
-        result = strip_model(read, limit=limit, sandbox=sandbox)
+        result = strip_model(read, limit=limit, sandbox=sandbox, floats=floats)
         read = read_model(result.content, name=str(file))
     except NoClipError:
         if not repair:
@@ -114,6 +119,7 @@ def _stripped_rows(data: dict[str, Any]) -> list[list[str]]:
     )
     proofs = {
         "no_op": "no_op: the clip could not change a code, so the file is bit-exact",
+        "unbounded": "unbounded: the same values once whoever reads them saturates them",
         "retargeted": f"retargeted: producers store on the clip's grid; {data['bound']} code(s) at "
         "most",
     }

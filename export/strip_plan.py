@@ -29,7 +29,7 @@ from export.flatbuffer import OperatorInfo
 from export.grids import Grid, Step, activation_range, greatest_difference
 from export.unpacked import UnpackedModel
 
-NO_OP, RETARGETED = "no_op", "retargeted"
+NO_OP, RETARGETED, UNBOUNDED = "no_op", "retargeted", "unbounded"
 
 LIMITS_BY_DTYPE = {"int8": 1, "uint8": 1, "int16": 4}
 """Codes that an output may change by. Kernels for 16 bits are themselves off by a code or two."""
@@ -43,7 +43,8 @@ class Site:
         clips: Operators that bound, in order of execution.
         dropped: Operators that go: the clips, and each `QUANTIZE` that would do nothing then.
         proof: `no_op` where the clips cannot change a code, so that the file stays bit-exact;
-            `retargeted` where the producers store on the clip's own grid instead.
+            `retargeted` where the producers store on the clip's own grid instead; `unbounded`
+            where a clip of real numbers went on request, and whoever reads has to saturate.
         bound: Codes that any output can change by, in the arithmetic of the quantization
             specification, whatever the weights and the picture.
         grid: The grid that producers store on now; `None` for `no_op`.
@@ -94,8 +95,9 @@ class StripPlan:
 
     @property
     def proof(self) -> str:
-        """`no_op` where that holds for every clip."""
-        return RETARGETED if any(site.proof == RETARGETED for site in self.sites) else NO_OP
+        """The weakest proof of all its sites."""
+        held = {site.proof for site in self.sites}
+        return next((proof for proof in (UNBOUNDED, RETARGETED) if proof in held), NO_OP)
 
 
 def plan_strip(model: UnpackedModel, *, limit: int | None = None) -> StripPlan:
