@@ -7,6 +7,9 @@ import tf_keras
 
 _PACKAGE = "sr_models"
 
+MOST_JOINED = 5
+"""Tensors that XNNPACK concatenates at once; more of them go in nested concatenations."""
+
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
 class DepthToSpace(tf_keras.layers.Layer):
@@ -83,7 +86,7 @@ class RepeatChannels(tf_keras.layers.Layer):
     """The channels `times` times over: (N, H, W, C) -> (N, H, W, C times).
 
     Before depth-to-space, `times` of s^2 makes nearest-neighbour upscaling. Written as nested
-    concatenations of at most five tensors, which is what XNNPACK takes.
+    concatenations of at most `MOST_JOINED` tensors.
     """
 
     def __init__(self, times: int, **keywords):
@@ -92,7 +95,7 @@ class RepeatChannels(tf_keras.layers.Layer):
 
     def call(self, inputs):
         repeated, left = inputs, self.times
-        for factor in (5, 4, 3, 2):
+        for factor in range(MOST_JOINED, 1, -1):
             while left % factor == 0:
                 repeated, left = tf.concat([repeated] * factor, axis=-1), left // factor
         return tf.concat([repeated] * left, axis=-1) if left > 1 else repeated

@@ -18,6 +18,7 @@ from sr_models.families.edsr import (
     stages,
     start_near_nearest_neighbour,
 )
+from sr_models.layers import MOST_JOINED
 from sr_models.registry import register_family
 
 
@@ -58,6 +59,14 @@ def _dense_block(x, config: RdnConfig, *, name: str):
     return tf_keras.layers.Add(name=f"{name}_add")([fused, x])
 
 
+def _join(tensors: list, *, name: str):
+    """One concatenation, in groups where XNNPACK does not take that many tensors at once."""
+    if len(tensors) <= MOST_JOINED:
+        return tf_keras.layers.Concatenate(name=name)(tensors) if len(tensors) > 1 else tensors[0]
+    groups = [tensors[k : k + MOST_JOINED] for k in range(0, len(tensors), MOST_JOINED)]
+    return _join([_join(part, name=f"{name}_{k}") for k, part in enumerate(groups)], name=name)
+
+
 @register_family("rdn", source="arXiv 1802.08797")
 def build_rdn(config: RdnConfig, *, form: str = "deploy"):
     """The trunk of an RDN: (N, H, W, 3) in 0..1 -> (N, H, W, 3 s^2), linear output.
@@ -73,8 +82,7 @@ def build_rdn(config: RdnConfig, *, form: str = "deploy"):
     for b in range(config.blocks):
         x = _dense_block(x, config, name=f"block{b}")
         blocks.append(x)
-    x = tf_keras.layers.Concatenate(name="concat")(blocks) if config.blocks > 1 else x
-    x = _fusion(config.width, name="fusion")(x)
+    x = _fusion(config.width, name="fusion")(_join(blocks, name="concat"))
     x = convolution(config.width, name="body_last", spread=0.001)(x)
     x = tf_keras.layers.Add(name="long_skip")([x, features])
     y = staged_upsampler(x, width=config.growth, scale=config.scale)

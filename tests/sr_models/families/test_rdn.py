@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from export.conversion import convert_with_ranges
+from export.interpreters import open_model
+from export.observation import observe_ranges, pin_pixels
+from representative_data.dataset import RepresentativeDataset
 from sr_models.errors import OptionError
+from sr_models.families import rdn
 from sr_models.families.rdn import RdnConfig, build_rdn
 from sr_models.network import named_weights
 from sr_models.presets import get_preset
@@ -74,3 +79,24 @@ def test_the_int8_file(tail):
     operators["QUANTIZE"] = 3
     trunk = random_weights(build_rdn(SMALL))
     check_int8_file(trunk, scale=2, tail=tail, operators=operators)
+
+
+def int8_file(trunk, picture):
+    model = attach_tail(trunk, "none", scale=2)
+    natural = RepresentativeDataset([picture], [], "natural", "test", "", 2)
+    ranges = pin_pixels(observe_ranges(model, natural), model)
+    return convert_with_ranges(model, ranges, sample=picture, height=16, width=24)
+
+
+@pytest.mark.slow
+def test_many_blocks_are_joined_in_groups_that_xnnpack_takes(monkeypatch):
+    picture = np.random.default_rng(3).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    results, partitions = [], []
+    for most in (5, 7):
+        monkeypatch.setattr(rdn, "MOST_JOINED", most)
+        trunk = random_weights(build_rdn(RdnConfig(2, width=4, growth=3, blocks=7, layers=1)))
+        content = int8_file(trunk, picture)
+        partitions.append(open_model(content, delegate="xnnpack").delegation.partitions)
+        results.append(open_model(content, delegate="builtin").run(picture[None]))
+    assert partitions == [1, 2]
+    np.testing.assert_array_equal(*results)
