@@ -8,6 +8,9 @@ in 32 bits, in steps of input scale times kernel scale. Gradients pass straight 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
@@ -128,13 +131,17 @@ def stored_ranges(model, ranges: TensorRanges) -> dict[str, TensorRange]:
     return found
 
 
-def simulate(model, ranges: TensorRanges):
+def simulate(
+    model, ranges: TensorRanges, *,
+    quantizer: Callable[[str, TensorRange], Any] = lambda name, value: None,
+):  # fmt: skip
     """The network as its int8 file computes it, in float32 and differentiable.
 
     Args:
         model: Float functional Keras model in its deployed form. Its layers are shared: training
             the simulation trains them.
         ranges: A range for each of `sr_models.graph.quantized_points(model)`.
+        quantizer: Makes another layer in place of a tensor's `FakeQuantization`; `None` for that.
 
     Returns:
         Keras model with the shapes of `model`; its outputs lie on the output's grid.
@@ -171,8 +178,11 @@ def simulate(model, ranges: TensorRanges):
         if name not in grids or moved or _joins_the_same(point, graph, grids):
             return tensor
         value = grids[name]
-        layer_name = f"{name.replace(':', '_')}_range"
-        return FakeQuantization(value.minimum, value.maximum, value.narrow, name=layer_name)(tensor)
+        layer = quantizer(name, value)
+        if layer is None:
+            layer_name = f"{name.replace(':', '_')}_range"
+            layer = FakeQuantization(value.minimum, value.maximum, value.narrow, name=layer_name)
+        return layer(tensor)
 
     return rebuild(model, quantize, replace_layer=replace_layer)
 

@@ -13,7 +13,10 @@ from sr_models.registry import unknown_name_message
 STAGES = ("network", "ranges", "weights", "tuning")
 """In the order in which methods can follow one another in a recipe."""
 
-_MODULES = ("equalization", "rounding")
+_MODULES = (
+    "bias_correction", "entropy", "equalization", "fine_tuning", "layer_choice", "mse_range",
+    "percentile", "rounding",
+)  # fmt: skip
 """Modules of this package that register methods."""
 
 Apply = Callable[[QuantizedNetwork, Evidence], QuantizedNetwork]

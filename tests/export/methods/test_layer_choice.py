@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from export.methods.layer_choice import choose_ranges, chosen, output_error
+from export.methods.quantized_network import observe
+from export.ranges import PIXELS, TensorRange
+
+
+def errors(model, pictures, *ranges):
+    expected = np.clip(model(pictures).numpy(), 0.0, 1.0)
+    return [output_error(model, r, pictures=pictures, expected=expected) for r in ranges]
+
+
+def test_a_good_candidate_is_taken_and_a_bad_one_is_not(network, evidence):
+    plain = observe(network, evidence).ranges
+    right = plain["concat"]
+    wide = TensorRange(right.minimum * 20, right.maximum * 20)
+    narrow = TensorRange(right.minimum * 0.05, right.maximum * 0.05)
+    found = choose_ranges(
+        network, plain.replacing({"concat": wide}),
+        candidates={"concat": [narrow, right], "merge": [TensorRange(0.0, 1e-3)]},
+        pictures=evidence.stack(2),
+    )  # fmt: skip
+    assert found["concat"] == right
+    assert found["merge"] == plain["merge"]
+
+
+@pytest.mark.slow
+def test_the_output_gets_no_worse_and_pixels_stay_pixels(network, evidence):
+    plain = observe(network, evidence)
+    found = chosen(plain, evidence)
+    before, after = errors(network, evidence.stack(8), plain.ranges, found.ranges)
+    assert after <= before
+    assert found.ranges["input"] == found.ranges["depth_to_space"] == PIXELS
