@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,11 @@ class FileGraph:
 
     def producer(self, tensor: int) -> OperatorInfo | None:
         """The operator that makes a tensor; `None` for inputs and constants."""
-        return next((op for op in self.operators if tensor in op.outputs), None)
+        return self._producers.get(tensor)
+
+    @cached_property
+    def _producers(self) -> dict[int, OperatorInfo]:
+        return {tensor: op for op in self.operators for tensor in op.outputs}
 
 
 def read_graph(source: str | Path | bytes | ModelFile) -> FileGraph:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from export.clip_sites import (
     FUSES_ACTIVATION,
     MAX_PATHS,
-    MOVES,
     Inside,
     Link,
     Obstacle,
@@ -26,10 +24,14 @@ from export.clip_sites import (
     store_of,
 )
 from export.flatbuffer import OperatorInfo
-from export.grids import Grid, Step, activation_range, greatest_difference
+from export.grids import Grid, Step, greatest_difference
+from export.reachable import reachable_codes
 from export.unpacked import UnpackedModel
 
 NO_OP, RETARGETED, UNBOUNDED = "no_op", "retargeted", "unbounded"
+
+_MAX_CLIPS, _MAX_COMBINATIONS = 64, 1024
+"""No network has more; a file made to keep us busy may."""
 
 LIMITS_BY_DTYPE = {"int8": 1, "uint8": 1, "int16": 4}
 """Codes that an output may change by. Kernels for 16 bits are themselves off by a code or two."""
@@ -107,6 +109,8 @@ def plan_strip(model: UnpackedModel, *, limit: int | None = None) -> StripPlan:
         model: The file.
         limit: Codes that an output may change by; by default as `LIMITS_BY_DTYPE` says.
     """
+    if sum(is_clip(model, op) for op in model.graph.operators) > _MAX_CLIPS:
+        return StripPlan((), (f"more than {_MAX_CLIPS} operators bound values",), ())
     reach = reachable_codes(model)
     harmless = {link.op.index: link for link in _clip_links(model) if _is_no_op(model, link, reach)}
     sites, obstacles, left = [], [], []
@@ -135,42 +139,6 @@ def plan_strip(model: UnpackedModel, *, limit: int | None = None) -> StripPlan:
         Site((link.op,), (link,), NO_OP, 0) for i, link in harmless.items() if i not in taken
     ]  # fmt: skip
     return StripPlan(tuple(sites), tuple(obstacles), tuple(left))
-
-
-def reachable_codes(model: UnpackedModel) -> dict[int, tuple[int, int]]:
-    """Tensor -> lowest and highest code that it can hold, whatever the input.
-
-    Fused activations, clips and the moves behind them narrow it; everything else may be anything.
-    """
-    reach: dict[int, tuple[int, int]] = {}
-    for op in model.graph.operators:
-        for tensor in op.outputs:
-            if (grid := model.grid(tensor)) is not None:
-                reach[tensor] = _reach_behind(model, op, grid=grid, reach=reach)
-    return reach
-
-
-def _reach_behind(
-    model: UnpackedModel, op: OperatorInfo, *, grid: Grid, reach: dict
-) -> tuple[int, int]:  # fmt: skip
-    if op.name in MOVES or is_clip(model, op):
-        try:
-            ends = []
-            for source in data_inputs(model, op):
-                low, high = reach.get(source, model.grid(source).limits)
-                for step in link_of(model, op, source).steps:
-                    ends += [_applied(step, low), _applied(step, high)]
-            return min(ends), max(ends)
-        except (Obstacle, AttributeError):
-            return grid.limits
-    try:
-        return activation_range(op.activation, grid)
-    except KeyError:
-        return grid.limits
-
-
-def _applied(step: Step, code: int) -> int:
-    return int(step.apply(np.array([code]))[0])
 
 
 def _clip_links(model: UnpackedModel) -> Iterable[Link]:
@@ -237,6 +205,9 @@ def _site(
     model: UnpackedModel, paths: list[Path], *, ways: list[tuple[Link, ...]], length: int,
     activation: str | None,
 ) -> Site | None:  # fmt: skip
+    links = [link for branch in (*(path.links for path in paths), *ways) for link in branch]
+    if len(paths) * len(ways) * math.prod(len(link.steps) for link in links) > _MAX_COMBINATIONS:
+        raise Obstacle("too many bounds that differ by channel stand before it")
     way = ways[0][:length]
     end = way[-1].target if way else paths[0].links[-1].target
     grid = model.grid(end)
@@ -269,7 +240,9 @@ def _site(
         for rest in ways:
             behind = rest[length:]
             for old in itertools.product(*(link.steps for link in (*links, *behind))):
-                new = [*kept, *(step for link in behind for step in link.steps[:1])]
+                # Clips further on were idle on the old codes and go as well: no help from them.
+                passed = [link.steps[0] for link in behind if not is_clip(model, link.op)]
+                new = [*kept, *passed]
                 bound = max(bound, greatest_difference((path.store, old), (store, new)))
     changed = tuple(t for t, g in tensors.items() if g != model.grid(t))
     clips = tuple(link.op for _, link in sorted(dropped.items()) if is_clip(model, link.op))

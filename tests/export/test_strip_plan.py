@@ -1,8 +1,10 @@
 import re
 
+import numpy as np
 import pytest
 
-from export.strip_plan import NO_OP, RETARGETED, plan_strip, reachable_codes
+from export.grids import Grid
+from export.strip_plan import NO_OP, RETARGETED, plan_strip
 from export.unpacked import unpack
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
@@ -166,14 +168,34 @@ def test_diamonds_do_not_multiply_the_work_without_end():
         return [tensor]
 
     result = file_with(build)
-    assert "more than 256 paths" in result.obstacles[0]
+    assert "more than 32 paths" in result.obstacles[0]
 
 
-def test_codes_that_can_occur():
-    model = unpack(clipped_file("MINIMUM", "DEPTH_TO_SPACE", "RELU", activation="RELU"))
-    reach = reachable_codes(model)
-    produced, minimum, moved, clipped = (op.outputs[0] for op in model.graph.operators)
-    assert reach[produced] == (-88, 127)
-    assert reach[minimum] == reach[moved] == (-88, 126)
-    # (126 + 88) * 1.19 = 254.7 codes of pixels.
-    assert reach[clipped] == (-128, 127)
+def test_a_file_made_to_keep_us_busy_is_given_up():
+    def bounds_by_channel(file, tensor, _):
+        for _ in range(20):
+            tensor = file.bound("MINIMUM", tensor, np.linspace(0.5, 0.9, 12))
+        return [file.rectifier("RELU", tensor, pixel_grid())]
+
+    assert "too many bounds that differ by channel" in file_with(bounds_by_channel).obstacles[0]
+
+    def endless(file, tensor, _):
+        for _ in range(100):
+            tensor = file.rectifier("RELU", tensor, pixel_grid())
+        return [tensor]
+
+    assert "more than 64 operators bound values" in file_with(endless).obstacles[0]
+
+
+def test_an_idle_clip_further_on_is_not_counted_on():
+    # The old tensor ends at 254 of 255 codes, so a MINIMUM behind the RELU is idle and goes too;
+    # the new one reaches 255. The bound must know.
+    def build(file, tensor, picture):
+        short = Grid("int8", float(np.float32(1 / 255)), -127)
+        last = file.convolution(picture, short, channels=3, name="short")
+        clipped = file.rectifier("RELU", last, pixel_grid())
+        return [file.bound("MINIMUM", clipped, 254 / 255)]
+
+    result = file_with(build)
+    assert sorted(name for site in result.sites for name in dropped(site)) == ["MINIMUM", "RELU"]
+    assert result.bound == 1
