@@ -6,12 +6,12 @@ Its verbs stand in `cli_files`, `cli_networks` and `cli_pages`, by what they are
 from __future__ import annotations
 
 from runtime_bench.cli_files import compare, latency, quality
-from runtime_bench.cli_networks import calibration, forms, models, training
+from runtime_bench.cli_networks import calibration, drop, forms, models, training
 from runtime_bench.cli_pages import demo, report
 from sr_models.command import new_app, run
 
 app = new_app("Measure .tflite files: how long they take, and how good their pictures are.")
-for verb in (latency, quality, compare, report, calibration, forms, training, models, demo):
+for verb in (latency, quality, compare, report, drop, calibration, forms, training, models, demo):
     app.command()(verb)
 
 
