@@ -10,7 +10,7 @@ floor are searched until the float network answers with exactly white (or black)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,41 @@ class Spot:
         return np.repeat(codes[..., None], 3, axis=-1)
 
 
+FLOORS = (0.0, 0.25, 0.5)
+SIGMAS = (2.0, 3.0, 4.5, 7.0, 10.0, 14.0, 20.0)
+LEVELS = (0.4, 0.7, 1.0)
+REFINEMENTS = ((4, (-0.21, -0.14, -0.07, 0.07, 0.14, 0.21)), (3, (-0.04, -0.02, 0.02, 0.04)))
+"""How many of the best spots are looked at again, and by how much their level is moved."""
+
+
+@dataclass(frozen=True)
+class _End:
+    """The end of the output's range that an anchor shall touch.
+
+    Attributes:
+        value: 1 for white, 0 for black.
+        tolerance: How far the output may end from it, or leave [0, 1].
+    """
+
+    value: int
+    tolerance: float
+
+    def draw(self, spot: Spot, side: int) -> np.ndarray:
+        picture = spot.draw(side)
+        return picture if self.value else 255 - picture
+
+    def name(self, spot: Spot) -> str:
+        floor = spot.floor if self.value else 1.0 - spot.floor
+        colour = "white" if self.value else "black"
+        return f"{colour} spot (level {spot.level:.2f}, sigma {spot.sigma:g}, floor {floor:g})"
+
+    def errors(self, ranges: OutputProbe) -> tuple[np.ndarray, np.ndarray]:
+        """Distance of each output's end from the value, and how far each leaves [0, 1]."""
+        low, high = ranges.minimum.min(axis=1), ranges.maximum.max(axis=1)
+        outside = np.maximum(0.0, np.maximum(-low, high - 1.0))
+        return np.abs((low, high)[self.value] - self.value), outside
+
+
 def find_anchors(
     probe: Callable[[Sequence[np.ndarray]], OutputProbe],
     *,
@@ -70,53 +105,72 @@ def find_anchors(
     """A white-spot and a black-spot picture whose outputs end nearest to 1 and to 0.
 
     Args:
-        probe: Maps pictures to the ranges of their outputs; see `OutputProber`.
+        probe: Maps pictures to the ranges of their outputs; see `OutputProber`. It is asked about
+            200 pictures at most.
         side: Height and width of the anchors in pixels.
-        tolerance: How far an output may leave [0, 1].
+        tolerance: How far the union of the outputs may end from [0, 1].
 
     Raises:
         CalibrationError: No candidate stays within the tolerance.
     """
-    spots = [
-        Spot(level, sigma, floor)
-        for floor in (0.0, 0.25, 0.5)
-        for sigma in (2.0, 3.0, 4.5, 7.0, 10.0, 14.0, 20.0)
-        for level in np.linspace(0.3, 1.0, 11).tolist()
-    ]
-    white = [spot.draw(side) for spot in spots]
-    named = [
-        (f"white spot (level {s.level:.2f}, sigma {s.sigma:g}, floor {s.floor:g})", picture)
-        for s, picture in zip(spots, white)
-    ]
-    white_anchor = _nearest(probe, named, end=1, aim=1.0, tolerance=tolerance)
-    named = [("black", np.zeros((side, side, 3), np.uint8))]
-    named += [
-        (f"black spot (level {s.level:.2f}, sigma {s.sigma:g}, floor {1 - s.floor:g})", 255 - p)
-        for s, p in zip(spots, white)
-        if s.floor > 0.0
-    ]
-    return [white_anchor, _nearest(probe, named, end=0, aim=0.0, tolerance=tolerance)]
+    white = _search(probe, _End(1, tolerance), side=side)
+    black = np.zeros((side, side, 3), np.uint8)
+    answer = probe([black])
+    error, outside = _End(0, tolerance).errors(answer)
+    # Most networks answer black with black.
+    if max(error[0], outside[0]) <= tolerance / 2:
+        return [white, _anchor("black", black, answer, 0)]
+    return [white, _search(probe, _End(0, tolerance), side=side)]
 
 
-def _nearest(probe, named, *, end: int, aim: float, tolerance: float) -> Anchor:
-    """The picture whose output stays inside of [0, 1] and ends nearest to `aim`."""
-    ranges = probe([picture for _, picture in named])
-    low, high = ranges.minimum.min(axis=1), ranges.maximum.max(axis=1)
-    outside = np.maximum(0.0, np.maximum(-low, high - 1.0))
-    # A tenth is left for float rounding, here and in the file.
-    limit = 0.9 * tolerance
-    if outside.min() > limit:
+def _anchor(name: str, picture: np.ndarray, ranges: OutputProbe, index: int) -> Anchor:
+    output = float(ranges.minimum[index].min()), float(ranges.maximum[index].max())
+    return Anchor(name, picture, output)
+
+
+def _search(probe, end: _End, *, side: int) -> Anchor:
+    """The spot whose output stays inside of [0, 1] and ends nearest to black or white.
+
+    A coarse grid first; then the levels around the spots that came nearest from either side.
+    """
+    # A black spot on a white floor would be the flat white that overshoots at its border.
+    floors = FLOORS if end.value else FLOORS[1:]
+    fresh = [Spot(level, sigma, f) for f in floors for sigma in SIGMAS for level in LEVELS]
+    tried: list[tuple[float, float, Spot, Anchor]] = []
+    for best, moves in (*REFINEMENTS, (0, ())):
+        pictures = [end.draw(spot, side) for spot in fresh]
+        ranges = probe(pictures)
+        for index, (spot, error, outside) in enumerate(zip(fresh, *end.errors(ranges))):
+            anchor = _anchor(end.name(spot), pictures[index], ranges, index)
+            tried.append((float(error), float(outside), spot, anchor))
+        # By the worse of both, since a spot beyond the end may be one step of level away from it.
+        tried.sort(key=lambda entry: max(entry[:2]))
+        known = {entry[2] for entry in tried}
+        fresh = [
+            spot
+            for _, _, near, _ in tried[:best]
+            for spot in (replace(near, level=round(near.level + move, 3)) for move in moves)
+            if 0.0 < spot.level <= 1.0 and spot not in known
+        ]
+        if not fresh:
+            break
+    # Half to either side, for both add up in the scale, or all where the other side has no need;
+    # a tenth is left for float rounding.
+    for limit in (0.45 * end.tolerance, 0.9 * end.tolerance):
+        inside = [entry for entry in tried if entry[1] <= limit]
+        if inside:
+            break
+    else:
         raise CalibrationError(
-            f"expected a spot of value {aim:g} that the network answers within [0, 1], found that "
-            f"each candidate leaves it by {outside.min():.4f} or more; give a larger --tile-side, "
-            "or --no-anchors in the default mode, where the input's range is known"
+            f"expected a spot of value {end.value} that the network answers within [0, 1], found "
+            f"that each candidate leaves it by {min(entry[1] for entry in tried):.4f} or more; "
+            "give a larger --tile-side, or --no-anchors in the default mode, where the input's "
+            "range is known"
         )
-    error = np.abs((low, high)[end] - aim)
-    best = int(np.argmin(np.where(outside <= limit, error, np.inf)))
-    if error[best] > tolerance:
+    error, _, _, anchor = min(inside, key=lambda entry: entry[0])
+    if error > end.tolerance:
         raise CalibrationError(
-            f"expected a spot that the network answers with {aim:g}, found {error[best]:.4f} off "
+            f"expected a spot that the network answers with {end.value}, found {error:.4f} off "
             "at best; give a larger --tile-side, or --no-anchors in the default mode"
         )
-    name, picture = named[best]
-    return Anchor(name, picture, (float(low[best]), float(high[best])))
+    return anchor

@@ -22,9 +22,11 @@ from typing import Any
 
 from representative_data.anchors import find_anchors
 from representative_data.dataset import Record, RepresentativeDataset
+from representative_data.pixel_range import require_unit_pixels
 from representative_data.probe import OutputProber
 from representative_data.taming import TOLERANCE, Taming, tame
 from representative_data.tiles import Tile, require_varied
+from representative_data.untamable import why_untamable
 from sr_models.errors import CalibrationError
 from sr_models.network import weights_sha256
 from sr_models.provenance import tool_versions
@@ -56,18 +58,26 @@ def build_natural_dataset(
         scale: Its scale factor.
         choices: How the tiles were made, for the record.
     """
-    require_varied(tiles)
-    ranges = OutputProber(model)([tile.pixels for tile in tiles])
+    pixels = [tile.pixels for tile in tiles]
+    require_varied(pixels)
+    probe = OutputProber(model)
+    require_unit_pixels(probe.answer, pixels)
+    ranges = probe(pixels)
     low, high = ranges.minimum.min(axis=1).tolist(), ranges.maximum.max(axis=1).tolist()
     records = [
         Record(t.source, t.source_sha256, t.top, t.left, "natural", 1.0, 0.0, 0.0, (a, b), (a, b))
         for t, a, b in zip(tiles, low, high)
     ]
     return RepresentativeDataset(
-        pictures=[tile.pixels for tile in tiles], records=records, method="natural",
+        pictures=pixels, records=records, method="natural",
         network=network, weights_sha256=weights_sha256(model), scale=scale,
-        settings=_recorded(choices),
+        settings=_recorded(choices), forward_passes=probe.forward_passes,
     )  # fmt: skip
+
+
+def _outside(output: tuple[float, float]) -> float:
+    """How far an output range leaves [0, 1]."""
+    return max(-output[0], output[1] - 1.0, 0.0)
 
 
 def _recorded(choices: Mapping[str, Any] | None, **settings: Any) -> dict[str, Any]:
@@ -97,16 +107,19 @@ def build_cfqp_dataset(
         on_pass: Called after each taming pass with the number of settled pictures and the total.
 
     Raises:
-        CalibrationError: No picture could be tamed, or no anchor exists.
+        CalibrationError: Nothing but flat pictures, a network on 0..255, outputs that are not
+            finite, no picture that could be tamed (the message says why), or no anchor.
     """
-    require_varied(tiles)
+    pixels = [tile.pixels for tile in tiles]
+    require_varied(pixels)
     probe = OutputProber(model)
-    tamed = tame([tile.pixels for tile in tiles], probe, settings.taming, on_pass=on_pass)
+    require_unit_pixels(probe.answer, pixels)
+    tamed = tame(pixels, probe, settings.taming, on_pass=on_pass)
     pictures, records, dropped = [], [], []
     for tile, result in zip(tiles, tamed):
         record = Record(
             tile.source, tile.source_sha256, tile.top, tile.left, result.status, result.gain,
-            result.offset, result.blur_sigma, result.before, result.after,
+            result.offset, result.blur_sigma, result.before, result.after, result.passes,
         )  # fmt: skip
         if result.status == "dropped":
             dropped.append(record)
@@ -114,12 +127,12 @@ def build_cfqp_dataset(
             pictures.append(result.pixels)
             records.append(record)
     if not pictures:
-        worst = max(dropped, key=lambda record: record.output_after[1])
+        nearest = min(dropped, key=lambda record: _outside(record.output_after))
+        low, high = nearest.output_after
         raise CalibrationError(
-            "expected pictures whose output can be led into [0, 1], found none: "
-            f"{worst.source} still gives {worst.output_after[0]:.3f}..{worst.output_after[1]:.3f} "
-            f"after {settings.taming.max_passes} passes; give more pictures, another --taming, "
-            "or a network trained on 0..1"
+            "expected pictures whose output can be led into [0, 1], found none: the nearest, "
+            f"{nearest.source}, still gives {low:.3f}..{high:.3f} after {nearest.passes} passes; "
+            + why_untamable(probe, nearest, settings.taming, side=tiles[0].pixels.shape[0])
         )
     if settings.anchors:
         # Of the tiles' size: a converter takes one size for all samples.
@@ -132,5 +145,5 @@ def build_cfqp_dataset(
     return RepresentativeDataset(
         pictures=pictures, records=records + dropped, method="cfqp", network=network,
         weights_sha256=weights_sha256(model), scale=scale,
-        settings=_recorded(choices, **asdict(settings)),
+        settings=_recorded(choices, **asdict(settings)), forward_passes=probe.forward_passes,
     )  # fmt: skip

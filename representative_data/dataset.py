@@ -32,6 +32,7 @@ class Record:
         blur_sigma: Standard deviation of the blur in pixels.
         output_before: (minimum, maximum) of the float output for the natural picture.
         output_after: The same for the picture in the set.
+        passes: How often the network was asked about it while it was tamed.
     """
 
     source: str
@@ -44,6 +45,7 @@ class Record:
     blur_sigma: float
     output_before: tuple[float, float]
     output_after: tuple[float, float]
+    passes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -65,6 +67,7 @@ class RepresentativeDataset:
         weights_sha256: Hash of that network's weights (`sr_models.network.weights_sha256`).
         scale: Scale factor of the network.
         settings: Every choice that was made, as plain data.
+        forward_passes: Number of pictures that went through the network to shape the set.
     """
 
     pictures: list[np.ndarray]
@@ -74,6 +77,7 @@ class RepresentativeDataset:
     weights_sha256: str
     scale: int
     settings: dict[str, Any] = field(default_factory=dict)
+    forward_passes: int = 0
 
     def __call__(self) -> Iterator[list[np.ndarray]]:
         for picture in self.pictures:
@@ -109,6 +113,7 @@ class RepresentativeDataset:
             "scale": self.scale,
             "settings": self.settings,
             "pictures": len(self.pictures),
+            "forward_passes": self.forward_passes,
             "input_range": list(self.input_range),
             "output_range": list(self.output_range),
             "records": [record.to_json() for record in self.records],
@@ -171,4 +176,5 @@ def load_dataset(path: str | Path) -> RepresentativeDataset:
         weights_sha256=history["weights_sha256"],
         scale=history["scale"],
         settings=history["settings"],
+        forward_passes=history.get("forward_passes", 0),
     )

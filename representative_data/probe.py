@@ -49,11 +49,21 @@ class LayerProbe:
 
 
 class OutputProber:
-    """Runs a network on many pictures and keeps only the ranges of its output."""
+    """Runs a network on many pictures and keeps only the ranges of its output.
+
+    Attributes:
+        forward_passes: Number of pictures that went through the network so far.
+    """
 
     def __init__(self, model):
+        self.forward_passes = 0
         self.model = with_split_groups(model)
         self._reduce = tf.function(self._output_range, reduce_retracing=True)
+
+    def answer(self, batch: np.ndarray) -> np.ndarray:
+        """The whole output: float32 (n, h, w, 3), 0..1 -> (n, h s, w s, 3)."""
+        self.forward_passes += len(batch)
+        return np.asarray(self.model(batch, training=False))
 
     def _output_range(self, pictures):
         y = self.model(tf.cast(pictures, tf.float32) / 255.0, training=False)
@@ -65,8 +75,19 @@ class OutputProber:
         *,
         on_batch: Callable[[int, int], None] = lambda done, total: None,
     ) -> OutputProbe:
-        """Probe uint8 pictures (h, w, 3); those of equal size run together."""
-        minimum, maximum = _in_batches(self._reduce, pictures, on_batch=on_batch)
+        """Probe uint8 pictures (h, w, 3); those of equal size run together.
+
+        Raises:
+            CalibrationError: The output for a picture is not finite.
+        """
+        self.forward_passes += len(pictures)
+        minimum, maximum = run_in_batches(self._reduce, pictures, on_batch=on_batch)
+        finite = (np.isfinite(minimum) & np.isfinite(maximum)).all(axis=1)
+        if not finite.all():
+            raise CalibrationError(
+                f"expected finite outputs, found NaN or infinity for {int((~finite).sum())} of "
+                f"{len(pictures)} pictures; check the network's weights"
+            )
         return OutputProbe(minimum, maximum)
 
 
@@ -103,7 +124,7 @@ def probe_layers(
             tf.stack([tf.reduce_max(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
         )
 
-    minimum, maximum = _in_batches(reduce, pictures, on_batch=on_batch)
+    minimum, maximum = run_in_batches(reduce, pictures, on_batch=on_batch)
     finite = np.isfinite(minimum).all(axis=0) & np.isfinite(maximum).all(axis=0)
     if not finite.all():
         name = list(graph)[int(np.argmin(finite))]
@@ -114,21 +135,33 @@ def probe_layers(
     return LayerProbe(tuple(graph), minimum, maximum)
 
 
-def _in_batches(reduce, pictures, *, on_batch) -> tuple[np.ndarray, np.ndarray]:
-    """Apply `reduce` to stacks of equally sized pictures; results in the pictures' order."""
+def run_in_batches(
+    reduce: Callable,
+    pictures: Sequence[np.ndarray],
+    *,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
+) -> list[np.ndarray]:
+    """Apply `reduce` to stacks of equally sized pictures.
+
+    Args:
+        reduce: uint8 (n, h, w, 3) -> a tuple of tensors of n rows each.
+        pictures: uint8 (h, w, 3), RGB.
+        on_batch: Called with the number of pictures done and the total.
+
+    Returns:
+        For each tensor of the tuple its rows for all pictures, in the pictures' order.
+    """
     by_size: dict[tuple, list[int]] = {}
     for index, picture in enumerate(pictures):
         by_size.setdefault(picture.shape, []).append(index)
-    minimum: list = [None] * len(pictures)
-    maximum: list = [None] * len(pictures)
-    done = 0
+    order: list[int] = []
+    results = []
     for shape, members in by_size.items():
         step = max(1, BATCH_PIXELS // (shape[0] * shape[1]))
         for first in range(0, len(members), step):
             part = members[first : first + step]
-            low, high = reduce(tf.constant(np.stack([pictures[i] for i in part])))
-            for index, a, b in zip(part, low.numpy(), high.numpy()):
-                minimum[index], maximum[index] = a, b
-            done += len(part)
-            on_batch(done, len(pictures))
-    return np.stack(minimum), np.stack(maximum)
+            results.append(reduce(tf.constant(np.stack([pictures[i] for i in part]))))
+            order += part
+            on_batch(len(order), len(pictures))
+    back = np.argsort(order)
+    return [np.concatenate([np.asarray(rows) for rows in column])[back] for column in zip(*results)]

@@ -18,6 +18,7 @@ TOLERANCE = 1 / 510
 """Half a code of an eight-bit picture: how far an output range may end from 1 (or 0)."""
 
 METHODS = ("contrast", "intensity", "blur", "select")
+TARGETS = ("picture", "set")
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,27 @@ class Taming:
         max_passes: Forward passes through the network after which a picture that still does not
             fit is dropped.
         aim: Where the greatest output of a changed picture is led to.
+        target: `"picture"` finds a change for each picture that does not fit and leaves the others
+            alone; `"set"` finds one change, which all pictures share, from the outputs of all.
     """
 
     method: str = "contrast"
-    max_passes: int = 12
+    max_passes: int = 10
     aim: float = 1.0 - TOLERANCE / 4
+    target: str = "picture"
 
     def __post_init__(self):
         if self.method not in METHODS:
             raise OptionError(f"expected a taming of {', '.join(METHODS)}, found {self.method!r}")
         if self.max_passes < 1:
             raise OptionError(f"expected at least 1 pass, found {self.max_passes}")
+        if self.target not in TARGETS:
+            raise OptionError(f"expected a target of {', '.join(TARGETS)}, found {self.target!r}")
+        if (self.method, self.target) == ("select", "set"):
+            raise OptionError(
+                "expected a change that pictures can share, found select, which judges each alone; "
+                "give --target picture or another --taming"
+            )
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,7 @@ class TamedPicture:
         blur_sigma: Standard deviation of the blur in pixels.
         before: (minimum, maximum) of the output for the natural picture.
         after: The same for `pixels`.
+        passes: How often the network was asked about it.
     """
 
     pixels: np.ndarray
@@ -66,6 +78,7 @@ class TamedPicture:
     blur_sigma: float
     before: tuple[float, float]
     after: tuple[float, float]
+    passes: int
 
 
 @dataclass
@@ -77,6 +90,7 @@ class _State:
     sigma: float = 0.0
     before: tuple[float, float] | None = None
     after: tuple[float, float] | None = None
+    passes: int = 0
 
 
 def fits(low: float, high: float, *, tolerance: float = TOLERANCE / 2) -> bool:
@@ -146,6 +160,7 @@ def tame(
             state = states[i]
             state.before = state.before or (low, high)
             state.after = (low, high)
+            state.passes += 1
             if not fits(low, high):
                 still.append(i)
         restless = still
@@ -153,8 +168,14 @@ def tame(
         # A change after the last pass would leave pictures whose output nobody has seen.
         if not restless or taming.method == "select" or number + 1 == taming.max_passes:
             break
-        for i in restless:
-            _change(states[i], *states[i].after, taming)
+        if taming.target == "set":
+            restless = list(range(len(states)))
+            lows, highs = zip(*(state.after for state in states))
+            ends = [(min(lows), max(highs))] * len(states)
+        else:
+            ends = [states[i].after for i in restless]
+        for i, (low, high) in zip(restless, ends):
+            _change(states[i], low, high, taming)
     dropped = set(restless)
     return [_result(state, dropped=i in dropped) for i, state in enumerate(states)]
 
@@ -169,4 +190,5 @@ def _result(state: _State, *, dropped: bool) -> TamedPicture:
         blur_sigma=state.sigma,
         before=state.before,
         after=state.after,
+        passes=state.passes,
     )

@@ -67,6 +67,18 @@ def cut_tiles(
     return tiles
 
 
+def require_usable(*, count: int, side: int, seed: int) -> None:
+    """Raise `OptionError` for a number, a size or a seed of tiles that cannot be used."""
+    if count < 1:
+        raise OptionError(f"expected at least 1 calibration picture, found {count}")
+    if count > MAX_COUNT:
+        raise OptionError(f"expected at most {MAX_COUNT} calibration pictures, found {count}")
+    if not 16 <= side <= MAX_SIDE:
+        raise OptionError(f"expected tiles of 16..{MAX_SIDE} pixels, found {side}")
+    if seed < 0:
+        raise OptionError(f"expected a seed of 0 or more, found {seed}")
+
+
 def load_tiles(
     source: str | Path | Sequence[Path],
     *,
@@ -93,14 +105,7 @@ def load_tiles(
         PictureError: No pictures, or a damaged one.
         OptionError: `count`, `side` or `seed` outside of what can be used.
     """
-    if count < 1:
-        raise OptionError(f"expected at least 1 calibration picture, found {count}")
-    if count > MAX_COUNT:
-        raise OptionError(f"expected at most {MAX_COUNT} calibration pictures, found {count}")
-    if not 16 <= side <= MAX_SIDE:
-        raise OptionError(f"expected tiles of 16..{MAX_SIDE} pixels, found {side}")
-    if seed < 0:
-        raise OptionError(f"expected a seed of 0 or more, found {seed}")
+    require_usable(count=count, side=side, seed=seed)
     paths = list_images(source) if isinstance(source, (str, Path)) else list(source)
     if len(paths) > count:
         chosen = np.random.default_rng([seed, 1]).permutation(len(paths))[:count]
@@ -114,12 +119,12 @@ def load_tiles(
     return cut_tiles(pictures, count=count, side=side, seed=seed)
 
 
-def require_varied(tiles: Sequence[Tile]) -> None:
-    """Raise `CalibrationError` where all tiles together hold a single value."""
-    lowest = min(int(tile.pixels.min()) for tile in tiles)
-    highest = max(int(tile.pixels.max()) for tile in tiles)
-    if lowest == highest:
-        raise CalibrationError(
-            f"expected pictures with content, found nothing but the value {lowest}; "
-            "give photographs"
-        )
+def require_varied(pictures: Sequence[np.ndarray]) -> None:
+    """Raise `CalibrationError` where no uint8 (h, w, 3) picture holds more than one colour."""
+    if any((picture != picture[0, 0]).any() for picture in pictures):
+        return
+    if len({value for picture in pictures for value in picture[0, 0].tolist()}) == 1:
+        found = f"nothing but the value {pictures[0][0, 0, 0]}"
+    else:
+        found = f"{len(pictures)} pictures of a single colour each"
+    raise CalibrationError(f"expected pictures with content, found {found}; give photographs")

@@ -53,3 +53,22 @@ def branched_trunk(*, scale: int = 2, seed: int = 0):
                 for array in layer.get_weights()
             ])  # fmt: skip
     return trunk
+
+
+def brightness_keeping_network(*, scale: int = 2, white: float = 1.0):
+    """Repeats pixels, but for those below a hundredth of white, which it lifts to that.
+
+    Made for one value of white: all pixels of 0..1 lie below a hundredth of 255.
+    """
+    layers = tf_keras.layers
+    picture = tf_keras.Input((None, None, 3), name="input")
+    lifted = layers.Conv2D(3 * scale**2, 1, activation="relu", name="lifted")
+    last = layers.Conv2D(3 * scale**2, 1, name="last")
+    trunk = tf_keras.Model(picture, last(lifted(picture)), name="brightness")
+    channels = 3 * scale**2
+    repeat = np.tile(np.eye(3, dtype=np.float32), (1, scale**2))[None, None]
+    lifted.set_weights([repeat, np.full(channels, -0.01 * white, np.float32)])
+    last.set_weights([
+        np.eye(channels, dtype=np.float32)[None, None], np.full(channels, 0.01 * white, np.float32)
+    ])  # fmt: skip
+    return attach_tail(trunk, "none", scale=scale)

@@ -42,3 +42,24 @@ def test_a_network_without_an_anchor_says_so():
 
     with pytest.raises(CalibrationError, match=r"leaves it by 0\.1000 or more"):
         find_anchors(brightening)
+
+
+@pytest.mark.parametrize("tail", ["relu", "none"])
+def test_few_pictures_are_asked_about(tail):
+    probe = OutputProber(sharpening_network(tail=tail, strength=0.04))
+    find_anchors(probe)
+    assert probe.forward_passes <= 200
+
+
+def test_the_level_is_refined_beyond_the_coarse_grid():
+    """A network whose answer to a spot is 1 at one level only, which lies between grid points."""
+
+    def picky(pictures):
+        # The bell beside the spot tells the level: 1 where it is 0.83 of white.
+        beside = np.array([np.sort(p[..., 0].ravel())[-2] / 255 for p in pictures])
+        ends = np.repeat((1.0 + (beside - 0.83) * 0.5)[:, None], 3, axis=1)
+        return OutputProbe(0.0 * ends, ends)
+
+    white = find_anchors(picky)[0]
+    assert white.output[1] == pytest.approx(1.0, abs=0.005)
+    assert abs(float(white.output[1]) - 1.0) < TOLERANCE

@@ -48,3 +48,15 @@ def test_a_tensor_that_is_not_finite_is_named(pictures):
     trunk.get_layer("c").set_weights([kernel * np.nan, bias])
     with pytest.raises(CalibrationError, match="tensor c;"):
         probe_layers(trunk, pictures)
+
+
+def test_pictures_are_counted_and_an_output_that_is_not_finite_is_told(pictures):
+    model = sharpening_network(tail="none")
+    probe = OutputProber(model)
+    probe(pictures)
+    probe(pictures[:2])
+    assert probe.forward_passes == 7
+    kernel, bias = model.get_layer("last").get_weights()
+    model.get_layer("last").set_weights([kernel, bias * np.nan])
+    with pytest.raises(CalibrationError, match="infinity for 5 of 5 pictures"):
+        probe(pictures)

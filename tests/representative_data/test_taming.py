@@ -127,7 +127,36 @@ def test_gain_and_offset_tell_how_to_make_the_pixels_again():
     np.testing.assert_array_equal(result.pixels, np.clip(again, 0, 255).astype(np.uint8))
 
 
-@pytest.mark.parametrize("keywords", [{"method": "magic"}, {"max_passes": 0}])
+@pytest.mark.parametrize("keywords", [{"method": "magic"}, {"max_passes": 0}, {"target": "all"}])
 def test_unusable_options_are_refused(keywords):
     with pytest.raises(OptionError, match="expected"):
         Taming(**keywords)
+
+
+def test_one_change_is_shared_by_the_whole_set():
+    """The darkest picture fits as it is, and is changed all the same, by the brightest's gain."""
+    probe, calls = linear_probe(1.25)
+    dark, bright = ramp(0, 100), ramp(0, 255)
+    results = tame([dark, bright], probe, Taming("contrast", target="set"))
+    assert [r.status for r in results] == ["tamed", "tamed"]
+    assert results[0].gain == results[1].gain == pytest.approx(0.8, abs=0.002)
+    assert results[0].pixels.max() == 80 and fits(*results[1].after)
+    assert calls == [2, 2]
+
+
+def test_a_set_that_fits_is_left_alone():
+    probe, calls = linear_probe(0.9)
+    results = tame([ramp(0, 100), ramp(0, 255)], probe, Taming(target="set"))
+    assert [r.status for r in results] == ["kept", "kept"] and calls == [2]
+
+
+def test_passes_are_counted_for_each_picture():
+    probe, calls = linear_probe(1.25)
+    results = tame([ramp(0, 100), ramp(0, 255)], probe)
+    assert [r.passes for r in results] == [1, 2]
+    assert sum(r.passes for r in results) == sum(calls)
+
+
+def test_selection_shares_no_change():
+    with pytest.raises(OptionError, match="--target picture"):
+        Taming("select", target="set")

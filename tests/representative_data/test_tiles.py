@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from representative_data.tiles import Tile, cut_tiles, load_tiles, require_varied
+from representative_data.tiles import cut_tiles, load_tiles, require_varied
 from sr_models.degradation import crop_to_multiple, degrade
 from sr_models.errors import CalibrationError, OptionError, PictureError
 
@@ -70,6 +70,21 @@ def test_a_one_pixel_picture_is_refused_by_name(tmp_path):
 
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_pictures_that_hold_one_value_only_are_refused(value):
-    tile = Tile("flat", "", 0, 0, np.full((8, 8, 3), value, np.uint8))
+    flat = np.full((8, 8, 3), value, np.uint8)
     with pytest.raises(CalibrationError, match=f"nothing but the value {value}"):
-        require_varied([tile, tile])
+        require_varied([flat, flat])
+
+
+def test_flat_pictures_of_several_colours_are_refused_too():
+    flats = [np.full((8, 8, 3), value, np.uint8) for value in (10, 200)]
+    coloured = np.broadcast_to(np.array([255, 0, 0], np.uint8), (8, 8, 3))
+    with pytest.raises(CalibrationError, match="found 2 pictures of a single colour each"):
+        require_varied(flats)
+    with pytest.raises(CalibrationError, match="found 1 pictures of a single colour each"):
+        require_varied([coloured])
+
+
+def test_one_picture_with_content_is_enough():
+    edge = np.zeros((8, 8, 3), np.uint8)
+    edge[4, 4, 1] = 1
+    require_varied([np.zeros((8, 8, 3), np.uint8), edge])

@@ -1,0 +1,201 @@
+"""Networks trained on pixels of 0..255: found by what they output, rewritten for 0..1.
+
+Nothing is wrapped around such a network: kernels and biases are scaled, so that the same function
+of 0..1 pixels comes out without a further operator, and an exported file has plain uint8 pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from sr_models.errors import CalibrationError
+from sr_models.graph import INPUT, Point, output_name, points, rebuild
+from sr_models.layers import ChannelSlice, DepthToSpace, RepeatChannels, SpaceToDepth
+
+MOST_PICTURES = 8
+_PLAUSIBLE = 0.04
+"""Root mean square of (output, reduced to the input's size) - input, in 0..1, of a network that is
+certainly fed what it was trained on. Trained networks here have 0.002 to 0.02."""
+
+_BOUNDED = (tf_keras.activations.tanh, tf_keras.activations.sigmoid)
+_HOMOGENEOUS = (
+    DepthToSpace, SpaceToDepth, RepeatChannels, ChannelSlice, tf_keras.layers.Add,
+    tf_keras.layers.Concatenate, tf_keras.layers.PReLU,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PixelRange:
+    """What white is for a network.
+
+    Attributes:
+        input: Value of a white input pixel, 1 or 255.
+        output: Value of a white output pixel, 1 or 255.
+    """
+
+    input: float = 1.0
+    output: float = 1.0
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether the network takes and returns 0..1, as everything here expects."""
+        return self == UNIT
+
+    def __str__(self) -> str:
+        return f"inputs of 0..{self.input:g} and outputs of 0..{self.output:g}"
+
+
+UNIT = PixelRange()
+_OTHERS = (PixelRange(255.0, 255.0), PixelRange(1.0, 255.0), PixelRange(255.0, 1.0))
+
+
+Answer = Callable[[np.ndarray], Any]
+"""A network: float32 (N, H, W, 3) -> (N, H s, W s, 3)."""
+
+
+def find_pixel_range(answer: Answer, pictures: Sequence[np.ndarray]) -> PixelRange:
+    """What a network takes for white, by its outputs alone.
+
+    A super-resolution network gives a picture back at its own brightness. Where that fails for
+    0..1, and another range fits at least twice as well, the network was trained on that.
+
+    Args:
+        answer: The network, of which nothing but its outputs is used.
+        pictures: uint8 (h, w, 3) natural pictures; the first of one size are looked at.
+
+    Returns:
+        0..1 where no range fits: an untrained network's outputs say nothing.
+    """
+    alike = [p for p in pictures if p.shape == pictures[0].shape][:MOST_PICTURES]
+    batch = np.stack(alike).astype(np.float32) / np.float32(255.0)
+    own = _distance(answer, batch, UNIT)
+    if own <= _PLAUSIBLE:
+        return UNIT
+    others = {white: _distance(answer, batch, white) for white in _OTHERS}
+    best = min(others, key=others.get)
+    # NaN, which a wild network may give, is greater than nothing: written so that it stays UNIT.
+    return best if others[best] <= 2 * _PLAUSIBLE and not others[best] > own / 2 else UNIT
+
+
+def _distance(answer: Answer, batch: np.ndarray, white: PixelRange) -> float:
+    output = np.asarray(answer(batch * np.float32(white.input)))
+    n, height, width, channels = batch.shape
+    factor = output.shape[1] // height
+    reduced = output.reshape(n, height, factor, width, factor, channels).mean(axis=(2, 4))
+    return float(np.sqrt(np.mean((reduced / white.output - batch) ** 2, dtype=np.float64)))
+
+
+def require_unit_pixels(answer: Answer, pictures: Sequence[np.ndarray]) -> None:
+    """Raise `CalibrationError` for a network that takes or returns 0..255."""
+    found = find_pixel_range(answer, pictures)
+    if not found.is_unit:
+        raise CalibrationError(
+            f"expected a network on pixels of 0..1, found {found} by what it outputs; rewrite it "
+            "with representative_data.pixel_range.with_unit_pixels (sr-calibrate does so itself)"
+        )
+
+
+def with_unit_pixels(model, white: PixelRange):
+    """The same function of 0..1 pixels: every weight scaled, no operator added.
+
+    Each tensor of the new network is the old one's divided by a factor: 255 at an input or an
+    output of 0..255, 1 around tanh and sigmoid, which bound values, and anything in between, since
+    a convolution can change the factor and all other layers keep it.
+
+    Args:
+        model: Functional Keras network, a trunk or with an output tail that bounds nothing.
+        white: See `find_pixel_range`.
+
+    Returns:
+        A new network with the names of the old one; the old one's weights stay.
+
+    Raises:
+        CalibrationError: A layer whose answer to scaled values is unknown, or one that joins
+            tensors of different ranges.
+    """
+    graph = points(model)
+    factors = _factors(graph, white, output=output_name(model))
+    made: dict[int, object] = {}
+    by_layer: dict[int, tuple[float, float]] = {}
+    for point in graph.values():
+        if point.layer is not None and point.layer.weights and _is_convolution(point.layer):
+            pair = (factors[point.inputs[0]], factors[point.name])
+            if by_layer.setdefault(id(point.layer), pair) != pair:
+                raise CalibrationError(
+                    f"expected one range of values for layer {point.layer.name}, found it used "
+                    "with several; give a network on 0..1"
+                )
+
+    def rescaled(layer):
+        if id(layer) not in by_layer:
+            return layer
+        if id(layer) not in made:
+            before, after = by_layer[id(layer)]
+            copy = type(layer).from_config(layer.get_config())
+            with tf.name_scope(copy.name):  # as a call would, for variables are found by name
+                copy.build(layer.input_shape)
+            kernel, *bias = layer.get_weights()
+            copy.set_weights([kernel * (before / after), *(values / after for values in bias)])
+            made[id(layer)] = copy
+        return made[id(layer)]
+
+    return rebuild(model, lambda _, tensor: tensor, replace_layer=rescaled)
+
+
+def _is_convolution(layer) -> bool:
+    return type(layer) in (tf_keras.layers.Conv2D, tf_keras.layers.Conv2DTranspose)
+
+
+def _bounds(layer) -> bool:
+    return getattr(layer, "activation", None) in _BOUNDED
+
+
+def _factors(graph: dict[str, Point], white: PixelRange, *, output: str) -> dict[str, float]:
+    """Point name -> what its values are divided by."""
+    group = {name: name for name in graph}
+
+    def root(name: str) -> str:
+        while group[name] != name:
+            name = group[name]
+        return name
+
+    pinned: list[tuple[str, float]] = [(INPUT, white.input), (output, white.output)]
+    for point in graph.values():
+        layer = point.layer
+        if layer is None:
+            continue
+        if _bounds(layer):
+            pinned.append((point.name, 1.0))
+            if not _is_convolution(layer):
+                pinned += [(name, 1.0) for name in point.inputs]
+        if not (_bounds(layer) or isinstance(layer, _HOMOGENEOUS) or _is_rectifier(layer)):
+            raise CalibrationError(
+                f"expected layers that can be rescaled from 0..255 to 0..1, found "
+                f"{type(layer).__name__} ({layer.name}); give a network on 0..1"
+            )
+        if not (_bounds(layer) or _is_convolution(layer)):
+            for name in point.inputs:
+                group[root(name)] = root(point.name)
+    found: dict[str, float] = {}
+    for name, factor in pinned:
+        if found.setdefault(root(name), factor) != factor:
+            raise CalibrationError(
+                f"expected values of one range in a sum or a concatenation, found {name} joined "
+                "with values of another range; give a network on 0..1"
+            )
+    return {name: found.get(root(name), white.input) for name in graph}
+
+
+def _is_rectifier(layer) -> bool:
+    """Whether the layer ends in a ReLU without an upper bound or a threshold, or in nothing."""
+    if isinstance(layer, tf_keras.layers.ReLU):
+        return layer.max_value is None and not layer.threshold
+    if _is_convolution(layer) or isinstance(layer, tf_keras.layers.Activation):
+        return layer.activation in (tf_keras.activations.relu, tf_keras.activations.linear)
+    return isinstance(layer, tf_keras.layers.LeakyReLU)
