@@ -1,69 +1,153 @@
-"""What calibration did: outputs before and after, and each layer's range beside natural ones."""
+"""What calibration did: outputs before and after, layers beside natural ones, the contract."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from representative_data.dataset import RepresentativeDataset
-from representative_data.probe import probe_layers
+from representative_data.grid import PixelContract, pure_contract
+from representative_data.saturation import BINS, Comparison, compare_layers
 from representative_data.tiles import Tile
 
+STATUSES = ("natural", "kept", "tamed", "anchor", "dropped")
 
-def build_report(model, tiles: Sequence[Tile], dataset: RepresentativeDataset) -> dict[str, Any]:
-    """Outputs, changes and layer ranges, as plain data.
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """A representative dataset and what it means for the network.
+
+    Attributes:
+        dataset: The set.
+        comparison: Its layers beside natural pictures.
+        contract: What the set alone makes of the input's and the output's codes (`--pure`); the
+            default mode writes both ranges as exactly [0, 1].
+    """
+
+    dataset: RepresentativeDataset
+    comparison: Comparison
+    contract: PixelContract
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Pictures by status."""
+        return {status: self.dataset.count(status) for status in STATUSES}
+
+    @property
+    def natural_output_range(self) -> tuple[float, float]:
+        """Union of the float outputs over the natural pictures."""
+        before = [r.output_before for r in self.dataset.records if r.status != "anchor"]
+        return min(low for low, _ in before), max(high for _, high in before)
+
+    @property
+    def leaving(self) -> int:
+        """How many natural pictures' outputs leave [0, 1]."""
+        before = [r.output_before for r in self.dataset.records if r.status != "anchor"]
+        return sum(low < 0.0 or high > 1.0 for low, high in before)
+
+    def saturating(self, limit: float) -> list[str]:
+        """Names of tensors of which more than `limit` saturates under natural pictures."""
+        return [
+            layer.tensor
+            for layer in self.comparison.layers
+            if layer.is_judged and layer.saturating_fraction > limit
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the pixels, as plain data."""
+        comparison = self.comparison
+        return {
+            **self.dataset.to_json(),
+            "natural_output_range": list(self.natural_output_range),
+            "natural_outputs_leaving_0_1": self.leaving,
+            "counts": self.counts,
+            "pixel_contract": self.contract.to_json(),
+            "saturating_fraction": comparison.worst.saturating_fraction,
+            "saturating_tensor": comparison.worst.tensor,
+            "layers": [layer.to_json() for layer in comparison.layers],
+            "output_histograms": {
+                "edges": BINS.tolist(), "natural": list(comparison.natural_histogram),
+                "set": list(comparison.set_histogram),
+            },
+        }  # fmt: skip
+
+
+def build_report(
+    model, tiles: Sequence[Tile], dataset: RepresentativeDataset
+) -> CalibrationReport:  # fmt: skip
+    """Run the network once on the set and once on the natural pictures it was made from.
 
     Args:
         model: The float network that shaped the set.
         tiles: The natural pictures it was made from.
         dataset: The set.
     """
-    natural = probe_layers(model, [tile.pixels for tile in tiles]).union()
-    tamed = probe_layers(model, dataset.pictures).union()
-    reached = [r for r in dataset.records if r.status != "anchor"]
-    highs = np.array([record.output_before[1] for record in reached])
-    lows = np.array([record.output_before[0] for record in reached])
-    return {
-        **dataset.to_json(),
-        "natural_output_range": [float(lows.min()), float(highs.max())],
-        "natural_outputs_leaving_0_1": int(((highs > 1.0) | (lows < 0.0)).sum()),
-        "counts": {
-            status: dataset.count(status)
-            for status in ("natural", "kept", "tamed", "anchor", "dropped")
-        },
-        "layers": [
-            {"tensor": name, "natural": list(natural[name]), "set": list(tamed[name]),
-             "span_ratio": _span(tamed[name]) / max(_span(natural[name]), 1e-12)}
-            for name in natural
-        ],
-    }  # fmt: skip
+    comparison = compare_layers(model, [tile.pixels for tile in tiles], dataset.pictures)
+    contract = pure_contract(dataset.input_range, dataset.output_range)
+    return CalibrationReport(dataset, comparison, contract)
 
 
-def _span(bounds: tuple[float, float]) -> float:
-    return bounds[1] - bounds[0]
+def span_text(bounds: Sequence[float]) -> str:
+    """A range as `0.0000..1.0008`."""
+    return f"{bounds[0]:.4f}..{bounds[1]:.4f}"
 
 
-def report_rows(report: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
-    """The report as tables: (title, columns, rows)."""
+def share_text(fraction: float | None) -> str:
+    """A share as a percentage that tells none from few; `-` where there is none to tell."""
+    if fraction is None:
+        return "-"
+    return "0" if fraction == 0.0 else f"{100.0 * fraction:.2g} %"
 
-    def span(bounds: Sequence[float]) -> str:
-        return f"{bounds[0]:.4f}..{bounds[1]:.4f}"
 
-    counts = ", ".join(f"{n} {status}" for status, n in report["counts"].items() if n)
-    summary = [
-        ["pictures", counts],
-        ["float outputs of the natural pictures", span(report["natural_output_range"])],
-        ["natural pictures that leave [0, 1]", str(report["natural_outputs_leaving_0_1"])],
-        ["float outputs of the set", span(report["output_range"])],
-        ["inputs of the set", span(report["input_range"])],
-    ]
-    layers = [
-        [row["tensor"], span(row["natural"]), span(row["set"]), f"{row['span_ratio']:.3f}"]
-        for row in report["layers"]
-    ]
+def contract_text(contract: PixelContract) -> str:
+    """Whether the contract holds, by how much, or why not."""
+    if not contract.holds:
+        return "; ".join(contract.reasons)
+    errors = (abs(contract.input.scale_error), abs(contract.output.scale_error))
+    return (
+        f"holds: scales {errors[0]:.2f} (input) and {errors[1]:.2f} (output) of the tolerance "
+        "from 1/255"
+    )
+
+
+def summary_rows(report: CalibrationReport) -> list[list[str]]:
+    """Property and value of the set as a whole."""
+    counts = ", ".join(f"{number} {status}" for status, number in report.counts.items() if number)
+    passes = [r.passes for r in report.dataset.records if r.passes]
+    worst = report.comparison.worst
     return [
-        (f"representative dataset ({report['method']})", ["property", "value"], summary),
-        ("tensor ranges", ["tensor", "natural pictures", "this set", "set / natural"], layers),
+        ["pictures", counts],
+        ["float outputs of the natural pictures", span_text(report.natural_output_range)],
+        ["natural pictures that leave [0, 1]", str(report.leaving)],
+        ["float outputs of the set", span_text(report.dataset.output_range)],
+        ["inputs of the set", span_text(report.dataset.input_range)],
+        ["forward passes to tame", f"{np.mean(passes):.1f} a picture, {max(passes)} at most"
+         if passes else "none"],
+        ["pixel contract of the set alone (--pure)", contract_text(report.contract)],
+        ["most saturation of natural activations",
+         f"{share_text(worst.saturating_fraction)} ({worst.tensor})"],
+    ]  # fmt: skip
+
+
+def layer_rows(report: CalibrationReport) -> list[list[str]]:
+    """Ranges and saturation of each tensor."""
+    return [
+        [layer.tensor, span_text(layer.natural), span_text(layer.set), f"{layer.span_ratio:.3f}",
+         share_text(layer.saturating_fraction) + (" (the clip)" if layer.is_output else "")]
+        for layer in report.comparison.layers
+    ]  # fmt: skip
+
+
+LAYER_COLUMNS = ["tensor", "natural pictures", "this set", "set / natural", "saturating"]
+
+
+def report_tables(report: CalibrationReport) -> list[tuple[str, list[str], list[list[str]]]]:
+    """The report as tables: (title, columns, rows)."""
+    title = f"representative dataset ({report.dataset.method})"
+    return [
+        (title, ["property", "value"], summary_rows(report)),
+        ("tensor ranges", LAYER_COLUMNS, layer_rows(report)),
     ]

@@ -1,0 +1,192 @@
+"""What taming costs inside: each layer's range beside natural ones, and what saturates there.
+
+Darker pictures have smaller activations. Where the ranges of a tamed set are too small for natural
+pictures, an int8 file cuts their activations off. Nothing here shapes a set; it judges one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from representative_data.probe import run_in_batches
+from sr_models.graph import output_name, points, quantized_points, with_split_groups
+
+DEFAULT_LIMIT = 0.001
+"""Share of a tensor's activations that may saturate. docs/cfqp.md says where it comes from."""
+
+BINS = np.linspace(-0.25, 1.25, 76)
+"""Edges of the histograms of outputs: 0 and 1 lie in the middle of a bin."""
+
+
+@dataclass(frozen=True)
+class LayerComparison:
+    """One tensor under the set and under natural pictures.
+
+    Attributes:
+        tensor: Name of the point, see `sr_models.graph.points`.
+        natural: (minimum, maximum) over natural pictures.
+        set: The same over the set.
+        is_stored: Whether an int8 file stores it with a range of its own.
+        is_output: Whether it is the output, or the same values in another order. There saturation
+            is the clip, and wanted.
+        saturating_fraction: Share of the natural pictures' values outside of the set's range;
+            `None` for a tensor that is not stored.
+    """
+
+    tensor: str
+    natural: tuple[float, float]
+    set: tuple[float, float]
+    is_stored: bool
+    is_output: bool
+    saturating_fraction: float | None
+
+    @property
+    def span_ratio(self) -> float:
+        """Width of the set's range over that of the natural one."""
+        return (self.set[1] - self.set[0]) / max(self.natural[1] - self.natural[0], 1e-12)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether saturation here is a loss."""
+        return self.is_stored and not self.is_output
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {
+            "tensor": self.tensor, "natural": list(self.natural), "set": list(self.set),
+            "span_ratio": self.span_ratio, "is_stored": self.is_stored,
+            "is_output": self.is_output, "saturating_fraction": self.saturating_fraction,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All tensors of a network, and its outputs, under a set and under natural pictures.
+
+    Attributes:
+        layers: In the order in which they are computed, input first.
+        natural_histogram: Share of the output values per bin of `BINS`; what lies outside counts
+            in the first and the last bin.
+        set_histogram: The same for the set.
+        forward_passes: Number of pictures that went through the network for it.
+    """
+
+    layers: tuple[LayerComparison, ...]
+    natural_histogram: tuple[float, ...]
+    set_histogram: tuple[float, ...]
+    forward_passes: int
+
+    @property
+    def worst(self) -> LayerComparison:
+        """The judged tensor of which most saturates."""
+        judged = [layer for layer in self.layers if layer.is_judged]
+        return max(judged, key=lambda layer: layer.saturating_fraction)
+
+
+class _Watcher:
+    """Runs a network and sums up every tensor, picture by picture."""
+
+    def __init__(self, model):
+        fast = with_split_groups(model)
+        graph = points(fast)
+        self.names = tuple(graph)
+        self.output = self.names.index(output_name(fast))
+        self.watched = tf_keras.Model(fast.input, [point.tensor for point in graph.values()])
+
+    def sum_up(
+        self, pictures: Sequence[np.ndarray], *, bounds: np.ndarray, on_batch
+    ) -> list[np.ndarray]:
+        """Minimum, maximum, share outside of `bounds` (2, P), each (N, P); histograms (N, B)."""
+        low, high = tf.constant(bounds[0]), tf.constant(bounds[1])
+
+        @tf.function(reduce_retracing=True)
+        def reduce(batch):
+            tensors = self.watched(tf.cast(batch, tf.float32) / 255.0, training=False)
+            axes = [tuple(range(1, len(t.shape))) for t in tensors]
+            outside = [
+                tf.reduce_mean(tf.cast((t < low[i]) | (t > high[i]), tf.float32), axis=a)
+                for i, (t, a) in enumerate(zip(tensors, axes))
+            ]
+            return (
+                tf.stack([tf.reduce_min(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
+                tf.stack([tf.reduce_max(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
+                tf.stack(outside, axis=1),
+                _histograms(tensors[self.output]),
+            )
+
+        return run_in_batches(reduce, pictures, on_batch=on_batch)
+
+
+def _histograms(y):
+    """Share of the values per bin of `BINS`: (n, h, w, c) -> (n, B)."""
+    count = len(BINS) - 1
+    flat = tf.reshape(y, (tf.shape(y)[0], -1))
+    places = (flat - BINS[0]) * (count / (BINS[-1] - BINS[0]))
+    codes = tf.cast(tf.clip_by_value(tf.floor(places), 0, count - 1), tf.int32)
+    counts = tf.math.bincount(codes, minlength=count, maxlength=count, axis=-1)
+    return tf.cast(counts, tf.float32) / tf.cast(tf.shape(flat)[1], tf.float32)
+
+
+def compare_layers(
+    model,
+    natural: Sequence[np.ndarray],
+    pictures: Sequence[np.ndarray],
+    *,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
+) -> Comparison:
+    """Run a network on a set and on natural pictures, once on each.
+
+    Args:
+        model: Functional Keras network, input in 0..1.
+        natural: uint8 (h, w, 3) pictures as they are in nature.
+        pictures: Those of the set.
+        on_batch: Called with the number of pictures done and the total, first for the set.
+    """
+    watcher = _Watcher(model)
+    everything = np.array([[-np.inf], [np.inf]], np.float32).repeat(len(watcher.names), axis=1)
+    minimum, maximum, _, histograms = watcher.sum_up(
+        pictures, bounds=everything, on_batch=on_batch
+    )  # fmt: skip
+    bounds = np.stack([minimum.min(axis=0), maximum.max(axis=0)])
+    set_ranges = _ranges(watcher.names, bounds)
+    minimum, maximum, outside, natural_histograms = watcher.sum_up(
+        natural, bounds=bounds, on_batch=on_batch
+    )
+    natural_ranges = _ranges(
+        watcher.names, np.stack([minimum.min(axis=0), maximum.max(axis=0)])
+    )  # fmt: skip
+    shares = dict(zip(watcher.names, outside.mean(axis=0).tolist()))
+    stored, outputs = set(quantized_points(model)), _output_chain(model)
+    return Comparison(
+        layers=tuple(
+            LayerComparison(
+                name, natural_ranges[name], set_ranges[name], name in stored, name in outputs,
+                shares[name] if name in stored else None,
+            )
+            for name in watcher.names
+        ),
+        natural_histogram=tuple(natural_histograms.mean(axis=0).tolist()),
+        set_histogram=tuple(histograms.mean(axis=0).tolist()),
+        forward_passes=len(natural) + len(pictures),
+    )  # fmt: skip
+
+
+def _ranges(names: Sequence[str], bounds: np.ndarray) -> Mapping[str, tuple[float, float]]:
+    return {name: (float(low), float(high)) for name, low, high in zip(names, *bounds)}
+
+
+def _output_chain(model) -> set[str]:
+    """The output and the tensors before it that hold the same values in another order."""
+    graph = points(model)
+    name = output_name(model)
+    chain = {name}
+    while graph[name].passes_through:
+        (name,) = graph[name].inputs
+        chain.add(name)
+    return chain
