@@ -26,16 +26,22 @@ def test_a_set_is_written_with_its_report(picture_folder, tmp_path, capsys):
     assert report["input_range"] == [0.0, 1.0]
     assert report["output_range"][1] == pytest.approx(1.0, abs=1 / 510)
     assert report["layers"][0]["tensor"] == "input"
+    assert report["pixel_contract"]["holds"]
 
 
 @pytest.mark.slow
-def test_the_verb_may_be_left_out(run_python, picture_folder, tmp_path):
-    out = tmp_path / "rd.npz"
-    code = "import sys; from representative_data.cli import main; main()"
-    result = run_python(code, "xlsr_x3", "--images", picture_folder, "--out", out, *SMALL)
-    assert result.returncode == 0, result.stderr
-    assert "tensor ranges" in result.stdout
-    assert len(load_dataset(out)) == 10
+def test_a_gate_that_is_not_met_is_status_one_and_the_set_is_there(
+    picture_folder, tmp_path, capsys
+):
+    out, page = tmp_path / "rd.npz", tmp_path / "rd.html"
+    status = run(
+        "tame", "xlsr_x3", "--images", picture_folder, "--out", out, *SMALL, "--no-anchors",
+        "--taming", "intensity", "--target", "set", "--max-saturation", "0", "--report", page,
+    )  # fmt: skip
+    assert status == 1
+    assert "gate not met: max-saturation 0; more of " in capsys.readouterr().err
+    assert len(load_dataset(out)) == 8
+    assert "<title>Calibration of xlsr_x3</title>" in page.read_text()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +54,11 @@ def test_the_verb_may_be_left_out(run_python, picture_folder, tmp_path):
         (("xlsr_x3", "--out", "new.npz", "--taming", "wild"), "wild"),
         (("xlsr_x3", "--out", "new.npz", "--pictures", "0"), "at least 1"),
         (("xlsr_x3", "--out", "new.npz", "--pictures", "many"), "many"),
+        (("xlsr_x3", "--out", "new.npz", "--target", "all"), "all"),
+        (("xlsr_x3", "--out", "new.npz", "--target", "set", "--taming", "select"), "--target"),
+        (("xlsr_x3", "--out", "new.npz", "--max-saturation", "1.5"), "1.5"),
         (("xlsr_x3", "--out", "old.npz"), "--overwrite"),
+        (("xlsr_x3", "--out", "new.npz", "--report", "old.npz"), "--overwrite"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_two(arguments, said, tmp_path, monkeypatch, capsys):
@@ -60,16 +70,3 @@ def test_a_mistake_is_one_line_and_status_two(arguments, said, tmp_path, monkeyp
     assert len(lines) == 1 and said in lines[0]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "old.npz"]
     assert (tmp_path / "old.npz").read_bytes() == b"precious"
-
-
-def test_help_is_instant(run_python):
-    code = """
-import sys
-from representative_data.cli import app
-from sr_models.command import status_of_command
-status_of_command(app, ["tame", "--help"])
-heavy = {"tensorflow", "tf_keras", "skimage", "scipy"} & set(sys.modules)
-sys.exit(f"imported {heavy}" if heavy else 0)
-"""
-    result = run_python(code)
-    assert result.returncode == 0, result.stderr
