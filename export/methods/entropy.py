@@ -39,9 +39,23 @@ def divergence(reference: np.ndarray, *, levels: int = LEVELS, weights=None) -> 
     return float((p[there] * np.log(p[there] / np.maximum(q[there], 1e-12))).sum())
 
 
+def without_zero(found: Histogram) -> np.ndarray:
+    """The counts with the bin of 0 levelled to its neighbours.
+
+    Zero is a code of its own in every grid, so what a ReLU cuts off is no distribution to be
+    kept; TensorRT's published implementations level that bin too.
+    """
+    counts = found.counts.copy()
+    place = int(np.clip((0.0 - found.minimum) / found.width, 0, len(counts) - 1))
+    beside = [counts[i] for i in (place - 1, place + 1) if 0 <= i < len(counts)]
+    if found.minimum <= 0.0 <= found.maximum:
+        counts[place] = min(counts[place], float(np.mean(beside)))
+    return counts
+
+
 def entropy_range(found: Histogram) -> TensorRange:
     """The range of least divergence among `CANDIDATES` cuts that leave at least `LEVELS` bins."""
-    bins = len(found.counts)
+    bins, counts = len(found.counts), without_zero(found)
     least = min(1.0, LEVELS / bins)
     best = None
     for share in np.linspace(1.0, least, CANDIDATES).tolist():
@@ -50,10 +64,10 @@ def entropy_range(found: Histogram) -> TensorRange:
         last = min(bins, int(np.ceil((high - found.minimum) / found.width)))
         if last - first < 2:
             continue
-        inner = found.counts[first:last]
+        inner = counts[first:last]
         reference = inner.copy()
-        reference[0] += found.counts[:first].sum()
-        reference[-1] += found.counts[last:].sum()
+        reference[0] += counts[:first].sum()
+        reference[-1] += counts[last:].sum()
         if not inner.sum():
             continue
         lost = divergence(reference, weights=inner)

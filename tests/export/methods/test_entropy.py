@@ -31,6 +31,11 @@ def test_a_lone_outlier_is_cut():
     assert 2.0 < found.maximum < 20.0
 
 
+def test_what_a_relu_cuts_off_does_not_narrow_the_range():
+    x = np.maximum(np.random.default_rng(0).normal(size=200_000), 0.0)
+    assert entropy_range(histogram(x)).maximum > 2.0
+
+
 def test_a_histogram_of_few_bins_keeps_its_range():
     found = entropy_range(Histogram(-1.0, 1.0, np.ones(100)))
     assert (found.minimum, found.maximum) == (-1.0, 1.0)
