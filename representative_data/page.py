@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,8 @@ def _change(record: Record) -> str:
 
 
 def pairs(report: CalibrationReport, tiles: Sequence[Tile], *, most: int = 12) -> list[Pair]:
-    """Anchors, dropped pictures, then those whose natural outputs left [0, 1] farthest.
+    """Anchors, dropped pictures, then the rest, those whose natural outputs left [0, 1] farthest
+    first, but of each source one before any other.
 
     Args:
         report: The calibration.
@@ -86,6 +88,13 @@ def pairs(report: CalibrationReport, tiles: Sequence[Tile], *, most: int = 12) -
     anchors = [record for record in records if record.status == "anchor"]
     rest = [record for record in records if record.status != "anchor"]
     rest.sort(key=lambda record: (record.status != "dropped", -leaves(record)))
+    # Tiles of one picture overlap: the worst of each picture first.
+    seen: Counter[str] = Counter()
+    turn = {}
+    for record in rest:
+        turn[id(record)] = seen[record.source]
+        seen[record.source] += 1
+    rest.sort(key=lambda record: (record.status != "dropped", turn[id(record)]))
     found = []
     for record in [*anchors, *rest[:most]]:
         before = natural.get((record.source_sha256, record.top, record.left))

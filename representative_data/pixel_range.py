@@ -74,13 +74,14 @@ def find_pixel_range(answer: Answer, pictures: Sequence[np.ndarray]) -> PixelRan
     """
     alike = [p for p in pictures if p.shape == pictures[0].shape][:MOST_PICTURES]
     batch = np.stack(alike).astype(np.float32) / np.float32(255.0)
+    # Of dark or even pictures, a network that answers with black is not far away either.
+    plausible = min(_PLAUSIBLE, 0.25 * float(batch.std()))
     own = _distance(answer, batch, UNIT)
-    if own <= _PLAUSIBLE:
+    if own <= plausible:
         return UNIT
     others = {white: _distance(answer, batch, white) for white in _OTHERS}
     best = min(others, key=others.get)
-    # NaN, which a wild network may give, is greater than nothing: written so that it stays UNIT.
-    return best if others[best] <= 2 * _PLAUSIBLE and not others[best] > own / 2 else UNIT
+    return best if others[best] <= 2 * plausible and not others[best] > own / 2 else UNIT
 
 
 def _distance(answer: Answer, batch: np.ndarray, white: PixelRange) -> float:

@@ -92,14 +92,18 @@ def build_report(
 
 def span_text(bounds: Sequence[float]) -> str:
     """A range as `0.0000..1.0008`."""
-    return f"{bounds[0]:.4f}..{bounds[1]:.4f}"
+    # Added to nothing, -0.0 is 0.0.
+    low, high = (round(bound, 4) + 0.0 for bound in bounds)
+    return f"{low:.4f}..{high:.4f}"
 
 
 def share_text(fraction: float | None) -> str:
     """A share as a percentage that tells none from few; `-` where there is none to tell."""
     if fraction is None:
         return "-"
-    return "0" if fraction == 0.0 else f"{100.0 * fraction:.2g} %"
+    if fraction == 0.0:
+        return "0"
+    return f"{100.0 * fraction:.2g} %" if fraction >= 1e-6 else "< 0.0001 %"
 
 
 def contract_text(contract: PixelContract) -> str:

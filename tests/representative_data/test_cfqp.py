@@ -117,7 +117,7 @@ class OutputOnly:
         return self._call(pictures, training=training)
 
     def __getattr__(self, name):
-        if name.startswith(("__", "autograph")):  # what TensorFlow asks of every function
+        if name.startswith(("_", "autograph")):  # what TensorFlow asks of every function
             raise AttributeError(name)
         raise AssertionError(f"{name} of the network was asked for")
 

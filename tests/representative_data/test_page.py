@@ -99,6 +99,11 @@ def test_the_pictures_that_left_farthest_come_first(report, tiles):
     assert first.change.startswith("x 0.")
 
 
+def test_each_picture_is_shown_once_before_any_again(report, tiles):
+    titles = [pair.title.split(" (")[0] for pair in pairs(report, tiles)[2:]]
+    assert len(set(titles[:4])) == 4 and set(titles[4:]) == set(titles[:4])
+
+
 def test_a_dropped_picture_is_shown_before_alone(tiles):
     model = sharpening_network(strength=0.05)
     settings = CfqpSettings(Taming("select"))

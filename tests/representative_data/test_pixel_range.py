@@ -87,6 +87,19 @@ def test_ranges_may_differ_between_input_and_output(taken, given, pictures):
         require_unit_pixels(answer, pictures)
 
 
+@pytest.mark.parametrize("answered", [0.0, 0.9])
+def test_dark_pictures_are_not_mistaken_for_a_range(answered, pictures):
+    """Black is near to a dark picture, and so is whatever is divided by 255."""
+    dark = [picture // 12 for picture in pictures]
+
+    def constant(batch):
+        return np.full_like(batch, answered)
+
+    assert find_pixel_range(constant, dark) is UNIT
+    of_bytes_network = brightness_keeping_network(white=255.0)
+    assert find_pixel_range(lambda b: of_bytes_network(b).numpy(), dark) == BYTES
+
+
 def test_a_network_that_gives_no_number_is_left_to_those_who_say_so(pictures):
     assert find_pixel_range(lambda batch: np.full_like(batch, np.nan), pictures) is UNIT
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from representative_data.cfqp import build_cfqp_dataset
-from representative_data.report import build_report, report_tables, share_text
+from representative_data.report import build_report, report_tables, share_text, span_text
 from representative_data.tiles import load_tiles
 from tests.networks import sharpening_network
 
@@ -49,7 +49,12 @@ def test_the_tables_say_what_the_gates_say(made):
 
 
 def test_a_share_tells_none_from_few():
-    assert [share_text(share) for share in (None, 0.0, 1e-6, 0.5)] == ["-", "0", "0.0001 %", "50 %"]
+    told = [share_text(share) for share in (None, 0.0, 1e-8, 1e-6, 0.5)]
+    assert told == ["-", "0", "< 0.0001 %", "0.0001 %", "50 %"]
+
+
+def test_a_range_has_no_negative_zero():
+    assert span_text((-0.00001, 1.00077)) == "0.0000..1.0008"
 
 
 def test_nothing_is_allowed_to_saturate_below_what_does(made):
