@@ -209,12 +209,13 @@ class Trainer:
         row = self.distribution.index * local * rows
 
         def draw(index):
-            low, high = tf.numpy_function(
-                lambda i: sampler.batch(i // local, first=row + i % local * rows, count=rows),
-                [index], (tf.float32, tf.float32),
+            low, high, factors = tf.numpy_function(
+                lambda i: sampler.codes(i // local, first=row + i % local * rows, count=rows),
+                [index], (tf.uint8, tf.uint8, tf.float32),
             )  # fmt: skip
             low = tf.ensure_shape(low, (rows, recipe.patch_size, recipe.patch_size, 3))
-            return low, tf.ensure_shape(high, (rows, side, side, 3))
+            high = tf.ensure_shape(high, (rows, side, side, 3))
+            return tf.cast(low, tf.float32) * factors, tf.cast(high, tf.float32) * factors
 
         def dataset(_context):
             indices = tf.data.Dataset.range(first * local, recipe.steps * local)
