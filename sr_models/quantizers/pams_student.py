@@ -2,7 +2,7 @@
 
 Three placements of the activation quantizers in a residual block, since the sources differ:
 
-| placement | shortcut | first convolution reads | inner convolutions read | branch before it is added |
+| placement | shortcut | first convolution reads | inner convolutions read | branch, when added |
 |---|---|---|---|---|
 | `"figure"` | float | its own quantizer | their own quantizers | float |
 | `"code"` | quantized | float | quantized | quantized |
@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from sr_models.errors import CalibrationError, OptionError
-from sr_models.graph import points, quantized_points
+from sr_models.graph import points
 from sr_models.quantizers.bits import PIXEL_BITS, require_bits
 from sr_models.quantizers.pams import (
     LEAST_ALPHA,
@@ -44,7 +44,7 @@ from sr_models.quantizers.sites import (
     convolution_sites,
     is_convolution,
     is_rectified,
-    pixel_points,
+    quantized_tensors,
     residual_blocks,
 )
 from sr_models.quantizers.student import copied, student_of
@@ -178,23 +178,6 @@ class PamsStudent:
         }
 
 
-def _quantized_tensors(model, settings: PamsSettings) -> dict[str, int]:
-    """Bits of each point that the placement `"integer"` quantizes."""
-    blocks, graph = residual_blocks(model), points(model)
-    body: dict[str, int] = {}
-    for site in convolution_sites(model):
-        if site.role == "body":
-            body[site.reads] = settings.bits
-    for block in blocks:
-        body[block.entry] = body[block.branch] = settings.bits
-    if settings.edges:
-        for name in quantized_points(model):
-            body.setdefault(name, settings.edge_bits)
-    pixels = pixel_points(model)
-    moved = {n for n, p in graph.items() if p.passes_through and p.inputs[0] in body}
-    return {n: bits for n, bits in body.items() if n not in pixels | moved}
-
-
 def _quantized_reads(model, settings: PamsSettings) -> set[tuple[str, str]]:
     """Pairs (consumer, source) that the placements `"figure"` and `"code"` quantize."""
     blocks = residual_blocks(model)
@@ -234,8 +217,12 @@ def pams_student(model, settings: PamsSettings) -> PamsStudent:
         quantizers[key] = PamsActivation(bits, unsigned, name=f"{label}_pams")
         return quantizers[key]
 
-    tensors = _quantized_tensors(model, settings) if settings.placement == "integer" else {}
-    reads = _quantized_reads(model, settings) if settings.placement != "integer" else set()
+    tensors, reads = {}, set()
+    if settings.placement == "integer":
+        edge_bits = settings.edge_bits if settings.edges else None
+        tensors = quantized_tensors(model, bits=settings.bits, edge_bits=edge_bits)
+    else:
+        reads = _quantized_reads(model, settings)
 
     def transform(name, tensor):
         return quantizer(name, name, tensors[name])(tensor) if name in tensors else tensor

@@ -6,8 +6,9 @@ for every family:
 
 - A *block* is an addition of a tensor and of what convolutions make of that tensor, without another
   addition between: EDSR's residual blocks and RDN's residual dense blocks.
-- Where there are blocks, their convolutions are the body. RDN's global fusion thereby counts as
-  tail, which PAMS quantizes too (github:colorjam/PAMS, model/rdn.py).
+- Where there are blocks, their convolutions are the body, and those between the last block and the
+  long skip (EDSR's last of the body, RDN's global fusion) the merge, which the papers treat each in
+  its own way.
 - Elsewhere (ABPN, XLSR) the head is what reads the picture, the tail what no other convolution
   reads, and the body the rest. That is our own reading: no paper quantized such networks.
 """
@@ -20,8 +21,9 @@ import tf_keras
 
 from sr_models.errors import OptionError
 from sr_models.graph import INPUT, Point, points
+from sr_models.graph import quantized_points as stored_points
 
-ROLES = ("head", "body", "tail")
+ROLES = ("head", "body", "merge", "tail")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Site:
     Attributes:
         name: Name of the convolution's point.
         reads: Name of the point that it reads.
-        role: `"head"`, `"body"` or `"tail"`.
+        role: One of `ROLES`.
         rectified: Whether what it reads is never negative, because a ReLU made it.
     """
 
@@ -109,11 +111,14 @@ def convolution_sites(model) -> list[Site]:
     names = [n for n, point in graph.items() if is_convolution(point.layer)]
     blocks = residual_blocks(model)
     in_blocks = {name for block in blocks for name in block.convolutions}
+    before = {n for block in blocks for n in ancestors[block.exit]}
+    merged = ancestors[body_output(model)] if blocks else set()
 
     def role(name: str) -> str:
         if in_blocks:
-            before = any(name in ancestors[block.exit] for block in blocks)
-            return "body" if name in in_blocks else "head" if before else "tail"
+            if name in in_blocks:
+                return "body"
+            return "head" if name in before else "merge" if name in merged else "tail"
         if not any(other in ancestors[name] for other in names):
             return "head"
         return "body" if any(name in ancestors[other] for other in names) else "tail"
@@ -159,6 +164,33 @@ def body_output(model) -> str:
         if isinstance(point.layer, tf_keras.layers.Add) and blocks[-1].exit in ancestors[name]
     ]  # fmt: skip
     return additions[0] if additions else blocks[-1].exit
+
+
+def quantized_tensors(model, *, bits: int, edge_bits: int | None) -> dict[str, int]:
+    """Bits of each point where every tensor shall have one grid, whoever reads it.
+
+    That is what a file of integers needs, and our own placement.
+
+    Args:
+        model: Functional network.
+        bits: Width of what the body reads and adds.
+        edge_bits: Width of all other stored tensors; `None` leaves them float.
+
+    Returns:
+        Point -> bits, without pixels, whose grid is fixed, and without what is only moved.
+    """
+    graph, found = points(model), {}
+    for site in convolution_sites(model):
+        if site.role == "body":
+            found[site.reads] = bits
+    for block in residual_blocks(model):
+        found[block.entry] = found[block.branch] = bits
+    if edge_bits is not None:
+        for name in stored_points(model):
+            found.setdefault(name, edge_bits)
+    left = pixel_points(model)
+    left |= {n for n, point in graph.items() if point.passes_through and point.inputs[0] in found}
+    return {name: width for name, width in found.items() if name not in left}
 
 
 def pixel_points(model) -> set[str]:

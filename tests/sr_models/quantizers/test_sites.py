@@ -12,6 +12,7 @@ from sr_models.quantizers.sites import (
     feature_points,
     is_rectified,
     pixel_points,
+    quantized_tensors,
     residual_blocks,
 )
 from sr_models.tails import attach_tail
@@ -44,7 +45,7 @@ def test_roles_and_signs_in_edsr(edsr):
         "block0_conv1": ("block0_conv0", "body", True),
         "block1_conv0": ("block0_add", "body", False),
         "block1_conv1": ("block1_conv0", "body", True),
-        "body_last": ("block1_add", "tail", False),
+        "body_last": ("block1_add", "merge", False),
         "upscale0": ("long_skip", "tail", False),
         "last": ("upscale0_depth_to_space", "tail", False),
     }
@@ -56,7 +57,8 @@ def test_dense_blocks_of_rdn_are_found():
     assert [b.entry for b in blocks] == ["second", "block0_add"]
     assert blocks[0].convolutions == ("block0_conv0", "block0_conv1", "block0_fusion")
     roles = {s.name: s.role for s in convolution_sites(model)}
-    assert (roles["second"], roles["fusion"]) == ("head", "tail")
+    assert (roles["second"], roles["fusion"], roles["body_last"]) == ("head", "merge", "merge")
+    assert roles["upscale0"] == "tail"
     # Dense features are joined with those of the block's input, which may be negative.
     assert not any(s.rectified for s in body_sites(model))
 
@@ -91,3 +93,13 @@ def test_what_is_only_moved_keeps_its_sign():
 def test_pixels_are_the_input_the_output_and_what_is_moved_of_them():
     model = attach_tail(trunk("abpn", scale=3, blocks=1), "relu", scale=3)
     assert pixel_points(model) == {"input", "anchor", "tail_relu", "depth_to_space"}
+
+
+def test_each_stored_tensor_but_the_pixels_has_one_grid(edsr):
+    inside = dict.fromkeys(
+        ["first", "block0_conv0", "block0_conv1", "block0_add", "block1_conv0", "block1_conv1"], 4
+    )
+    assert quantized_tensors(edsr, bits=4, edge_bits=None) == inside
+    # What depth-to-space moves keeps its grid; the last convolution makes pixels.
+    around = {"block1_add": 8, "body_last": 8, "long_skip": 8, "upscale0": 8}
+    assert quantized_tensors(edsr, bits=4, edge_bits=8) == {**inside, **around}

@@ -1,0 +1,69 @@
+"""The quantization methods under their names, with what they were published with.
+
+All of them quantize the same convolutions (the body's; head and tail have 8 bits, or stay float
+where the publication leaves them so), so their simulations can be compared.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sr_models.quantizers.alternating import AlternatingTuner
+from sr_models.quantizers.dfsq_student import DfsqSettings, dfsq_student
+from sr_models.quantizers.dual_region import level_count
+from sr_models.quantizers.outlier_student import OutlierSettings, calibrated, outlier_student
+from sr_models.quantizers.pams import steps_of
+from sr_models.quantizers.pams_student import PamsSettings, pams_student, start_alphas
+from sr_models.quantizers.registry import Simulation, register_quantizer
+from sr_models.quantizers.tuning import TuningSettings
+
+
+@register_quantizer("minmax", source="the floor of arXiv 2511.00682's tables")
+def minmax(network, *, batches, bits, seed, on_progress) -> Simulation:
+    """Activations between averaged least and greatest values, weights up to the largest one."""
+    settings = OutlierSettings(bits, reading="single")
+    student = calibrated(outlier_student(network, settings), network, batches=batches)
+    for layer in student.convolutions.values():
+        layer.bound.assign(max(float(np.abs(layer.kernel.numpy()).max()), 1e-6))
+    on_progress(1, 1)
+    return Simulation("minmax", bits, level_count(bits, reading="single"), student.model)
+
+
+@register_quantizer("pams", source="arXiv 2011.04212", trains=True)
+def pams(network, *, batches, bits, seed, on_progress) -> Simulation:
+    """PAMS with alphas started and nothing trained, in the placement that integers can hold."""
+    student = pams_student(network, PamsSettings(bits, edges=True))
+    start_alphas(student, network, pictures=batches)
+    on_progress(1, 1)
+    return Simulation("pams", bits, 2 * steps_of(bits) + 1, student.model, student.ranges())
+
+
+def _outlier_aware(name: str, reading: str, network, *, batches, bits, seed, on_progress):
+    settings = OutlierSettings(bits, reading=reading)
+    student = calibrated(outlier_student(network, settings), network, batches=batches)
+    tuner = AlternatingTuner(
+        student, network, pictures=np.concatenate(list(batches)), settings=TuningSettings(seed=seed)
+    )
+    tuner.run(on_step=lambda step, total, loss: on_progress(step, total))
+    return Simulation(name, bits, level_count(bits, reading=reading), student.model)
+
+
+@register_quantizer("outlier-aware", source="arXiv 2511.00682, released code")
+def outlier_aware(network, **options) -> Simulation:
+    """Dual regions as released, 2^(b+1) - 1 levels, fine-tuned without ground truth."""
+    return _outlier_aware("outlier-aware", "released", network, **options)
+
+
+@register_quantizer("outlier-aware-budgeted", source="arXiv 2511.00682, within 2^b codes")
+def outlier_aware_budgeted(network, **options) -> Simulation:
+    """Dual regions that share 2^b - 1 levels, fine-tuned without ground truth."""
+    return _outlier_aware("outlier-aware-budgeted", "budgeted", network, **options)
+
+
+@register_quantizer("dfsq", source="arXiv 2305.05888")
+def dfsq(network, *, batches, bits, seed, on_progress) -> Simulation:
+    """Channels normalized per picture, on points of their own; head and tail stay float."""
+    student = dfsq_student(
+        network, DfsqSettings(bits, seed=seed), batches=batches, on_layer=on_progress
+    )
+    return Simulation("dfsq", bits, 2**bits, student.model)
