@@ -1,6 +1,7 @@
 """The command `sr-bench`: latency, quality, comparison and reports of `.tflite` files.
 
-Its verbs stand in `cli_files`, `cli_networks` and `cli_pages`, by what they are given.
+Its verbs stand in `cli_files`, `cli_networks`, `cli_pages` and `cli_phones`, by what they are
+given.
 """
 
 from __future__ import annotations
@@ -8,10 +9,14 @@ from __future__ import annotations
 from runtime_bench.cli_files import compare, latency, quality
 from runtime_bench.cli_networks import calibration, drop, forms, models, training
 from runtime_bench.cli_pages import demo, report
+from runtime_bench.cli_phones import android
 from sr_models.command import new_app, run
 
 app = new_app("Measure .tflite files: how long they take, and how good their pictures are.")
-for verb in (latency, quality, compare, report, drop, calibration, forms, training, models, demo):
+VERBS = (
+    latency, quality, compare, android, report, drop, calibration, forms, training, models, demo,
+)  # fmt: skip
+for verb in VERBS:
     app.command()(verb)
 
 

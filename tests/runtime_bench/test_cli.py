@@ -108,8 +108,8 @@ import sys
 from runtime_bench.cli import app
 from sr_models.command import status_of_command
 verbs = [
-    "latency", "quality", "compare", "report", "calibration", "forms", "training", "models",
-    "demo",
+    "latency", "quality", "compare", "android", "report", "drop", "calibration", "forms",
+    "training", "models", "demo",
 ]
 for words in ([], *([verb] for verb in verbs)):
     assert status_of_command(app, [*words, "--help"]) == 0

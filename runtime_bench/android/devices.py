@@ -1,0 +1,88 @@
+"""The phones that adb lists, and which of them are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sr_models.errors import OptionError
+
+READY = "device"
+# What to do about the states of adb's own list (packages/modules/adb: transport.cpp).
+REMEDIES = {
+    "unauthorized": "unlock it and accept the prompt for debugging",
+    "authorizing": "unlock it and try again",
+    "offline": "plug it in again, or run: adb reconnect",
+    "no permissions": "give your user access to USB devices (udev rules)",
+    "recovery": "start Android on it",
+    "sideload": "start Android on it",
+    "bootloader": "start Android on it",
+}
+
+
+@dataclass(frozen=True)
+class Device:
+    """One line of `adb devices -l`.
+
+    Attributes:
+        serial: Serial number, or address of a phone in the network.
+        state: `device` where it can be used, else `unauthorized`, `offline` ...
+        model: Model name; empty where the list does not tell.
+    """
+
+    serial: str
+    state: str
+    model: str = ""
+
+
+def parse_devices(text: str) -> tuple[Device, ...]:
+    """The phones in the text of `adb devices -l`; lines of other kinds are passed over.
+
+    The form is that of adb 29 to 36: a heading, then `SERIAL  STATE  key:value ...` per phone.
+    """
+    found = []
+    for line in text.splitlines():
+        line = line.strip()
+        if not line or line.startswith(("*", "List of devices", "adb server")):
+            continue
+        words = line.split()
+        if len(words) < 2:
+            continue
+        state = "no permissions" if words[1:3] == ["no", "permissions"] else words[1]
+        facts = dict(word.split(":", 1) for word in words[2:] if ":" in word)
+        found.append(Device(words[0], state.rstrip(";"), facts.get("model", "")))
+    return tuple(found)
+
+
+def choose_devices(devices: Sequence[Device], serials: Sequence[str] = ()) -> tuple[Device, ...]:
+    """The phones to measure: those named by `serials`, or the only one.
+
+    Raises:
+        OptionError: No phone, several without `serials`, an unknown serial, or one that is not
+            ready.
+    """
+    if not devices:
+        raise OptionError(
+            "expected a phone, found none connected; connect one, switch USB debugging on and see: "
+            "adb devices -l"
+        )
+    names = ", ".join(device.serial for device in devices)
+    if not serials:
+        if len(devices) > 1:
+            raise OptionError(
+                f"expected one phone, found {len(devices)}: {names}; give --serial, also repeatedly"
+            )
+        chosen = list(devices)
+    else:
+        known = {device.serial: device for device in devices}
+        for serial in serials:
+            if serial not in known:
+                raise OptionError(f"expected a phone of {names}, found --serial {serial}")
+        chosen = [known[serial] for serial in dict.fromkeys(serials)]
+    for device in chosen:
+        if device.state != READY:
+            remedy = REMEDIES.get(device.state, "see: adb devices -l")
+            raise OptionError(
+                f"expected phone {device.serial} to be ready, found it {device.state}; {remedy}"
+            )
+    return tuple(chosen)

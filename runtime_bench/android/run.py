@@ -1,0 +1,201 @@
+"""Files on phones: every file with every number of threads, on all phones at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from export.flatbuffer import read_graph
+from export.model_files import ModelFile, read_model
+from runtime_bench.android.abi import choose_tool
+from runtime_bench.android.adb import Adb, Stopped
+from runtime_bench.android.devices import choose_devices
+from runtime_bench.android.measurement import PhoneLatency
+from runtime_bench.android.output import parse_output
+from runtime_bench.android.phone import Phone, read_phone, read_thermal
+from runtime_bench.android.placement import judge_placement
+from runtime_bench.android.profile import left_to_cpu, parse_profile
+from runtime_bench.android.quality import PhoneQuality, measure_quality_on_phone
+from runtime_bench.android.session import SPARE_SECONDS, Session, open_session, require_cpus
+from runtime_bench.android.tool import ToolRun, arguments
+from runtime_bench.quality import Dataset
+from sr_models.errors import OptionError, SrError
+
+Step = Callable[[int, int, str], Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to measure on each phone.
+
+    Attributes:
+        models: The files.
+        threads: Numbers of threads to run each with.
+        run: Everything else about a run; its own number of threads is replaced.
+        tool: The `benchmark_model` program, or a folder with one per ABI.
+        cpus: Mask of cores, hexadecimal; empty for the scheduler's choice.
+        datasets: Ground-truth pictures to upscale there; none for times alone.
+    """
+
+    models: tuple[ModelFile, ...]
+    threads: tuple[int, ...]
+    run: ToolRun
+    tool: Path
+    cpus: str = ""
+    datasets: tuple[Dataset, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one phone.
+
+    Attributes:
+        serial: The phone.
+        results: What was measured before anything went wrong.
+        error: What went wrong; empty where nothing did.
+        quality: How well pictures were upscaled there.
+    """
+
+    serial: str
+    results: tuple[PhoneLatency, ...]
+    error: str = ""
+    quality: tuple[PhoneQuality, ...] = ()
+
+
+def plan_job(
+    files: Sequence[str | Path], *, threads: Sequence[int], run: ToolRun, tool: str | Path | None,
+    cpus: str = "", datasets: Sequence[Dataset] = (),
+) -> Job:  # fmt: skip
+    """Read the files and check everything that can be checked without a phone.
+
+    Raises:
+        ModelFileError: A file cannot be read.
+        OptionError: No program, or a value outside of what is allowed.
+    """
+    if tool is None:
+        raise OptionError(
+            "expected the benchmark_model program of TFLite or LiteRT, found none; give "
+            "--benchmark-tool (docs/phones.md says where it comes from)"
+        )
+    if not Path(tool).exists():
+        raise OptionError(f"expected a benchmark_model program, found no such file: {tool}")
+    counts = tuple(dict.fromkeys(threads))
+    for count in counts:
+        replace(run, threads=count)
+    models = tuple(read_model(file) for file in files)
+    return Job(models, counts, run, Path(tool), require_cpus(cpus), tuple(datasets))
+
+
+def measure_phones(
+    adb: Adb, job: Job, *, serials: Sequence[str] = (), on_step: Step | None = None
+) -> list[Outcome]:
+    """Measure on every chosen phone at once; one phone's trouble does not touch the others.
+
+    Interrupted, it ends what runs, cleans all phones up, and raises the interruption again.
+
+    Raises:
+        OptionError: The phones cannot be chosen.
+        PhoneError: adb cannot be used.
+    """
+    devices = choose_devices(adb.devices(), serials)
+    total = len(devices) * len(job.models) * len(job.threads)
+    done: list[str] = []
+
+    def step(note: str) -> None:
+        done.append(note)
+        if on_step is not None:
+            on_step(len(done), total, note)
+
+    with ThreadPoolExecutor(max_workers=len(devices)) as pool:
+        futures = [
+            pool.submit(_measure_phone, adb.on(device.serial), job, step) for device in devices
+        ]
+        try:
+            wait(futures)
+        except BaseException:
+            adb.stop.set()
+            raise
+    return [future.result() for future in futures]
+
+
+def _measure_phone(adb: Adb, job: Job, step: Callable[[str], None]) -> Outcome:
+    results: list[PhoneLatency] = []
+    quality: list[PhoneQuality] = []
+    serial = adb.serial or ""
+    try:
+        phone = read_phone(adb)
+        with open_session(adb, choose_tool(job.tool, phone.abis), cpus=job.cpus) as session:
+            for index, model in enumerate(job.models):
+                graph = session.push_bytes(model.data, f"model{index}.tflite")
+                for threads in job.threads:
+                    run = replace(job.run, threads=threads)
+                    results.append(measure(session, model, run, phone=phone, graph=graph))
+                    step(f"{phone.name} {model.name}")
+                run = replace(job.run, threads=job.threads[0])
+                quality += [
+                    measure_quality_on_phone(session, model, dataset, run=run, graph=graph)
+                    for dataset in job.datasets
+                ]
+    except SrError as error:
+        return Outcome(serial, tuple(results), str(error), tuple(quality))
+    except Stopped:
+        return Outcome(serial, tuple(results), "interrupted", tuple(quality))
+    return Outcome(serial, tuple(results), quality=tuple(quality))
+
+
+def measure(
+    session: Session, model: ModelFile, run: ToolRun, *, phone: Phone, graph: str
+) -> PhoneLatency:
+    """Run one file once with one set of options, and read everything that it left.
+
+    Raises:
+        PhoneError: The phone is gone, or the program failed.
+        OptionError: The program cannot do what is asked.
+    """
+    before = read_thermal(session.adb)
+    told = session.run(
+        arguments(
+            session.tool, run, graph=graph, profile_path=session.path("profile.csv"),
+            library_folder=session.folder,
+        ),
+        seconds=2 * run.seconds + SPARE_SECONDS,
+    )  # fmt: skip
+    after = read_thermal(session.adb)
+    output = parse_output(told)
+    if output.inference is None:
+        last = told.strip().splitlines()[-1][:200]
+        raise OptionError(
+            f"expected times from benchmark_model, found: {last}; give a newer benchmark_model"
+        )
+    # Both programs may also print the tables.
+    text = session.pull_text("profile.csv") if run.profile else ""
+    profile = parse_profile(text) or parse_profile(told)
+    shapes = _input_shapes(model)
+    return PhoneLatency(
+        model, shapes[0] if shapes else (), run, session.cpus, session.tool.kind, output,
+        judge_placement(output, run.delegate), left_to_cpu(profile) if profile else None, profile,
+        phone, before, after, _notices(phone, run, before.state, after.state, bool(profile)),
+    )  # fmt: skip
+
+
+def _input_shapes(model: ModelFile) -> list[tuple[int, ...]]:
+    graph = read_graph(model)
+    return [graph.tensors[index].shape for index in graph.inputs]
+
+
+def _notices(
+    phone: Phone, run: ToolRun, before: str | None, after: str | None, profiled: bool
+) -> tuple[str, ...]:
+    notices = list(phone.notices(run.delegate))
+    warm = [state for state in (before, after) if state not in (None, "none")]
+    if warm:
+        notices.append(f"the phone throttles for heat ({warm[-1]}): let it cool and measure again")
+    if run.profile:
+        notices.append(
+            "times were taken while operators were profiled, which makes them longer" if profiled
+            else "this benchmark_model gave no times per operator"
+        )  # fmt: skip
+    return tuple(notices)

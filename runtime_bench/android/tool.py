@@ -1,0 +1,220 @@
+"""The two programs named `benchmark_model`, told apart by their help, and their flags.
+
+- `classic`: tflite/tools/benchmark/benchmark_tflite_model.cc, all delegates.
+- `litert`: litert/tools/benchmark_litert_model.{h,cc}, CPU, GPU and NPU through CompiledModel.
+
+Flags follow google-ai-edge/LiteRT as of 2025/26. Both programs end with an error on a flag they do
+not know, so none is given that the help does not list.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sr_models.errors import OptionError
+
+CLASSIC, LITERT = "classic", "litert"
+KINDS = {CLASSIC: "the classic TFLite tool", LITERT: "the LiteRT tool"}
+DELEGATES = ("xnnpack", "none", "gpu", "nnapi", "npu")
+# Delegate to the flags that choose it, per program.
+_CHOICES: dict[str, dict[str, dict[str, str]]] = {
+    CLASSIC: {
+        "xnnpack": {"use_xnnpack": "true"},
+        "none": {"use_xnnpack": "false"},
+        "gpu": {"use_gpu": "true"},
+        "nnapi": {"use_nnapi": "true"},
+    },
+    LITERT: {
+        "xnnpack": {"use_cpu": "true"},
+        "gpu": {"use_gpu": "true"},
+        "npu": {"use_npu": "true"},
+    },
+}
+_INSTEAD = {
+    "nnapi": "the LiteRT tool has no NNAPI; give the classic tool, or take --delegate npu",
+    "none": "the LiteRT tool always runs XNNPACK on a CPU; give the classic tool",
+    "npu": "only the LiteRT tool runs NPUs; give that one, or take --delegate nnapi",
+}
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A `benchmark_model` program.
+
+    Attributes:
+        kind: `classic` or `litert`.
+        flags: Names of the flags that it knows.
+    """
+
+    kind: str
+    flags: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ToolRun:
+    """What one run of the program shall do.
+
+    Attributes:
+        delegate: One of `DELEGATES`.
+        accelerator: Name of an NNAPI accelerator; empty for the driver's own choice.
+        threads: Threads of the kernels.
+        runs: Timed runs at least.
+        warmup: Untimed runs at least.
+        seconds: Time budget of the timed runs.
+        profile: Ask for times per operator.
+    """
+
+    delegate: str = "xnnpack"
+    accelerator: str = ""
+    threads: int = 1
+    runs: int = 50
+    warmup: int = 3
+    seconds: float = 60.0
+    profile: bool = False
+
+    def __post_init__(self):
+        require_delegate(self.delegate)
+        if self.accelerator and self.delegate != "nnapi":
+            raise OptionError(
+                f"expected --delegate nnapi with --accelerator, found {self.delegate}; "
+                "accelerators are NNAPI's"
+            )
+        if not 1 <= self.threads <= 64:
+            raise OptionError(f"expected 1 to 64 threads, found {self.threads}; change --threads")
+        if self.runs < 1 or self.warmup < 0 or not self.seconds > 0:
+            raise OptionError(
+                "expected at least 1 run, 0 warm-up runs and more than 0 seconds, found "
+                f"{self.runs}, {self.warmup} and {self.seconds:g}"
+            )
+
+
+def require_delegate(name: str) -> str:
+    """`name` itself; raises `OptionError` for an unknown one."""
+    if name in DELEGATES:
+        return name
+    near = difflib.get_close_matches(name.lower(), DELEGATES, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "; give one of these"
+    raise OptionError(f"expected a delegate of {', '.join(DELEGATES)}, found {name!r}{hint}")
+
+
+def parse_threads(text: str) -> tuple[int, ...]:
+    """Numbers of threads from `1,4`; raises `OptionError` for other text."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(re.fullmatch(r"[0-9]{1,4}", word) for word in words):
+        raise OptionError(f"expected numbers of threads such as 1,4, found {text!r}")
+    return tuple(dict.fromkeys(map(int, words)))
+
+
+def parse_help(text: str) -> Tool:
+    """Tell the programs apart by the text that `--help` prints.
+
+    Raises:
+        OptionError: The text is of neither program.
+    """
+    flags = frozenset(re.findall(r"--([a-z0-9_]+)=", text))
+    if "graph" in flags and flags & {"use_nnapi", "use_xnnpack"}:
+        return Tool(CLASSIC, flags)
+    if "graph" in flags and {"use_cpu", "use_npu"} <= flags:
+        return Tool(LITERT, flags)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    found = lines[-1][:120] if lines else "nothing"
+    raise OptionError(
+        "expected benchmark_model of TFLite or LiteRT to list its flags on --help, found: "
+        f"{found}; give --benchmark-tool"
+    )
+
+
+def arguments(
+    tool: Tool, run: ToolRun, *, graph: str, profile_path: str = "", library_folder: str = ""
+) -> list[str]:
+    """The program's arguments.
+
+    Args:
+        tool: The program.
+        run: What to do.
+        graph: Path of the file on the phone.
+        profile_path: Where the program shall write times per operator.
+        library_folder: Where an accelerator's libraries are, for NPUs.
+
+    Raises:
+        OptionError: This program cannot run this delegate, or not count what is asked for.
+    """
+    choice = _CHOICES[tool.kind].get(run.delegate)
+    if choice is None:
+        raise OptionError(
+            f"expected a tool that runs {run.delegate}, found {KINDS[tool.kind]}; "
+            f"{_INSTEAD[run.delegate]}"
+        )
+    wanted = {
+        "graph": graph, **choice,
+        "num_threads": str(run.threads), "num_runs": str(run.runs),
+        "warmup_runs": str(run.warmup), "max_secs": f"{run.seconds:g}",
+    }  # fmt: skip
+    # The timed runs end after `num_runs`, however short they are.
+    optional = {"min_secs": "0", "warmup_min_secs": "0"}
+    if run.accelerator:
+        wanted["nnapi_accelerator_name"] = run.accelerator
+    if library_folder and run.delegate == "npu":
+        wanted["dispatch_library_path"] = library_folder
+    if run.profile:
+        wanted |= _profile_flags(tool, profile_path)
+    missing = sorted(set(wanted) - tool.flags)
+    if missing:
+        raise OptionError(
+            f"expected {KINDS[tool.kind]} with --{missing[0]}, found one without; give a newer "
+            "benchmark_model"
+        )
+    return _lines(wanted | {name: value for name, value in optional.items() if name in tool.flags})
+
+
+def picture_arguments(
+    tool: Tool, run: ToolRun, *, graph: str, layer: str, shape: tuple[int, ...], source: str,
+    target: str,
+) -> list[str]:  # fmt: skip
+    """Arguments for one run on given input, whose output is written as raw bytes.
+
+    Args:
+        tool: The program; the classic one alone can do this.
+        run: Delegate, accelerator and threads.
+        graph: Path of the file on the phone.
+        layer: Name of the input tensor.
+        shape: Its shape.
+        source: Path of its raw bytes on the phone.
+        target: Where the program shall write the output.
+    """
+    needed = {"input_layer_value_files", "output_filepath"}
+    if not needed <= tool.flags:
+        raise OptionError(
+            "expected a benchmark_model with --output_filepath for pictures, found "
+            f"{KINDS[tool.kind]} without; give the classic tool of 2023 or later"
+        )
+    base = ToolRun(
+        run.delegate, accelerator=run.accelerator, threads=run.threads, runs=1, warmup=0
+    )  # fmt: skip
+    # A colon or comma parts names from paths, and each version escapes it in another way. The
+    # program goes by position and only warns of another name.
+    name = "input" if set(layer) & set(":,\\") else layer
+    return arguments(tool, base, graph=graph) + _lines({
+        "input_layer": name, "input_layer_shape": ",".join(map(str, shape)),
+        "input_layer_value_files": f"{name}:{source}", "output_filepath": target,
+    })  # fmt: skip
+
+
+def _profile_flags(tool: Tool, path: str) -> dict[str, str]:
+    if tool.kind == LITERT:
+        return {"use_profiler": "true"}
+    if "op_profiling_output_mode" in tool.flags:
+        return {
+            "enable_op_profiling": "true", "op_profiling_output_mode": "csv",
+            "op_profiling_output_file": path,
+        }  # fmt: skip
+    if "profiling_output_csv_file" in tool.flags:
+        return {"enable_op_profiling": "true", "profiling_output_csv_file": path}
+    return {"enable_op_profiling": "true"}
+
+
+def _lines(flags: Mapping[str, str]) -> list[str]:
+    return [f"--{name}={value}" for name, value in flags.items()]

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+
+from tests.runtime_bench.android import texts
+from tests.runtime_bench.android.fakes import FakeAdb
+
+
+@pytest.fixture
+def tool(tmp_path):
+    path = tmp_path / "benchmark_model"
+    path.write_text("#!/bin/sh\n")
+    return path
+
+
+@pytest.fixture
+def plug_in(monkeypatch):
+    """Put phones of a script in the place of adb."""
+
+    def plug(**options):
+        adb = FakeAdb(**options)
+        monkeypatch.setattr("runtime_bench.android.adb.Adb", lambda program: adb)
+        return adb
+
+    return plug
+
+
+def test_results_are_told_as_a_table_and_as_json(files, tool, plug_in, call, tmp_path):
+    plug_in(serials=("P1", "P2"))
+    path = tmp_path / "phones.json"
+    status, out, err = call(
+        "android", files.clip_free, files.clipped, "--serial", "P1", "--serial", "P2",
+        "--threads", "1,4", "--cpus", "f0", "--benchmark-tool", tool, "--json", path,
+    )  # fmt: skip
+    assert status == 0, err
+    assert "Latency on phones" in out and "partially, 12/14 nodes in 2" in out
+    assert "scheduled in another way" in err
+    found = json.loads(path.read_text())
+    assert [row["serial"] for row in found["results"]] == ["P1"] * 4 + ["P2"] * 4
+    assert found["failures"] == {}
+
+
+def test_one_phone_that_fails_is_told_after_the_others_results(files, tool, plug_in, call):
+    def fail(adb, flags):
+        return ("ERROR: Failed to apply GPU delegate.", 1) if adb.serial == "P2" else None
+
+    plug_in(serials=("P1", "P2"), on_run=fail)
+    status, out, err = call(
+        "android", files.clip_free, "--serial", "P1", "--serial", "P2", "--benchmark-tool", tool,
+        "--json", "-",
+    )  # fmt: skip
+    assert status == 2 and "Failed to apply GPU delegate" in err
+    found = json.loads(out)
+    assert [row["serial"] for row in found["results"]] == ["P1"]
+    assert list(found["failures"]) == ["P2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "status"), [(texts.FALLBACK, 1), (texts.NNAPI_PARTLY, 1),
+                         (texts.FALLBACK.replace("Though NNAPI delegate is explicitly applied, the "
+                          "model graph will not be executed by the delegate", "Explicitly applied "
+                          "NNAPI delegate, and the model graph will be completely executed by the "
+                          "delegate"), 0)],
+)  # fmt: skip
+def test_full_delegation_is_a_gate(files, tool, plug_in, call, text, status):
+    plug_in(tool=(text, 0))
+    found, out, err = call(
+        "android", files.clip_free, "--delegate", "nnapi", "--require-full-delegation",
+        "--benchmark-tool", tool,
+    )  # fmt: skip
+    assert found == status
+    assert ("gate not met: require-full-delegation" in err) == (status == 1)
+    assert "Latency on phones" in out
+    without, _, _ = call(
+        "android", files.clip_free, "--delegate", "nnapi", "--benchmark-tool", tool
+    )
+    assert without == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--delegate", "nnap"), "did you mean nnapi"),
+        (("--accelerator", "x"), "--delegate nnapi"),
+        (("--threads", "one"), "1,4"),
+        (("--cpus", "big"), "mask"),
+        (("--benchmark-tool", "none"), "no such file"),
+        (("--serial", "P9"), "found --serial P9"),
+        (("--data", "none"), "none"),
+        (("--seconds", 0), "0 seconds"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_two(files, tool, plug_in, call, arguments, said):
+    plug_in()
+    status, out, err = call("android", files.clip_free, "--benchmark-tool", tool, *arguments)
+    assert (status, out) == (2, "")
+    assert said in err and err.count("error: ") == 1
