@@ -1,10 +1,13 @@
 import json
 
+import numpy as np
 import pytest
 
 from representative_data import cli
 from representative_data.dataset import load_dataset
 from sr_models.command import status_of_command
+from sr_models.network import load_trunk, save_trunk, weights_sha256
+from sr_models.presets import get_preset
 
 SMALL = ("--pictures", "8", "--tile-side", "24")
 
@@ -42,6 +45,30 @@ def test_a_gate_that_is_not_met_is_status_one_and_the_set_is_there(
     assert "gate not met: max-saturation 0; more of " in capsys.readouterr().err
     assert len(load_dataset(out)) == 8
     assert "<title>Calibration of xlsr_x3</title>" in page.read_text()
+
+
+@pytest.mark.slow
+def test_a_network_of_0_to_255_is_rewritten_and_its_weights_are_those_of_the_set(
+    picture_folder, tmp_path, capsys
+):
+    preset = get_preset("xlsr_x3")
+    trunk = load_trunk(preset)
+    for layer in trunk.layers:
+        if layer.weights:
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel, bias * 255.0])
+    of_bytes, unit, out = (tmp_path / name for name in ("a.weights.h5", "b.weights.h5", "rd.npz"))
+    save_trunk(trunk, of_bytes)
+    status = run(
+        "tame", "xlsr_x3", "--images", picture_folder, "--out", out, *SMALL,
+        "--weights", of_bytes, "--unit-weights", unit,
+    )  # fmt: skip
+    assert status == 0
+    assert "found a network with inputs of 0..255 and outputs of 0..255" in capsys.readouterr().err
+    written = load_trunk(preset, weights=unit)
+    load_dataset(out).require_network(network="it", weights_sha256=weights_sha256(written))
+    for found, shipped in zip(written.get_weights(), load_trunk(preset).get_weights()):
+        np.testing.assert_allclose(found, shipped, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
