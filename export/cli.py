@@ -38,7 +38,9 @@ def model(
     ] = None,
     height: Annotated[int, typer.Option(help="Input height in pixels.")] = 360,
     width: Annotated[int, typer.Option(help="Input width in pixels.")] = 640,
-    method: Annotated[str, typer.Option(help="cfqp or natural.")] = "cfqp",
+    method: Annotated[
+        str, typer.Option(help="A recipe such as cfqp or cfqp+equalize+adaround+tune; or auto.")
+    ] = "cfqp+equalize+adaround",
     tail: Annotated[str, typer.Option(help="relu, none, clip or conv_clip.")] = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
     precision: Annotated[str, typer.Option(help="int8 or float32.")] = "int8",
@@ -56,6 +58,10 @@ def model(
     minimum_fidelity_db: Annotated[
         float, typer.Option(help="Reject a file less faithful to the float network.")
     ] = 30.0,
+    max_drop_db: Annotated[
+        float | None,
+        typer.Option(help="Reject a file that loses more on pictures held out. [auto: 0.05]"),
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="A .weights.h5 file instead of the shipped one.")
     ] = None,
@@ -79,6 +85,8 @@ def model(
 
       sr-export model xlsr_x3 --out phone --dataset rd.npz
 
+      sr-export model xlsr_x3 --out phone --method auto --max-drop-db 0.03
+
       sr-export model xlsr_x3 --out twin --tail clip --method natural --calibrator converter
     """
     from sr_models.atomic import refuse_existing
@@ -91,6 +99,7 @@ def model(
         height=height, width=width, method=method, tail=tail, io=io, precision=precision,
         pure=pure, calibrator=calibrator, pictures=pictures, tile_side=tile_side, taming=taming,
         anchors=anchors, seed=seed, minimum_fidelity_db=minimum_fidelity_db,
+        max_drop_db=max_drop_db,
     )  # fmt: skip
     result = export_model(
         name, settings, out=out, images=images, dataset=dataset, weights=weights,

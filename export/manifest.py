@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from export.audit import Audit
 from export.fidelity import Fidelity
+from export.held_out_drop import HeldOutDrop
 from export.ranges import TensorRanges
 from representative_data.dataset import RepresentativeDataset
 from sr_models.presets import Preset
@@ -35,6 +36,7 @@ def build_manifest(
     fidelity: Fidelity,
     held_out: list[dict[str, str]],
     failures: list[str],
+    drop: HeldOutDrop | None = None,
     dataset_file: str | Path | None = None,
 ) -> dict[str, Any]:
     """The manifest as plain data; the same inputs and versions give the same manifest.
@@ -50,6 +52,7 @@ def build_manifest(
         fidelity: How it compares with the float network.
         held_out: Name and hash of the pictures that fidelity was measured on.
         failures: Why the file was rejected; empty for an accepted one.
+        drop: What it loses on those pictures; `None` where it was not asked for.
         dataset_file: The saved set that was given, whose own settings then count.
     """
     flags = asdict(settings)
@@ -69,6 +72,7 @@ def build_manifest(
         "failures": failures,
         "audit": audit.to_json(),
         "fidelity": {**fidelity.to_json(), "held_out": held_out},
+        "drop": drop.to_json() if drop is not None else None,
         "ranges": ranges.to_json() if ranges is not None else None,
         "representative_dataset": {**dataset.to_json(), "source": source},
         "versions": tool_versions(_TOOLS),

@@ -12,12 +12,16 @@ import numpy as np
 from export.audit import Audit, audit_model
 from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
 from export.fidelity import Fidelity, measure_fidelity
+from export.held_out_drop import DropMeter
 from export.interpreters import open_model
 from export.manifest import build_manifest
-from export.methods.quantized_network import Evidence
-from export.methods.recipe import parse_recipe
+from export.methods.auto import choose_recipe
+from export.methods.quantized_network import Evidence, QuantizedNetwork
+from export.methods.recipe import AUTO, dataset_of, parse_recipe
+from export.pixels import upscale
 from export.ranges import TensorRanges
 from export.settings import DEFAULTS, ExportSettings
+from export.simulator import simulate
 from export.verdict import find_failures
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
 from representative_data.dataset import RepresentativeDataset, load_dataset
@@ -27,7 +31,9 @@ from representative_data.tiles import Tile, load_tiles
 from sr_models.atomic import refuse_existing, require_writable, writing_folder
 from sr_models.command import json_text
 from sr_models.errors import ConversionError
+from sr_models.evaluation import network_upscaler
 from sr_models.images import list_images
+from sr_models.metrics import to_pixels
 from sr_models.network import load_trunk, weights_sha256
 from sr_models.presets import Preset, get_preset
 from sr_models.provenance import file_sha256
@@ -89,7 +95,7 @@ def build_dataset(
 ) -> RepresentativeDataset:  # fmt: skip
     """The representative dataset that the settings ask for."""
     made = {name: getattr(settings, name) for name in ("pictures", "tile_side", "seed", "tail")}
-    if parse_recipe(settings.method).dataset == "natural":
+    if dataset_of(settings.method) == "natural":
         return build_natural_dataset(
             model, tiles, network=preset.name, scale=preset.scale, choices=made
         )
@@ -102,7 +108,7 @@ def build_dataset(
 
 def convert(
     model, dataset: RepresentativeDataset, settings: ExportSettings, *,
-    pictures: Sequence[np.ndarray] = (),
+    pictures: Sequence[np.ndarray] = (), meter: DropMeter | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> tuple[bytes, TensorRanges | None]:  # fmt: skip
     """Quantize and convert by the path that the settings ask for.
@@ -113,6 +119,7 @@ def convert(
         settings: Every choice.
         pictures: uint8 (h, w, 3) low-resolution pictures as they are in nature, for the methods
             that follow the dataset; the dataset's own by default.
+        meter: Measures what a network loses; needed by the method `"auto"`.
         on_stage: Called with what begins next.
 
     Returns:
@@ -126,12 +133,27 @@ def convert(
     evidence = Evidence(
         dataset, list(pictures) or dataset.pictures, pinned=not settings.pure, seed=settings.seed
     )
-    network = parse_recipe(settings.method).apply(model, evidence, on_stage=on_stage)
+    if settings.method == AUTO:
+        network = choose_recipe(
+            model, evidence, judge=lambda made: meter(_simulated(made)).worst_db,
+            max_drop_db=settings.max_drop_db, on_stage=on_stage,
+        ).network  # fmt: skip
+    else:
+        network = parse_recipe(settings.method).apply(model, evidence, on_stage=on_stage)
     on_stage("converting")
     content = convert_with_ranges(
         network.model, network.ranges, sample=dataset.pictures[0], io=settings.io, **size
     )
     return content, network.ranges
+
+
+def _simulated(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray]:
+    return _pixels_of(simulate(network.model, network.ranges))
+
+
+def _pixels_of(model) -> Callable[[np.ndarray], np.ndarray]:
+    upscale_float = network_upscaler(model)
+    return lambda low: to_pixels(upscale_float(low))
 
 
 def run_export(
@@ -180,21 +202,27 @@ def run_export(
         held_out, natural = [*calibration, *held_out], []
     held_out = unseen_pictures(held_out, shaped)
     held_out_tiles = load_tiles(held_out, count=HELD_OUT_TILES, **cut)
-    content, ranges = convert(model, shaped, settings, pictures=natural, on_stage=on_stage)
+    float_model = attach_tail(trunk, "none", scale=preset.scale)
+    meter = None
+    if settings.max_drop_db is not None:
+        meter = DropMeter(_pixels_of(float_model), held_out, scale=preset.scale)
+    content, ranges = convert(
+        model, shaped, settings, pictures=natural, meter=meter, on_stage=on_stage
+    )
     on_stage("auditing the file")
     audit = audit_model(content)
-    float_model = attach_tail(trunk, "none", scale=preset.scale)
-    fidelity = measure_fidelity(
-        open_model(content, threads=2), float_model, [tile.pixels for tile in held_out_tiles]
-    )
+    runner = open_model(content, threads=2)
+    fidelity = measure_fidelity(runner, float_model, [tile.pixels for tile in held_out_tiles])
+    drop = meter(lambda low: upscale(runner, low).raw) if meter else None
     failures = find_failures(
-        content, audit=audit, fidelity=fidelity, settings=settings, dataset=shaped, ranges=ranges
-    )
+        content, audit=audit, fidelity=fidelity, settings=settings, dataset=shaped, ranges=ranges,
+        drop=drop,
+    )  # fmt: skip
     hashes = {tile.source: tile.source_sha256 for tile in held_out_tiles}
     manifest = build_manifest(
         preset, settings, weights_sha256=weights_sha256(trunk),
         model_file=model_file, dataset=shaped, dataset_file=dataset,
-        ranges=ranges, audit=audit, fidelity=fidelity, failures=failures,
+        ranges=ranges, audit=audit, fidelity=fidelity, failures=failures, drop=drop,
         held_out=[{"source": source, "sha256": sha} for source, sha in sorted(hashes.items())],
     )  # fmt: skip
     return ExportResult(content, audit, fidelity, failures, shaped, ranges, manifest)

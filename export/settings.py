@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.conversion import require_io, require_size
-from export.methods.recipe import parse_recipe
+from export.methods.recipe import AUTO, DEFAULT, dataset_of, parse_recipe
 from representative_data.taming import Taming
 from sr_models.errors import OptionError
 from sr_models.tails import require_tail
 
 PRECISIONS = ("int8", "float32")
 CALIBRATORS = ("graph", "converter")
+AUTO_DROP_DB = 0.05
+"""What `--method auto` may lose where nothing is asked for."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class ExportSettings:
         height: Input height in pixels.
         width: Input width in pixels.
         method: A recipe (`export.methods.recipe`): `"cfqp"` (tamed pictures) or `"natural"`
-            (pictures as they are), and what follows, e.g. `"cfqp+equalize+adaround"`.
+            (pictures as they are), and what follows, e.g. `"cfqp+equalize+adaround"`; or `"auto"`
+            for the cheapest that loses no more than `max_drop_db`.
         tail: Output tail, see `sr_models.tails`.
         io: `"uint8"`, `"int8"` or `"float32"` input and output.
         precision: `"int8"`, or `"float32"` for comparison.
@@ -37,11 +40,13 @@ class ExportSettings:
         anchors: Whether made pictures span the input's range.
         seed: Seed of the choice of tiles.
         minimum_fidelity_db: A file below this fidelity to the float network is rejected.
+        max_drop_db: A file that loses more PSNR than this, RGB or luma, on pictures held out is
+            rejected; `None` for no limit, which is `AUTO_DROP_DB` for `"auto"`.
     """
 
     height: int = 360
     width: int = 640
-    method: str = "cfqp"
+    method: str = DEFAULT
     tail: str = "relu"
     io: str = "uint8"
     precision: str = "int8"
@@ -53,6 +58,7 @@ class ExportSettings:
     anchors: bool = True
     seed: int = 0
     minimum_fidelity_db: float = 30.0
+    max_drop_db: float | None = None
 
     def __post_init__(self):
         require_size(self.height, self.width)
@@ -60,13 +66,18 @@ class ExportSettings:
         require_io(self.io)
         _require_known("precision", self.precision, PRECISIONS)
         _require_known("calibrator", self.calibrator, CALIBRATORS)
-        recipe = parse_recipe(self.method)
-        if recipe.methods and self.calibrator == "converter":
+        alone = dataset_of(self.method)
+        if self.method != AUTO:
+            parse_recipe(self.method)
+        elif self.max_drop_db is None:
+            object.__setattr__(self, "max_drop_db", AUTO_DROP_DB)
+        if self.method != alone and self.calibrator == "converter":
             raise OptionError(
-                f"expected a representative dataset alone with the converter's own calibrator, "
-                f"found --method {self.method}; give --method {recipe.dataset} or "
-                "--calibrator graph"
+                "expected a representative dataset alone with the converter's own calibrator, "
+                f"found --method {self.method}; give --method {alone} or --calibrator graph"
             )
+        if self.max_drop_db is not None and not self.max_drop_db > 0.0:
+            raise OptionError(f"expected a largest drop above 0 dB, found {self.max_drop_db:g}")
         if self.pictures < 1:
             raise OptionError(f"expected at least 1 calibration picture, found {self.pictures}")
         if self.seed < 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from export.audit import Audit, missing_ranges
 from export.fidelity import Fidelity
+from export.held_out_drop import HeldOutDrop
 from export.ranges import TensorRanges
 from export.settings import ExportSettings
 from representative_data.dataset import RepresentativeDataset
@@ -11,7 +12,7 @@ from representative_data.dataset import RepresentativeDataset
 
 def find_failures(
     content: bytes, *, audit: Audit, fidelity: Fidelity, settings: ExportSettings,
-    dataset: RepresentativeDataset, ranges: TensorRanges | None,
+    dataset: RepresentativeDataset, ranges: TensorRanges | None, drop: HeldOutDrop | None = None,
 ) -> list[str]:  # fmt: skip
     """Why a file must not be handed over; empty for a good one."""
     failures = []
@@ -33,6 +34,11 @@ def find_failures(
         failures.append(
             f"fidelity to the float network is {fidelity.psnr_db:.2f} dB, expected at least "
             f"{settings.minimum_fidelity_db:g} dB"
+        )
+    if drop is not None and not drop.worst_db <= settings.max_drop_db:
+        failures.append(
+            f"PSNR drops by {drop.worst_db:.3f} dB on pictures held out, expected at most "
+            f"{settings.max_drop_db:g} dB"
         )
     return failures
 

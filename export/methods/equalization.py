@@ -16,19 +16,23 @@ would be wrong at the picture's border, so larger kernels are left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tf_keras
 
 from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
 from export.methods.registry import register_method
+from export.observation import pin_pixels
+from export.ranges import TensorRange, TensorRanges
+from representative_data.probe import probe_layers
 from sr_models.graph import points
 
 PICTURES = 64
 BATCH = 8
 STRENGTH = 0.75
 """Less than 1: what a channel gains in its activation, the next layer loses in its weights."""
+ROOM = 1.05
 LARGEST_GAIN = 64.0
 """A channel that hardly moves would else have its rounding error in the next layer's weights."""
 
@@ -202,10 +206,26 @@ def _concatenation_between(graph, pair: Pair) -> bool:
     return False
 
 
+def with_room(ranges: TensorRanges, model, evidence: Evidence) -> TensorRanges:
+    """Ranges that hold natural pictures too, and a little more.
+
+    A channel that is narrower than its tensor has room for values that calibration did not see;
+    equalized channels have none left, so the tensor must have it.
+    """
+    pixels = pin_pixels(TensorRanges({}, ""), model)
+    seen = probe_layers(model, list(evidence.pictures)).union()
+    wider = {}
+    for name, value in ranges.items():
+        if name not in pixels:
+            whole = value.union(TensorRange(*seen[name]))
+            wider[name] = replace(whole, minimum=ROOM * whole.minimum, maximum=ROOM * whole.maximum)
+    return ranges.replacing(wider)
+
+
 @register_method(
     "equalize", stage="network", source="Nagel et al. 2019, arXiv 1906.04721, section 4.1"
 )
 def equalized(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """Every channel as wide as the widest of its tensor, where layers allow it exactly."""
     model = equalize(network.model, evidence.stack(PICTURES))
-    return QuantizedNetwork(model, evidence.observe(model))
+    return QuantizedNetwork(model, with_room(evidence.observe(model), model, evidence))

@@ -14,7 +14,8 @@ from sr_models.errors import (
 )
 from sr_models.provenance import file_sha256
 
-SMALL = {"height": 16, "width": 24, "pictures": 12, "tile_side": 32}
+# Without what takes seconds and is tested by itself.
+SMALL = {"height": 16, "width": 24, "pictures": 12, "tile_side": 32, "method": "cfqp"}
 pytestmark = pytest.mark.slow
 
 
@@ -64,7 +65,7 @@ def test_an_existing_folder_is_refused_before_any_work(exported, monkeypatch):
 
 def test_a_file_that_breaks_the_contract_is_not_written(picture_folder, tmp_path):
     """Natural pictures, range by the pictures alone: the fault that CFQP is about."""
-    settings = ExportSettings(**SMALL, method="natural", pure=True)
+    settings = ExportSettings(**{**SMALL, "method": "natural"}, pure=True)
     out = tmp_path / "phone"
     with pytest.raises(ConversionError, match=r"calibration picture \w+\.png reaches 1\.") as e:
         export_model("xlsr_x3", settings, out=out, images=picture_folder)
@@ -73,7 +74,7 @@ def test_a_file_that_breaks_the_contract_is_not_written(picture_folder, tmp_path
 
 
 def test_a_rejected_file_is_kept_under_its_own_name_on_request(picture_folder, tmp_path):
-    settings = ExportSettings(**SMALL, method="natural", calibrator="converter")
+    settings = ExportSettings(**{**SMALL, "method": "natural"}, calibrator="converter")
     out = tmp_path / "phone"
     with pytest.raises(ConversionError, match=r"rejected\.tflite"):
         export_model("xlsr_x3", settings, out=out, images=picture_folder, keep_rejected=True)
@@ -168,3 +169,28 @@ def test_a_tail_that_bounds_the_output_does_not_hide_what_must_be_tamed(
 def test_an_undefined_demand_is_not_met(picture_folder):
     settings = ExportSettings(**SMALL, minimum_fidelity_db=float("nan"))
     assert run_export("xlsr_x3", settings, images=picture_folder).failures
+
+
+def test_auto_stops_at_the_first_recipe_that_is_good_enough(picture_folder):
+    stages = []
+    settings = ExportSettings(**{**SMALL, "method": "auto"}, max_drop_db=2.0)
+    result = run_export("xlsr_x3", settings, images=picture_folder, on_stage=stages.append)
+    assert result.ranges.method == "cfqp" and result.failures == []
+    assert 0.0 < result.manifest["drop"]["psnr_rgb_drop_db"] <= 2.0
+    assert any(stage.startswith("cfqp loses 0.") for stage in stages)
+
+
+def test_a_drop_that_was_not_allowed_rejects_the_file(picture_folder):
+    settings = ExportSettings(**SMALL, max_drop_db=0.001)
+    result = run_export("xlsr_x3", settings, images=picture_folder)
+    assert any("PSNR drops by" in failure for failure in result.failures)
+
+
+def test_unasked_the_default_recipe_is_taken(picture_folder):
+    choices = {key: value for key, value in SMALL.items() if key != "method"}
+    plain, default = (
+        run_export("xlsr_x3", ExportSettings(**choices, **method), images=picture_folder)
+        for method in ({"method": "cfqp"}, {})
+    )
+    assert default.ranges.method == "cfqp+equalize+adaround" and default.failures == []
+    assert default.fidelity.psnr_db > plain.fidelity.psnr_db + 1.0

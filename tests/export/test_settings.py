@@ -9,7 +9,8 @@ from sr_models.errors import OptionError
     [
         {"method": "magic"}, {"method": "cfqp+magic"}, {"tail": "tanh"}, {"io": "int4"},
         {"precision": "int3"}, {"calibrator": "guess"}, {"height": 0}, {"width": -1},
-        {"pictures": 0}, {"taming": "wild"}, {"seed": -1},
+        {"max_drop_db": 0.0}, {"max_drop_db": float("nan")}, {"pictures": 0},
+        {"taming": "wild"}, {"seed": -1},
     ],
 )  # fmt: skip
 def test_unusable_settings_are_refused(options):
@@ -28,3 +29,9 @@ def test_a_float_file_has_a_float_interface():
 
 def test_defaults_are_the_settings_of_nothing_asked():
     assert ExportSettings() == DEFAULTS
+
+
+def test_auto_has_a_limit_of_its_own():
+    assert ExportSettings(method="auto").max_drop_db == 0.05
+    assert ExportSettings(method="auto", max_drop_db=0.1).max_drop_db == 0.1
+    assert ExportSettings().max_drop_db is None

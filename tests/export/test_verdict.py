@@ -5,6 +5,7 @@ import pytest
 from export.audit import audit_model
 from export.conversion import convert_float, convert_with_ranges
 from export.fidelity import Fidelity
+from export.held_out_drop import HeldOutDrop
 from export.observation import observe_ranges, pin_pixels
 from export.ranges import TensorRange
 from export.settings import ExportSettings
@@ -19,10 +20,10 @@ def ranges(sharpening, natural):
     return pin_pixels(observe_ranges(sharpening, natural), sharpening)
 
 
-def judge(content, natural, ranges, *, settings=SETTINGS, fidelity=FAITHFUL):
+def judge(content, natural, ranges, *, settings=SETTINGS, fidelity=FAITHFUL, drop=None):
     return find_failures(
         content, audit=audit_model(content), fidelity=fidelity, settings=settings,
-        dataset=natural, ranges=ranges,
+        dataset=natural, ranges=ranges, drop=drop,
     )  # fmt: skip
 
 
@@ -61,3 +62,11 @@ def test_an_unfaithful_file_is_not_handed_over(good, natural, ranges, psnr_db):
     poor = dataclasses.replace(FAITHFUL, psnr_db=psnr_db)
     (failure,) = judge(good, natural, ranges, fidelity=poor)
     assert "expected at least 30 dB" in failure
+
+
+@pytest.mark.parametrize(("rgb", "y", "count"), [(0.04, 0.04, 0), (0.06, 0.01, 1), (0.01, 0.06, 1)])
+def test_a_drop_beyond_the_limit_is_a_failure(good, natural, ranges, rgb, y, count):
+    settings = ExportSettings(height=16, width=16, max_drop_db=0.05)
+    found = judge(good, natural, ranges, settings=settings, drop=HeldOutDrop(3, rgb, y))
+    assert len(found) == count
+    assert all("PSNR drops by 0.060 dB" in failure for failure in found)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from export.methods.equalization import channel_ranges, equalize, equalized, find_pairs
 from export.methods.quantized_network import observe
+from export.ranges import PIXELS
 
 
 def test_pairs_of_an_xlsr(network):
@@ -72,6 +73,15 @@ def test_it_lowers_the_error_of_activations(network, evidence):
         for q in (plain, better)
     ]
     assert errors[1] < 0.9 * errors[0]
+
+
+def test_ranges_leave_room_for_what_was_not_seen_but_pixels_are_pixels(network, evidence):
+    found = equalized(observe(network, evidence), evidence)
+    for name, (low, high) in channel_ranges(
+        found.model, ["mix", "concat"], evidence.stack(8)
+    ).items():
+        assert found.ranges[name].minimum < low.min() and found.ranges[name].maximum > high.max()
+    assert found.ranges["input"] == found.ranges["depth_to_space"] == PIXELS
 
 
 def test_prelu_lets_a_positive_factor_through():
