@@ -1,9 +1,10 @@
 """Which values of the universal set a channel uses: K-means with a centre pinned at zero.
 
 DFSQ, arXiv 2305.05888; as in github:zysxmu/DFSQ (utils/kmeans.py, cluster_process.py): 2^b centres
-from random values of the channel (distinct ones here, which the sources leave open), at most 100 iterations or until none moves by 1e-3, one centre
-pinned at 0; each centre then goes to the nearest value of the universal set, where several may
-meet. Of five runs the one with the least squared error after that is kept.
+from random values of the channel (distinct ones here, which the sources leave open), at most 100
+iterations or until none moves by 1e-3, one centre pinned at 0; each centre then goes to the nearest
+value of the universal set, where several may meet. Of five runs the one with the least squared
+error after that is kept.
 
 In one dimension the values that are nearest to a centre lie side by side, so with values sorted
 and their sums accumulated an iteration costs a binary search per centre, whatever the number of

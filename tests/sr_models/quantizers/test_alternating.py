@@ -74,6 +74,7 @@ def test_each_epoch_changes_one_group_and_nothing_else(edsr):
         np.testing.assert_array_equal(array, before[name])
 
 
+@pytest.mark.slow
 def test_compiled_tuning_lowers_the_loss_on_pictures_it_does_not_see(edsr):
     tuner = tuner_of(edsr, settings=TuningSettings(epochs=6, rate=0.02, held_back=0.3))
     result = tuner.run()

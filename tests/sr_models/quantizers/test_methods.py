@@ -2,13 +2,14 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from sr_models.network import build_trunk, named_weights
 from sr_models.presets import Preset
 from sr_models.quantizers.registry import quantization_methods, simulate_method
 from tests.families import random_weights
 
-BATCHES = np.random.default_rng(1).random((2, 2, 10, 10, 3), np.float32)
+BATCHES = np.random.default_rng(1).random((1, 2, 10, 10, 3), np.float32)
 LEVELS = {
     "minmax": 16, "pams": 15, "outlier-aware": 31, "outlier-aware-budgeted": 15, "dfsq": 16,
 }  # fmt: skip
@@ -18,6 +19,14 @@ LEVELS = {
 def edsr():
     config = {"scale": 2, "blocks": 1, "width": 4}
     return random_weights(build_trunk(Preset("test", "edsr", config, "for tests")))
+
+
+@pytest.fixture(autouse=True)
+def without_graphs():
+    """Few steps of a tiny network: compiling them takes longer than running them."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.parametrize("name", LEVELS)
