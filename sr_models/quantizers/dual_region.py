@@ -163,8 +163,9 @@ def quantized_weights(kernel, bound, *, bits: int, grid: str = "even"):
 
 
 def least_error_bound(
-    kernel: np.ndarray, *, bits: int, grid: str = "even", per_channel: bool = False
-) -> np.ndarray:
+    kernel: np.ndarray, *, bits: int, grid: str = "even", per_channel: bool = False,
+    shrinks: int = SHRINKS,
+) -> np.ndarray:  # fmt: skip
     """The bound u of the least squared error (OMSE) among 90 shares of the largest weight.
 
     Args:
@@ -172,6 +173,7 @@ def least_error_bound(
         bits: Width, 2 to 16.
         grid: One of `WEIGHT_GRIDS`.
         per_channel: Whether each output channel has its own.
+        shrinks: How many shares are tried, from 1 on in steps of a hundredth.
 
     Returns:
         float32 scalar, or (C,).
@@ -183,7 +185,7 @@ def least_error_bound(
     best, least = largest, np.full(largest.shape, np.inf)
     # Without TensorFlow: ninety rounds of small operations for every layer.
     steps = 2 * largest_code(bits) if grid == "narrow" else 2**bits - 1
-    for i in range(SHRINKS):
+    for i in range(shrinks):
         bound = (largest * np.float32(1.0 - 0.01 * i)).astype(np.float32)
         share = (np.clip(flat, -bound, bound) / bound + 1.0) / 2.0
         error = np.square((2.0 * np.rint(share * steps) / steps - 1.0) * bound - flat).sum(axis=0)

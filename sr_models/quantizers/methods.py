@@ -21,10 +21,8 @@ from sr_models.quantizers.tuning import TuningSettings
 @register_quantizer("minmax", source="the floor of arXiv 2511.00682's tables")
 def minmax(network, *, batches, bits, seed, on_progress) -> Simulation:
     """Activations between averaged least and greatest values, weights up to the largest one."""
-    settings = OutlierSettings(bits, reading="single")
+    settings = OutlierSettings(bits, reading="single", weight_start="largest")
     student = calibrated(outlier_student(network, settings), network, batches=batches)
-    for layer in student.convolutions.values():
-        layer.bound.assign(max(float(np.abs(layer.kernel.numpy()).max()), 1e-6))
     on_progress(1, 1)
     return Simulation("minmax", bits, level_count(bits, reading="single"), student.model)
 
