@@ -80,7 +80,7 @@ def is_clip(model: UnpackedModel, op: OperatorInfo) -> bool:
     inputs = dict.fromkeys(RECTIFIERS, 1) | dict.fromkeys(BOUNDS, 2)
     if inputs.get(op.name) != len(op.inputs) or len(op.outputs) != 1:
         return False
-    return len(_varying(model, op)) == 1
+    return min(op.inputs) >= 0 and len(_varying(model, op)) == 1
 
 
 def link_of(model: UnpackedModel, op: OperatorInfo, source: int) -> Link:
@@ -114,7 +114,10 @@ def link_of(model: UnpackedModel, op: OperatorInfo, source: int) -> Link:
 
 
 def _bounds(model: UnpackedModel, op: OperatorInfo, grid: Grid) -> tuple[Step, ...]:
-    (constant,) = (i for i in op.inputs if model.graph.tensors[i].constant)
+    constants = [i for i in op.inputs if i >= 0 and model.graph.tensors[i].constant]
+    if len(constants) != 1:
+        raise Obstacle(f"{name_of(op)} has {len(constants)} constants in place of one")
+    (constant,) = constants
     values = model.constant(constant)
     if values is None or len(values) == 0 or model.grid(constant) != grid:
         raise Obstacle(f"the constant of {name_of(op)} is not on the grid of its input")

@@ -56,3 +56,8 @@ def test_the_fuzzer_finds_a_planted_fault(sandbox, monkeypatch):
 def test_the_same_number_makes_the_same_file():
     first, again, other = (mutated(SEEDS, np.random.default_rng([0, n])) for n in (5, 5, 6))
     assert first == again != other
+
+
+def test_a_bound_without_its_constant_is_no_clip(sandbox):
+    """An optional input of -1 in place of the constant, which the fuzzer found."""
+    assert attempt(mutated(SEEDS, np.random.default_rng(937)), sandbox)

@@ -137,15 +137,15 @@ def test_a_signal_while_pictures_load_ends_in_one_line(call, picture_folder, tmp
 @pytest.mark.slow
 def test_train_from_a_preset(call, picture_folder, tmp_path):
     arguments = [
-        "train", "abpn_x2", "--data", picture_folder, "--run-dir", tmp_path, "--from", "abpn_x3",
+        "train", "abpn_x3", "--data", picture_folder, "--run-dir", tmp_path, "--from", "abpn_x2",
         "--learning-rate", "1e-9", "--steps", 2, *QUICK,
     ]  # fmt: skip
     status, _, err = call(*arguments)
     assert status == 0, err
-    card = cards.load_card(tmp_path / "abpn_x2.json")
-    assert card.recipe["initial_weights"] == "abpn_x3"
+    card = cards.load_card(tmp_path / "abpn_x3.json")
+    assert card.recipe["initial_weights"] == "abpn_x2"
     # Of the same run without its start, nothing is known: that is another recipe.
-    status, _, err = call(*[part for part in arguments if part not in ("--from", "abpn_x3")])
+    status, _, err = call(*[part for part in arguments if part not in ("--from", "abpn_x2")])
     assert status == 2 and "another initial_weights" in err
 
 
