@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from runtime_bench.options import (
+    Cpus,
     Delegate,
     Delegates,
     Files,
+    FullDelegation,
     Height,
     Json,
     Runs,
@@ -32,6 +34,10 @@ def latency(
     picture: Annotated[
         str | None, typer.Option(help="Feed this picture, resized, instead of random pixels.")
     ] = None,
+    cpus: Cpus = "", require_full_delegation: FullDelegation = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Peak memory too, each in a process of its own.")
+    ] = False,
     json: Json = None,
 ) -> None:  # fmt: skip
     """Time files in interleaved rounds, over every delegate and number of threads.
@@ -42,28 +48,46 @@ def latency(
     sr-bench latency model.tflite
     sr-bench latency clipped.tflite clip_free.tflite --threads 1 --threads 2
     sr-bench latency model.tflite --delegate xnnpack --delegate builtin --json latency.json
+    sr-bench latency model.tflite --delegate external:libdelegate.so,key=value --cpus 3
+    sr-bench latency model.tflite --require-full-delegation --memory
     """
+    from dataclasses import replace
+
+    from runtime_bench.cores import bound_to
     from runtime_bench.latency import Plan, measure_latency, protocol
     from runtime_bench.machine import read_machine
+    from runtime_bench.memory import measure_peak_mb
     from runtime_bench.tables import print_latency, protocol_lines
     from sr_models.images import load_image
 
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
     machine = read_machine()
     fed = None if picture is None else load_image(picture)
-    with progress("timing", unit="rounds") as update:
+    with bound_to(cpus), progress("timing", unit="rounds") as update:
         results = measure_latency(
             files, plan, delegates=delegate, threads=threads, height=height, width=width,
             picture=fed, on_step=update,
         )  # fmt: skip
+    if memory:
+        entries = [(file, name, count) for file in files for name in dict.fromkeys(delegate)
+                   for count in dict.fromkeys(threads)]  # fmt: skip
+        results = [
+            replace(result, peak_memory_mb=measure_peak_mb(
+                file, delegate=name, threads=count, height=height, width=width))
+            for result, (file, name, count) in zip(results, entries)
+        ]  # fmt: skip
     write_json(
         {"results": [result.to_json() for result in results], "machine": machine.to_json(),
-         "protocol": protocol(plan, picture=picture)}, json,
+         "protocol": {**protocol(plan, picture=picture), "cpus": cpus or None}}, json,
     )  # fmt: skip
     if json != "-":
         print_latency(results)
     for line in protocol_lines(machine, results[0].runtime):
         say(line)
+    left = [result for result in results if not result.whole]
+    if require_full_delegation and left:
+        found = ", ".join(f"{result.model} with {result.delegate}" for result in left)
+        raise GateNotMet(f"gate not met: require-full-delegation ({found})")
 
 
 def quality(

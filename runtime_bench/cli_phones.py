@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from runtime_bench.options import Files, Json, Runs, Warmup
+from runtime_bench.options import Cpus, Files, FullDelegation, Json, Runs, Warmup
 from sr_models.command import GateNotMet, progress, say, write_json
 from sr_models.errors import SrError
 
@@ -23,13 +23,9 @@ def android(
         str, typer.Option(help="NNAPI accelerator by name; the driver's choice by default.")
     ] = "",
     threads: Annotated[str, typer.Option(help="Numbers of threads, e.g. 1,4.")] = "1",
-    cpus: Annotated[
-        str, typer.Option(metavar="MASK", help="Bind to cores by a hexadecimal mask, e.g. f0.")
-    ] = "",
+    cpus: Cpus = "",
     profile: Annotated[bool, typer.Option("--profile", help="Times per operator too.")] = False,
-    require_full_delegation: Annotated[
-        bool, typer.Option("--require-full-delegation", help="Gate: nothing is left to the CPU.")
-    ] = False,
+    require_full_delegation: FullDelegation = False,
     benchmark_tool: Annotated[
         str | None,
         typer.Option(

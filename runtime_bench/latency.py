@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from export.interpreters import Tensor, open_model
+from export.interpreters import Tensor
 from export.model_files import ModelFile, read_model
 from export.pixels import codes_of_pixels
 from export.runtimes import find_runtime
+from runtime_bench.external import open_with_delegate
 from runtime_bench.statistics import Summary, summarize
 from sr_models.degradation import resize_bicubic
 from sr_models.errors import OptionError
@@ -80,6 +81,7 @@ class Latency:
         init_ms: Creating the interpreter and allocating, milliseconds.
         first_ms: The cold first inference, milliseconds.
         delegation: Where the nodes ran; `None` where unknown.
+        peak_memory_mb: Largest memory beyond that before opening, MiB; `None` if not measured.
     """
 
     model: str
@@ -94,6 +96,12 @@ class Latency:
     init_ms: float
     first_ms: float
     delegation: Any
+    peak_memory_mb: float | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every node surely ran in the delegate."""
+        return self.delegation is not None and not self.delegation.left_behind
 
     def to_json(self) -> dict:
         """One result row; node counts are `null` where unknown."""
@@ -102,7 +110,8 @@ class Latency:
         return {
             "model": self.model, "delegate": self.delegate, "threads": self.threads,
             **self.summary.to_json(), "first_ms": self.first_ms, "init_ms": self.init_ms,
-            **nodes, "input_shape": list(self.input_shape), "runtime": self.runtime,
+            **nodes, "peak_memory_mb": self.peak_memory_mb,
+            "input_shape": list(self.input_shape), "runtime": self.runtime,
             "size_bytes": self.size_bytes, "sha256": self.sha256,
         }  # fmt: skip
 
@@ -148,7 +157,7 @@ def open_entries(
         for delegate in dict.fromkeys(delegates):
             for count in dict.fromkeys(threads):
                 start = clock()
-                runner = open_model(
+                runner = open_with_delegate(
                     model, delegate=delegate, threads=count, height=height, width=width,
                     runtime=runtime,
                 )  # fmt: skip

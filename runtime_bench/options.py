@@ -11,7 +11,17 @@ from sr_models.command import require_json_target
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Files to measure.")]
 Delegate = Annotated[str, typer.Option(help="xnnpack, builtin or reference.")]
 Delegates = Annotated[
-    list[str], typer.Option("--delegate", help="xnnpack, builtin or reference; repeatable.")
+    list[str],
+    typer.Option(
+        "--delegate",
+        help="xnnpack, builtin, reference or external:PATH[,key=value]; repeatable.",
+    ),
+]
+Cpus = Annotated[
+    str, typer.Option(metavar="MASK", help="Bind to cores by a hexadecimal mask, e.g. f0.")
+]
+FullDelegation = Annotated[
+    bool, typer.Option("--require-full-delegation", help="Gate: nothing is left to the CPU.")
 ]
 Threads = Annotated[int, typer.Option(help="Threads the kernels may use.")]
 ThreadCounts = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -33,9 +34,21 @@ def nodes_text(delegated: int | None, total: int | None, partitions: int | None)
     return f"{delegated}/{total} in {partitions}"
 
 
+def left_text(left_behind: Sequence[str] | None) -> str:
+    """`2 QUANTIZE, ADD`: operators that no delegate took, by kind; empty for none or unknown."""
+    counts = Counter(left_behind or ())
+    return ", ".join(name if count == 1 else f"{count} {name}" for name, count in counts.items())
+
+
+def memory_text(peak_mb: float | None) -> str:
+    """Memory in MiB; `?` where unknown."""
+    return "?" if peak_mb is None else f"{peak_mb:.1f}"
+
+
 def print_latency(results: Sequence[Latency]) -> None:
     """One row per file, delegate and number of threads."""
     names = short_names(result.model for result in results)
+    with_memory = any(result.peak_memory_mb is not None for result in results)
     rows = []
     for result in results:
         row = result.to_json()
@@ -44,10 +57,13 @@ def print_latency(results: Sequence[Latency]) -> None:
             names[result.model], result.delegate, result.threads, row["runs"],
             *(round(time_ms, 2) for time_ms in times_ms),
             nodes_text(row["delegated_nodes"], row["total_nodes"], row["partitions"]),
+            # Kernels without a delegate have nothing to leave behind.
+            "" if result.delegate in ("builtin", "reference") else left_text(row["left_behind"]),
+            *([memory_text(result.peak_memory_mb)] if with_memory else []),
         ])  # fmt: skip
     columns = (
         "file", "delegate", "threads", "runs", "median ms", "p5", "p95", "first", "init",
-        "delegated nodes",
+        "delegated nodes", "left behind", *(["peak MiB"] if with_memory else []),
     )  # fmt: skip
     print_table("Latency", columns, rows)
 

@@ -19,8 +19,9 @@ from runtime_bench.android.phone import Phone, read_phone, read_thermal
 from runtime_bench.android.placement import judge_placement
 from runtime_bench.android.profile import left_to_cpu, parse_profile
 from runtime_bench.android.quality import PhoneQuality, measure_quality_on_phone
-from runtime_bench.android.session import SPARE_SECONDS, Session, open_session, require_cpus
+from runtime_bench.android.session import SPARE_SECONDS, Session, open_session
 from runtime_bench.android.tool import ToolRun, arguments
+from runtime_bench.cores import require_cpus
 from runtime_bench.quality import Dataset
 from sr_models.errors import OptionError, SrError
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from runtime_bench.android.abi import PROGRAM, ToolFiles
 from runtime_bench.android.adb import Adb, PhoneError, ShellResult
 from runtime_bench.android.tool import Tool, parse_help
-from sr_models.errors import OptionError
+from runtime_bench.cores import require_cpus
 
 # The one place where a shell may write and run programs.
 ROOT = "/data/local/tmp"
@@ -79,14 +79,6 @@ class Session:
             local.write_bytes(data)
             self.adb.push(local, self.path(name))
         return self.path(name)
-
-
-def require_cpus(mask: str) -> str:
-    """A mask of cores for `taskset`, hexadecimal without `0x`; raises `OptionError` for others."""
-    mask = mask.lower().removeprefix("0x")
-    if mask and not (re.fullmatch(r"[0-9a-f]{1,16}", mask) and int(mask, 16)):
-        raise OptionError(f"expected a mask of cores such as f0 (cores 4 to 7), found {mask!r}")
-    return mask
 
 
 @contextmanager

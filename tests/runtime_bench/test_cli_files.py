@@ -1,4 +1,5 @@
 import json
+import os
 
 QUICK = ("--runs", 5, "--warmup", 0)
 
@@ -27,6 +28,32 @@ def test_latency_is_told_as_a_table(files, call, ground_truth):
     )
     assert status == 0
     assert "clip_free.tflite" in out and "median ms" in out
+
+
+def test_full_delegation_is_a_gate_of_latency(files, call):
+    # XNNPACK has no uint8 QUANTIZE; with int8 codes it takes the whole file (docs/models.md).
+    whole, left = files.clip_free_int8, files.clip_free
+    status, _, err = call("latency", whole, *QUICK, "--require-full-delegation")
+    assert status == 0, err
+    status, out, err = call("latency", whole, left, *QUICK, "--require-full-delegation")
+    assert status == 1
+    assert f"gate not met: require-full-delegation ({left} with xnnpack)" in err
+    assert "2 QUANTIZE" in out
+    status, _, _ = call(
+        "latency", whole, *QUICK, "--delegate", "builtin", "--require-full-delegation"
+    )
+    assert status == 1
+
+
+def test_cores_and_memory_are_told(files, call):
+    core = max(os.sched_getaffinity(0))
+    status, out, err = call(
+        "latency", files.clip_free, *QUICK, "--cpus", f"{2**core:x}", "--memory", "--json", "-"
+    )
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["protocol"]["cpus"] == f"{2**core:x}"
+    assert found["results"][0]["peak_memory_mb"] >= 0
 
 
 def test_quality_is_told_as_json(files, ground_truth, call):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,22 @@ def test_latency_rows(capsys):
     # Median 2, 5th and 95th percentile 1.1 and 2.9, cold 9, opening 0.5.
     for figure in ("2.0", "1.1", "2.9", "9.0", "0.5"):
         assert figure in out
+
+
+def test_what_is_left_behind_is_named_for_delegates_alone(capsys):
+    left = Delegation(3, 6, 2, ("QUANTIZE", "ADD", "QUANTIZE"))
+    print_latency([latency(delegation=left)])
+    assert "2 QUANTIZE, ADD" in capsys.readouterr().out
+    print_latency([replace(latency(delegation=left), delegate="builtin")])
+    assert "QUANTIZE" not in capsys.readouterr().out
+
+
+def test_memory_is_shown_where_it_was_measured(capsys):
+    print_latency([latency()])
+    assert "MiB" not in capsys.readouterr().out
+    print_latency([latency(), replace(latency("b"), peak_memory_mb=12.34)])
+    out = capsys.readouterr().out
+    assert "peak MiB" in out and "12.3" in out
 
 
 def test_quality_rows(capsys):

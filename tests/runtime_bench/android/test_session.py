@@ -2,7 +2,7 @@ import pytest
 
 from runtime_bench.android.abi import ToolFiles
 from runtime_bench.android.adb import PhoneError, Stopped
-from runtime_bench.android.session import open_session, require_cpus
+from runtime_bench.android.session import open_session
 from runtime_bench.android.tool import CLASSIC
 from sr_models.errors import OptionError
 from tests.runtime_bench.android.fakes import FakeAdb
@@ -61,15 +61,6 @@ def test_the_program_is_bound_to_cores(adb, program):
     with open_session(adb, ToolFiles(program), cpus="0xF0") as session:
         session.run(GRAPH, seconds=1)
     assert any("exec taskset f0 ./benchmark_model --graph" in command for _, command in adb.calls)
-
-
-@pytest.mark.parametrize("mask", ["g0", "0", "0x", "f0;reboot", "1" * 17, "-f"])
-def test_masks_of_cores_are_hexadecimal(mask):
-    if mask == "0x":
-        assert require_cpus(mask) == ""
-        return
-    with pytest.raises(OptionError, match="mask of cores"):
-        require_cpus(mask)
 
 
 @pytest.mark.parametrize(
