@@ -32,6 +32,8 @@ def test_a_spread_that_overflows_a_plain_softmax_gives_no_nan():
     assert found["c"] == pytest.approx(0.0, abs=1e-30)
     with np.errstate(over="ignore"):
         assert np.isinf(np.exp(np.float32(95.0))), "what the released code computes"
+    # 95 times 255 is beyond float64, too.
+    assert sensitivities({"a": 95.0, "b": 0.0}) == {"a": 1.0, "b": 0.0}
 
 
 def test_spreads_are_taken_in_units_of_255():
