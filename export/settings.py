@@ -26,7 +26,8 @@ class ExportSettings:
         width: Input width in pixels.
         method: A recipe (`export.methods.recipe`): `"cfqp"` (tamed pictures) or `"natural"`
             (pictures as they are), and what follows, e.g. `"cfqp+equalize+adaround"`; or `"auto"`
-            for the cheapest that loses no more than `max_drop_db`.
+            for the cheapest that loses no more than `max_drop_db`. Where the dataset decides every
+            range (`pure`, `calibrator`), it stands alone.
         tail: Output tail, see `sr_models.tails`.
         io: `"uint8"`, `"int8"` or `"float32"` input and output.
         precision: `"int8"`, or `"float32"` for comparison.
@@ -71,11 +72,8 @@ class ExportSettings:
             parse_recipe(self.method)
         elif self.max_drop_db is None:
             object.__setattr__(self, "max_drop_db", AUTO_DROP_DB)
-        if self.method != alone and self.calibrator == "converter":
-            raise OptionError(
-                "expected a representative dataset alone with the converter's own calibrator, "
-                f"found --method {self.method}; give --method {alone} or --calibrator graph"
-            )
+        if self.pure or self.calibrator == "converter":
+            self._require_dataset_alone(alone)
         if self.max_drop_db is not None and not self.max_drop_db > 0.0:
             raise OptionError(f"expected a largest drop above 0 dB, found {self.max_drop_db:g}")
         if self.pictures < 1:
@@ -86,6 +84,17 @@ class ExportSettings:
         if self.precision == "float32":
             # A float file has no other interface.
             object.__setattr__(self, "io", "float32")
+
+    def _require_dataset_alone(self, alone: str) -> None:
+        # What follows a dataset moves ranges, so they would not be the pictures' any more.
+        if self.method == DEFAULT:
+            object.__setattr__(self, "method", alone)
+        elif self.method != alone:
+            raise OptionError(
+                "expected a representative dataset alone where it decides every range (--pure, "
+                f"--calibrator converter), found --method {self.method}; give --method {alone} or "
+                "leave the other out"
+            )
 
 
 def _require_known(what: str, value: str, known: Sequence[str]) -> None:

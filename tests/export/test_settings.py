@@ -19,7 +19,7 @@ def test_unusable_settings_are_refused(options):
 
 
 def test_the_converters_own_calibrator_leaves_no_room_for_methods():
-    with pytest.raises(OptionError, match="give --method natural or --calibrator graph"):
+    with pytest.raises(OptionError, match="give --method natural or leave"):
         ExportSettings(method="natural+adaround", calibrator="converter")
 
 
@@ -35,3 +35,11 @@ def test_auto_has_a_limit_of_its_own():
     assert ExportSettings(method="auto").max_drop_db == 0.05
     assert ExportSettings(method="auto", max_drop_db=0.1).max_drop_db == 0.1
     assert ExportSettings().max_drop_db is None
+
+
+@pytest.mark.parametrize("alone", [{"pure": True}, {"calibrator": "converter"}], ids=str)
+def test_a_dataset_that_decides_every_range_stands_alone(alone):
+    assert ExportSettings(**alone).method == "cfqp"
+    assert ExportSettings(method="natural", **alone).method == "natural"
+    with pytest.raises(OptionError, match=r"alone .*found --method cfqp\+bias; give --method cfqp"):
+        ExportSettings(method="cfqp+bias", **alone)
