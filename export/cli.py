@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from export.command_options import JsonOption
-from export.inspect_command import inspect
-from export.strip_command import strip
+from export.inspecting.inspect_command import inspect
+from export.stripping.strip_command import strip
 from sr_models.command import (
     new_app,
     print_table,

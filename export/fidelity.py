@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from export.interpreters import Runner
 from export.pixels import upscale
+from export.running.interpreters import Runner
 from sr_models.graph import with_split_groups
 from sr_models.metrics import to_pixels
 

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.audit import Audit
 from export.fidelity import Fidelity
 from export.held_out_drop import HeldOutDrop
+from export.inspecting.audit import Audit
 from export.ranges import TensorRanges
 from representative_data.dataset import RepresentativeDataset
 from sr_models.presets import Preset

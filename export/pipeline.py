@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from export.audit import Audit, audit_model
 from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
 from export.fidelity import Fidelity, measure_fidelity
 from export.held_out_drop import DropMeter
-from export.interpreters import open_model
+from export.inspecting.audit import Audit, audit_model
 from export.manifest import build_manifest
 from export.methods.auto import choose_recipe
 from export.methods.quantized_network import Evidence, QuantizedNetwork
 from export.methods.recipe import AUTO, dataset_of, parse_recipe
 from export.pixels import upscale
 from export.ranges import TensorRanges
+from export.running.interpreters import open_model
 from export.settings import DEFAULTS, ExportSettings
 from export.simulator import simulate
 from export.verdict import find_failures

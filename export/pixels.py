@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.interpreters import Runner, Tensor
+from export.running.interpreters import Runner, Tensor
 from sr_models.errors import ModelFileError, OptionError
 
 # Networks end at 1 or at 255; the geometric mean tells them apart, however loose the range.

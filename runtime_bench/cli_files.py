@@ -108,7 +108,7 @@ def quality(
     sr-bench quality clipped.tflite clip_free.tflite --data benchmark --scale 3
     sr-bench quality model.tflite --data benchmark --json quality.json
     """
-    from export.interpreters import open_model
+    from export.running.interpreters import open_model
     from runtime_bench.quality import find_datasets, measure_file, protocol, scale_of
     from runtime_bench.tables import print_quality
 

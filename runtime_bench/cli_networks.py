@@ -38,7 +38,7 @@ def calibration(
 
     machine = read_machine()
     import_tensorflow_quietly()
-    from export.runtimes import find_runtime
+    from export.running.runtimes import find_runtime
     from representative_data.cfqp import build_natural_dataset
     from representative_data.sources import bundled_pictures
     from representative_data.tiles import load_tiles
@@ -193,7 +193,7 @@ def drop(
 
     machine = read_machine()
     import_tensorflow_quietly()
-    from export.runtimes import find_runtime
+    from export.running.runtimes import find_runtime
     from export.settings import DEFAULTS
     from runtime_bench.drop import drop_rows, drops
     from runtime_bench.quality import find_datasets
@@ -281,7 +281,7 @@ def models(
 def _placements(largest_parameters: int | None) -> tuple[dict, str]:
     """Where the int8 file of each network runs, and the interpreter that was asked."""
     import_tensorflow_quietly()
-    from export.runtimes import find_runtime
+    from export.running.runtimes import find_runtime
     from runtime_bench.placement import measure_placement
     from sr_models.presets import PRESETS, list_presets
 

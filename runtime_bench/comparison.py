@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from export.interpreters import Runner
 from export.pixels import codes_of_pixels, pixels_of_codes
+from export.running.interpreters import Runner
 from runtime_bench.gates import Gates, judge
 from runtime_bench.latency import Entry, Latency, Plan, open_entries, time_entries
 from runtime_bench.quality import Dataset, QualityResult, measure_file
@@ -210,7 +210,7 @@ def _audited(
     content: bytes, gates: Gates, audit: Callable[[bytes], Any] | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     if audit is None:
-        from export.audit import audit_model as audit
+        from export.inspecting.audit import audit_model as audit
     found = audit(content)
     reasons: list[str] = []
     if gates.no_clip_ops:

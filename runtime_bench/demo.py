@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from export.audit import Audit
-from export.interpreters import open_model
+from export.inspecting.audit import Audit
 from export.pipeline import ExportSettings, run_export
 from export.pixels import upscale
+from export.running.interpreters import open_model
 from runtime_bench.latency import Latency, Plan, open_entries, time_entries
 from runtime_bench.quality import (
     Dataset,

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from export.interpreters import open_model
 from export.pipeline import run_export
+from export.running.interpreters import open_model
 from export.settings import ExportSettings
 from runtime_bench.quality import (
     Dataset,

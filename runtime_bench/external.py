@@ -9,9 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from export.interpreters import Runner, open_model
-from export.model_files import ModelFile
-from export.runtimes import RUNTIMES, Runtime
+from export.running.interpreters import Runner, open_model
+from export.running.runtimes import RUNTIMES, Runtime
+from export.tflite.model_files import ModelFile
 from sr_models.errors import ModelFileError, OptionError
 
 PREFIX = "external:"

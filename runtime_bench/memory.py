@@ -53,8 +53,8 @@ def measure_peak_mb(
 
 def main() -> None:
     """The process of its own: prints the figure."""
-    from export.model_files import read_model
-    from export.runtimes import find_runtime
+    from export.running.runtimes import find_runtime
+    from export.tflite.model_files import read_model
 
     model, options = read_model(sys.argv[1]), json.loads(sys.argv[2])
     runtime = find_runtime()

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from export.delegation import Delegation
-from export.flatbuffer import FileGraph, OperatorInfo, read_graph
-from export.interpreters import open_model
+from export.running.delegation import Delegation
+from export.running.interpreters import open_model
+from export.tflite.flatbuffer import FileGraph, OperatorInfo, read_graph
 from sr_models.presets import Preset
 
 SIDE = 64

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from export.audit import audit_model, missing_ranges
 from export.conversion import convert_with_ranges
-from export.interpreters import open_model
+from export.inspecting.audit import audit_model, missing_ranges
 from export.observation import observe_ranges, pin_pixels
+from export.running.interpreters import open_model
 from representative_data.dataset import RepresentativeDataset
 from sr_models.network import named_weights, set_named_weights
 from sr_models.tails import attach_tail

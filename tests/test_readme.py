@@ -20,7 +20,7 @@ def test_python_of_the_readme_runs(index, picture_folder, tmp_path, run_python):
     (tmp_path / "photos").symlink_to(picture_folder)
     result = run_python(python_blocks()[index], cwd=tmp_path)
     assert result.returncode == 0, result.stderr[-2000:]
-    from export.audit import audit_model
+    from export.inspecting.audit import audit_model
 
     (file,) = tmp_path.glob("**/*.tflite")
     audit = audit_model(file)

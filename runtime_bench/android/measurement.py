@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from export.model_files import ModelFile
+from export.tflite.model_files import ModelFile
 from runtime_bench.android.output import Times, ToolOutput
 from runtime_bench.android.phone import Phone, Thermal
 from runtime_bench.android.placement import PhonePlacement

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from export.interpreters import Runner, Tensor, open_model
-from export.model_files import ModelFile
 from export.pixels import codes_of_pixels, pixels_of_codes
+from export.running.interpreters import Runner, Tensor, open_model
+from export.tflite.model_files import ModelFile
 from runtime_bench.android.adb import PhoneError
 from runtime_bench.android.session import SPARE_SECONDS, Session
 from runtime_bench.android.tool import ToolRun, picture_arguments

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from export.flatbuffer import read_graph
-from export.model_files import ModelFile, read_model
+from export.tflite.flatbuffer import read_graph
+from export.tflite.model_files import ModelFile, read_model
 from runtime_bench.android.abi import choose_tool
 from runtime_bench.android.adb import Adb, Stopped
 from runtime_bench.android.devices import choose_devices

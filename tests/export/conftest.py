@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from export.sandbox import Sandbox
+from export.running.sandbox import Sandbox
 from representative_data.cfqp import build_natural_dataset
 from representative_data.tiles import load_tiles
 from tests.networks import branched_trunk, sharpening_network
@@ -36,5 +36,5 @@ def natural(sharpening, tiles):
 @pytest.fixture(scope="session")
 def sandbox():
     """A child process that runs files; shared, since starting one takes a second."""
-    with Sandbox("export.sandboxed_jobs") as child:
+    with Sandbox("export.running.sandboxed_jobs") as child:
         yield child

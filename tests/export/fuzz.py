@@ -26,13 +26,13 @@ from pathlib import Path
 
 import numpy as np
 
-from export.inspection import inspect_model
-from export.mending import mend_io
-from export.model_files import read_model
-from export.sandbox import Sandbox
-from export.strip import strip_model
-from export.surgery import pack_model
-from export.unpacked import unpack
+from export.inspecting.inspection import inspect_model
+from export.running.sandbox import Sandbox
+from export.stripping.mending import mend_io
+from export.stripping.strip import strip_model
+from export.stripping.surgery import pack_model
+from export.tflite.model_files import read_model
+from export.tflite.unpacked import unpack
 from sr_models.errors import ModelFileError
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
@@ -216,7 +216,10 @@ def main() -> int:
     seeds, slowest, failures, begun = seed_files(), 0.0, 0, time.monotonic()
     signal.signal(signal.SIGALRM, _too_slow)
     warnings.simplefilter("error")
-    with tempfile.TemporaryDirectory() as folder, Sandbox("export.sandboxed_jobs") as sandbox:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Sandbox("export.running.sandboxed_jobs") as sandbox,
+    ):
         os.chdir(folder)  # Whatever is written by mistake is found here.
         for number in range(options.start, options.start + options.files):
             content = mutated(seeds, np.random.default_rng([options.seed, number]))

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from export.audit import audit_model, missing_ranges
 from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
-from export.flatbuffer import read_graph
-from export.interpreters import open_model
+from export.inspecting.audit import audit_model, missing_ranges
 from export.observation import observe_ranges, pin_pixels
 from export.ranges import PIXELS, TensorRange
+from export.running.interpreters import open_model
+from export.tflite.flatbuffer import read_graph
 from sr_models.errors import ConversionError, OptionError
 from sr_models.tails import TAILS, attach_tail
 from tests.networks import sharpening_trunk

@@ -5,7 +5,7 @@ import pytest
 
 from export.conversion import convert_float, convert_with_calibrator
 from export.fidelity import measure_fidelity
-from export.interpreters import open_model
+from export.running.interpreters import open_model
 
 
 def test_a_float_file_is_faithful_up_to_rounding(sharpening, natural):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tests.export.fuzz
-from export.inspection import inspect_model
+from export.inspecting.inspection import inspect_model
 from sr_models.errors import ModelFileError
 from tests.export.fuzz import attempt, mutated, seed_files
 

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from export.audit import audit_model
 from export.conversion import convert_with_ranges
 from export.fidelity import Fidelity
+from export.inspecting.audit import audit_model
 from export.manifest import SCHEMA_VERSION, build_manifest
 from export.observation import observe_ranges, pin_pixels
 from export.settings import ExportSettings

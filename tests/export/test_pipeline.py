@@ -4,7 +4,7 @@ import json
 import pytest
 
 from export import pipeline
-from export.audit import audit_model
+from export.inspecting.audit import audit_model
 from export.pipeline import ExportSettings, export_model, run_export, split_pictures
 from sr_models.errors import (
     CalibrationError,

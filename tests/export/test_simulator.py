@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from export.conversion import convert_with_ranges
-from export.interpreters import open_model
 from export.observation import observe_ranges, pin_pixels
 from export.ranges import TensorRange, TensorRanges
+from export.running.interpreters import open_model
 from export.simulator import quantized_kernel, simulate, stored_ranges
 from representative_data.dataset import RepresentativeDataset
 from sr_models.errors import CalibrationError

@@ -2,10 +2,10 @@ import dataclasses
 
 import pytest
 
-from export.audit import audit_model
 from export.conversion import convert_float, convert_with_ranges
 from export.fidelity import Fidelity
 from export.held_out_drop import HeldOutDrop
+from export.inspecting.audit import audit_model
 from export.observation import observe_ranges, pin_pixels
 from export.ranges import TensorRange
 from export.settings import ExportSettings

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from export.conversion import convert_float
-from export.interpreters import open_model
+from export.running.interpreters import open_model
 from runtime_bench.comparison import (
     FileComparison,
     code_difference,

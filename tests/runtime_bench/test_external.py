@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from export.model_files import read_model
-from export.runtimes import find_runtime
+from export.running.runtimes import find_runtime
+from export.tflite.model_files import read_model
 from runtime_bench.external import ExternalDelegate, open_with_delegate, parse_external
 from sr_models.errors import ModelFileError, OptionError
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from export.audit import audit_model
-from export.interpreters import open_model
+from export.inspecting.audit import audit_model
+from export.running.interpreters import open_model
 from runtime_bench.forms import time_forms, write_forms
 from runtime_bench.latency import Plan
 from sr_models.presets import get_preset

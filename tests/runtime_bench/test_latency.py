@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.interpreters import Tensor
-from export.model_files import read_model
+from export.running.interpreters import Tensor
+from export.tflite.model_files import read_model
 from runtime_bench.latency import (
     LEAST_RUNS,
     Entry,

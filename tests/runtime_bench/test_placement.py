@@ -1,6 +1,6 @@
 import pytest
 
-from export.flatbuffer import FileGraph, OperatorInfo, TensorInfo
+from export.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo
 from runtime_bench.placement import LeftBehind, explain, measure_placement, placement_of
 from sr_models.presets import Preset
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from export.conversion import convert_float
-from export.interpreters import open_model
+from export.running.interpreters import open_model
 from runtime_bench.quality import (
     Dataset,
     ImageQuality,

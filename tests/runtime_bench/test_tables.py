@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.delegation import Delegation
+from export.running.delegation import Delegation
 from runtime_bench.calibration import ObserverTiming
 from runtime_bench.comparison import CodeDifference, FileComparison
 from runtime_bench.latency import Latency

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from export.model_files import read_model
+from export.tflite.model_files import read_model
 from runtime_bench.android.adb import PhoneError, Stopped
 from runtime_bench.android.phone import NNAPI_NOTICE
 from runtime_bench.android.run import measure_phones, plan_job

@@ -3,8 +3,8 @@ import pytest
 import tf_keras
 
 from export.conversion import convert_with_calibrator
-from export.flatbuffer import read_graph
 from export.observation import observe_ranges
+from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.errors import OptionError
 from sr_models.families.abpn import AbpnConfig, build_abpn

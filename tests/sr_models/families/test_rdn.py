@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from export.conversion import convert_with_ranges
-from export.interpreters import open_model
 from export.observation import observe_ranges, pin_pixels
+from export.running.interpreters import open_model
 from representative_data.dataset import RepresentativeDataset
 from sr_models.errors import OptionError
 from sr_models.families import rdn

@@ -1,0 +1,1 @@
+"""TFLite files judged: what is in one, and what is wrong with it."""

@@ -1,0 +1,190 @@
+"""What a `.tflite` file really holds: read back from the flatbuffer, never assumed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from export.ranges import TensorRange
+from export.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo, read_graph
+
+CONTRACT_TOLERANCE = 1 / 510
+"""Half a code: how far scale and zero point may be off over the whole range of codes."""
+
+_BOUNDS = ("MINIMUM", "MAXIMUM", "RELU_0_TO_1", "RELU_N1_TO_1", "RELU6")
+_TAIL_BOUNDS = (*_BOUNDS, "RELU")
+_MOVES = (
+    "QUANTIZE", "DEQUANTIZE", "DEPTH_TO_SPACE", "RESHAPE", "TRANSPOSE", "CONCATENATION", "CAST",
+)  # fmt: skip
+_ZERO_CODE = {"uint8": 0, "int8": -128}
+
+
+@dataclass(frozen=True)
+class PixelContract:
+    """Whether the codes of input and output are the pixels.
+
+    Attributes:
+        holds: Both are uint8 with zero point 0 or int8 with zero point -128, and a scale of 1/255
+            (or 1 for networks on 0..255), each within half a code over the whole range.
+        reasons: What breaks it, in words.
+    """
+
+    holds: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a file holds.
+
+    Attributes:
+        full_integer: No float tensor anywhere, input and output included.
+        clip_ops: Stand-alone operators that bound values: `MINIMUM`, `MAXIMUM` and bounded ReLUs
+            anywhere, a plain `RELU` where it stands between the last computing operator and the
+            output. Each with op, index, height, width, channels.
+        ops: Operator name -> count.
+        inputs: Input tensors.
+        outputs: Output tensors.
+        pixel_contract: Whether codes are pixels.
+        float_tensors: Number of float tensors.
+        sha256: SHA-256 of the file.
+        size_bytes: Size of the file.
+    """
+
+    full_integer: bool
+    clip_ops: tuple[dict[str, Any], ...]
+    ops: dict[str, int]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    pixel_contract: PixelContract
+    float_tensors: int
+    sha256: str
+    size_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        contract = asdict(self.pixel_contract)
+        return {
+            "full_integer": self.full_integer,
+            "clip_ops": list(self.clip_ops),
+            "ops": self.ops,
+            "inputs": [tensor.to_json() for tensor in self.inputs],
+            "outputs": [tensor.to_json() for tensor in self.outputs],
+            "pixel_contract": {**contract, "reasons": list(contract["reasons"])},
+            "float_tensors": self.float_tensors,
+            "sha256": self.sha256,
+            "size_bytes": self.size_bytes,
+        }
+
+
+def audit_model(source: str | Path | bytes) -> Audit:
+    """Read a `.tflite` file and say what it holds.
+
+    Args:
+        source: Path or content.
+
+    Raises:
+        ModelFileError: The file is missing, damaged or none.
+    """
+    return audit_graph(read_graph(source))
+
+
+def audit_graph(graph: FileGraph) -> Audit:
+    """Say what the main subgraph of a file holds."""
+    used = {i for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
+    used |= {*graph.inputs, *graph.outputs}
+    floats = sum(graph.tensors[i].dtype.startswith(("float", "bfloat")) for i in used)
+    inputs = tuple(graph.tensors[i] for i in graph.inputs)
+    outputs = tuple(graph.tensors[i] for i in graph.outputs)
+    return Audit(
+        full_integer=floats == 0,
+        clip_ops=tuple(describe_operator(graph, op) for op in clip_operators(graph)),
+        ops=dict(sorted(Counter(op.name for op in graph.operators).items())),
+        inputs=inputs,
+        outputs=outputs,
+        pixel_contract=check_pixel_contract(inputs, outputs),
+        float_tensors=floats,
+        sha256=graph.sha256,
+        size_bytes=graph.size_bytes,
+    )
+
+
+def clip_operators(graph: FileGraph) -> list[OperatorInfo]:
+    """Stand-alone operators that bound values, in order of execution."""
+    found = {op.index: op for op in graph.operators if op.name in _BOUNDS}
+    waiting, seen = list(graph.outputs), set()
+    while waiting:
+        tensor = waiting.pop()
+        op = graph.producer(tensor)
+        if tensor in seen or op is None or op.name not in (*_TAIL_BOUNDS, *_MOVES):
+            continue
+        seen.add(tensor)
+        if op.name in _TAIL_BOUNDS:
+            found[op.index] = op
+        waiting += [i for i in op.inputs if i >= 0 and not graph.tensors[i].constant]
+    return [found[index] for index in sorted(found)]
+
+
+def describe_operator(graph: FileGraph, op: OperatorInfo) -> dict[str, Any]:
+    """Name and place of an operator, and the size of what it writes."""
+    shape = graph.tensors[op.outputs[0]].shape if op.outputs else ()
+    height, width, channels = shape[1:] if len(shape) == 4 else (None, None, None)
+    return {
+        "op": op.name, "index": op.index, "height": height, "width": width, "channels": channels,
+    }  # fmt: skip
+
+
+def check_pixel_contract(
+    inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...]
+) -> PixelContract:
+    """Whether the codes of all inputs and outputs are pixels, and if not, why."""
+    reasons = []
+    for role, tensors in (("input", inputs), ("output", outputs)):
+        if len(tensors) != 1:
+            reasons.append(f"expected one {role}, found {len(tensors)}")
+        reasons += [reason for tensor in tensors for reason in _broken_by(role, tensor)]
+    return PixelContract(not reasons, tuple(reasons))
+
+
+def _broken_by(role: str, tensor: TensorInfo) -> list[str]:
+    if tensor.dtype not in _ZERO_CODE:
+        return [f"{role} is {tensor.dtype}, not uint8 or int8"]
+    if tensor.scale is None or tensor.zero_point is None:
+        return [f"{role} has no scale and zero point"]
+    reasons = []
+    top = 255.0 * tensor.scale
+    # A network on 0..255 has a scale near 1; relative to white the demand is the same.
+    white = 255.0 if top > 16.0 else 1.0
+    if abs(top / white - 1.0) > CONTRACT_TOLERANCE:
+        reasons.append(
+            f"{role} scale is {tensor.scale:.6g} instead of {white / 255.0:.6g}: code 255 stands "
+            f"for {255.0 * top / white:.1f} of 255"
+        )
+    shift = tensor.zero_point - _ZERO_CODE[tensor.dtype]
+    if abs(shift * tensor.scale / white) > CONTRACT_TOLERANCE:
+        reasons.append(
+            f"{role} zero point is {tensor.zero_point} instead of {_ZERO_CODE[tensor.dtype]}: "
+            f"black has code {shift}"
+        )
+    return reasons
+
+
+def missing_ranges(source: str | Path | bytes, ranges: Mapping[str, TensorRange]) -> list[str]:
+    """Names of ranges that no int8 tensor of the file has: what the converter did not take over.
+
+    Compared are scale (relative 1e-5, the file stores float32) and zero point. The names in a file
+    are the converter's, so ranges are looked for by value, not by name.
+    """
+    graph = read_graph(source)
+    held = [(t.scale, t.zero_point) for t in graph.tensors if t.dtype == "int8" and t.scale]
+    return [
+        name
+        for name, value in ranges.items()
+        if not any(
+            abs(scale / value.scale - 1.0) < 1e-5 and zero == value.zero_point
+            for scale, zero in held
+        )
+    ]

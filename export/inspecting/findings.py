@@ -1,0 +1,283 @@
+"""What is wrong with a `.tflite` file, in plain words: what it is, what it costs, what mends it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import PurePath
+from typing import Any
+
+from export.inspecting.audit import Audit
+from export.stripping.clip_sites import name_of
+from export.stripping.grids import LIMITS
+from export.stripping.strip_plan import NO_OP, StripPlan
+from export.tflite.flatbuffer import TensorInfo
+from export.tflite.op_versions import BASELINE, runtime_needed
+from export.tflite.unpacked import UnpackedModel
+
+IDENTIFIERS = {
+    "clip": "operators bound the picture by themselves",
+    "coarse": "an output code is more than one grey level",
+    "contract": "codes of input or output are not pixels",
+    "crash": "the interpreter was brought down, or ran out of memory or time",
+    "dynamic": "a dimension is left open",
+    "float": "a tensor holds real numbers",
+    "mixed": "integers and real numbers are both computed with",
+    "name": "the name says something else than the file",
+    "partitions": "XNNPACK does not take the graph in one piece",
+    "refused": "the interpreter does not run the file",
+    "version": "runtimes before a certain release refuse the file",
+}
+"""Stable identifiers: none changes its meaning, and none goes."""
+
+_WHITES = (1.0, 255.0)
+_COARSE_GREY_LEVELS = 1.05
+_EDGES = ("QUANTIZE", "DEQUANTIZE")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        id: One of `IDENTIFIERS`.
+        what: What was found, with its numbers.
+        consequence: What that costs whoever runs the file.
+        remedy: What to do.
+    """
+
+    id: str
+    what: str
+    consequence: str
+    remedy: str
+
+    def to_json(self) -> dict[str, str]:
+        """The attributes."""
+        return asdict(self)
+
+
+def find(model: UnpackedModel, audit: Audit, *, plan: StripPlan) -> list[Finding]:
+    """Everything that can be told from the file alone, without running it."""
+    return [
+        *_clip(audit, plan),
+        *(found for tensor in audit.inputs for found in _contract("input", tensor)),
+        *(found for tensor in audit.outputs for found in _contract("output", tensor)),
+        *_count(audit),
+        *(found for tensor in audit.outputs for found in _coarse(tensor)),
+        *_float(model, audit),
+        *_name(model.file.name, audit),
+        *_version(model),
+        *_dynamic(model),
+    ]
+
+
+def find_in_run(outcome: dict[str, Any]) -> list[Finding]:
+    """What the interpreter says about a file: see `inspection.prepare`."""
+    if "crash" in outcome:
+        return [Finding(
+            "crash", f"when it prepares the file, {outcome['crash']}",
+            "an app that opens the file dies with it", "do not ship the file; export it anew",
+        )]  # fmt: skip
+    if "error" in outcome:
+        return [Finding(
+            "refused", outcome["error"].split(", found: ", 1)[-1],
+            "this runtime does not run the file", "export it anew, or use another runtime",
+        )]  # fmt: skip
+    delegation = outcome["delegation"]
+    inside = [name for name in delegation["left_behind"] if name not in _EDGES]
+    if delegation["partitions"] <= 1 and not inside:
+        return []
+    return [Finding(
+        "partitions",
+        f"XNNPACK takes {delegation['delegated_nodes']} of {delegation['total_nodes']} operators "
+        f"in {delegation['partitions']} part(s) and leaves "
+        f"{', '.join(dict.fromkeys(delegation['left_behind'])) or 'none'}",
+        "what it leaves runs on one thread, and the picture is handed back and forth",
+        "take clips out with sr-export strip; for others see which operators XNNPACK supports",
+    )]  # fmt: skip
+
+
+def _clip(audit: Audit, plan: StripPlan) -> Iterator[Finding]:
+    if not audit.clip_ops:
+        return
+    clips = audit.clip_ops
+    names = " and ".join(dict.fromkeys(op["op"] for op in clips))
+    size = f"{clips[0]['height']}x{clips[0]['width']}x{clips[0]['channels']}"
+    what = f"{names} at {size}: {len(clips)} pass(es) over the picture at its full size"
+    if plan.obstacles:
+        remedy = f"export it without a clip; it cannot be taken out here: {plan.obstacles[0]}"
+    elif plan.sites:
+        proof = "bit-exact" if plan.proof == NO_OP else f"{plan.bound} code at most changes"
+        remedy = f"sr-export strip takes it out ({proof})"
+    elif not audit.full_integer:
+        yield Finding(
+            "clip", what, "little: XNNPACK fuses a clip of real numbers into the operator before",
+            "leave it, or export a full-integer file without a clip",
+        )  # fmt: skip
+        return
+    else:
+        remedy = f"leave it: {'; '.join(plan.left) or 'it is part of the network'}"
+    yield Finding(
+        "clip", what,
+        "XNNPACK leaves it to the interpreter, where it runs on one thread: 10 to 40 % of the "
+        "latency at two threads", remedy,
+    )  # fmt: skip
+
+
+def _contract(role: str, tensor: TensorInfo) -> Iterator[Finding]:
+    if tensor.dtype not in ("uint8", "int8"):
+        yield Finding(
+            "contract", f"{role} {tensor.name} is {tensor.dtype}, not uint8 or int8",
+            "pictures have to be converted before or after every run", "export it with --io uint8",
+        )  # fmt: skip
+        return
+    if tensor.scale is None or tensor.zero_point is None:
+        yield Finding(
+            "contract", f"{role} {tensor.name} has no single scale and zero point",
+            "nobody can tell which code is which pixel", "export it anew",
+        )  # fmt: skip
+        return
+    from export.inspecting.audit import check_pixel_contract
+
+    if check_pixel_contract((tensor,), (tensor,)).holds:
+        return
+    low, high = LIMITS[tensor.dtype]
+    white = white_of(tensor)
+    ends = [255.0 * (code - tensor.zero_point) * tensor.scale / white for code in (low, high)]
+    scale = tensor.scale * (255.0 if white == 1.0 else 1.0)
+    if role == "input":
+        brightest = (
+            f", calibrated on pictures whose brightest value was {ends[1]:.0f}"
+            if abs(ends[0]) < 0.5 and ends[1] < 254.5
+            else ""
+        )
+        yield Finding(
+            "contract", f"255 is read as {ends[1]:.0f} and 0 as {ends[0]:.0f}: input scale "
+            f"{scale:.3f}, zero point {tensor.zero_point}{brightest}",
+            f"pictures that are fed as they are come out {_off(ends)}",
+            "sr-export strip --repair-io where that is exact; else calibrate with pictures that "
+            "hold black and white",
+        )  # fmt: skip
+        return
+    yield Finding(
+        "contract", f"the lowest code stands for {ends[0]:.1f} and the highest for {ends[1]:.1f} "
+        f"of 255: output scale {scale:.3f}, zero point {tensor.zero_point}",
+        "whoever reads the codes as pixels sees wrong brightness and contrast",
+        "sr-export strip --repair-io where that is exact; else export it clip-free with CFQP",
+    )  # fmt: skip
+
+
+def _off(ends: list[float]) -> str:
+    if ends[1] < 254.5:
+        return f"{1 - ends[1] / 255:.1%} too dark"
+    return f"{ends[1] / 255 - 1:.1%} too bright" if ends[1] > 255.5 else "shifted"
+
+
+def white_of(tensor: TensorInfo) -> float:
+    """Real value of white that a quantized tensor's range fits: 1 or 255."""
+    high = (LIMITS[tensor.dtype][1] - tensor.zero_point) * tensor.scale
+    return _WHITES[high > 16.0]
+
+
+def _count(audit: Audit) -> Iterator[Finding]:
+    for role, tensors in (("input", audit.inputs), ("output", audit.outputs)):
+        if len(tensors) != 1:
+            yield Finding(
+                "contract", f"{len(tensors)} {role}s", "no tool can tell which one is the picture",
+                f"export the network with one {role}",
+            )  # fmt: skip
+
+
+def _coarse(tensor: TensorInfo) -> Iterator[Finding]:
+    if tensor.dtype not in ("uint8", "int8") or not tensor.scale or tensor.zero_point is None:
+        return
+    step = 255.0 * tensor.scale / white_of(tensor)
+    if step <= _COARSE_GREY_LEVELS:
+        return
+    below = tensor.zero_point - LIMITS[tensor.dtype][0]
+    yield Finding(
+        "coarse", f"output steps of {step:.2f} grey levels, {below} of 256 codes below black",
+        "gradients band, and codes are spent on values that no screen shows",
+        "export it with CFQP, which gives one code to each grey level",
+    )  # fmt: skip
+
+
+def _float(model: UnpackedModel, audit: Audit) -> Iterator[Finding]:
+    if audit.full_integer:
+        return
+    graph = model.graph
+
+    def floats(op) -> bool:
+        return any(graph.tensors[i].dtype.startswith("float") for i in op.outputs)
+
+    tail = [name_of(op) for op in graph.operators if floats(op)]
+    integers = [op for op in graph.operators if not floats(op)]
+    yield Finding(
+        "float", f"{audit.float_tensors} tensor(s) of real numbers", "integer accelerators refuse "
+        "or split the file", "export it in full integer",
+    )  # fmt: skip
+    if integers and tail:
+        shown = ", ".join(tail[:3]) + (" ..." if len(tail) > 3 else "")
+        yield Finding(
+            "mixed", f"{len(integers)} operator(s) of integers beside {shown} on real numbers",
+            "every change between the two is a pass over a picture",
+            "export it with a full-integer converter setting and 8-bit inputs and outputs",
+        )  # fmt: skip
+
+
+def _name(name: str, audit: Audit) -> Iterator[Finding]:
+    words = set(re.split(r"[^a-z0-9]+", PurePath(name).stem.lower()))
+    claims = []
+    integer = {w for w in words if re.fullmatch(r"q?u?int8|f?q?int8|quant(ized)?|qat|ptq|w8a8", w)}
+    if integer and not audit.full_integer:
+        claims.append(f"{min(integer)}, but {audit.float_tensors} tensors hold real numbers")
+    real = words & {"fp32", "float32", "float", "fp16", "float16"}
+    if real and audit.full_integer:
+        claims.append(f"{min(real)}, but everything in it is an integer")
+    shapes = [tensors[0].shape for tensors in (audit.inputs, audit.outputs) if len(tensors) == 1]
+    factors = {int(w[1:]) for w in words if re.fullmatch(r"x[234]", w)}
+    factors |= {int(w[:1]) for w in words if re.fullmatch(r"[234]x", w)}
+    if len(factors) == 1 and len(shapes) == 2 and all(len(s) == 4 and s[1] > 1 for s in shapes):
+        (factor,), held = factors, shapes[1][1] / shapes[0][1]
+        if factor != held:
+            claims.append(f"x{factor}, but the output is {held:g} times as high as the input")
+    for claim in claims:
+        yield Finding(
+            "name", f"the name says {claim}", "whoever chooses by name gets another file",
+            "rename it, or export what the name says",
+        )  # fmt: skip
+
+
+def _version(model: UnpackedModel) -> Iterator[Finding]:
+    needs = {name_of(op): runtime_needed(op.name, op.version) for op in model.graph.operators}
+    newest = max(needs.values(), default=BASELINE)
+    if newest > BASELINE:
+        which = [name for name, release in needs.items() if release == newest]
+        yield Finding(
+            "version", f"{which[0]} asks for TFLite {newest[0]}.{newest[1]}",
+            "phones with an older runtime refuse the file", "ship a runtime of that age with the "
+            "app, or convert with an older converter",
+        )  # fmt: skip
+
+
+def _dynamic(model: UnpackedModel) -> Iterator[Finding]:
+    open_ones = dynamic_dimensions(model)
+    if open_ones:
+        yield Finding(
+            "dynamic", ", ".join(f"{t['name']} {t['shape_signature']}" for t in open_ones[:2]),
+            "accelerators want fixed sizes, and memory is planned anew for every size",
+            "export a file for each size that is used",
+        )  # fmt: skip
+
+
+def dynamic_dimensions(model: UnpackedModel) -> list[dict[str, Any]]:
+    """Inputs and outputs with open dimensions: name and shape signature (-1 where open)."""
+    tables = model.tables.subgraphs[0].tensors
+    found = []
+    for tensor in (*model.graph.inputs, *model.graph.outputs):
+        signature = tables[tensor].shapeSignature
+        if signature is not None and any(int(size) < 0 for size in signature):
+            name = model.graph.tensors[tensor].name
+            found.append({"name": name, "shape_signature": [int(size) for size in signature]})
+    return found

@@ -1,0 +1,142 @@
+"""Everything that can be said about a `.tflite` file: its graph at a glance, and its findings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from export.inspecting.audit import Audit, audit_graph
+from export.inspecting.findings import Finding, dynamic_dimensions, find, find_in_run
+from export.running.sandbox import Crash, Sandbox
+from export.stripping.clip_sites import MOVES, is_clip
+from export.stripping.strip_plan import plan_strip
+from export.tflite.model_files import ModelFile, read_model
+from export.tflite.op_versions import BASELINE, runtime_needed
+from export.tflite.unpacked import UnpackedModel, unpack
+from sr_models.errors import ModelFileError
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A file at a glance, and what is wrong with it.
+
+    Attributes:
+        model: Name of the file.
+        audit: What it holds.
+        operators: Rows of op, height, width, channels, count.
+        dtypes: Element type -> tensors that are not constants.
+        fused_clips: Operators whose fused activation bounds both ways, and the last computing
+            operators with any: op, index, activation.
+        dynamic_dimensions: Inputs and outputs with open dimensions.
+        minimum_runtime: First TFLite release that runs it, at least 2.5.
+        run: What the interpreter says: `runtime` and `delegation`, or `error`, or `crash`; `None`
+            where it was not asked.
+        findings: What is wrong.
+    """
+
+    model: str
+    audit: Audit
+    operators: tuple[dict[str, Any], ...]
+    dtypes: dict[str, int]
+    fused_clips: tuple[dict[str, Any], ...]
+    dynamic_dimensions: tuple[dict[str, Any], ...]
+    minimum_runtime: str
+    run: dict[str, Any] | None
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The audit's keys, and the rest."""
+        run = self.run or {}
+        return {
+            "model": self.model,
+            **self.audit.to_json(),
+            "operators": list(self.operators),
+            "dtypes": self.dtypes,
+            "fused_clips": list(self.fused_clips),
+            "dynamic_dimensions": list(self.dynamic_dimensions),
+            "minimum_runtime": self.minimum_runtime,
+            "runtime": run.get("runtime"),
+            "delegation": run.get("delegation"),
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def inspect_model(
+    source: str | Path | bytes | ModelFile, *, sandbox: Sandbox | None = None
+) -> Inspection:
+    """Read a file and say what it holds and what is wrong with it.
+
+    Args:
+        source: Path, content, or a file read before.
+        sandbox: Child process in which XNNPACK is asked what it takes; not asked without one.
+
+    Raises:
+        ModelFileError: The file is missing, damaged or none.
+    """
+    file = source if isinstance(source, ModelFile) else read_model(source)
+    model = unpack(file)
+    audit = audit_graph(model.graph)
+    run = None if sandbox is None else prepare(file, sandbox)
+    findings = find(model, audit, plan=plan_strip(model))
+    if run is not None:
+        findings += find_in_run(run)
+    needs = [runtime_needed(op.name, op.version) for op in model.graph.operators]
+    return Inspection(
+        model=file.name,
+        audit=audit,
+        operators=tuple(_operators(model)),
+        dtypes=_dtypes(model),
+        fused_clips=tuple(_fused_clips(model)),
+        dynamic_dimensions=tuple(dynamic_dimensions(model)),
+        minimum_runtime="{}.{}".format(*max(needs, default=BASELINE)),
+        run=run,
+        findings=tuple(findings),
+    )
+
+
+def prepare(file: ModelFile, sandbox: Sandbox) -> dict[str, Any]:
+    """What the interpreter says when it prepares a file: see `Inspection.run`."""
+    try:
+        return sandbox.call("prepare", file.data)
+    except Crash as crash:
+        return {"crash": str(crash)}
+    except ModelFileError as error:
+        return {"error": str(error)}
+
+
+def _operators(model: UnpackedModel) -> list[dict[str, Any]]:
+    counted: Counter = Counter()
+    for op in model.graph.operators:
+        shape = model.graph.tensors[op.outputs[0]].shape if op.outputs else ()
+        counted[(op.name, *(shape[1:] if len(shape) == 4 else (None, None, None)))] += 1
+    keys = ("op", "height", "width", "channels", "count")
+    return [dict(zip(keys, (*place, count))) for place, count in counted.items()]
+
+
+def _fused_clips(model: UnpackedModel) -> list[dict[str, Any]]:
+    last, waiting, seen = set(), list(model.graph.outputs), set()
+    while waiting:
+        tensor = waiting.pop()
+        op = model.producers.get(tensor)
+        if op is None or tensor in seen:
+            continue
+        seen.add(tensor)
+        if op.name in (*MOVES, "QUANTIZE", "DEQUANTIZE") or is_clip(model, op):
+            waiting += op.inputs
+        else:
+            last.add(op.index)
+    return [
+        {"op": op.name, "index": op.index, "activation": op.activation}
+        for op in model.graph.operators
+        if op.activation not in ("NONE", "RELU") or (op.index in last and op.activation != "NONE")
+    ]
+
+
+def _dtypes(model: UnpackedModel) -> dict[str, int]:
+    graph = model.graph
+    used = {i for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
+    used |= {*graph.inputs, *graph.outputs}
+    kinds = Counter(graph.tensors[i].dtype for i in used if not graph.tensors[i].constant)
+    return dict(sorted(kinds.items()))

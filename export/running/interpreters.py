@@ -1,0 +1,285 @@
+"""A `.tflite` file opened for running: its tensors, its size, its delegate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from export.running.delegation import Delegation, read_delegation
+from export.running.runtimes import (
+    DELEGATES,
+    Runtime,
+    find_runtime,
+    require_delegate,
+    require_threads,
+    with_first_depth_to_space,
+)
+from export.tflite.model_files import ModelFile, read_model
+from sr_models.errors import ModelFileError, OptionError
+from sr_models.images import MAX_PIXELS
+from sr_models.native_output import caught_native_output
+
+_EXPORT_ANEW = "export the file anew, or take another delegate"
+_EXPORT_AT_SIZE = "export the file at this size"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a file.
+
+    Attributes:
+        name: Name in the file.
+        shape: Present shape, NHWC for pictures.
+        dtype: NumPy name of the element type: `uint8`, `int8`, `int16`, `float32` ...
+        scale: Real value of one code; `None` where the tensor is not quantized.
+        zero_point: Code of the real value 0; `None` where the tensor is not quantized.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+
+    def to_json(self) -> dict:
+        """The attributes, the shape as a list."""
+        return {**asdict(self), "shape": list(self.shape)}
+
+
+class Runner:
+    """A model in an interpreter, ready to be fed and invoked.
+
+    Attributes:
+        model: The file.
+        delegate: Name of the delegate, one of `DELEGATES`.
+        threads: Threads that the kernels may use.
+        runtime: The interpreter package that runs it.
+    """
+
+    def __init__(
+        self, model: ModelFile, runtime: Runtime, *, delegate: str, threads: int
+    ):  # fmt: skip
+        self.model, self.runtime = model, runtime
+        self.delegate, self.threads = require_delegate(delegate), require_threads(threads)
+        self._interpreter = self._create()
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The input tensors at their present shapes."""
+        return tuple(_tensor(details) for details in self._interpreter.get_input_details())
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """The output tensors at their present shapes."""
+        return tuple(_tensor(details) for details in self._interpreter.get_output_details())
+
+    @property
+    def delegation(self) -> Delegation | None:
+        """Where the nodes run; `None` where this interpreter does not tell."""
+        try:
+            return read_delegation(self._interpreter._get_ops_details())
+        except (AttributeError, ValueError):
+            # The list of operators is no promised interface.
+            return None
+
+    @property
+    def signatures(self) -> dict[str, dict[str, list[str]]]:
+        """Signature -> names of its `inputs` and `outputs`."""
+        return self._interpreter.get_signature_list()
+
+    def allocate(self) -> None:
+        """Apply the delegate and reserve memory for the present shapes.
+
+        Raises:
+            ModelFileError: The file cannot be run at these shapes.
+        """
+        self._guarded(self._interpreter.allocate_tensors, doing="prepare", remedy=_EXPORT_ANEW)
+
+    def resize(self, height: int, width: int) -> None:
+        """Change the picture size and allocate, also where the file was exported at a fixed size.
+
+        Args:
+            height: New input height in pixels.
+            width: New input width in pixels.
+
+        Raises:
+            OptionError: A size below 1 or more than `MAX_PIXELS` in all.
+            ModelFileError: The file has not one NHWC input, or refuses this size.
+        """
+        self._set_shape(height, width)
+        self._guarded(
+            self._interpreter.allocate_tensors, doing=f"resize to {height}x{width} pixels",
+            remedy=_EXPORT_AT_SIZE,
+        )  # fmt: skip
+
+    def set_inputs(self, *arrays: np.ndarray) -> None:
+        """Copy one array per input in, of exactly its shape and dtype.
+
+        Raises:
+            ModelFileError: A different number of arrays, another shape or dtype.
+        """
+        details = self._interpreter.get_input_details()
+        if len(arrays) != len(details):
+            raise ModelFileError(
+                f"expected a file with {len(arrays)} input(s), found {len(details)} in "
+                f"{self.model.name}; give a file that takes one picture"
+            )
+        for array, tensor in zip(arrays, details):
+            try:
+                self._interpreter.set_tensor(tensor["index"], array)
+            except ValueError as error:
+                raise ModelFileError(
+                    f"expected input of {_describe(tensor)} by {self.model.name}, found "
+                    f"{tuple(array.shape)} {array.dtype}; {_first_line(error)}"
+                ) from error
+
+    def invoke(self) -> None:
+        """Run on the input that is set; nothing else, so that it can be timed.
+
+        Raises:
+            ModelFileError: A kernel failed.
+        """
+        try:
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise self._failure("run", error, remedy=_EXPORT_ANEW) from error
+
+    def output(self, index: int = 0) -> np.ndarray:
+        """A copy of an output tensor."""
+        return self._interpreter.get_tensor(self._interpreter.get_output_details()[index]["index"])
+
+    def run(self, array: np.ndarray) -> np.ndarray:
+        """Feed the only input, invoke, and return the first output."""
+        self.set_inputs(array)
+        self.invoke()
+        return self.output()
+
+    def _set_shape(self, height: int, width: int) -> None:
+        if height < 1 or width < 1 or height * width > MAX_PIXELS:
+            raise OptionError(
+                f"expected a size from 1x1 to {MAX_PIXELS / 1e6:.0f} megapixels, found "
+                f"{height}x{width}; change the height and the width"
+            )
+        details = self._interpreter.get_input_details()
+        if len(details) != 1 or len(details[0]["shape"]) != 4:
+            found = ", ".join(_describe(tensor) for tensor in details) or "none"
+            raise ModelFileError(
+                f"expected one input (N, H, W, C), found {found} in {self.model.name}; "
+                "give a file that takes one picture"
+            )
+        batch, _, _, channels = (int(size) for size in details[0]["shape"])
+        shape = [batch, height, width, channels]
+        self._guarded(
+            self._interpreter.resize_tensor_input, details[0]["index"], shape,
+            doing=f"resize to {height}x{width} pixels", remedy=_EXPORT_AT_SIZE,
+        )  # fmt: skip
+
+    def _create(self):
+        data = self.model.data
+        try:
+            return self._interpret(data)
+        except (ValueError, RuntimeError) as error:
+            if self.delegate != "reference" or "DEPTH_TO_SPACE" not in str(error):
+                raise self._failure("open", error, remedy=_EXPORT_ANEW) from error
+        try:
+            return self._interpret(with_first_depth_to_space(data))
+        except (ValueError, RuntimeError) as error:
+            raise self._failure("open", error, remedy=_EXPORT_ANEW) from error
+
+    def _interpret(self, data: bytes):
+        # The delegate announces itself on stderr.
+        with caught_native_output():
+            return self.runtime.interpreter(
+                model_content=data, num_threads=self.threads,
+                experimental_op_resolver_type=getattr(
+                    self.runtime.resolvers, DELEGATES[self.delegate]
+                ),
+            )  # fmt: skip
+
+    def _guarded(self, action, *arguments, doing: str, remedy: str) -> None:
+        try:
+            with caught_native_output():
+                action(*arguments)
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise self._failure(doing, error, remedy=remedy) from error
+
+    def _failure(self, doing: str, error: Exception, *, remedy: str) -> ModelFileError:
+        return ModelFileError(
+            f"expected to {doing} {self.model.name} ({self.runtime}, "
+            f"{self.delegate}), found: {_first_line(error)}; {remedy}"
+        )
+
+
+def open_model(
+    source: str | Path | bytes | ModelFile, *, delegate: str = "xnnpack", threads: int = 1,
+    height: int | None = None, width: int | None = None, runtime: Runtime | None = None,
+) -> Runner:  # fmt: skip
+    """Open a `.tflite` file, allocated and ready to run.
+
+    Args:
+        source: Path, content, or a file read before.
+        delegate: `xnnpack` (the interpreter's default), `builtin` (optimized kernels, no
+            delegate) or `reference` (plain kernels, slow).
+        threads: Threads that the kernels may use.
+        height: Input height in pixels, where it shall differ from the file's.
+        width: Input width in pixels, together with `height`.
+        runtime: The interpreter; ai-edge-litert by default, else TensorFlow's.
+
+    Raises:
+        ModelFileError: The file is missing, empty, truncated, no TFLite file, or cannot run.
+        OptionError: An unknown delegate, or threads or sizes outside of what is allowed.
+    """
+    require_delegate(delegate)
+    require_threads(threads)
+    if (height is None) != (width is None):
+        raise OptionError("expected a height and a width, found only one of them; give both")
+    model = source if isinstance(source, ModelFile) else read_model(source)
+    runner = Runner(model, runtime or find_runtime(), delegate=delegate, threads=threads)
+    if height is None or width is None:
+        runner.allocate()
+    else:
+        runner.resize(height, width)
+    return runner
+
+
+def find_scale(runner: Runner) -> int:
+    """The scale factor of a super-resolution file, from the shapes of its input and output.
+
+    Raises:
+        ModelFileError: The shapes are not (N, H, W, 3) and (N, H s, W s, 3) for a whole s.
+    """
+    inputs, outputs = runner.inputs, runner.outputs
+    if len(inputs) == 1 and outputs:
+        low, high = inputs[0].shape, outputs[0].shape
+        if len(low) == len(high) == 4 and low[3] == high[3] == 3 and min(low) > 0:
+            scale = high[1] // low[1]
+            if scale >= 1 and (low[1] * scale, low[2] * scale) == high[1:3]:
+                return scale
+    shapes = [list(tensor.shape) for tensor in (*inputs, *outputs)]
+    raise ModelFileError(
+        f"expected an RGB picture in and one s times as large out, found shapes {shapes} in "
+        f"{runner.model.name}; give a super-resolution file"
+    )
+
+
+def _tensor(details: dict) -> Tensor:
+    parameters = details["quantization_parameters"]
+    quantized = len(parameters["scales"]) > 0
+    return Tensor(
+        name=details["name"],
+        shape=tuple(int(size) for size in details["shape"]),
+        dtype=np.dtype(details["dtype"]).name,
+        scale=float(parameters["scales"][0]) if quantized else None,
+        zero_point=int(parameters["zero_points"][0]) if quantized else None,
+    )
+
+
+def _describe(details: dict) -> str:
+    return f"{tuple(int(n) for n in details['shape'])} {np.dtype(details['dtype']).name}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__
