@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from export.fidelity import Fidelity
 from export.held_out_drop import HeldOutDrop
 from export.inspecting.audit import Audit
-from export.ranges import TensorRanges
 from representative_data.dataset import RepresentativeDataset
+from sr_models.int8.ranges import TensorRanges
 from sr_models.presets import Preset
 from sr_models.provenance import file_sha256, tool_versions
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from export.ranges import PIXELS, TensorRange, TensorRanges
 from representative_data.dataset import RepresentativeDataset
 from representative_data.probe import probe_layers
 from sr_models.graph import INPUT, output_name, points, quantized_points
+from sr_models.int8.ranges import PIXELS, TensorRange, TensorRanges
 
 
 def observe_ranges(

@@ -18,10 +18,8 @@ from export.methods.auto import choose_recipe
 from export.methods.quantized_network import Evidence, QuantizedNetwork
 from export.methods.recipe import AUTO, dataset_of, parse_recipe
 from export.pixels import upscale
-from export.ranges import TensorRanges
 from export.running.interpreters import open_model
 from export.settings import DEFAULTS, ExportSettings
-from export.simulator import simulate
 from export.verdict import find_failures
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
 from representative_data.dataset import RepresentativeDataset, load_dataset
@@ -33,6 +31,8 @@ from sr_models.command import json_text
 from sr_models.errors import ConversionError
 from sr_models.evaluation import network_upscaler
 from sr_models.images import list_images
+from sr_models.int8.ranges import TensorRanges
+from sr_models.int8.simulator import simulate
 from sr_models.metrics import to_pixels
 from sr_models.network import load_trunk, weights_sha256
 from sr_models.presets import Preset, get_preset

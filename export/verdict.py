@@ -5,9 +5,9 @@ from __future__ import annotations
 from export.fidelity import Fidelity
 from export.held_out_drop import HeldOutDrop
 from export.inspecting.audit import Audit, missing_ranges
-from export.ranges import TensorRanges
 from export.settings import ExportSettings
 from representative_data.dataset import RepresentativeDataset
+from sr_models.int8.ranges import TensorRanges
 
 
 def find_failures(

@@ -70,3 +70,35 @@ def run_python(start_python):
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiles(picture_folder):
+    from representative_data.tiles import load_tiles
+
+    return load_tiles(picture_folder, scale=2, count=6, side=24)
+
+
+@pytest.fixture(scope="session")
+def sharpening():
+    """A network whose natural outputs leave [0, 1]."""
+    from tests.networks import sharpening_network
+
+    return sharpening_network(strength=0.15)
+
+
+@pytest.fixture(scope="session")
+def branched():
+    """A network with a concatenation and an in-place addition."""
+    from sr_models.tails import attach_tail
+    from tests.networks import branched_trunk
+
+    return attach_tail(branched_trunk(), "relu", scale=2)
+
+
+@pytest.fixture(scope="session")
+def natural(sharpening, tiles):
+    """Natural calibration pictures for `sharpening`."""
+    from representative_data.cfqp import build_natural_dataset
+
+    return build_natural_dataset(sharpening, tiles, network="sharpening", scale=2)

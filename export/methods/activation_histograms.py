@@ -8,8 +8,8 @@ import numpy as np
 import tf_keras
 
 from export.methods.quantized_network import Evidence
-from export.ranges import TensorRange
 from sr_models.graph import points, quantized_points, with_split_groups
+from sr_models.int8.ranges import TensorRange
 
 BINS = 2048
 PICTURES = 32

@@ -13,7 +13,7 @@ import tensorflow as tf
 from export.methods.layer_inputs import LayerInputs, convolutions, draw_places
 from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
 from export.methods.registry import register_method
-from export.simulator import quantized_kernel, simulate
+from sr_models.int8.simulator import quantized_kernel, simulate
 
 PICTURES = 32
 

@@ -24,9 +24,9 @@ import tf_keras
 from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
 from export.methods.registry import register_method
 from export.observation import pin_pixels
-from export.ranges import TensorRange, TensorRanges
 from representative_data.probe import probe_layers
 from sr_models.graph import points
+from sr_models.int8.ranges import TensorRange, TensorRanges
 
 PICTURES = 64
 BATCH = 8

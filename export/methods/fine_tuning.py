@@ -17,9 +17,9 @@ import tf_keras
 
 from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
 from export.methods.registry import register_method
-from export.ranges import TensorRange, TensorRanges
-from export.simulator import quantized_kernel, simulate
 from sr_models.graph import with_split_groups
+from sr_models.int8.ranges import TensorRange, TensorRanges
+from sr_models.int8.simulator import quantized_kernel, simulate
 
 STEPS = 400
 BATCH_SIZE = 8

@@ -12,15 +12,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from export.fake_quantization import write_ranges
 from export.methods.activation_histograms import observe_histograms
 from export.methods.entropy import entropy_range
 from export.methods.mse_range import mse_range
 from export.methods.percentile import percentile_range
 from export.methods.quantized_network import Evidence, QuantizedNetwork
 from export.methods.registry import register_method
-from export.ranges import TensorRange, TensorRanges
 from sr_models.graph import with_split_groups
+from sr_models.int8.fake_quantization import write_ranges
+from sr_models.int8.ranges import TensorRange, TensorRanges
 
 PICTURES = 8
 CANDIDATES = {"percentile": percentile_range, "mse": mse_range, "entropy": entropy_range}

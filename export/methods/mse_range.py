@@ -12,7 +12,7 @@ import numpy as np
 from export.methods.activation_histograms import Histogram, observe_histograms, rounding_error
 from export.methods.quantized_network import Evidence, QuantizedNetwork
 from export.methods.registry import register_method
-from export.ranges import TensorRange, TensorRanges
+from sr_models.int8.ranges import TensorRange, TensorRanges
 
 LEAST_SHARE = 0.3
 CANDIDATES = 71

@@ -11,7 +11,7 @@ import numpy as np
 from export.methods.activation_histograms import Histogram, observe_histograms
 from export.methods.quantized_network import Evidence, QuantizedNetwork
 from export.methods.registry import register_method
-from export.ranges import TensorRange, TensorRanges
+from sr_models.int8.ranges import TensorRange, TensorRanges
 
 KEPT = 0.9999
 

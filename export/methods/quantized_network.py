@@ -10,8 +10,8 @@ import numpy as np
 import tf_keras
 
 from export.observation import observe_ranges, pin_pixels
-from export.ranges import TensorRanges
 from representative_data.dataset import RepresentativeDataset
+from sr_models.int8.ranges import TensorRanges
 
 
 @dataclass(frozen=True)

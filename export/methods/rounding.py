@@ -20,7 +20,7 @@ import numpy as np
 from export.methods.layer_inputs import LayerInputs, convolutions, draw_places
 from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
 from export.methods.registry import register_method
-from export.simulator import LARGEST_WEIGHT_CODE, simulate
+from sr_models.int8.simulator import LARGEST_WEIGHT_CODE, simulate
 
 PICTURES = 32
 RIDGE = 1e-2

@@ -7,9 +7,9 @@ from export.fidelity import Fidelity
 from export.held_out_drop import HeldOutDrop
 from export.inspecting.audit import audit_model
 from export.observation import observe_ranges, pin_pixels
-from export.ranges import TensorRange
 from export.settings import ExportSettings
 from export.verdict import find_failures
+from sr_models.int8.ranges import TensorRange
 
 FAITHFUL = Fidelity(1, 45.0, 45.0, 1, 0.01, 0.0, "xnnpack")
 SETTINGS = ExportSettings(height=16, width=16)

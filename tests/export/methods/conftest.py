@@ -32,7 +32,7 @@ def network(tiny_preset):
 @pytest.fixture(scope="session")
 def distance():
     """Mean squared error of a quantized network, simulated, against a float network."""
-    from export.simulator import simulate
+    from sr_models.int8.simulator import simulate
 
     def measure(quantized, model, pictures):
         x = np.stack(pictures).astype(np.float32) / 255.0

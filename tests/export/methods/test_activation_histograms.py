@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.methods.activation_histograms import histogram, observe_histograms, rounding_error
-from export.ranges import TensorRange
 from sr_models.graph import quantized_points
+from sr_models.int8.ranges import TensorRange
 
 
 @given(seed=st.integers(0, 200), low=st.floats(-3.0, 0.0), high=st.floats(0.2, 3.0))

@@ -3,7 +3,7 @@ import tensorflow as tf
 
 from export.methods.bias_correction import corrected, mean_products
 from export.methods.quantized_network import clone, observe
-from export.simulator import simulate
+from sr_models.int8.simulator import simulate
 
 
 def test_means_of_products_are_those_of_the_convolution():

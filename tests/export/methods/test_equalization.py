@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from export.methods.equalization import channel_ranges, equalize, equalized, find_pairs
 from export.methods.quantized_network import observe
-from export.ranges import PIXELS
+from sr_models.int8.ranges import PIXELS
 
 
 def test_pairs_of_an_xlsr(network):
@@ -62,7 +62,7 @@ def test_grouped_convolutions_are_stretched_group_by_group(network, evidence):
 
 
 def test_it_lowers_the_error_of_activations(network, evidence):
-    from export.fake_quantization import write_ranges
+    from sr_models.int8.fake_quantization import write_ranges
 
     x = evidence.stack(8)
     expected = np.clip(network(x).numpy(), 0.0, 1.0)

@@ -4,7 +4,7 @@ import pytest
 from export.methods import fine_tuning
 from export.methods.fine_tuning import LearnedRange, draw_patches, fine_tune, rate_at, teach
 from export.methods.quantized_network import observe
-from export.ranges import PIXELS, TensorRange
+from sr_models.int8.ranges import PIXELS, TensorRange
 
 SHORT = {"steps": 60, "patches": 32, "side": 16}
 

@@ -3,7 +3,7 @@ import pytest
 
 from export.methods.layer_choice import choose_ranges, chosen, output_error
 from export.methods.quantized_network import observe
-from export.ranges import PIXELS, TensorRange
+from sr_models.int8.ranges import PIXELS, TensorRange
 
 
 def errors(model, pictures, *ranges):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from export.methods.activation_histograms import histogram, rounding_error
 from export.methods.mse_range import least_squares, mse_range
 from export.methods.quantized_network import observe
-from export.ranges import TensorRange
+from sr_models.int8.ranges import TensorRange
 
 
 @given(seed=st.integers(0, 100), shift=st.floats(-1.0, 1.0))

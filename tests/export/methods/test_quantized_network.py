@@ -1,7 +1,7 @@
 import numpy as np
 
 from export.methods.quantized_network import Evidence, clone, observe
-from export.ranges import PIXELS
+from sr_models.int8.ranges import PIXELS
 
 
 def test_a_clone_has_weights_of_its_own(network, evidence):

@@ -3,8 +3,8 @@ import pytest
 
 from export.methods import recipe as recipes
 from export.methods.recipe import DEFAULT, parse_recipe
-from export.ranges import PIXELS
 from sr_models.errors import OptionError
+from sr_models.int8.ranges import PIXELS
 
 
 @pytest.mark.parametrize("name", ["cfqp", "natural", "cfqp+adaround", DEFAULT])
@@ -55,7 +55,7 @@ def test_both_together_are_better_than_either(network, evidence, distance):
 def test_what_a_method_finds_for_pixels_is_overruled(network, evidence, monkeypatch):
     """The pixel contract is no method's to change."""
     from export.methods.registry import Method
-    from export.ranges import TensorRange
+    from sr_models.int8.ranges import TensorRange
 
     def greedy(net, _):
         return type(net)(net.model, net.ranges.replacing({"input": TensorRange(0.0, 0.5)}))

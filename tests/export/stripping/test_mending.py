@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from tests.export.stripping.test_repair_io import DARK, WHITE, file_with
 
 import export.stripping.mending
 from export.inspecting.audit import audit_model
@@ -11,6 +10,7 @@ from export.stripping.surgery import pack_model
 from export.tflite.model_files import read_model
 from export.tflite.unpacked import unpack
 from sr_models.errors import ModelFileError
+from tests.export.stripping.test_repair_io import DARK, WHITE, file_with
 
 LOOSE = Grid("uint8", float(np.float32(1.66364)), 59)
 

@@ -1,11 +1,11 @@
 import json
 
 import pytest
-from tests.export.stripping.test_repair_io import DARK, WHITE, file_with
 
 from export.cli import app
 from export.inspecting.audit import audit_model
 from sr_models.command import status_of_command
+from tests.export.stripping.test_repair_io import DARK, WHITE, file_with
 from tests.tiny_files import clipped_file, pixel_grid
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from export.fake_quantization import FakeQuantization
-from export.ranges import TensorRange, TensorRanges
 from sr_models.errors import CalibrationError
 from sr_models.graph import points, quantized_points, rebuild
+from sr_models.int8.fake_quantization import FakeQuantization
+from sr_models.int8.ranges import TensorRange, TensorRanges
 
 LARGEST_WEIGHT_CODE = 127
 FIXED_GRIDS = {"tanh": TensorRange(-1.0, 127 / 128), "sigmoid": TensorRange(0.0, 255 / 256)}

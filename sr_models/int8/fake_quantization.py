@@ -9,12 +9,12 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras
 
-from export.ranges import TensorRange, TensorRanges
 from sr_models.errors import CalibrationError
 from sr_models.graph import quantized_points, rebuild
+from sr_models.int8.ranges import TensorRange, TensorRanges
 
 
-@tf_keras.saving.register_keras_serializable("export")
+@tf_keras.saving.register_keras_serializable("sr_models")
 class FakeQuantization(tf_keras.layers.Layer):
     """Rounds to the grid of an int8 tensor and saturates, in float.
 

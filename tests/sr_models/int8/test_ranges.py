@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.ranges import PIXELS, TensorRange, TensorRanges
 from sr_models.errors import CalibrationError
+from sr_models.int8.ranges import PIXELS, TensorRange, TensorRanges
 
 
 def test_the_pixel_range_is_the_pixel_contract():

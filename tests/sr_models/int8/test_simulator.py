@@ -9,11 +9,11 @@ from hypothesis.extra import numpy as arrays
 
 from export.conversion import convert_with_ranges
 from export.observation import observe_ranges, pin_pixels
-from export.ranges import TensorRange, TensorRanges
 from export.running.interpreters import open_model
-from export.simulator import quantized_kernel, simulate, stored_ranges
 from representative_data.dataset import RepresentativeDataset
 from sr_models.errors import CalibrationError
+from sr_models.int8.ranges import TensorRange, TensorRanges
+from sr_models.int8.simulator import quantized_kernel, simulate, stored_ranges
 from sr_models.metrics import to_pixels
 from sr_models.network import build_trunk
 from sr_models.presets import Preset
