@@ -63,7 +63,7 @@ def time_observers(
     from tensorflow.lite.python.optimize.calibrator import Calibrator
 
     from export.conversion import convert_float
-    from export.observation import observe_ranges
+    from representative_data.observation import observe_ranges
     from sr_models.graph import with_split_groups
 
     side = max(picture.shape[0] for picture in dataset.pictures)

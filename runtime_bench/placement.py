@@ -112,8 +112,8 @@ def placement_of(content: bytes, *, name: str, trained: bool) -> Placement | Non
 def measure_placement(preset: Preset) -> Placement | None:
     """Export a network at a small size, clip-free with uint8 codes, and see where it runs."""
     from export.conversion import convert_with_ranges
-    from export.observation import observe_ranges, pin_pixels
     from representative_data.cfqp import build_natural_dataset
+    from representative_data.observation import observe_ranges, pin_pixels
     from representative_data.sources import bundled_pictures
     from representative_data.tiles import load_tiles
     from sr_models.network import build_trunk, load_trunk

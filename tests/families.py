@@ -6,9 +6,9 @@ import numpy as np
 
 from export.conversion import convert_with_ranges
 from export.inspecting.audit import audit_model, missing_ranges
-from export.observation import observe_ranges, pin_pixels
 from export.running.interpreters import open_model
 from representative_data.dataset import RepresentativeDataset
+from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.network import named_weights, set_named_weights
 from sr_models.tails import attach_tail
 

@@ -23,7 +23,7 @@ import tf_keras
 
 from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
 from export.methods.registry import register_method
-from export.observation import pin_pixels
+from representative_data.observation import pin_pixels
 from representative_data.probe import probe_layers
 from sr_models.graph import points
 from sr_models.int8.ranges import TensorRange, TensorRanges

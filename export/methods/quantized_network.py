@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from export.observation import observe_ranges, pin_pixels
 from representative_data.dataset import RepresentativeDataset
+from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.int8.ranges import TensorRanges
 
 

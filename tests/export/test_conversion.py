@@ -3,9 +3,9 @@ import pytest
 
 from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
 from export.inspecting.audit import audit_model, missing_ranges
-from export.observation import observe_ranges, pin_pixels
 from export.running.interpreters import open_model
 from export.tflite.flatbuffer import read_graph
+from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.errors import ConversionError, OptionError
 from sr_models.int8.ranges import PIXELS, TensorRange
 from sr_models.tails import TAILS, attach_tail

@@ -6,8 +6,8 @@ from export.conversion import convert_with_ranges
 from export.fidelity import Fidelity
 from export.inspecting.audit import audit_model
 from export.manifest import SCHEMA_VERSION, build_manifest
-from export.observation import observe_ranges, pin_pixels
 from export.settings import ExportSettings
+from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.command import json_text
 from sr_models.presets import get_preset
 

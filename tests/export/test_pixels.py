@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
-from export.observation import observe_ranges, pin_pixels
 from export.pixels import (
     codes_of_pixels,
     dequantized_pixels,
@@ -15,6 +14,7 @@ from export.pixels import (
     white_value,
 )
 from export.running.interpreters import Tensor, open_model
+from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.errors import ModelFileError, OptionError
 
 ALL_CODES = np.arange(256, dtype=np.uint8)

@@ -6,9 +6,9 @@ from export.conversion import convert_float, convert_with_ranges
 from export.fidelity import Fidelity
 from export.held_out_drop import HeldOutDrop
 from export.inspecting.audit import audit_model
-from export.observation import observe_ranges, pin_pixels
 from export.settings import ExportSettings
 from export.verdict import find_failures
+from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.int8.ranges import TensorRange
 
 FAITHFUL = Fidelity(1, 45.0, 45.0, 1, 0.01, 0.0, "xnnpack")

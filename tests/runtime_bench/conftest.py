@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
-from export.observation import observe_ranges, pin_pixels
 from export.running.delegation import Delegation
 from export.running.interpreters import Tensor
 from export.tflite.model_files import ModelFile
 from representative_data.cfqp import build_natural_dataset
+from representative_data.observation import observe_ranges, pin_pixels
 from representative_data.tiles import load_tiles
 from runtime_bench.cli import app
 from sr_models.command import status_of_command

@@ -1,9 +1,9 @@
 import pytest
 
 from export.conversion import convert_with_calibrator, convert_with_ranges
-from export.observation import observe_ranges, pin_pixels
 from export.running.delegation import Delegation, read_delegation
 from export.running.interpreters import open_model
+from representative_data.observation import observe_ranges, pin_pixels
 from tests.networks import sharpening_network
 
 

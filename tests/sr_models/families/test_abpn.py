@@ -3,9 +3,9 @@ import pytest
 import tf_keras
 
 from export.conversion import convert_with_calibrator
-from export.observation import observe_ranges
 from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
+from representative_data.observation import observe_ranges
 from sr_models.errors import OptionError
 from sr_models.families.abpn import AbpnConfig, build_abpn
 from sr_models.graph import points, quantized_points

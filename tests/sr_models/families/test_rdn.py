@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from export.conversion import convert_with_ranges
-from export.observation import observe_ranges, pin_pixels
 from export.running.interpreters import open_model
 from representative_data.dataset import RepresentativeDataset
+from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.errors import OptionError
 from sr_models.families import rdn
 from sr_models.families.rdn import RdnConfig, build_rdn

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from export.observation import observe_ranges
+from representative_data.observation import observe_ranges
 from sr_models.errors import CalibrationError
 from sr_models.int8.fake_quantization import FakeQuantization, write_ranges
 from sr_models.int8.ranges import TensorRange, TensorRanges

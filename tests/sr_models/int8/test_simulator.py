@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from export.conversion import convert_with_ranges
-from export.observation import observe_ranges, pin_pixels
 from export.running.interpreters import open_model
 from representative_data.dataset import RepresentativeDataset
+from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.errors import CalibrationError
 from sr_models.int8.ranges import TensorRange, TensorRanges
 from sr_models.int8.simulator import quantized_kernel, simulate, stored_ranges

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from export.observation import observe_ranges, pin_pixels
+from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.int8.ranges import PIXELS
 from sr_models.tails import attach_tail
 from tests.networks import branched_trunk, sharpening_trunk
