@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -12,6 +14,9 @@ from sr_models.errors import PictureError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
 MAX_PIXELS = 120_000_000
+
+T = TypeVar("T")
+RawModes = tuple[str, ...]
 
 
 def list_images(folder: str | Path) -> list[Path]:
@@ -64,7 +69,12 @@ def list_images_by_folder(folder: str | Path) -> dict[str, list[Path]]:
     return dict(sorted(groups.items()))
 
 
-def _to_eight_bit_rgb(picture: Image.Image, path: Path) -> Image.Image:
+def to_eight_bit_rgb(picture: Image.Image, path: Path) -> Image.Image:
+    """A decoded picture of any mode as RGB; transparency is laid over white.
+
+    Raises:
+        PictureError: Floating point, or grey values beyond 16 bits.
+    """
     if picture.mode.startswith("I"):
         # 16-bit grey. Code 65535 is white, hence 257 and not 256.
         codes = np.asarray(picture).astype(np.float64)
@@ -102,6 +112,27 @@ def load_image(path: str | Path, *, minimum_side: int = 1) -> np.ndarray:
             `MAX_PIXELS`, or smaller than `minimum_side`.
     """
     path = Path(path)
+    rgb = decode(path, lambda _, upright: np.asarray(to_eight_bit_rgb(upright, path)))
+    if min(rgb.shape[:2]) < minimum_side:
+        raise PictureError(
+            f"expected at least {minimum_side}x{minimum_side} pixels, found "
+            f"{rgb.shape[1]}x{rgb.shape[0]} in {path}; take a larger picture"
+        )
+    return rgb
+
+
+def decode(path: str | Path, read: Callable[[RawModes, Image.Image], T]) -> T:
+    """Open a picture's first frame, turn it upright, and let `read` take what it wants of it.
+
+    Args:
+        path: The picture file.
+        read: Called with how the file stores its pixels (Pillow's names of raw modes, e.g.
+            `RGB;16B`) and the decoded picture, EXIF orientation applied.
+
+    Raises:
+        PictureError: As `load_image` does, but for the least side.
+    """
+    path = Path(path)
     try:
         with warnings.catch_warnings():
             # The size is checked below, against one limit, before a pixel is decoded; of other
@@ -115,9 +146,9 @@ def load_image(path: str | Path, *, minimum_side: int = 1) -> np.ndarray:
                         f"{width}x{height} in {path}; reduce or crop the picture"
                     )
                 picture.seek(0)
+                stored = tuple(str(tile.args) for tile in picture.tile)
                 picture.load()
-                upright = ImageOps.exif_transpose(picture)
-                rgb = np.asarray(_to_eight_bit_rgb(upright, path))
+                return read(stored, ImageOps.exif_transpose(picture))
     except PictureError:
         raise
     except FileNotFoundError:
@@ -143,9 +174,3 @@ def load_image(path: str | Path, *, minimum_side: int = 1) -> np.ndarray:
         raise PictureError(
             f"expected a whole picture, found a damaged one: {path} ({error}); remove or replace it"
         ) from None
-    if min(rgb.shape[:2]) < minimum_side:
-        raise PictureError(
-            f"expected at least {minimum_side}x{minimum_side} pixels, found "
-            f"{rgb.shape[1]}x{rgb.shape[0]} in {path}; take a larger picture"
-        )
-    return rgb
