@@ -40,5 +40,9 @@ class ModelFileError(SrError):
     """A `.tflite` file that cannot be read or run."""
 
 
+class NetworkError(SrError):
+    """A network of the user's that cannot be read, or not be brought into the form we export."""
+
+
 class OptionError(SrError):
     """A command-line value outside of what is allowed."""

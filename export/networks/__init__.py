@@ -1,0 +1,1 @@
+"""Networks of other people: read without running their code, brought into the form we export."""

@@ -1,0 +1,125 @@
+"""Any TensorFlow function as a graph of operators with constant weights, which we never execute
+before every operator in it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
+
+from sr_models.errors import NetworkError
+
+_FOLDED = {
+    "Const", "Identity", "Shape", "Pack", "ConcatV2", "StridedSlice", "Mul", "Add", "AddV2", "Sub",
+    "RealDiv", "FloorDiv", "Rsqrt", "Sqrt", "Square", "Neg", "Reshape", "Cast", "Range", "Prod",
+    "ExpandDims", "Squeeze", "Fill", "Tile", "Transpose", "Split", "Maximum", "Minimum", "Pow",
+    "Slice", "GatherV2",
+}  # fmt: skip
+"""Pure operators that are computed where all of their inputs are constant."""
+
+
+@dataclass(frozen=True)
+class FrozenGraph:
+    """A function of one picture with every variable made constant.
+
+    Attributes:
+        function: The concrete function, (N, H, W, C) -> (N, H s, W s, C).
+        operators: `tf.Operation` in an order of computation, unneeded ones left out.
+        input: The placeholder's tensor.
+        output: The tensor that is returned.
+    """
+
+    function: Any
+    operators: list[Any]
+    input: Any
+    output: Any
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """Run it; only for graphs whose operators are all known."""
+        values = tf.cast(tf.constant(batch), self.input.dtype)
+        return np.asarray(tf.nest.flatten(self.function(values))[0], np.float32)
+
+
+def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float32) -> FrozenGraph:
+    """Trace a function for one input shape and make its variables constant.
+
+    Args:
+        function: Takes one tensor, and returns one (alone, in a list or in a dictionary).
+        shape: Fixed shape (N, H, W, C) of the input.
+        dtype: Its type.
+
+    Raises:
+        NetworkError: It cannot be traced, or returns several tensors.
+    """
+    try:
+        traced = tf.function(function).get_concrete_function(tf.TensorSpec(shape, dtype))
+        frozen = convert_variables_to_constants_v2(traced)
+    except Exception as error:  # Whatever a stranger's function raises.
+        raise NetworkError(
+            f"expected a network that can be traced for an input of {list(shape)}, found: "
+            f"{first_line(error)}; give one picture in and one picture out"
+        ) from error
+    outputs = [t for t in frozen.outputs if t.dtype != tf.resource]
+    if len(outputs) != 1:
+        raise NetworkError(
+            f"expected one output, found {len(outputs)}; give a network that returns one picture"
+        )
+    inputs = [t for t in frozen.inputs if t.dtype != tf.resource]
+    if len(inputs) != 1:
+        raise NetworkError(
+            f"expected one input, found {len(inputs)}; give a network that takes one picture"
+        )
+    return FrozenGraph(frozen, _ordered(outputs[0].op), inputs[0], outputs[0])
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, without a final stop."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].strip().rstrip(".")[:200]
+
+
+def _ordered(last) -> list[Any]:
+    """`last` and everything that it depends on, inputs first."""
+    ordered, done, waiting = [], set(), [(last, False)]
+    while waiting:
+        op, ready = waiting.pop()
+        if ready:
+            ordered.append(op)
+        elif op.name not in done:
+            done.add(op.name)
+            waiting.append((op, True))
+            waiting += [(t.op, False) for t in reversed(op.inputs) if t.op.name not in done]
+    return ordered
+
+
+class Constants:
+    """The values of tensors that do not depend on the picture."""
+
+    def __init__(self, graph: FrozenGraph):
+        self._known: set[str] = set()
+        self._session = tf.compat.v1.Session(graph=graph.output.graph)
+        for op in graph.operators:
+            shaped = op.type == "Shape" and op.inputs[0].shape.is_fully_defined()
+            if op.type in _FOLDED and (shaped or all(t.op.name in self._known for t in op.inputs)):
+                self._known.add(op.name)
+
+    def __contains__(self, tensor) -> bool:
+        return tensor.op.name in self._known
+
+    def __getitem__(self, tensor) -> np.ndarray:
+        if tensor.op.type == "Const":
+            return tf.make_ndarray(tensor.op.get_attr("value"))
+        if tensor.op.type == "Shape":
+            return np.array(tensor.op.inputs[0].shape.as_list(), np.int32)
+        # Every operator behind it is a pure one of `_FOLDED`; shapes are fed, not computed.
+        fed = {t: self[t] for t in self._shapes(tensor)}
+        return np.asarray(self._session.run(tensor, fed))
+
+    def _shapes(self, tensor) -> list[Any]:
+        return [op.outputs[0] for op in _ordered(tensor.op) if op.type == "Shape"]

@@ -1,0 +1,116 @@
+"""A network as plain operations with frozen weights: what every source is read into.
+
+| kind | values |
+|---|---|
+| `input` | none |
+| `convolution` | `kernel` (h, w, in / groups, out), `bias` (out,), `padding`, `strides`, `dilation`, `groups` |
+| `affine` | `factor` (C,), `shift` (C,): x * factor + shift |
+| `bound` | `minimum`, `maximum`; a ReLU is 0 to infinity |
+| `prelu` | `slope` (C,) of the negative side |
+| `tanh`, `sigmoid`, `add`, `multiply`, `concatenate`, `rounding` | none |
+| `depth_to_space`, `space_to_depth` | `block` |
+| `repeat` | `times`: the channels several times over |
+| `bilinear` | `factor`: upscaling with half-pixel centres |
+| `slice` | `start`, `stop` of channels |
+| `pad` | `rows`, `columns`: zeros (before, after) |
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+INPUT = "input"
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One operation and the tensor that it makes.
+
+    Attributes:
+        name: Unique in its network.
+        kind: See the module.
+        inputs: Names of the operations whose tensors are read.
+        channels: Channels of the tensor made.
+        values: Weights (float32 arrays) and attributes, by name.
+        layer: What the source calls it; `name` by default.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    channels: int
+    values: dict[str, Any] = field(default_factory=dict)
+    layer: str = ""
+
+    def __getitem__(self, value: str) -> Any:
+        return self.values[value]
+
+
+@dataclass
+class Network:
+    """Operations in the order in which they are added, each after its inputs.
+
+    Attributes:
+        operations: By name; `"input"` is the first.
+        output: Name of the last.
+    """
+
+    operations: dict[str, Operation] = field(default_factory=dict)
+    output: str = INPUT
+
+    def __getitem__(self, name: str) -> Operation:
+        return self.operations[name]
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self.operations.values())
+
+    def add(self, operation: Operation) -> str:
+        """Append an operation, under another name where its own is taken; the name."""
+        layer = operation.layer or operation.name
+        name, number = layer, 1
+        while name in self.operations:
+            number += 1
+            name = f"{layer}_{number}"
+        self.operations[name] = replace(operation, name=name, layer=layer)
+        return name
+
+    def uses(self) -> dict[str, int]:
+        """How often each tensor is read; the output counts as read once."""
+        counts = dict.fromkeys(self.operations, 0)
+        counts[self.output] += 1
+        for operation in self:
+            for name in operation.inputs:
+                counts[name] += 1
+        return counts
+
+    def needed(self, *names: str) -> set[str]:
+        """The operations that the given ones (the output by default) depend on, themselves too."""
+        found, waiting = {INPUT}, list(names or [self.output])
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += self[name].inputs
+        return found
+
+    def pruned(self) -> Network:
+        """The same without operations that nothing depends on, named anew by their layers."""
+        kept, made, renamed = self.needed(), Network(), {}
+        for operation in self:
+            if operation.name in kept:
+                inputs = tuple(renamed[name] for name in operation.inputs)
+                renamed[operation.name] = made.add(replace(operation, inputs=inputs))
+        made.output = renamed[self.output]
+        return made
+
+
+def affine_values(channels: int, factor=1.0, shift=0.0) -> dict[str, np.ndarray]:
+    """The values of an `affine`, each given as a number or per channel."""
+    return {
+        "factor": np.broadcast_to(np.float32(factor), (channels,)).astype(np.float32),
+        "shift": np.broadcast_to(np.float32(shift), (channels,)).astype(np.float32),
+    }
