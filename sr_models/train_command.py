@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from sr_models.command_options import Json, Name
 from sr_models.native_output import import_tensorflow_quietly
 from sr_models.preset_facts import figures
 from sr_models.presets import Preset, get_preset
+from sr_models.training.course import quantized_course
 from sr_models.training.finetuning import find_start
 from sr_models.training.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Recipe, recipe_for
 
@@ -31,6 +33,8 @@ EXAMPLES = """Examples:
   sr-models train xlsr_x3 --data pictures --steps 20000 --out mine.weights.h5
 
   sr-models train abpn_x2 --data pictures --from abpn_x3
+
+  sr-models train edsr_f32b5_x4 --data pictures --quantize pams --bits 4
 
 The same command goes on with a run that was stopped. Where TF_CONFIG describes a cluster, give it
 on every machine, with one --run-dir that all of them see."""
@@ -55,9 +59,30 @@ def train(
         typer.Option(
             "--from",
             metavar="NAME|FILE",
-            help="Start from a preset's weights, or from a .weights.h5 file of this network.",
+            help="Start from a preset's weights, or from a .weights.h5 file of this network; with "
+            "--quantize they are the teacher. [quantize: the shipped ones]",
         ),
     ] = None,
+    quantize: Annotated[
+        str | None,
+        typer.Option(metavar="pams", help="Train a quantized network that learns from the float."),
+    ] = None,
+    bits: Annotated[
+        int | None, typer.Option(help="Width of its body, 2 to 16; its edges have 8. [pams: 8]")
+    ] = None,
+    placement: Annotated[
+        str | None,
+        typer.Option(help="Where it is quantized: integer (a file can be made), figure or code."),
+    ] = None,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Unsigned grids behind a ReLU (ours).")
+    ] = False,
+    per_channel: Annotated[
+        bool, typer.Option("--per-channel", help="A scale for each channel's weights (ours).")
+    ] = False,
+    float_edges: Annotated[
+        bool, typer.Option("--float-edges", help="Leave head and tail float, as published.")
+    ] = False,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Patches per step, over all workers together.")
@@ -102,12 +127,18 @@ def train(
 ) -> None:
     """Train a preset's network on a folder of pictures, or go on with a stopped run."""
     preset = get_preset(name)
+    course = quantized_course(
+        quantize, bits=bits, placement=placement, unsigned=unsigned, per_channel=per_channel,
+        float_edges=float_edges,
+    )  # fmt: skip
     with _terminated_like_interrupted():
         from sr_models.images import list_images
 
         origin = find_start(start, preset) if start else None
-        recipe = recipe_for(
-            preset, steps=steps, batch_size=batch_size, patch_size=patch_size,
+        if course:
+            origin = course.require_teacher(origin or find_start(name, preset), preset)
+        recipe = (course.recipe if course else partial(recipe_for, preset))(
+            steps=steps, batch_size=batch_size, patch_size=patch_size,
             optimizer=optimizer, learning_rate=learning_rate, warmup_steps=warmup_steps,
             schedule=schedule, loss=loss, patience=patience,
             validation_interval=validation_interval, validation_pictures=validation_pictures,
@@ -115,7 +146,7 @@ def train(
         )  # fmt: skip
         if origin is None and recipe.initial_weights:
             origin = find_start(recipe.initial_weights, preset)
-        run_dir = run_dir or Path("runs") / name
+        run_dir = run_dir or Path("runs") / (f"{name}_{course.label}" if course else name)
         if out is None:
             out = run_dir / f"{name}{cards.WEIGHTS_SUFFIX}"
         else:
@@ -127,9 +158,11 @@ def train(
             list_images(folder)
 
         place = _place(distribution)
+        make_pupil = course.pupil_maker(preset, recipe, teacher=origin) if course else None
         result, training, held = _train(
-            preset, recipe, data=data, run_dir=run_dir, distribution=place, start=origin
-        )
+            preset, recipe, data=data, run_dir=run_dir, distribution=place, start=origin,
+            make_pupil=make_pupil,
+        )  # fmt: skip
         if result.was_interrupted:
             say(
                 f"stopped by {result.stopped_by} at step {result.steps} of {recipe.steps}, "
@@ -141,23 +174,29 @@ def train(
             return
 
         from sr_models.network import load_trunk
+        from sr_models.tails import attach_tail
 
         trunk = load_trunk(preset, weights=result.weights)
+        model = attach_tail(trunk, "none", scale=preset.scale)
+        if course:
+            model = course.finish(model, result.weights, out=out)
         card = cards.write_card(
             preset, result.weights, out=out, parameters=trunk.count_params(),
-            recipe=asdict(recipe), steps=result.steps, best_step=result.best_step,
+            recipe={**asdict(recipe), **(course.record if course else {})}, steps=result.steps,
+            best_step=result.best_step,
             training_loss=result.loss if math.isfinite(result.loss) else None,
             validation_psnr_db=result.validation_psnr_db, validation_pictures=len(held),
             data=cards.data_folders(
                 (pair.path for pair in (*training, *held)), data, licences=stated
             ),
-            evaluation=_benchmark_rows(trunk, preset, benchmark),
+            evaluation=_benchmark_rows(model, preset, benchmark),
         )  # fmt: skip
     write_json({"weights": str(out), "card": card.to_json()}, json)
     if json != "-":
+        how = f"simulated at {course.label}, " if course else ""
         print(
-            f"{out}: validation PSNR {card.validation_psnr_db:.2f} dB at step {card.best_step} of "
-            f"{card.steps}, PSNR Y {figures(card.psnr_y_db())}; "
+            f"{out}: {how}validation PSNR {card.validation_psnr_db:.2f} dB at step "
+            f"{card.best_step} of {card.steps}, PSNR Y {figures(card.psnr_y_db())}; "
             f"card {cards.card_path_of(out)}"
         )
 
@@ -223,13 +262,11 @@ def _train(preset: Preset, recipe: Recipe, **where):
     return result, *split
 
 
-def _benchmark_rows(trunk, preset: Preset, folder: Path | None) -> list[dict[str, Any]]:
+def _benchmark_rows(model, preset: Preset, folder: Path | None) -> list[dict[str, Any]]:
     if folder is None:
         return []
     from sr_models.evaluation import evaluate_model
-    from sr_models.tails import attach_tail
 
-    model = attach_tail(trunk, "none", scale=preset.scale)
     with progress("evaluating", unit="pictures") as update:
         rows = evaluate_model(
             model, folder, name=preset.name, scale=preset.scale, on_picture=update

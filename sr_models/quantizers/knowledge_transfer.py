@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-LOSS_WEIGHT = 1000.0
-"""Of the transfer, beside 1 for the mean absolute error of the picture in 0..255."""
 NORM_EPSILON = 1e-12
 
 

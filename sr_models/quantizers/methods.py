@@ -13,7 +13,8 @@ from sr_models.quantizers.dfsq_student import DfsqSettings, dfsq_student
 from sr_models.quantizers.dual_region import level_count
 from sr_models.quantizers.outlier_student import OutlierSettings, calibrated, outlier_student
 from sr_models.quantizers.pams import steps_of
-from sr_models.quantizers.pams_student import PamsSettings, pams_student, start_alphas
+from sr_models.quantizers.pams_settings import PamsSettings
+from sr_models.quantizers.pams_student import pams_student, start_alphas
 from sr_models.quantizers.registry import Simulation, register_quantizer
 from sr_models.quantizers.tuning import TuningSettings
 

@@ -30,7 +30,6 @@ import numpy as np
 
 from sr_models.errors import CalibrationError, OptionError
 from sr_models.graph import points
-from sr_models.quantizers.bits import PIXEL_BITS, require_bits
 from sr_models.quantizers.pams import (
     LEAST_ALPHA,
     PamsActivation,
@@ -39,6 +38,7 @@ from sr_models.quantizers.pams import (
     averaged_statistic,
     steps_of,
 )
+from sr_models.quantizers.pams_settings import PamsSettings
 from sr_models.quantizers.sites import (
     body_sites,
     convolution_sites,
@@ -50,48 +50,9 @@ from sr_models.quantizers.sites import (
 from sr_models.quantizers.student import copied, student_of
 from sr_models.quantizers.watching import tensors_of
 
-PLACEMENTS = ("integer", "figure", "code")
 STARTS = ("mean", "last", "ema")
 """How alphas start: the mean statistic of all batches (ours: the least noise), that of the last
 batch (released code), or its moving average from the first batch on (paper)."""
-
-
-@dataclass(frozen=True)
-class PamsSettings:
-    """How a network is quantized by PAMS.
-
-    Attributes:
-        bits: Width of the body's weights and activations, 2 to 16.
-        placement: One of `PLACEMENTS`.
-        edges: Whether head and tail are quantized too, with `edge_bits`; only with `"integer"`.
-        edge_bits: Their width.
-        unsigned: Whether tensors behind a ReLU take an unsigned grid (ours).
-        per_channel: Whether each output channel's weights have their own scale (ours).
-    """
-
-    bits: int = 8
-    placement: str = "integer"
-    edges: bool = False
-    edge_bits: int = PIXEL_BITS
-    unsigned: bool = False
-    per_channel: bool = False
-
-    def __post_init__(self):
-        require_bits(self.bits)
-        require_bits(self.edge_bits)
-        if self.placement not in PLACEMENTS:
-            raise OptionError(
-                f"expected a placement of {', '.join(PLACEMENTS)}, found {self.placement!r}"
-            )
-        if self.edges and self.placement != "integer":
-            raise OptionError(
-                f"expected the placement 'integer' where head and tail are quantized, found "
-                f"{self.placement!r}; leave them float or give 'integer'"
-            )
-
-    def to_json(self) -> dict[str, Any]:
-        """The same as plain data."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

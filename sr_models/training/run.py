@@ -11,6 +11,7 @@ from sr_models.presets import Preset
 from sr_models.training.distribution import Distribution
 from sr_models.training.finetuning import Start
 from sr_models.training.patches import Pair, PatchSampler, load_pairs, split_validation
+from sr_models.training.pupil import Pupil
 from sr_models.training.recipe import Recipe
 from sr_models.training.result import TrainingResult
 from sr_models.training.trainer import Trainer
@@ -25,6 +26,7 @@ def train(
     run_dir: str | Path,
     distribution: Distribution | None = None,
     start: Start | None = None,
+    make_pupil: Callable[[], Pupil] | None = None,
     on_picture: Callable[[int, int], None] = lambda done, total: None,
     on_data: Callable[[list[Pair], list[Pair]], None] = lambda training, held: None,
     on_step: Callable[[int, float], None] = lambda step, loss: None,
@@ -39,6 +41,7 @@ def train(
         run_dir: Folder of the run, made if missing.
         distribution: Where it runs; by default on one device.
         start: Trained weights to begin with; see `sr_models.training.finetuning.find_start`.
+        make_pupil: Makes what is trained; the preset's float network by default.
         on_picture: Called while pictures are loaded, with the number done and the total.
         on_data: Called once before the first step with the pictures trained on and held back.
         on_step: Called after each step with the number of steps done and the loss.
@@ -61,7 +64,10 @@ def train(
         run_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(run_dir, error) from error
-    trainer = Trainer(preset, recipe, run_dir=run_dir, distribution=distribution, start=start)
+    trainer = Trainer(
+        preset, recipe, run_dir=run_dir, distribution=distribution, start=start,
+        make_pupil=make_pupil,
+    )  # fmt: skip
     with trainer.distribution.lost_workers_said(run_dir):
         trainer.resume()
     pairs = load_pairs(

@@ -1,11 +1,12 @@
-"""One training run: its network, optimizer, averaged weights and checkpoints."""
+"""One training run: its pupil, optimizers, averaged weights and checkpoints."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from sr_models.errors import TrainingError
 from sr_models.presets import Preset
 from sr_models.training.checkpoints import CheckpointFolder
 from sr_models.training.distribution import Distribution
-from sr_models.training.finetuning import Start, take_over
+from sr_models.training.finetuning import Start
 from sr_models.training.log import TrainingLog
 from sr_models.training.patches import PatchSampler
+from sr_models.training.pupil import FloatPupil, Pupil
 from sr_models.training.recipe import Recipe, read_record, record_of
 from sr_models.training.result import PATIENCE, TrainingResult
 from sr_models.training.stop_signal import StopSignal
@@ -35,7 +37,7 @@ def make_optimizer(recipe: Recipe):
 
 
 class Trainer:
-    """One run in one folder: network, optimizer, averaged weights, checkpoints.
+    """One run in one folder: pupil, optimizers, averaged weights, checkpoints.
 
     The folder holds `recipe.json` (what the run is), `checkpoints/` (where it stands),
     `log.jsonl` and `tensorboard/` (a line for each validation) and `best.weights.h5`.
@@ -46,6 +48,7 @@ class Trainer:
         run_dir: The folder; where several machines work, all of them must see the same one.
         distribution: Where it runs; by default on one device.
         start: Trained weights to begin with, for a folder without a checkpoint.
+        make_pupil: Makes what is trained; the float network by default.
     """
 
     def __init__(
@@ -56,12 +59,10 @@ class Trainer:
         run_dir: Path,
         distribution: Distribution | None = None,
         start: Start | None = None,
+        make_pupil: Callable[[], Pupil] | None = None,
     ):
         import tensorflow as tf
         import tf_keras
-
-        from sr_models.network import build_trunk
-        from sr_models.tails import attach_tail
 
         self.preset, self.recipe, self.run_dir = preset, recipe, Path(run_dir)
         self.distribution = distribution or Distribution("none")
@@ -69,25 +70,25 @@ class Trainer:
         self._start, self._log = start, TrainingLog(self.run_dir)
         tf_keras.utils.set_random_seed(recipe.seed)
         with self.distribution.strategy.scope():
-            self.trunk = build_trunk(preset, form="train")
-            self.model = attach_tail(self.trunk, "none", scale=preset.scale)
-            self.optimizer = make_optimizer(recipe)
-            self.optimizer.build(self.model.trainable_variables)
-            self.averages = [
-                tf.Variable(v, trainable=False) for v in self.model.trainable_variables
-            ]
+            self.pupil = make_pupil() if make_pupil else FloatPupil(preset)
+            self.optimizers = [make_optimizer(recipe) for _ in self.pupil.groups]
+            for optimizer, group in zip(self.optimizers, self.pupil.groups):
+                optimizer.build(group.variables)
+            self.averages = [tf.Variable(v, trainable=False) for v in self.pupil.variables]
             self.best_psnr_db = tf.Variable(-1.0, trainable=False)
             self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.checkpoints = CheckpointFolder(
-            self.run_dir / "checkpoints", model=self.trunk, optimizer=self.optimizer,
+            self.run_dir / "checkpoints", optimizer=self.optimizers[0],
             averages=self.averages, best_psnr_db=self.best_psnr_db, best_step=self.best_step,
+            **{f"optimizer_{i}": other for i, other in enumerate(self.optimizers[1:], start=1)},
+            **self.pupil.checkpointed,
         )  # fmt: skip
         self._train_step = tf.function(self._one_step)
 
     @property
     def step(self) -> int:
         """Optimizer steps done."""
-        return int(self.optimizer.iterations.numpy())
+        return int(self.optimizers[0].iterations.numpy())
 
     @property
     def best_weights(self) -> Path:
@@ -106,26 +107,29 @@ class Trainer:
         """One step of all replicas: the mean loss, and the sum of all wishes to stop."""
         import tensorflow as tf
 
-        variables, strategy = self.model.trainable_variables, self.distribution.strategy
+        groups, strategy = self.pupil.groups, self.distribution.strategy
 
         def of_replica(low, high, wish):
             with tf.GradientTape() as tape:
                 # Gradients are added up over the replicas, whose losses are means.
-                loss = self._loss(self.model(low, training=True) - high)
+                loss = self.pupil.loss(low, high, picture_loss=self._loss)
                 loss = loss / self.distribution.replicas
-            self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+            gradients = tape.gradient(loss, [list(group.variables) for group in groups])
+            for optimizer, group, found in zip(self.optimizers, groups, gradients):
+                optimizer.apply_gradients(zip(found, group.variables))
             return tf.stack([loss, wish])
 
         # Averages start as the weights themselves: a short decay early, the full one later.
-        count = tf.cast(self.optimizer.iterations, tf.float32)
+        count = tf.cast(self.optimizers[0].iterations, tf.float32)
         decay = tf.minimum(self.recipe.ema_decay, (1.0 + count) / (10.0 + count))
 
         def follow(average, variable):
             average.assign(decay * average + (1.0 - decay) * variable)
 
-        self.optimizer.learning_rate.assign(rate)
+        for optimizer, group in zip(self.optimizers, groups):
+            optimizer.learning_rate.assign(rate * group.factor)
         outcome = strategy.run(of_replica, (low, high, wish))
-        for average, variable in zip(self.averages, variables):
+        for average, variable in zip(self.averages, self.pupil.variables):
             strategy.extended.update(average, follow, args=(variable,))
         return strategy.reduce("SUM", outcome, axis=None)
 
@@ -145,12 +149,11 @@ class Trainer:
                 "shared --run-dir"
             )
         recorded = self.run_dir / "recipe.json"
-        wanted = record_of(self.recipe, self.preset)
+        wanted = {**record_of(self.recipe, self.preset), **self.pupil.record}
         if newest is None:
             if self._start is not None:
-                take_over(self.trunk, self._start)
-                for average, variable in zip(self.averages, self.model.trainable_variables):
-                    average.assign(variable)
+                self.pupil.take_over(self._start)
+                self._start_averages()
             if self.distribution.is_chief:
                 with writing_file(recorded) as path:
                     path.write_text(json.dumps(wanted, indent=2) + "\n")
@@ -165,35 +168,34 @@ class Trainer:
         self.checkpoints.restore(newest)
         return self.step
 
-    def _averaged_trunk(self):
-        """The deployed form with the averaged weights."""
-        from sr_models.network import convert_form
+    def _start_averages(self) -> None:
+        for average, variable in zip(self.averages, self.pupil.variables):
+            average.assign(variable)
 
-        current = [v.numpy() for v in self.model.trainable_variables]
-        for variable, average in zip(self.model.trainable_variables, self.averages):
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The pupil with the averaged weights, for a while."""
+        current = [v.numpy() for v in self.pupil.variables]
+        for variable, average in zip(self.pupil.variables, self.averages):
             variable.assign(average)
         try:
-            return convert_form(self.trunk, self.preset, form="deploy")
+            yield
         finally:
-            for variable, value in zip(self.model.trainable_variables, current):
+            for variable, value in zip(self.pupil.variables, current):
                 variable.assign(value)
 
     def validate(self, crops: list[tuple]) -> float:
         """PSNR (RGB, pooled over all crops) of the averaged weights; keeps the best on disk."""
-        from sr_models.network import save_trunk
-        from sr_models.tails import attach_tail
-
-        trunk = self._averaged_trunk()
-        psnr_db = -1.0
-        if self.distribution.is_chief:
-            model = attach_tail(trunk, "none", scale=self.preset.scale)
-            psnr_db = validation_psnr_db(model, crops)
-        psnr_db = self.distribution.agreed(psnr_db)
-        if psnr_db > float(self.best_psnr_db.numpy()):
+        with self._averaged():
+            deployed, psnr_db = self.pupil.deployed(), -1.0
             if self.distribution.is_chief:
-                save_trunk(trunk, self.best_weights)
-            self.best_psnr_db.assign(psnr_db)
-            self.best_step.assign(self.step)
+                psnr_db = validation_psnr_db(deployed.model, crops)
+            psnr_db = self.distribution.agreed(psnr_db)
+            if psnr_db > float(self.best_psnr_db.numpy()):
+                if self.distribution.is_chief:
+                    deployed.save(self.best_weights)
+                self.best_psnr_db.assign(psnr_db)
+                self.best_step.assign(self.step)
         return psnr_db
 
     def batches(self, sampler: PatchSampler, first: int):
@@ -251,6 +253,9 @@ class Trainer:
         """
         recipe, started, losses = self.recipe, time.monotonic(), []
         first, stopped_by = self.step, None
+        if first == 0:
+            self.pupil.begin(lambda step: sampler.batch(step)[0])
+            self._start_averages()
         if self._out_of_patience():
             first, stopped_by = recipe.steps, PATIENCE
         with StopSignal() as stop, self.distribution.lost_workers_said(self.run_dir):

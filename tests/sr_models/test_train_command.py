@@ -8,8 +8,11 @@ import pytest
 
 from sr_models import card as cards
 from sr_models import cli
-from sr_models.network import build_trunk, save_trunk
+from sr_models.evaluation import evaluate_model
+from sr_models.network import build_trunk, load_trunk, save_trunk
 from sr_models.presets import get_preset
+from sr_models.quantizers.pams_file import load_learned
+from sr_models.tails import attach_tail
 
 QUICK = [
     "--batch-size", "1", "--patch-size", "8", "--validation-interval", "2",
@@ -47,7 +50,12 @@ def weights(tmp_path_factory):
         (["--from", "rdn_x2"], "has none"), (["--from", "abpn"], "did you mean abpn_"),
         (["--optimizer", "sgd"], "soap, adam"), (["--schedule", "linear"], "cosine"),
         (["--loss", "l2"], "charbonnier"), (["--patience", "-1"], "patience"),
-        (["--distribution", "tpu"], "multi-worker"),
+        (["--distribution", "tpu"], "multi-worker"), (["--bits", "8"], "--quantize"),
+        (["--quantize", "pams", "--bits", "17"], "2 to 16"),
+        (["--quantize", "pams", "--bits", "1"], "2 to 16"),
+        (["--quantize", "dfsq"], "expected pams"),
+        (["--quantize", "pams", "--placement", "all"], "integer, figure, code"),
+        (["--quantize", "pams", "--from", "xlsr_x2"], "same network as xlsr_x3"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
@@ -147,6 +155,27 @@ def test_train_from_a_preset(call, picture_folder, tmp_path):
     # Of the same run without its start, nothing is known: that is another recipe.
     status, _, err = call(*[part for part in arguments if part not in ("--from", "abpn_x2")])
     assert status == 2 and "another initial_weights" in err
+
+
+@pytest.mark.slow
+def test_train_a_quantized_network(call, picture_folder, tmp_path):
+    arguments = [
+        "train", "abpn_x3", "--data", picture_folder, "--run-dir", tmp_path, *QUICK, "--steps", 2,
+        "--quantize", "pams", "--bits", 6, "--benchmark", picture_folder,
+    ]  # fmt: skip
+    status, out, err = call(*arguments)
+    assert status == 0, err
+    assert "simulated at pams6" in out and out.count("\n") == 1
+    card = cards.load_card(tmp_path / "abpn_x3.json")
+    assert card.recipe["quantization"]["settings"]["bits"] == 6
+    assert card.recipe["initial_weights"] == "abpn_x3", "its teacher"
+    learned = load_learned(tmp_path / "abpn_x3.weights.h5")
+    assert learned.teacher == "abpn_x3" and learned.settings.bits == 6
+    # What the card says is the simulation's quality, not that of the float weights beside it.
+    trunk = load_trunk(get_preset("abpn_x3"), weights=tmp_path / "abpn_x3.weights.h5")
+    model = learned.student_of(attach_tail(trunk, "none", scale=3)).model
+    rows = evaluate_model(model, picture_folder, name="abpn_x3", scale=3)
+    assert card.evaluation[1]["psnr_y_db"] == pytest.approx(rows[1].psnr_y_db, abs=1e-3)
 
 
 def test_a_senseless_cluster_is_one_line(call, picture_folder, tmp_path, monkeypatch):

@@ -8,12 +8,8 @@ from sr_models.graph import points
 from sr_models.network import build_trunk, named_weights
 from sr_models.presets import Preset
 from sr_models.quantizers.pams import PamsConvolution
-from sr_models.quantizers.pams_student import (
-    PamsSettings,
-    alpha_range,
-    pams_student,
-    start_alphas,
-)
+from sr_models.quantizers.pams_settings import PamsSettings
+from sr_models.quantizers.pams_student import alpha_range, pams_student, start_alphas
 from sr_models.quantizers.student import quantizer_layers
 from sr_models.tails import attach_tail
 from tests.families import random_weights

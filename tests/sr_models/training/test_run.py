@@ -59,7 +59,7 @@ def mean_loss(trunk, folder):
 def test_training_gains_and_keeps_the_best(finished, tiny_preset, picture_folder, tmp_path):
     run_dir, result, losses, validations = finished
     assert (result.steps, result.stopped_by, len(losses)) == (40, None, 40)
-    untrained = Trainer(tiny_preset, RECIPE, run_dir=tmp_path).trunk
+    untrained = Trainer(tiny_preset, RECIPE, run_dir=tmp_path).pupil.trunk
     trained = load_trunk(tiny_preset, weights=result.weights)
     assert mean_loss(trained, picture_folder) < 0.99 * mean_loss(untrained, picture_folder)
     assert [step for step, _ in validations] == list(range(5, 41, 5))
@@ -184,7 +184,7 @@ def test_a_loss_beyond_numbers_stops_and_keeps_the_last_checkpoint(
         run(trainer, picture_folder)
     again = Trainer(tiny_preset, recipe, run_dir=tmp_path)
     assert again.resume() == 4
-    assert all(np.isfinite(array).all() for array in named_weights(again.trunk).values())
+    assert all(np.isfinite(array).all() for array in named_weights(again.pupil.trunk).values())
 
 
 @pytest.mark.slow
@@ -335,7 +335,7 @@ def test_a_run_starts_from_trained_weights(finished, tiny_preset, picture_folder
 @pytest.mark.parametrize("changes", [{"loss": "l1"}, {"optimizer": "adam"}], ids=str)
 def test_other_losses_and_optimizers_train(changes, tiny_preset, picture_folder, tmp_path):
     recipe = dataclasses.replace(RECIPE, **changes)
-    untrained = Trainer(tiny_preset, recipe, run_dir=tmp_path).trunk
+    untrained = Trainer(tiny_preset, recipe, run_dir=tmp_path).pupil.trunk
     result = train(tiny_preset, recipe, data=picture_folder, run_dir=tmp_path)
     trained = load_trunk(tiny_preset, weights=result.weights)
     assert mean_loss(trained, picture_folder) < 0.99 * mean_loss(untrained, picture_folder)

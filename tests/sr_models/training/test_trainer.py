@@ -36,7 +36,7 @@ def test_a_step_follows_the_averages(tiny_preset, tmp_path):
     rng = np.random.default_rng(0)
     low = rng.random((4, 12, 12, 3), dtype=np.float32)
     high = rng.random((4, 36, 36, 3), dtype=np.float32)
-    variable, average = trainer.model.trainable_variables[0], trainer.averages[0]
+    variable, average = trainer.pupil.variables[0], trainer.averages[0]
     expected = variable.numpy()
     for k in range(3):
         trainer._train_step(low, high, np.float32(0.01), np.float32(0.0))

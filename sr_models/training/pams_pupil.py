@@ -1,0 +1,103 @@
+"""The quantized pupil: PAMS's student learns from ground truth and from its float teacher.
+
+Li et al., arXiv 2011.04212; losses and rates as in github:colorjam/PAMS (option.py, main.py): the
+mean absolute error of the picture plus 1000 times the structured knowledge transfer, pictures in
+0..255; weights at a rate of 1e-4, alphas at one of 1e-2. Pictures are in 0..1 here, so the second
+loss weighs 1000/255, and the alphas' rate is a share of what they start with on average, which is
+ours: a network in 0..1 may have inner tensors of any size.
+
+The teacher also is where the student starts, which the released code leaves out
+(github:colorjam/PAMS, issue 15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sr_models.presets import Preset
+from sr_models.quantizers.knowledge_transfer import knowledge_transfer_loss
+from sr_models.quantizers.pams_file import learned_by, save_learned
+from sr_models.quantizers.pams_student import pams_student, start_alphas
+from sr_models.quantizers.sensitivity import PIXEL_RANGE
+from sr_models.quantizers.sites import body_output
+from sr_models.quantizers.watching import watcher
+from sr_models.training.course import PamsCourse
+from sr_models.training.finetuning import Start
+from sr_models.training.pupil import Deployed, RateGroup
+
+STARTING_BATCHES = 4
+
+
+class PamsPupil:
+    """A preset's network in its deployed form, quantized.
+
+    Args:
+        preset: Which network.
+        course: How it is quantized.
+        teacher: Trained float weights of the same network.
+        learning_rate: The recipe's full rate.
+
+    Raises:
+        WeightsError: The teacher's weights are missing, damaged or another network's.
+    """
+
+    def __init__(self, preset: Preset, course: PamsCourse, *, teacher: Start, learning_rate: float):
+        import tensorflow as tf
+
+        from sr_models.graph import output_name
+        from sr_models.network import load_trunk
+        from sr_models.tails import attach_tail
+
+        self._preset, self.course, self._start = preset, course, teacher
+        trunk = load_trunk(preset, weights=teacher.weights)
+        self.teacher = attach_tail(trunk, "none", scale=preset.scale)
+        self.student = pams_student(self.teacher, course.settings)
+        feature = body_output(self.teacher)
+        self._watched_teacher = watcher(self.teacher, [feature])
+        self._watched = watcher(
+            self.student.model, [feature, output_name(self.student.model)]
+        )  # fmt: skip
+        self._share = course.alpha_rate / learning_rate
+        self._factor = tf.Variable(self._share, trainable=False)
+        alphas, weights = self.student.alphas, self.student.weights
+        self.variables = [*weights, *alphas]
+        self.groups = [RateGroup(weights), RateGroup(alphas, self._factor)]
+        self.checkpointed = {"model": self.student.model, "alpha_factor": self._factor}
+        self.record = course.record
+
+    def loss(self, low, high, *, picture_loss: Callable[[Any], Any]):
+        """See `Pupil`."""
+        expected = self._watched_teacher(low, training=False)
+        features, picture = self._watched(low, training=True)
+        transfer = knowledge_transfer_loss(features, expected)
+        weight = self.course.transfer_weight / PIXEL_RANGE
+        return picture_loss(picture - high) + weight * transfer
+
+    def take_over(self, start: Start) -> None:
+        """Nothing: the student starts as its teacher."""
+
+    def begin(self, batch: Callable[[int], np.ndarray]) -> None:
+        """Start the alphas with what the teacher shows."""
+        start_alphas(
+            self.student, self.teacher, pictures=[batch(i) for i in range(STARTING_BATCHES)]
+        )
+        mean = float(np.mean([float(alpha) for alpha in self.student.alphas]))
+        self._factor.assign(self._share * mean)
+
+    def deployed(self) -> Deployed:
+        """The simulation, saved as weights of the float network and a file of alphas."""
+        from sr_models.network import build_trunk, named_weights, save_trunk, set_named_weights
+
+        trunk = build_trunk(self._preset)
+        set_named_weights(trunk, named_weights(self.student.model))
+        learned = learned_by(self.student, teacher=self._start.label)
+
+        def save(path: Path) -> None:
+            save_trunk(trunk, path)
+            save_learned(learned, path)
+
+        return Deployed(self.student.model, save)

@@ -1,0 +1,116 @@
+"""What a run trains: here the float network itself, which learns from ground truth.
+
+Another pupil (`sr_models.training.pams_pupil`) is a quantized network that learns from its float
+teacher too. The trainer asks either one the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from sr_models.presets import Preset
+from sr_models.training.finetuning import Start, take_over
+
+
+@dataclass(frozen=True)
+class RateGroup:
+    """Variables that one optimizer trains.
+
+    Attributes:
+        variables: Which.
+        factor: What the recipe's rate is multiplied by for them: a number, or a scalar variable.
+    """
+
+    variables: Sequence[Any]
+    factor: Any = 1.0
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The pupil as it is shipped, with the weights it has at the moment.
+
+    Attributes:
+        model: Keras model (N, H, W, 3) in 0..1 -> (N, H s, W s, 3), without an output tail.
+        save: Writes it to a `.weights.h5` file, and what else belongs to it beside that.
+    """
+
+    model: Any
+    save: Callable[[Path], None]
+
+
+class Pupil(Protocol):
+    """What a `Trainer` trains.
+
+    Attributes:
+        variables: Everything that is trained.
+        groups: The same by optimizer; the first one counts the steps.
+        checkpointed: What a checkpoint holds of it, as keywords of `tf.train.Checkpoint`.
+        record: What the run's record says of it, beside the recipe.
+    """
+
+    variables: Sequence[Any]
+    groups: Sequence[RateGroup]
+    checkpointed: Mapping[str, Any]
+    record: Mapping[str, Any]
+
+    def loss(self, low, high, *, picture_loss: Callable[[Any], Any]):
+        """The loss of a batch, a scalar; `picture_loss` is that of a difference of pictures."""
+
+    def take_over(self, start: Start) -> None:
+        """Begin with trained weights."""
+
+    def begin(self, batch: Callable[[int], np.ndarray]) -> None:
+        """Take the state of a run's first step.
+
+        Args:
+            batch: Low-resolution pictures of a step, float32 (N, h, w, 3) in 0..1.
+        """
+
+    def deployed(self) -> Deployed:
+        """The pupil as it is shipped."""
+
+
+class FloatPupil:
+    """A preset's network in its training form.
+
+    Args:
+        preset: Which network.
+    """
+
+    record: Mapping[str, Any] = {"quantization": None}
+
+    def __init__(self, preset: Preset):
+        from sr_models.network import build_trunk
+        from sr_models.tails import attach_tail
+
+        self._preset = preset
+        self.trunk = build_trunk(preset, form="train")
+        self.model = attach_tail(self.trunk, "none", scale=preset.scale)
+        self.variables = self.model.trainable_variables
+        self.groups = [RateGroup(self.variables)]
+        self.checkpointed = {"model": self.trunk}
+
+    def loss(self, low, high, *, picture_loss: Callable[[Any], Any]):
+        """See `Pupil`."""
+        return picture_loss(self.model(low, training=True) - high)
+
+    def take_over(self, start: Start) -> None:
+        """Take all weights that fit by name and shape."""
+        take_over(self.trunk, start)
+
+    def begin(self, batch: Callable[[int], np.ndarray]) -> None:
+        """See `Pupil`; the pictures have no part in it."""
+
+    def deployed(self) -> Deployed:
+        """The deployed form."""
+        from sr_models.network import convert_form, save_trunk
+        from sr_models.tails import attach_tail
+
+        trunk = convert_form(self.trunk, self._preset, form="deploy")
+        model = attach_tail(trunk, "none", scale=self._preset.scale)
+        return Deployed(model, lambda path: save_trunk(trunk, path))

@@ -1,0 +1,129 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sr_models.errors import TrainingError
+from sr_models.network import build_trunk, load_trunk, named_weights, save_trunk
+from sr_models.presets import Preset
+from sr_models.quantizers.knowledge_transfer import knowledge_transfer_loss
+from sr_models.quantizers.pams_file import load_learned
+from sr_models.quantizers.pams_settings import PamsSettings
+from sr_models.quantizers.pams_student import start_alphas
+from sr_models.quantizers.sites import body_output
+from sr_models.quantizers.watching import watcher
+from sr_models.tails import attach_tail
+from sr_models.training.course import PamsCourse
+from sr_models.training.finetuning import Start
+from sr_models.training.pams_pupil import STARTING_BATCHES, PamsPupil
+from sr_models.training.run import train
+from sr_models.training.trainer import Trainer
+from tests.families import random_weights
+
+COURSE = PamsCourse(PamsSettings(4, edges=True))
+RECIPE = COURSE.recipe(
+    steps=8, batch_size=2, patch_size=12, validation_interval=4, validation_pictures=1,
+    learning_rate=1e-3,
+)  # fmt: skip
+BATCHES = np.random.default_rng(4).random((STARTING_BATCHES, 2, 12, 12, 3), np.float32)
+
+
+PRESET = Preset("tiny_edsr_x3", "edsr", {"scale": 3, "width": 6, "blocks": 1}, "for tests")
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    path = tmp_path_factory.mktemp("teacher") / "tiny.weights.h5"
+    save_trunk(random_weights(build_trunk(PRESET)), path)
+    return Start(PRESET, path, "the teacher")
+
+
+@pytest.fixture
+def make(teacher):
+    def make(**changes):
+        return PamsPupil(
+            PRESET, dataclasses.replace(COURSE, **changes), teacher=teacher,
+            learning_rate=RECIPE.learning_rate,
+        )  # fmt: skip
+
+    return make
+
+
+def test_the_student_begins_as_its_teacher_with_alphas_of_what_it_shows(make):
+    pupil, expected = make(), make()
+    pupil.begin(lambda step: BATCHES[step])
+    start_alphas(expected.student, expected.teacher, pictures=BATCHES)
+    found = [float(alpha) for alpha in pupil.student.alphas]
+    assert found == [float(alpha) for alpha in expected.student.alphas]
+    # A full step of an alpha is a thousandth of their mean.
+    factor = float(pupil.groups[1].factor) * RECIPE.learning_rate
+    assert factor == pytest.approx(1e-3 * np.mean(found), rel=1e-5)
+    given = named_weights(pupil.teacher)
+    for name, array in named_weights(pupil.student.model).items():
+        if name in given:
+            np.testing.assert_array_equal(array, given[name])
+
+
+def test_the_loss_is_the_pictures_plus_a_thousand_transfers_in_units_of_codes(make):
+    pupil = make()
+    pupil.begin(lambda step: BATCHES[step])
+    low, high = BATCHES[0], np.zeros((2, 36, 36, 3), np.float32)
+    mean = {"picture_loss": lambda difference: tf.reduce_mean(tf.abs(difference))}
+    name = body_output(pupil.teacher)
+    features = [watcher(m, [name])(low) for m in (pupil.student.model, pupil.teacher)]
+    picture = np.abs(pupil.student.model(low, training=True).numpy()).mean()
+    transfer = float(knowledge_transfer_loss(*features))
+    assert transfer > 0.0
+    found = float(pupil.loss(low, high, **mean))
+    assert found == pytest.approx(picture + 1000.0 / 255.0 * transfer, rel=1e-4)
+    alone = make(transfer_weight=0.0)
+    alone.begin(lambda step: BATCHES[step])
+    assert float(alone.loss(low, high, **mean)) == pytest.approx(picture, rel=1e-4)
+
+
+def test_every_variable_trains_and_the_teacher_does_not(make, tmp_path):
+    trainer = Trainer(PRESET, RECIPE, run_dir=tmp_path, make_pupil=make)
+    pupil = trainer.pupil
+    pupil.begin(lambda step: BATCHES[step])
+    before = [v.numpy() for v in pupil.variables]
+    taught = [v.numpy() for v in pupil.teacher.variables]
+    rng = np.random.default_rng(5)
+    high = rng.random((2, 36, 36, 3), np.float32)
+    trainer._train_step(BATCHES[0], high, np.float32(1e-3), np.float32(0.0))
+    assert all((v.numpy() != old).any() for v, old in zip(pupil.variables, before))
+    for variable, old in zip(pupil.teacher.variables, taught):
+        np.testing.assert_array_equal(variable.numpy(), old)
+
+
+@pytest.mark.slow
+def test_a_run_can_be_gone_on_with_and_read_back(make, picture_folder, tmp_path, photographs):
+    given = {"data": picture_folder, "make_pupil": make}
+    first = dataclasses.replace(RECIPE, steps=4, schedule="stable", decay_fraction=0.0)
+    longer = dataclasses.replace(first, steps=8)
+    train(PRESET, first, run_dir=tmp_path / "run", **given)
+    steps = []
+    resumed = train(
+        PRESET, longer, run_dir=tmp_path / "run", **given,
+        on_step=lambda step, loss: steps.append(step),
+    )  # fmt: skip
+    assert steps == [5, 6, 7, 8]
+    # At one rate throughout, two halves are a whole: alphas, rates and averages went on.
+    plain = train(PRESET, longer, run_dir=tmp_path / "plain", **given)
+    a, b = load_learned(resumed.weights), load_learned(plain.weights)
+    for name, grid in a.tensors.items():
+        assert grid.maximum == pytest.approx(b.tensors[name].maximum, rel=1e-4)
+    # The files give back the network that was validated.
+    trunk = load_trunk(PRESET, weights=plain.weights)
+    model = load_learned(plain.weights).student_of(attach_tail(trunk, "none", scale=3)).model
+    picture = photographs["coffee"][None, :24, :24].astype(np.float32) / 255.0
+    assert np.isfinite(model(picture).numpy()).all()
+    record = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert record["quantization"]["settings"]["bits"] == 4
+    # Another width is another run, and so is the float network.
+    other = {**given, "make_pupil": lambda: make(settings=PamsSettings(6, edges=True))}
+    with pytest.raises(TrainingError, match="another quantization"):
+        train(PRESET, longer, run_dir=tmp_path / "run", **other)
+    with pytest.raises(TrainingError, match="another quantization"):
+        train(PRESET, longer, run_dir=tmp_path / "run", data=picture_folder)
