@@ -1,7 +1,7 @@
 """The command `sr-bench`: latency, quality, comparison and reports of `.tflite` files.
 
-Its verbs stand in `cli_files`, `cli_networks`, `cli_pages` and `cli_phones`, by what they are
-given.
+Its verbs stand in `cli_files`, `cli_networks`, `cli_pages`, `cli_phones` and `cli_pictures`, by
+what they are about.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from runtime_bench.cli_files import compare, latency, quality
 from runtime_bench.cli_networks import calibration, drop, forms, models, training
 from runtime_bench.cli_pages import demo, report
 from runtime_bench.cli_phones import android
+from runtime_bench.cli_pictures import upscale
 from sr_models.command import new_app, run
 
 app = new_app("Measure .tflite files: how long they take, and how good their pictures are.")
 VERBS = (
-    latency, quality, compare, android, report, drop, calibration, forms, training, models, demo,
+    latency, quality, compare, upscale, android, report, drop, calibration, forms, training, models,
+    demo,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)

@@ -15,7 +15,8 @@ from tests.networks import branched_trunk, sharpening_network
 
 layers = tf_keras.layers
 # The sum of (kernel - 1) / 2 along the longest path, counted in the papers' figures: XLSR is
-# 1 + 3 + 1 convolutions of 3x3; FSRCNN 5x5, four of 3x3 and 9x9 transposed by 3, which reaches one pixel.
+# 1 + 3 + 1 convolutions of 3x3; FSRCNN 5x5, four of 3x3 and 9x9 transposed by 3, which
+# reaches one pixel.
 BY_HAND = {"xlsr_x3": 5, "abpn_x3": 7, "espcn_x3": 4, "edsr_f32b5_x2": 13, "fsrcnn_x3": 7}
 
 

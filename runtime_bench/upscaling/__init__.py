@@ -1,0 +1,1 @@
+"""Pictures of any size upscaled by a file, in tiles."""

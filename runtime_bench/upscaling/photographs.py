@@ -1,0 +1,154 @@
+"""Photographs in and out of files, with what belongs to them: transparency, colour profile."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sr_models.atomic import writing_file
+from sr_models.errors import OptionError, OutputError, PictureError
+from sr_models.images import decode, to_eight_bit_rgb
+
+# Pillow's format and what it is saved with, by suffix.
+FORMATS = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".webp": ("WEBP", {"quality": 95}),
+    ".tif": ("TIFF", {"compression": "tiff_adobe_deflate"}),
+    ".tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
+}
+# What a side may have at most: JPEG's marker SOF has 16 bits, libjpeg stops at 65500; WebP 14 bits.
+_MOST_PIXELS = {"JPEG": 65500, "WEBP": 16383}
+_SIXTEEN_BITS = re.compile(r"\b(?!BGR)[A-Za-z]+;16[BLNS]*\b")
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A decoded photograph, upright.
+
+    Attributes:
+        pixels: uint8 (H, W, 3), RGB; under transparency, what the file has there.
+        alpha: uint8 (H, W), 255 where opaque; `None` where the file has no transparency.
+        icc_profile: Its colour profile for RGB, as it stands in the file.
+        notices: What was left behind or changed, in words.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    icc_profile: bytes | None
+    notices: tuple[str, ...]
+
+
+def read_photograph(path: str | Path) -> Photograph:
+    """Read a photograph.
+
+    Raises:
+        PictureError: See `sr_models.images.load_image`.
+    """
+    path = Path(path)
+
+    def read(stored: tuple[str, ...], upright: Image.Image) -> Photograph:
+        notices = []
+        if any(_SIXTEEN_BITS.search(mode) for mode in stored) or upright.mode.startswith("I;16"):
+            notices.append("16 bits per channel are reduced to 8")
+        if getattr(upright, "is_animated", False) or upright.info.get("duration"):
+            notices.append("of an animation the first frame is taken")
+        alpha = None
+        if upright.mode != "F" and not upright.mode.startswith("I") and (
+            "A" in upright.getbands() or "a" in upright.getbands()
+            or "transparency" in upright.info
+        ):  # fmt: skip
+            rgba = np.asarray(upright.convert("RGBA"))
+            pixels, alpha = np.ascontiguousarray(rgba[..., :3]), rgba[..., 3].copy()
+        else:
+            pixels = np.asarray(to_eight_bit_rgb(upright, path))
+        profile = upright.info.get("icc_profile")
+        # Bytes 16 to 20 of a profile name the colours that it is for (ICC.1, table 19).
+        if profile and profile[16:20] != b"RGB ":
+            colours = profile[16:20].decode("ascii", "replace").strip()
+            notices.append(f"its profile is for {colours} and is left out of an RGB picture")
+            profile = None
+        return Photograph(pixels, alpha, profile or None, tuple(notices))
+
+    return decode(path, read)
+
+
+def require_format(path: str | Path) -> str:
+    """Pillow's format for a path's suffix; raises `OptionError` for one that is not written."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise OptionError(
+            f"expected an output of {', '.join(FORMATS)}, found {Path(path).name!r}; "
+            "give another suffix"
+        )
+    return FORMATS[suffix][0]
+
+
+class Canvas:
+    """An enlarged photograph in the making: blocks are pasted into it, then it is written once.
+
+    It lies in Pillow's memory, four bytes a pixel, and no second copy is made.
+    """
+
+    def __init__(self, photograph: Photograph, *, scale: int, path: str | Path):
+        """Make room.
+
+        Args:
+            photograph: What is enlarged.
+            scale: Scale factor.
+            path: Where it will be written, with a suffix of `FORMATS`.
+
+        Raises:
+            OptionError: The format cannot hold it.
+            PictureError: It does not fit into memory.
+        """
+        self.path, self.photograph = Path(path), photograph
+        self.size = (photograph.pixels.shape[1] * scale, photograph.pixels.shape[0] * scale)
+        self.format = require_format(path)
+        most = _MOST_PIXELS.get(self.format)
+        if most is not None and max(self.size) > most:
+            raise OptionError(
+                f"expected at most {most} pixels a side in {self.format}, found "
+                f"{self.size[0]}x{self.size[1]} for {self.path}; write a .png"
+            )
+        if photograph.alpha is not None and self.format == "JPEG":
+            raise OptionError(
+                f"expected an output that holds transparency, found JPEG for {self.path}; "
+                "write a .png"
+            )
+        try:
+            self.image = Image.new("RGB" if photograph.alpha is None else "RGBA", self.size)
+        except (MemoryError, ValueError) as error:
+            raise PictureError(
+                f"expected memory for {self.size[0]}x{self.size[1]} pixels, found too little; "
+                "crop the picture"
+            ) from error
+
+    def paste(self, top: int, left: int, block: np.ndarray) -> None:
+        """Put a block of uint8 (h, w, 3) at a row and column of the output."""
+        self.image.paste(Image.fromarray(np.ascontiguousarray(block)), (left, top))
+
+    def write(self) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        if self.photograph.alpha is not None:
+            alpha = Image.fromarray(self.photograph.alpha)
+            self.image.putalpha(alpha.resize(self.size, Image.Resampling.BICUBIC))
+        options = dict(FORMATS[self.path.suffix.lower()][1])
+        if self.photograph.icc_profile is not None:
+            options["icc_profile"] = self.photograph.icc_profile
+        with writing_file(self.path) as beside:
+            try:
+                self.image.save(beside, self.format, **options)
+            except ValueError as error:
+                raise OutputError(
+                    f"expected to write {self.path}, found: {error}; write a .png"
+                ) from error

@@ -1,0 +1,195 @@
+"""A file that upscales pictures of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.inspecting.audit import audit_model
+from export.inspecting.file_windows import read_receptive_field
+from export.pixels import codes_of_pixels, dequantized_pixels, pixels_of_codes, quantized_pixels
+from export.running.interpreters import Runner, find_scale
+from runtime_bench.upscaling.tiling import Span, aligned, margin_of, spans
+from sr_models.errors import ModelFileError, OptionError
+from sr_models.receptive_field import ReceptiveField
+
+# Smaller tiles spend much of their work on pixels that are not kept.
+_LEAST_SIDE, _LEAST_MARGINS = 256, 8
+
+Paste = Callable[[int, int, np.ndarray], None]
+"""Called with the output row and column that a block of uint8 (h, w, 3) belongs at."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one picture is cut.
+
+    Attributes:
+        tile: Height and width that the file runs at.
+        rows: Tiles from top to bottom.
+        columns: Tiles from left to right.
+        padded: Whether the picture is mirrored at its lower and right border to fill the tile, so
+            that pixels there differ from those of a file of the picture's own size.
+    """
+
+    tile: tuple[int, int]
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
+    padded: bool
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles."""
+        return len(self.rows) * len(self.columns)
+
+
+class Upscaler:
+    """Upscales pictures of any size with one file, in tiles where they are larger than its input.
+
+    Attributes:
+        runner: The opened file.
+        scale: Scale factor.
+        raw: Whether codes are pixels (the pixel contract); scale and zero point count otherwise.
+    """
+
+    def __init__(self, runner: Runner, *, tile: tuple[int, int] | None = None):
+        """Take over a runner.
+
+        Args:
+            runner: An opened super-resolution file.
+            tile: Height and width of tiles; the file's own input size by default, or more where
+                that is too small to be worth it.
+        """
+        self.runner, self.scale = runner, find_scale(runner)
+        self.raw = audit_model(runner.model).pixel_contract.holds
+        self.own = runner.inputs[0].shape[1:3]
+        self.asked = tile
+        self._field: ReceptiveField | None = None
+
+    @property
+    def field(self) -> ReceptiveField:
+        """How far the file looks; read when first asked for, since whole pictures need it not.
+
+        Raises:
+            ModelFileError: It looks everywhere.
+        """
+        if self._field is None:
+            self._field = read_receptive_field(self.runner.model)
+        return self._field
+
+    def plan(self, height: int, width: int) -> Plan:
+        """How a picture is cut, and the file made ready for it.
+
+        Raises:
+            ModelFileError: The picture needs tiles, and the file looks everywhere, or cannot be
+                run at a size that it could be cut to.
+            OptionError: The tiles asked for are too small.
+        """
+        limits = self.asked or self.own
+        if height <= limits[0] and width <= limits[1]:
+            return self._whole(height, width)
+        field = self.field
+        margin = margin_of(field)
+        if self.asked is None:
+            least = max(_LEAST_SIDE, _LEAST_MARGINS * margin)
+            limits = tuple(max(side, least) for side in limits)
+        size = [aligned(length, field.alignment) for length in (height, width)]
+        tile = [min(aligned(limit, field.alignment), length) for limit, length in zip(limits, size)]
+        try:
+            self._resize(*tile)
+        except ModelFileError:
+            if self.asked is not None:
+                raise
+            # A file that cannot be resized is run at its own size.
+            self._resize(*self.own)
+            tile = list(self.own)
+            if any(side % field.alignment for side in tile):
+                raise
+        rows, columns = (
+            tuple(spans(length, tile=side, margin=margin)) for length, side in zip(size, tile)
+        )
+        covered = [max(length, side) for length, side in zip(size, tile)]
+        return Plan((tile[0], tile[1]), rows, columns, padded=covered != [height, width])
+
+    def _whole(self, height: int, width: int) -> Plan:
+        try:
+            self._resize(height, width)
+            tile = (height, width)
+        except (ModelFileError, OptionError):
+            self._resize(*self.own)
+            tile = self.own
+        if tile[0] < height or tile[1] < width:
+            raise ModelFileError(
+                f"expected a file that runs at {height}x{width} pixels, found that "
+                f"{self.runner.model.name} runs at {tile[0]}x{tile[1]} alone; leave --tile"
+            )
+        return Plan(
+            tile, (Span(0, 0, height),), (Span(0, 0, width),), padded=tile != (height, width)
+        )  # fmt: skip
+
+    def _resize(self, height: int, width: int) -> None:
+        if self.runner.inputs[0].shape[1:3] != (height, width):
+            self.runner.resize(height, width)
+        found = find_scale(self.runner)
+        if found != self.scale:
+            raise ModelFileError(
+                f"expected x{self.scale} at {height}x{width} pixels, found x{found} by "
+                f"{self.runner.model.name}; export the file at this size"
+            )
+
+    def upscale(
+        self, picture: np.ndarray, paste: Paste, *,
+        on_tile: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Plan:  # fmt: skip
+        """Upscale a picture tile by tile; holds no more than one tile of output.
+
+        Args:
+            picture: uint8 (H, W, 3), RGB.
+            paste: Takes each block; together they cover the output once.
+            on_tile: Called with the number of tiles done and the total.
+
+        Returns:
+            How the picture was cut.
+        """
+        height, width = picture.shape[:2]
+        plan = self.plan(height, width)
+        done = 0
+        for row in plan.rows:
+            for column in plan.columns:
+                block = self._tile(picture, row.start, column.start)
+                top, left, s = row.start, column.start, self.scale
+                bottom, right = min(row.stop, height), min(column.stop, width)
+                if bottom > row.first and right > column.first:
+                    paste(row.first * s, column.first * s, block[
+                        (row.first - top) * s : (bottom - top) * s,
+                        (column.first - left) * s : (right - left) * s,
+                    ])  # fmt: skip
+                done += 1
+                on_tile(done, plan.tiles)
+        return plan
+
+    def whole(self, picture: np.ndarray) -> np.ndarray:
+        """The same as one array: uint8 (H s, W s, 3)."""
+        height, width = (side * self.scale for side in picture.shape[:2])
+        output = np.empty((height, width, 3), np.uint8)
+
+        def paste(top: int, left: int, block: np.ndarray) -> None:
+            output[top : top + block.shape[0], left : left + block.shape[1]] = block
+
+        self.upscale(picture, paste)
+        return output
+
+    def _tile(self, picture: np.ndarray, top: int, left: int) -> np.ndarray:
+        source, target = self.runner.inputs[0], self.runner.outputs[0]
+        _, height, width, _ = source.shape
+        cut = picture[top : top + height, left : left + width]
+        missing = height - cut.shape[0], width - cut.shape[1]
+        if any(missing):
+            cut = np.pad(cut, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
+        if self.raw:
+            output = self.runner.run(np.ascontiguousarray(codes_of_pixels(cut, source))[None])
+            return pixels_of_codes(output[0], target)
+        output = self.runner.run(quantized_pixels(cut, source)[None])
+        return dequantized_pixels(output[0], target)[0]
