@@ -32,15 +32,19 @@ _HOMOGENEOUS = (
 
 @dataclass(frozen=True)
 class PixelRange:
-    """What white is for a network.
+    """What black and white are for a network.
 
     Attributes:
         input: Value of a white input pixel, 1 or 255.
         output: Value of a white output pixel, 1 or 255.
+        input_black: Value of a black input pixel, 0 or -1.
+        output_black: Value of a black output pixel, 0 or -1.
     """
 
     input: float = 1.0
     output: float = 1.0
+    input_black: float = 0.0
+    output_black: float = 0.0
 
     @property
     def is_unit(self) -> bool:
@@ -48,19 +52,33 @@ class PixelRange:
         return self == UNIT
 
     def __str__(self) -> str:
-        return f"inputs of 0..{self.input:g} and outputs of 0..{self.output:g}"
+        return (
+            f"inputs of {self.input_black:g}..{self.input:g} and "
+            f"outputs of {self.output_black:g}..{self.output:g}"
+        )
 
 
 UNIT = PixelRange()
+SIGNED = PixelRange(1.0, 1.0, -1.0, -1.0)
 _OTHERS = (PixelRange(255.0, 255.0), PixelRange(1.0, 255.0), PixelRange(255.0, 1.0))
+_ENDS = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
+
+_AS_GOOD = 1.05
+"""Trained networks here, rewritten for -1..1, reproduce bright pictures (all that 0..1 can show
+them) 0.88 to 1.02 times as well as all pictures; networks of 0..1 read as -1..1 are 1.16 to 200
+times worse."""
+_SAME = 1e-4
 
 
 Answer = Callable[[np.ndarray], Any]
 """A network: float32 (N, H, W, 3) -> (N, H s, W s, 3)."""
 
 
-def find_pixel_range(answer: Answer, pictures: Sequence[np.ndarray]) -> PixelRange:
-    """What a network takes for white, by its outputs alone.
+def find_pixel_range(
+    answer: Answer, pictures: Sequence[np.ndarray], *, signed: bool = False,
+    output: tuple[float, float] | None = None,
+) -> PixelRange:  # fmt: skip
+    """What a network takes for black and white, by its outputs alone.
 
     A super-resolution network gives a picture back at its own brightness. Where that fails for
     0..1, and another range fits at least twice as well, the network was trained on that.
@@ -68,28 +86,69 @@ def find_pixel_range(answer: Answer, pictures: Sequence[np.ndarray]) -> PixelRan
     Args:
         answer: The network, of which nothing but its outputs is used.
         pictures: uint8 (h, w, 3) natural pictures; the first of one size are looked at.
+        signed: Whether -1..1 is looked for too. Since 0..1 is a part of -1..1, a network of -1..1
+            works on both; it is told by working on negative values as well.
+        output: What the network returns for black and white, where that is known.
 
     Returns:
-        0..1 where no range fits: an untrained network's outputs say nothing.
+        0..1 (or the range of the outputs, where that is known) where no range fits: an untrained
+        network's outputs say nothing.
     """
     alike = [p for p in pictures if p.shape == pictures[0].shape][:MOST_PICTURES]
     batch = np.stack(alike).astype(np.float32) / np.float32(255.0)
     # Of dark or even pictures, a network that answers with black is not far away either.
     plausible = min(_PLAUSIBLE, 0.25 * float(batch.std()))
-    own = _distance(answer, batch, UNIT)
+    usual, candidates = UNIT, _OTHERS
+    if output is not None:
+        usual = PixelRange(output[1], output[1], output[0], output[0])
+        every = (PixelRange(high, output[1], low, output[0]) for low, high in _ENDS)
+        candidates = tuple(white for white in every if white != usual)
+    own = _distance(answer, batch, usual)
     if own <= plausible:
-        return UNIT
-    others = {white: _distance(answer, batch, white) for white in _OTHERS}
+        return SIGNED if signed and output is None and _is_signed(answer, batch) else usual
+    if signed and output is None:
+        candidates = (
+            *candidates,
+            SIGNED,
+            PixelRange(1.0, 1.0, -1.0),
+            PixelRange(255.0, 1.0, 0.0, -1.0),
+        )
+    others = {white: _distance(answer, batch, white) for white in candidates}
     best = min(others, key=others.get)
-    return best if others[best] <= 2 * plausible and not others[best] > own / 2 else UNIT
+    return best if others[best] <= 2 * plausible and not others[best] > own / 2 else usual
 
 
-def _distance(answer: Answer, batch: np.ndarray, white: PixelRange) -> float:
-    output = np.asarray(answer(batch * np.float32(white.input)))
+def _is_signed(answer: Answer, batch: np.ndarray) -> bool:
+    """Whether a network that works on 0..1 works as well on -1..1, and not by being linear.
+
+    Without the border, where zero padding is black to the one and grey to the other.
+    """
+    unit, both = (_inside(_reduced(answer, batch, white)) for white in (UNIT, SIGNED))
+    own, other = _rms(unit - _inside(batch)), _rms(both - _inside(batch))
+    return _rms(unit - both) > _SAME and other <= _AS_GOOD * own
+
+
+def _reduced(answer: Answer, batch: np.ndarray, white: PixelRange) -> np.ndarray:
+    """The output in 0..1 at the input's size."""
+    span = np.float32(white.input - white.input_black)
+    output = np.asarray(answer(batch * span + np.float32(white.input_black)))
     n, height, width, channels = batch.shape
     factor = output.shape[1] // height
     reduced = output.reshape(n, height, factor, width, factor, channels).mean(axis=(2, 4))
-    return float(np.sqrt(np.mean((reduced / white.output - batch) ** 2, dtype=np.float64)))
+    return (reduced - white.output_black) / (white.output - white.output_black)
+
+
+def _inside(batch: np.ndarray) -> np.ndarray:
+    border = min(4, batch.shape[1] // 8)
+    return batch[:, border : batch.shape[1] - border, border : batch.shape[2] - border]
+
+
+def _distance(answer: Answer, batch: np.ndarray, white: PixelRange) -> float:
+    return _rms(_reduced(answer, batch, white) - batch)
+
+
+def _rms(difference: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(difference**2, dtype=np.float64)))
 
 
 def require_unit_pixels(answer: Answer, pictures: Sequence[np.ndarray]) -> None:
@@ -118,8 +177,12 @@ def with_unit_pixels(model, white: PixelRange):
 
     Raises:
         CalibrationError: A layer whose answer to scaled values is unknown, or one that joins
-            tensors of different ranges.
+            tensors of different ranges; or a black that is not 0, which scaling cannot mend.
     """
+    if white.input_black or white.output_black:
+        raise CalibrationError(
+            f"expected a network that takes 0 for black, found {white}; give its file to sr-export"
+        )
     graph = points(model)
     factors = _factors(graph, white, output=output_name(model))
     made: dict[int, object] = {}

@@ -47,6 +47,11 @@ def luma(picture: np.ndarray) -> np.ndarray:
     return rgb2ycbcr(picture)[..., 0]
 
 
+def luma_pixels(picture: np.ndarray) -> np.ndarray:
+    """The luma of a uint8 RGB picture rounded to pixels: uint8 (H, W, 1), 16..235."""
+    return np.rint(luma(picture)).astype(np.uint8)[..., None]
+
+
 def cut_border(picture: np.ndarray, border: int) -> np.ndarray:
     """The picture without `border` pixels at each side."""
     return picture[border : picture.shape[0] - border, border : picture.shape[1] - border]

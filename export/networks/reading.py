@@ -57,7 +57,7 @@ class _Reader:
 
     def read(self) -> Network:
         for op in self.graph.operators:
-            if op.outputs and op.outputs[0] in self.constants or op.type == "Placeholder":
+            if (op.outputs and op.outputs[0] in self.constants) or op.type == "Placeholder":
                 continue
             if op.type == "Split":
                 self._split(op)
@@ -77,15 +77,19 @@ class _Reader:
     def _operation(self, op) -> str:
         if op.type in _ALIASES:
             return self._of(op.inputs[0])
-        if op.type in _TRANSPARENT and op.inputs[0].shape.as_list() == op.outputs[0].shape.as_list():
-            if op.type != "Transpose" or list(self.constants[op.inputs[1]]) == [0, 1, 2, 3]:
-                return self._of(op.inputs[0])
+        if op.type in _TRANSPARENT and self._moves_nothing(op):
+            return self._of(op.inputs[0])
         if op.type in _AFFINE and any(t in self.constants for t in op.inputs):
             return self._affine(op)
         reader = getattr(self, f"_read_{op.type}", None)
         if reader is None:
             raise self._refused(op, f"found {op.type}")
         return reader(op)
+
+    def _moves_nothing(self, op) -> bool:
+        order = self.constants[op.inputs[1]].tolist() if op.type == "Transpose" else [0, 1, 2, 3]
+        same = op.inputs[0].shape.as_list() == op.outputs[0].shape.as_list()
+        return same and order == [0, 1, 2, 3]
 
     def _refused(self, op, found: str) -> NetworkError:
         instead = _INSTEAD.get(op.type, "the layers that docs/networks.md lists")
@@ -235,9 +239,9 @@ class _Reader:
         names = [self._of(t) for t in op.inputs]
         for scaled, plain in (names, names[::-1]):
             made = self.network[scaled]
-            if made.kind == "affine" and made.inputs == (plain,) and not made["shift"].any():
-                if (made["factor"] <= 1.0).all():
-                    return plain, made["factor"]
+            scales = made.kind == "affine" and not made["shift"].any()
+            if scales and made.inputs == (plain,) and (made["factor"] <= 1.0).all():
+                return plain, made["factor"]
         return None
 
     def _read_LeakyRelu(self, op) -> str:

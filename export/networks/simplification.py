@@ -17,6 +17,8 @@ import numpy as np
 
 from export.networks.operations import INPUT, Network, Operation, affine_values
 
+_NOTHING = {"factor": 1.0, "shift": 0.0}
+
 
 def simplified(network: Network, *, final: bool = False) -> Network:
     """The same function with every `affine` folded that can be.
@@ -35,6 +37,14 @@ def simplified(network: Network, *, final: bool = False) -> Network:
 
 def _is_shifted(operation: Operation) -> bool:
     return bool(operation["shift"].any())
+
+
+def _is_scaling(operation: Operation, *, by: float) -> bool:
+    return (
+        operation.kind == "affine"
+        and bool((operation["factor"] == by).all())
+        and not _is_shifted(operation)
+    )
 
 
 def _has_room(convolution: Operation) -> bool:
@@ -97,14 +107,13 @@ class _Rewriting:
                 continue
             inner = self._source(negative)
             turned = self._source(inner) if _is_relu(inner) else None
-            if turned is not None and turned.kind == "affine" and not (
-                _is_shifted(negative) or _is_shifted(turned) or (turned["factor"] != -1.0).any()
-            ):  # fmt: skip
-                if turned.inputs == positive.inputs:
-                    values = {"slope": -negative["factor"]}
-                    return self.new.add(
-                        replace(operation, kind="prelu", inputs=positive.inputs, values=values)
-                    )
+            if turned is None or not _is_scaling(turned, by=-1.0):
+                continue
+            if turned.inputs == positive.inputs and not _is_shifted(negative):
+                values = {"slope": -negative["factor"]}
+                return self.new.add(
+                    replace(operation, kind="prelu", inputs=positive.inputs, values=values)
+                )
         return self.new.add(operation)
 
     def _convolution(self, operation: Operation) -> str:
@@ -170,10 +179,12 @@ class _Rewriting:
         both = {"factor": operation["factor"] * factor,
                 "shift": operation["shift"] * factor + shift}  # fmt: skip
         # Of 1/255 and 255 the product is 1 but for float32's rounding.
-        if np.allclose(both["factor"], 1.0, rtol=0, atol=1e-6):
-            if np.allclose(both["shift"], 0.0, rtol=0, atol=1e-6):
-                return operation.inputs[0]
-        return self.new.add(replace(operation, values=both))
+        if all(np.allclose(both[n], v, rtol=0, atol=1e-6) for n, v in _NOTHING.items()):
+            return operation.inputs[0]
+        if operation.name in self.shared:
+            return None
+        deeper = self._absorbed(operation.inputs[0], both["factor"], both["shift"])
+        return self.new.add(replace(operation, values=both)) if deeper is None else deeper
 
     def _absorbed_convolution(self, operation: Operation, factor, shift) -> str | None:
         if operation.values.get("fixed"):
@@ -199,9 +210,9 @@ class _Rewriting:
         if (factor <= 0.0).any():
             return None
         if (factor != factor[0]).any() or (shift != shift[0]).any():
-            return self._moved(operation, factor, shift) if _is_relu(operation) and not (
-                shift.any()
-            ) else None  # fmt: skip
+            if shift.any() or not _is_relu(operation):
+                return None
+            return self._moved(operation, factor, shift)
         values = {"minimum": low * factor[0] + shift[0], "maximum": high * factor[0] + shift[0]}
         return self._moved(replace(operation, values=values), factor, shift)
 

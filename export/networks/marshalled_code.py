@@ -1,0 +1,135 @@
+"""Python's marshal format read as data: what a Lambda layer's bytecode says, without running it.
+
+`marshal.loads` is not safe against made-up data and may crash the interpreter; this reader only
+makes tuples, and refuses everything that the code of a short lambda does not hold. Layout: CPython,
+`Python/marshal.c`, of the version that runs.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+_DEEPEST = 16
+
+
+@dataclass(frozen=True)
+class Code:
+    """The parts of a code object that decide what it computes.
+
+    Attributes:
+        arguments: Number of positional arguments; keyword-only ones are refused.
+        instructions: Bytecode of this interpreter's version.
+        constants: Constants, in the order in which instructions name them.
+        names: Global and attribute names.
+        variables: Names of arguments and local variables.
+    """
+
+    arguments: int
+    instructions: bytes
+    constants: tuple
+    names: tuple
+    variables: tuple
+
+
+def read_code(data: bytes) -> Code:
+    """Read a marshalled code object.
+
+    Raises:
+        ValueError: It is none, of another Python, or holds more than a short lambda's code.
+    """
+    try:
+        code = _Reader(data).value()
+    except (IndexError, struct.error, UnicodeDecodeError) as error:
+        raise ValueError(f"damaged code ({error})") from None
+    if not isinstance(code, Code):
+        raise ValueError("no code object")
+    return code
+
+
+class _Reader:
+    def __init__(self, data: bytes):
+        self.data, self.at, self.depth = data, 0, 0
+        self.references: list[Any] = []
+
+    def _take(self, count: int) -> bytes:
+        if not 0 <= count <= len(self.data) - self.at:
+            raise IndexError("truncated")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def _int(self) -> int:
+        return struct.unpack("<i", self._take(4))[0]
+
+    def value(self) -> Any:
+        """The next value."""
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise ValueError("nested too deeply")
+        flags = self._take(1)[0]
+        kind, place = chr(flags & 0x7F), None
+        if flags & 0x80:
+            place = len(self.references)
+            self.references.append(None)
+        found = self._read(kind)
+        if place is not None:
+            self.references[place] = found
+        self.depth -= 1
+        return found
+
+    def _read(self, kind: str) -> Any:
+        simple = {"N": None, "T": True, "F": False}
+        if kind in simple:
+            return simple[kind]
+        if kind == "i":
+            return self._int()
+        if kind == "g":
+            return struct.unpack("<d", self._take(8))[0]
+        if kind == "s":
+            return self._take(self._int())
+        if kind in "zZ":
+            return self._take(self._take(1)[0]).decode("ascii")
+        if kind in "aA":
+            return self._take(self._int()).decode("ascii")
+        if kind in "ut":
+            return self._take(self._int()).decode("utf-8")
+        if kind in "()":
+            count = self._int() if kind == "(" else self._take(1)[0]
+            if count > len(self.data):
+                raise IndexError("truncated")
+            return tuple(self.value() for _ in range(count))
+        if kind == "r":
+            return self.references[self._int()]
+        if kind == "c":
+            return self._code()
+        raise ValueError(f"a value of kind {kind!r}")
+
+    def _code(self) -> Code:
+        arguments, _, keyword_only = self._int(), self._int(), self._int()
+        recent = sys.version_info >= (3, 11)
+        if not recent:
+            self._int()  # number of local variables
+        self._int()  # size of the stack
+        self._int()  # flags
+        instructions, constants, names, variables = (self.value() for _ in range(4))
+        if recent:
+            self.value()  # kinds of variables
+            enclosed = ()
+        else:
+            enclosed = self.value(), self.value()  # of an enclosing function, and for inner ones
+        self.value()  # file
+        self.value()  # name
+        if recent:
+            self.value()  # qualified name
+        self._int()  # first line
+        self.value()  # lines
+        if recent:
+            self.value()  # exceptions
+        if keyword_only or any(enclosed):
+            raise ValueError("code with keyword-only arguments or a closure")
+        tuples = (constants, names, variables)
+        if not isinstance(instructions, bytes) or not all(isinstance(t, tuple) for t in tuples):
+            raise ValueError("no code object")
+        return Code(arguments, instructions, *tuples)
