@@ -109,7 +109,7 @@ def build_dataset(
 def convert(
     model, dataset: RepresentativeDataset, settings: ExportSettings, *,
     pictures: Sequence[np.ndarray] = (), meter: DropMeter | None = None,
-    on_stage: Callable[[str], None] = lambda stage: None,
+    weights: str | Path | None = None, on_stage: Callable[[str], None] = lambda stage: None,
 ) -> tuple[bytes, TensorRanges | None]:  # fmt: skip
     """Quantize and convert by the path that the settings ask for.
 
@@ -120,6 +120,7 @@ def convert(
         pictures: uint8 (h, w, 3) low-resolution pictures as they are in nature, for the methods
             that follow the dataset; the dataset's own by default.
         meter: Measures what a network loses; needed by the method `"auto"`.
+        weights: File of the network's weights; needed by the method `"pams"`.
         on_stage: Called with what begins next.
 
     Returns:
@@ -131,8 +132,9 @@ def convert(
     if settings.calibrator == "converter":
         return convert_with_calibrator(model, dataset, io=settings.io, **size), None
     evidence = Evidence(
-        dataset, list(pictures) or dataset.pictures, pinned=not settings.pure, seed=settings.seed
-    )
+        dataset, list(pictures) or dataset.pictures, pinned=not settings.pure, seed=settings.seed,
+        weights=Path(weights) if weights else None,
+    )  # fmt: skip
     if settings.method == AUTO:
         network = choose_recipe(
             model, evidence, judge=lambda made: meter(_simulated(made)).worst_db,
@@ -207,7 +209,7 @@ def run_export(
     if settings.max_drop_db is not None:
         meter = DropMeter(_pixels_of(float_model), held_out, scale=preset.scale)
     content, ranges = convert(
-        model, shaped, settings, pictures=natural, meter=meter, on_stage=on_stage
+        model, shaped, settings, pictures=natural, meter=meter, weights=weights, on_stage=on_stage
     )
     on_stage("auditing the file")
     audit = audit_model(content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,14 @@ class Evidence:
         pictures: uint8 (h, w, 3) low-resolution pictures as they are in nature, all of one size.
         pinned: Whether input and output are written as exactly [0, 1], whatever is observed.
         seed: Seed of every random choice.
+        weights: File of the network's weights; `None` for shipped ones.
     """
 
     dataset: RepresentativeDataset
     pictures: Sequence[np.ndarray]
     pinned: bool = True
     seed: int = 0
+    weights: Path | None = None
 
     def observe(self, model) -> TensorRanges:
         """Min/max ranges of a network over the representative dataset."""

@@ -2,7 +2,7 @@
 
 `cfqp+equalize+mse+adaround` reads: pictures tamed by CFQP; channels equalized; ranges of least
 squared error; weights rounded by AdaRound's objective. Where no method names ranges, they are
-min/max.
+min/max. A published method that brings its own is a recipe by itself: `pams` reads `natural+pams`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from export.methods.quantized_network import Evidence, QuantizedNetwork, observe
-from export.methods.registry import STAGES, Method, get_method
+from export.methods.registry import STAGES, Method, get_method, list_methods
 from sr_models.errors import OptionError
 from sr_models.registry import unknown_name_message
 
-DATASETS = ("cfqp", "natural")
+NATURAL = "natural"
+DATASETS = ("cfqp", NATURAL)
 AUTO = "auto"
 DEFAULT = "cfqp+equalize+adaround"
 """Seconds, and within 0.05 dB of float on every network here; training buys little more."""
@@ -58,7 +59,14 @@ class Recipe:
 
 def dataset_of(name: str) -> str:
     """The representative dataset that a recipe starts with; CFQP's for `"auto"`."""
-    return DATASETS[0] if name == AUTO else name.split(SEPARATOR)[0].strip()
+    return DATASETS[0] if name == AUTO else _parts_of(name)[0]
+
+
+def _parts_of(name: str) -> list[str]:
+    """The dataset, and the names of what follows it."""
+    parts = [part.strip() for part in name.split(SEPARATOR)]
+    alone = parts[0] not in DATASETS and parts[0] in {m.name for m in list_methods() if m.alone}
+    return [NATURAL, *parts] if alone else parts
 
 
 def parse_recipe(name: str) -> Recipe:
@@ -67,7 +75,7 @@ def parse_recipe(name: str) -> Recipe:
     Raises:
         OptionError: An unknown part, one given twice, or parts in an order that cannot be.
     """
-    dataset, *parts = (part.strip() for part in name.split(SEPARATOR))
+    dataset, *parts = _parts_of(name)
     if dataset not in DATASETS:
         raise OptionError(unknown_name_message("dataset at a method's start", dataset, DATASETS))
     methods = tuple(get_method(part) for part in parts)

@@ -15,7 +15,7 @@ STAGES = ("network", "ranges", "weights", "tuning")
 
 _MODULES = (
     "bias_correction", "entropy", "equalization", "fine_tuning", "layer_choice", "mse_range",
-    "percentile", "rounding",
+    "pams", "percentile", "rounding",
 )  # fmt: skip
 """Modules of this package that register methods."""
 
@@ -34,6 +34,8 @@ class Method:
         source: Where it was published.
         summary: First line of its docstring.
         apply: From a network with ranges to a better one.
+        alone: Whether its name is a recipe by itself: it brings what pictures would decide, or
+            takes them as they are in nature.
     """
 
     name: str
@@ -41,12 +43,13 @@ class Method:
     source: str
     summary: str
     apply: Apply
+    alone: bool = False
 
 
 _METHODS: dict[str, Method] = {}
 
 
-def register_method(name: str, *, stage: str, source: str):
+def register_method(name: str, *, stage: str, source: str, alone: bool = False):
     """Decorate a method; a name that is taken already is a programming error."""
     if stage not in STAGES:
         raise ValueError(f"expected a stage of {', '.join(STAGES)}, found {stage!r}")
@@ -55,7 +58,7 @@ def register_method(name: str, *, stage: str, source: str):
         if name in _METHODS:
             raise ValueError(f"the method {name!r} is registered twice")
         summary = (apply.__doc__ or "").strip().splitlines()[0]
-        _METHODS[name] = Method(name, stage, source, summary, apply)
+        _METHODS[name] = Method(name, stage, source, summary, apply, alone)
         return apply
 
     return decorate

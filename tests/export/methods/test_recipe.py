@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from export.methods import recipe as recipes
-from export.methods.recipe import DEFAULT, parse_recipe
+from export.methods.recipe import DEFAULT, dataset_of, parse_recipe
 from sr_models.errors import OptionError
 from sr_models.int8.ranges import PIXELS
 
@@ -29,6 +29,12 @@ def test_a_name_decodes_and_reads_back(name):
 def test_a_name_that_does_not_decode_is_refused(name, message):
     with pytest.raises(OptionError, match=message):
         parse_recipe(name)
+
+
+def test_a_method_that_brings_its_own_is_a_recipe_by_itself():
+    assert str(parse_recipe("pams")) == str(parse_recipe("natural+pams")) == "natural+pams"
+    assert dataset_of("pams") == dataset_of("natural") == "natural"
+    assert str(parse_recipe("pams+bias")) == "natural+pams+bias"
 
 
 def test_parts_are_applied_in_order_and_the_network_is_left_alone(network, evidence):
