@@ -43,7 +43,19 @@ def model(
     ] = "cfqp+equalize+adaround",
     tail: Annotated[str, typer.Option(help="relu, none, clip or conv_clip.")] = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
-    precision: Annotated[str, typer.Option(help="int8 or float32.")] = "int8",
+    precision: Annotated[
+        str, typer.Option(help="int8, int16x8, mixed (see --keep) or float32.")
+    ] = "int8",
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER", help="A layer that mixed keeps above int8; repeatable."),
+    ] = None,
+    keep_most_sensitive: Annotated[
+        int, typer.Option(metavar="N", help="Or: mixed keeps the N most sensitive layers.")
+    ] = 0,
+    keep_precision: Annotated[
+        str, typer.Option(help="What mixed keeps them in: float32 or int16x8.")
+    ] = "float32",
     pure: Annotated[
         bool, typer.Option("--pure", help="Let the pictures alone decide every range.")
     ] = False,
@@ -51,6 +63,12 @@ def model(
         str, typer.Option(help="graph, or converter for the TFLite converter's own.")
     ] = "graph",
     taming: Annotated[str, typer.Option(help="contrast, intensity, blur or select.")] = "contrast",
+    target: Annotated[
+        str, typer.Option(help="picture: a change for each; set: one for all pictures.")
+    ] = "picture",
+    max_passes: Annotated[int, typer.Option(help="Forward passes before a picture is dropped.")] = (
+        10
+    ),
     anchors: Annotated[bool, typer.Option(help="Add pictures that span the input.")] = True,
     pictures: Annotated[int, typer.Option(help="Number of calibration tiles.")] = 64,
     tile_side: Annotated[int, typer.Option(help="Side of a tile in input pixels.")] = 96,
@@ -87,6 +105,8 @@ def model(
 
       sr-export model xlsr_x3 --out phone --method auto --max-drop-db 0.03
 
+      sr-export model xlsr_x3 --out phone --precision mixed --keep-most-sensitive 3
+
       sr-export model xlsr_x3 --out twin --tail clip --method natural --calibrator converter
     """
     from sr_models.atomic import refuse_existing
@@ -97,9 +117,10 @@ def model(
 
     settings = ExportSettings(
         height=height, width=width, method=method, tail=tail, io=io, precision=precision,
+        kept=tuple(keep or ()), most_sensitive=keep_most_sensitive, kept_precision=keep_precision,
         pure=pure, calibrator=calibrator, pictures=pictures, tile_side=tile_side, taming=taming,
-        anchors=anchors, seed=seed, minimum_fidelity_db=minimum_fidelity_db,
-        max_drop_db=max_drop_db,
+        target=target, max_passes=max_passes, anchors=anchors, seed=seed,
+        minimum_fidelity_db=minimum_fidelity_db, max_drop_db=max_drop_db,
     )  # fmt: skip
     result = export_model(
         name, settings, out=out, images=images, dataset=dataset, weights=weights,
@@ -111,6 +132,7 @@ def model(
             f"{out}/model.tflite", ["property", "value"],
             [
                 *_audit_rows(result.audit),
+                ["layers above int8", _raised_summary(result.manifest["layers_above_int8"])],
                 ["calibration pictures", _dataset_summary(result.dataset)],
                 ["fidelity to float", f"{result.fidelity.psnr_db:.2f} dB on "
                  f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})"],
@@ -138,6 +160,14 @@ def _audit_rows(audit) -> list[list[str]]:
         ["size", f"{audit.size_bytes / 1000:.1f} kB"],
         ["sha256", audit.sha256],
     ]
+
+
+def _raised_summary(layers: dict[str, str]) -> str:
+    kinds = dict.fromkeys(layers.values())
+    return "; ".join(
+        f"{kind}: {', '.join(name for name, found in layers.items() if found == kind)}"
+        for kind in kinds
+    ) or "none"  # fmt: skip
 
 
 def _dataset_summary(dataset) -> str:

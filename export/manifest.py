@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from export.fidelity import Fidelity
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from export.settings import ExportSettings
 
 SCHEMA_VERSION = 1
-_SHAPING = ("method", "pictures", "tile_side", "taming", "anchors", "seed")
+_SHAPING = ("method", "pictures", "tile_side", "taming", "target", "max_passes", "anchors", "seed")
 _TOOLS = (
     "clip-free-sr", "tensorflow", "tf-keras", "ai-edge-litert", "numpy", "pillow", "scikit-image",
 )  # fmt: skip
@@ -37,6 +39,7 @@ def build_manifest(
     held_out: list[dict[str, str]],
     failures: list[str],
     drop: HeldOutDrop | None = None,
+    raised: Mapping[str, str] = MappingProxyType({}),
     dataset_file: str | Path | None = None,
 ) -> dict[str, Any]:
     """The manifest as plain data; the same inputs and versions give the same manifest.
@@ -53,6 +56,7 @@ def build_manifest(
         held_out: Name and hash of the pictures that fidelity was measured on.
         failures: Why the file was rejected; empty for an accepted one.
         drop: What it loses on those pictures; `None` where it was not asked for.
+        raised: Layers that the file computes above eight bits, and in what.
         dataset_file: The saved set that was given, whose own settings then count.
     """
     flags = asdict(settings)
@@ -68,6 +72,7 @@ def build_manifest(
         },
         "settings": flags,
         "model": {"file": model_file, "sha256": audit.sha256, "size_bytes": audit.size_bytes},
+        "layers_above_int8": dict(raised),
         "accepted": not failures,
         "failures": failures,
         "audit": audit.to_json(),

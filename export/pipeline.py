@@ -18,13 +18,14 @@ from export.methods.auto import choose_recipe
 from export.methods.quantized_network import Evidence, QuantizedNetwork
 from export.methods.recipe import AUTO, dataset_of, parse_recipe
 from export.pixels import upscale
+from export.precision.kept_layers import raised_layers, require_layers
+from export.precision.raised_network import raise_network
 from export.running.interpreters import open_model
 from export.settings import DEFAULTS, ExportSettings
 from export.verdict import find_failures
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
 from representative_data.dataset import RepresentativeDataset, load_dataset
 from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
-from representative_data.taming import Taming
 from representative_data.tiles import Tile, load_tiles
 from sr_models.atomic import refuse_existing, require_writable, writing_folder
 from sr_models.command import json_text
@@ -99,7 +100,7 @@ def build_dataset(
         return build_natural_dataset(
             model, tiles, network=preset.name, scale=preset.scale, choices=made
         )
-    choices = CfqpSettings(taming=Taming(settings.taming), anchors=settings.anchors)
+    choices = CfqpSettings(taming=settings.made_taming(), anchors=settings.anchors)
     return build_cfqp_dataset(
         model, tiles, network=preset.name, scale=preset.scale, settings=choices, choices=made,
         on_pass=on_pass,
@@ -129,12 +130,14 @@ def convert(
     size = {"height": settings.height, "width": settings.width}
     if settings.precision == "float32":
         return convert_float(model, **size), None
-    if settings.calibrator == "converter":
-        return convert_with_calibrator(model, dataset, io=settings.io, **size), None
     evidence = Evidence(
         dataset, list(pictures) or dataset.pictures, pinned=not settings.pure, seed=settings.seed,
         weights=Path(weights) if weights else None,
     )  # fmt: skip
+    require_layers(model, settings.kept)
+    if settings.calibrator == "converter":
+        content = convert_with_calibrator(model, dataset, io=settings.io, **size)
+        return raise_network(content, model, None, evidence, settings, on_stage=on_stage), None
     if settings.method == AUTO:
         network = choose_recipe(
             model, evidence, judge=lambda made: meter(_simulated(made)).worst_db,
@@ -146,6 +149,7 @@ def convert(
     content = convert_with_ranges(
         network.model, network.ranges, sample=dataset.pictures[0], io=settings.io, **size
     )
+    content = raise_network(content, model, network, evidence, settings, on_stage=on_stage)
     return content, network.ranges
 
 
@@ -225,6 +229,7 @@ def run_export(
         preset, settings, weights_sha256=weights_sha256(trunk),
         model_file=model_file, dataset=shaped, dataset_file=dataset,
         ranges=ranges, audit=audit, fidelity=fidelity, failures=failures, drop=drop,
+        raised=raised_layers(content, model),
         held_out=[{"source": source, "sha256": sha} for source, sha in sorted(hashes.items())],
     )  # fmt: skip
     return ExportResult(content, audit, fidelity, failures, shaped, ranges, manifest)

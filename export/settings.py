@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from export.conversion import require_io, require_size
 from export.methods.recipe import AUTO, DEFAULT, dataset_of, parse_recipe
+from export.precision.kept_layers import KEPT_PRECISIONS
 from representative_data.taming import Taming
 from sr_models.errors import OptionError
 from sr_models.tails import require_tail
 
-PRECISIONS = ("int8", "float32")
+PRECISIONS = ("int8", "int16x8", "mixed", "float32")
 CALIBRATORS = ("graph", "converter")
 AUTO_DROP_DB = 0.05
 """What `--method auto` may lose where nothing is asked for."""
@@ -30,7 +31,12 @@ class ExportSettings:
             range (`pure`, `calibrator`), it stands alone.
         tail: Output tail, see `sr_models.tails`.
         io: `"uint8"`, `"int8"` or `"float32"` input and output.
-        precision: `"int8"`, or `"float32"` for comparison.
+        precision: `"int8"`; `"int16x8"` (16-bit activations, 8-bit weights); `"mixed"` (int8 but
+            for some layers); or `"float32"` for comparison.
+        kept: Names of the layers that `"mixed"` keeps above eight bits.
+        most_sensitive: How many layers it keeps where none is named: those that cost most fidelity
+            when they alone are quantized.
+        kept_precision: What it keeps them in, `"float32"` or `"int16x8"`.
         pure: Let the representative dataset decide every range, as the CFQP paper claims it can.
             Otherwise the input's and the output's range are written as exactly [0, 1].
         calibrator: `"graph"` observes the float Keras graph; `"converter"` hands the dataset to
@@ -38,6 +44,8 @@ class ExportSettings:
         pictures: Number of calibration tiles.
         tile_side: Their height and width in low-resolution pixels.
         taming: How pictures are tamed, see `representative_data.taming`.
+        target: Whether each picture is changed by itself, or the set by one change.
+        max_passes: Forward passes after which a picture that still does not fit is dropped.
         anchors: Whether made pictures span the input's range.
         seed: Seed of the choice of tiles.
         minimum_fidelity_db: A file below this fidelity to the float network is rejected.
@@ -51,11 +59,16 @@ class ExportSettings:
     tail: str = "relu"
     io: str = "uint8"
     precision: str = "int8"
+    kept: tuple[str, ...] = ()
+    most_sensitive: int = 0
+    kept_precision: str = "float32"
     pure: bool = False
     calibrator: str = "graph"
     pictures: int = 64
     tile_side: int = 96
     taming: str = "contrast"
+    target: str = "picture"
+    max_passes: int = 10
     anchors: bool = True
     seed: int = 0
     minimum_fidelity_db: float = 30.0
@@ -67,6 +80,8 @@ class ExportSettings:
         require_io(self.io)
         _require_known("precision", self.precision, PRECISIONS)
         _require_known("calibrator", self.calibrator, CALIBRATORS)
+        _require_known("precision to keep layers in", self.kept_precision, KEPT_PRECISIONS)
+        self._require_layers_where_mixed()
         alone = dataset_of(self.method)
         if self.method != AUTO:
             parse_recipe(self.method)
@@ -80,10 +95,40 @@ class ExportSettings:
             raise OptionError(f"expected at least 1 calibration picture, found {self.pictures}")
         if self.seed < 0:
             raise OptionError(f"expected a seed of 0 or more, found {self.seed}")
-        Taming(self.taming)
+        self.made_taming()
         if self.precision == "float32":
             # A float file has no other interface.
             object.__setattr__(self, "io", "float32")
+
+    def made_taming(self) -> Taming:
+        """The taming that the settings ask for; raises `OptionError` for one that cannot be."""
+        return Taming(self.taming, target=self.target, max_passes=self.max_passes)
+
+    @property
+    def may_hold_floats(self) -> bool:
+        """Whether real numbers inside of the file are what was asked for."""
+        islands = self.precision == "mixed" and self.kept_precision == "float32"
+        return islands or self.precision == "float32"
+
+    def _require_layers_where_mixed(self) -> None:
+        if self.most_sensitive < 0:
+            raise OptionError(f"expected 0 or more layers to keep, found {self.most_sensitive}")
+        asked = len(self.kept) + self.most_sensitive
+        if self.precision == "mixed" and not asked:
+            raise OptionError(
+                "expected layers to keep above eight bits, found none; give --keep LAYER or "
+                "--keep-most-sensitive N (sr-calibrate sensitivity shows which they are)"
+            )
+        if self.precision != "mixed" and asked:
+            raise OptionError(
+                f"expected layers to keep with the precision mixed alone, found {self.precision}; "
+                "give --precision mixed or leave them out"
+            )
+        if self.kept and self.most_sensitive:
+            raise OptionError(
+                "expected layers by name or their number, found both; give --keep or "
+                "--keep-most-sensitive"
+            )
 
     def _require_dataset_alone(self, alone: str) -> None:
         # What follows a dataset moves ranges, so they would not be the pictures' any more.

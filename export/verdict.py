@@ -16,16 +16,17 @@ def find_failures(
 ) -> list[str]:  # fmt: skip
     """Why a file must not be handed over; empty for a good one."""
     failures = []
-    if settings.precision == "int8":
+    if settings.precision != "float32":
         allowed = 2 if settings.io == "float32" else 0
-        if audit.float_tensors > allowed:
+        if audit.float_tensors > allowed and not settings.may_hold_floats:
             failures.append(f"{audit.float_tensors} tensors are float, expected {allowed}")
         if settings.io in ("uint8", "int8"):
             failures += [
                 f"pixel contract: {reason}{_culprit(reason, dataset)}"
                 for reason in audit.pixel_contract.reasons
             ]
-        if ranges is not None and (missing := missing_ranges(content, ranges)):
+        is_int8 = settings.precision == "int8"
+        if is_int8 and ranges is not None and (missing := missing_ranges(content, ranges)):
             failures.append(f"the converter did not take over the ranges of {', '.join(missing)}")
     if settings.tail != "clip" and audit.clip_ops:
         names = ", ".join(f"{op['op']} (operator {op['index']})" for op in audit.clip_ops)

@@ -98,7 +98,7 @@ def drop_operators(tables: schema.ModelT, links: Iterable[Link]) -> None:
     Raises:
         Obstacle: Both tensors are inputs or outputs of the file.
     """
-    graph, before = tables.subgraphs[0], _used(tables)
+    graph, before = tables.subgraphs[0], used(tables)
     dropped = {}
     for link in links:
         dropped[link.op.index] = True
@@ -115,7 +115,7 @@ def drop_operators(tables: schema.ModelT, links: Iterable[Link]) -> None:
         else:
             _rename(graph, target, source)
     graph.operators = [op for index, op in enumerate(graph.operators) if index not in dropped]
-    _prune(tables, before)
+    prune(tables, before)
 
 
 def _rename(graph: schema.SubGraphT, old: int, new: int) -> None:
@@ -126,7 +126,7 @@ def _rename(graph: schema.SubGraphT, old: int, new: int) -> None:
                 setattr(operator, side, np.where(np.asarray(values) == old, new, values))
 
 
-def _used(tables: schema.ModelT) -> tuple[set[int], set[int], set[int]]:
+def used(tables: schema.ModelT) -> tuple[set[int], set[int], set[int]]:
     """Tensors of the main subgraph, buffers, and operator codes that something refers to."""
     graph = tables.subgraphs[0]
     tensors = {int(i) for i in [*_list(graph.inputs), *_list(graph.outputs)]}
@@ -141,8 +141,9 @@ def _used(tables: schema.ModelT) -> tuple[set[int], set[int], set[int]]:
     return tensors, buffers, codes
 
 
-def _prune(tables: schema.ModelT, before: tuple[set[int], set[int], set[int]]) -> None:
-    graph, after = tables.subgraphs[0], _used(tables)
+def prune(tables: schema.ModelT, before: tuple[set[int], set[int], set[int]]) -> None:
+    """Take out what was used `before` a change (see `used`) and is no longer."""
+    graph, after = tables.subgraphs[0], used(tables)
     orphans = before[0] - after[0] - {-1}
     candidates = {graph.tensors[i].buffer for i in orphans}
     tensors = _kept(len(graph.tensors), orphans)

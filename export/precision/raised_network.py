@@ -1,0 +1,81 @@
+"""An int8 file raised to the precision that an export asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from export.inspecting.audit import missing_ranges
+from export.methods.quantized_network import Evidence, QuantizedNetwork, observe
+from export.methods.recipe import Recipe, parse_recipe
+from export.precision.kept_layers import raise_all, raise_layers
+from representative_data.sensitivity import measure_sensitivity, most_sensitive
+from sr_models.errors import ConversionError
+
+if TYPE_CHECKING:
+    from export.settings import ExportSettings
+
+_EXACT_STAGES = ("network", "ranges")
+"""Stages of a recipe that leave the network's function as it is."""
+
+PICTURES = 16
+"""How many pictures decide which layers are the most sensitive."""
+
+
+def raise_network(
+    content: bytes, model, network: QuantizedNetwork | None, evidence: Evidence,
+    settings: ExportSettings, *, on_stage: Callable[[str], None] = lambda stage: None,
+) -> bytes:  # fmt: skip
+    """The int8 file itself for `int8`, else the file that the settings ask for.
+
+    Args:
+        content: The int8 file.
+        model: The float network that it was made from.
+        network: The weights and ranges written into it; `None` where the converter found ranges.
+        evidence: The pictures.
+        settings: Every choice of the export.
+        on_stage: Called with what begins next.
+
+    Raises:
+        ConversionError: The int8 file does not have the ranges that it was given.
+        OptionError: A layer that cannot be kept.
+    """
+    if settings.precision not in ("int16x8", "mixed"):
+        return content
+    if network is not None and (missing := missing_ranges(content, network.ranges)):
+        raise ConversionError(
+            "expected the converter to take over every range, found none of "
+            f"{', '.join(missing)}; report the network and TensorFlow's version"
+        )
+    if settings.precision == "int16x8":
+        on_stage("raising activations to 16 bits")
+        return raise_all(content)
+    exact = unrounded(model, network, evidence)
+    names = settings.kept or sensitive_layers(exact, evidence, settings.most_sensitive)
+    on_stage(f"keeping {', '.join(names)} in {settings.kept_precision}")
+    return raise_layers(
+        content, model, names, precision=settings.kept_precision, float_model=exact.model
+    )
+
+
+def unrounded(
+    model, network: QuantizedNetwork | None, evidence: Evidence
+) -> QuantizedNetwork:  # fmt: skip
+    """The network by the part of its recipe that changes weights but not the function.
+
+    Its weights stand in the same proportions to each other as the quantized network's, so that
+    layers of both can be mixed.
+    """
+    if network is None:
+        return observe(model, evidence)
+    recipe = parse_recipe(network.ranges.method)
+    kept = tuple(method for method in recipe.methods if method.stage in _EXACT_STAGES)
+    return Recipe(recipe.dataset, kept).apply(model, evidence)
+
+
+def sensitive_layers(
+    network: QuantizedNetwork, evidence: Evidence, count: int
+) -> list[str]:  # fmt: skip
+    """Names of the layers that cost most fidelity when they alone are quantized."""
+    rows = measure_sensitivity(network.model, network.ranges, evidence.pictures[:PICTURES])
+    return most_sensitive(rows, count)

@@ -1,0 +1,84 @@
+"""Kernels, biases and slopes of an int8 file as an operator of a higher precision reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.precision.raised_grids import Bias, raised_bias
+from export.stripping.grids import Grid
+from export.tflite.flatbuffer import OperatorInfo
+from export.tflite.unpacked import UnpackedModel
+
+CONVOLUTIONS = {"CONV_2D": (0, 1, 2), "DEPTHWISE_CONV_2D": (0, 1, 2), "TRANSPOSE_CONV": (2, 1, 3)}
+"""Operators with a kernel: where input, kernel and bias stand among their inputs."""
+
+
+@dataclass(frozen=True)
+class FloatWeights:
+    """The weights of an operator that computes in real numbers.
+
+    Attributes:
+        kernel: float32, in the layout that the file's operator has; of a PReLU its slopes.
+        bias: float32 (C,); not read where the operator has none.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """The weights of a convolution as an int8 file stores them.
+
+    Attributes:
+        codes: int8 kernel, in the operator's layout.
+        scales: float64 (C,), real value of a kernel's code by output channel.
+        axis: Axis of the output channels.
+        bias: float64 (C,), real values; `None` where there is none.
+        groups: How many groups its channels are convolved in.
+    """
+
+    codes: np.ndarray
+    scales: np.ndarray
+    axis: int
+    bias: np.ndarray | None
+    groups: int
+
+    def as_floats(self) -> FloatWeights:
+        """The same weights as real numbers, rounded as they are."""
+        shape = [1] * self.codes.ndim
+        shape[self.axis] = -1
+        bias = np.zeros(0) if self.bias is None else self.bias
+        return FloatWeights(self.codes * self.scales.reshape(shape), bias)
+
+    def bias_on(self, input_grid: Grid, *, may_be_short: bool = True) -> Bias:
+        """The bias for an input on a 16-bit grid, see `raised_bias`."""
+        return raised_bias(
+            self.bias, np.moveaxis(self.codes, self.axis, 0), kernel_scales=self.scales,
+            input_grid=input_grid, may_be_short=may_be_short,
+        )  # fmt: skip
+
+
+def stored_weights(model: UnpackedModel, op: OperatorInfo) -> StoredWeights:
+    """The weights of one of `CONVOLUTIONS`."""
+    fed, kernel, bias = CONVOLUTIONS[op.name]
+    tensor, tensors = op.inputs[kernel], model.graph.tensors
+    codes = model.constant(tensor).reshape(tensors[tensor].shape)
+    axis = int(model.tables.subgraphs[0].tensors[tensor].quantization.quantizedDimension)
+    scales = np.asarray(tensors[tensor].scales, np.float64)
+    values = None
+    if len(op.inputs) > bias and op.inputs[bias] >= 0:
+        values = model.constant(op.inputs[bias]) * np.asarray(tensors[op.inputs[bias]].scales)
+    groups = tensors[op.inputs[fed]].shape[3] // codes.shape[3] if op.name == "CONV_2D" else 1
+    return StoredWeights(
+        codes, np.broadcast_to(scales, (codes.shape[axis],)), axis, values, groups
+    )  # fmt: skip
+
+
+def stored_slopes(model: UnpackedModel, op: OperatorInfo) -> np.ndarray:
+    """The slopes of a PReLU as real numbers, float64."""
+    info = model.graph.tensors[op.inputs[1]]
+    codes = model.constant(op.inputs[1]).reshape(info.shape).astype(np.float64)
+    return (codes - info.zero_point) * info.scale

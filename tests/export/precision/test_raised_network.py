@@ -1,0 +1,68 @@
+import pytest
+
+from export.inspecting.audit import audit_model
+from export.methods.quantized_network import Evidence, QuantizedNetwork
+from export.methods.recipe import parse_recipe
+from export.precision.kept_layers import raised_layers
+from export.precision.raised_network import raise_network, sensitive_layers, unrounded
+from export.settings import ExportSettings
+from representative_data.dataset import RepresentativeDataset
+from representative_data.sensitivity import measure_sensitivity
+from sr_models.errors import ConversionError
+from sr_models.int8.ranges import TensorRange
+
+
+@pytest.fixture(scope="module")
+def network(int8_network):
+    return int8_network("xlsr")
+
+
+@pytest.fixture(scope="module")
+def evidence(network):
+    pictures = [network.picture, network.picture[::-1].copy()]
+    return Evidence(RepresentativeDataset(pictures, [], "natural", "test", "", 2), pictures)
+
+
+def raised(network, evidence, *, method="natural", ranges=None, **options):
+    settings = ExportSettings(height=12, width=16, method=method, **options)
+    quantized = QuantizedNetwork(network.model, ranges or network.ranges).renamed(method)
+    return raise_network(network.content, network.model, quantized, evidence, settings)
+
+
+def test_int8_stays_as_it_is(network, evidence):
+    assert raised(network, evidence) == network.content
+
+
+def test_the_most_sensitive_layers_are_those_that_are_kept(network, evidence):
+    content = raised(network, evidence, precision="mixed", most_sensitive=2)
+    plain = unrounded(
+        network.model, QuantizedNetwork(network.model, network.ranges).renamed("natural"), evidence
+    )
+    rows = measure_sensitivity(plain.model, plain.ranges, evidence.pictures)
+    worst = {row.layer for row in sorted(rows, key=lambda row: row.both_db)[:2]}
+    assert set(raised_layers(content, network.model)) == worst
+    assert sensitive_layers(plain, evidence, 1)[0] in worst
+
+
+def test_layers_by_name_are_kept_in_what_is_asked_for(network, evidence):
+    content = raised(
+        network, evidence, precision="mixed", kept=("merge",), kept_precision="int16x8"
+    )
+    assert raised_layers(content, network.model) == {"merge": "int16x8"}
+    assert audit_model(content).full_integer
+
+
+def test_a_float_layer_has_weights_of_the_recipes_scale_that_nothing_rounded(network, evidence):
+    """Equalization rescales a kernel; rounding behind it must not reach the layer that is kept."""
+    recipe = parse_recipe("natural+equalize+adaround")
+    exact = unrounded(network.model, recipe.apply(network.model, evidence), evidence)
+    expected = parse_recipe("natural+equalize").apply(network.model, evidence)
+    for found, wanted in zip(exact.model.get_weights(), expected.model.get_weights()):
+        assert (found == wanted).all()
+    assert exact.ranges.method == "natural+equalize"
+
+
+def test_a_file_without_its_ranges_is_not_raised(network, evidence):
+    lost = network.ranges.replacing({"merge": TensorRange(0.0, 0.771)})
+    with pytest.raises(ConversionError, match="found none of merge"):
+        raised(network, evidence, precision="int16x8", ranges=lost)
