@@ -1,0 +1,84 @@
+"""Outlier-aware fine-tuning on grids that int8 has: bounds learned without ground truth.
+
+arXiv 2511.00682 fine-tunes the bounds of its quantizers, layer by layer as sensitive as they are,
+against the float network (`sr_models.quantizers.alternating`). Its grids in two regions are no
+int8 ones; on one region per tensor, with 0 a code, and one bound for each channel's weights, the
+same fine-tuning ends in a file of plain int8. That is our own reading, `"single"`; the published
+ones are simulated.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from export.methods.fine_tuning import draw_patches
+from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
+from export.methods.registry import register_method
+from sr_models.int8.ranges import TensorRange
+from sr_models.int8.simulator import LARGEST_WEIGHT_CODE
+from sr_models.int8.weight_grids import with_weight_scales
+from sr_models.quantizers.alternating import AlternatingTuner
+from sr_models.quantizers.bits import PIXEL_BITS
+from sr_models.quantizers.dual_region import quantized_weights
+from sr_models.quantizers.outlier_student import (
+    OutlierSettings,
+    OutlierStudent,
+    calibrated,
+    outlier_student,
+)
+from sr_models.quantizers.tuning import TuningSettings
+
+PATCHES = 100
+"""As many pictures as the released code tunes on."""
+PATCH_SIZE = 48
+BATCH = 16
+INT8 = OutlierSettings(
+    PIXEL_BITS, reading="single", placement="tensors", weight_grid="narrow", weight_start="largest"
+)
+"""Quantizers that an int8 file has."""
+
+
+def tuned_student(
+    model, pictures: np.ndarray, *, settings: OutlierSettings = INT8, epochs: int = 10,
+    seed: int = 0,
+) -> OutlierStudent:  # fmt: skip
+    """The student of a float network, calibrated and fine-tuned.
+
+    Args:
+        model: Float functional network.
+        pictures: float32 (N, h, w, 3) in 0..1, at least two.
+        settings: How it is quantized.
+        epochs: Of fine-tuning, each with one group of bounds; 0 for calibration alone.
+        seed: Of the order, and of what is held back.
+    """
+    batches = [pictures[i : i + BATCH] for i in range(0, len(pictures), BATCH)]
+    student = calibrated(outlier_student(model, settings), model, batches=batches)
+    tuning = TuningSettings(epochs=epochs, seed=seed)
+    AlternatingTuner(student, model, pictures=pictures, settings=tuning).run()
+    return student
+
+
+def learned_network(model, student: OutlierStudent) -> QuantizedNetwork:
+    """Weights and ranges as a student of quantizers on tensors has learned them; pixels lack."""
+    copy, scales = clone(model), {}
+    for name, layer in student.convolutions.items():
+        bound = layer.bound.numpy()
+        kernel, *rest = copy.get_layer(name).get_weights()
+        on_grid = quantized_weights(tf.constant(kernel), bound, bits=layer.bits, grid="narrow")
+        copy.get_layer(name).set_weights([on_grid.numpy(), *rest])
+        scales[name] = bound / LARGEST_WEIGHT_CODE
+    ranges = {
+        name: TensorRange(found.lower, found.upper) for name, found in student.regions().items()
+    }
+    return QuantizedNetwork(with_weight_scales(copy, scales), ranges)
+
+
+@register_method("outlier", stage="ranges", source="arXiv 2511.00682", alone=True)
+def outlier(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
+    """Bounds of activations and weights, fine-tuned on what the float network gives."""
+    pictures = np.stack(evidence.pictures).astype(np.float32) / np.float32(255.0)
+    patches = draw_patches(pictures, count=PATCHES, side=PATCH_SIZE, seed=evidence.seed)
+    student = tuned_student(network.model, patches, seed=evidence.seed)
+    learned = learned_network(network.model, student)
+    return QuantizedNetwork(learned.model, network.ranges.replacing(learned.ranges))

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from export.conversion import convert_with_ranges
+from export.inspecting.audit import audit_model, missing_ranges
+from export.methods.outlier import INT8, learned_network, tuned_student
+from export.methods.quantized_network import QuantizedNetwork
+from export.methods.recipe import parse_recipe
+from export.running.interpreters import open_model
+from sr_models.network import build_trunk
+from sr_models.presets import Preset
+from sr_models.quantizers.outlier_student import calibrated, outlier_student
+from sr_models.tails import attach_tail
+from tests.families import random_weights
+
+
+@pytest.fixture(scope="module")
+def edsr():
+    preset = Preset("tiny_edsr_x2", "edsr", {"scale": 2, "width": 6, "blocks": 1}, "for tests")
+    return attach_tail(random_weights(build_trunk(preset)), "relu", scale=2)
+
+
+@pytest.fixture(scope="module")
+def stack(pictures):
+    return np.stack(pictures).astype(np.float32) / np.float32(255.0)
+
+
+@pytest.fixture(scope="module")
+def student(edsr, stack):
+    return tuned_student(edsr, stack, epochs=2)
+
+
+def test_the_state_of_the_least_held_back_loss_is_no_worse_than_calibration(edsr, student, stack):
+    start = calibrated(outlier_student(edsr, INT8), edsr, batches=[stack])
+    moved = {n for n, r in student.regions().items() if r != start.regions()[n]}
+    assert moved, "bounds are learned"
+    expected = np.clip(edsr(stack).numpy(), 0.0, 1.0)
+    before, after = (np.abs(s.model(stack).numpy() - expected).mean() for s in (start, student))
+    assert after < 1.1 * before
+
+
+def test_the_file_holds_what_was_learned(edsr, student, stack, pictures, evidence):
+    learned = learned_network(edsr, student)
+    ranges = learned.ranges
+    assert set(ranges) == {"first", "block0_conv0", "block0_conv1", "block0_add", "body_last",
+                           "long_skip"}  # fmt: skip
+    for name, found in student.regions().items():
+        assert (ranges[name].minimum, ranges[name].maximum) == (found.lower, found.upper)
+    whole = evidence.observe(edsr).replacing(ranges)
+    content = convert_with_ranges(
+        learned.model, whole, sample=pictures[0], height=32, width=32
+    )  # fmt: skip
+    audit = audit_model(content)
+    assert audit.full_integer and audit.pixel_contract.holds
+    assert missing_ranges(content, whole) == []
+    runner = open_model(content, delegate="xnnpack")
+    simulated = np.rint(255.0 * np.clip(student.model(stack).numpy(), 0.0, 1.0)).astype(int)
+    found = np.concatenate([runner.run(p[None]) for p in pictures]).astype(int)
+    assert simulated.std() > 20.0
+    # Biases are whole numbers in the file alone, and codes that flip inside spread.
+    assert np.abs(found - simulated).mean() < 0.3
+    assert abs((found - simulated).mean()) < 0.1
+
+
+@pytest.mark.slow
+def test_the_method_keeps_pixels_and_is_near_the_float_network(edsr, evidence, monkeypatch):
+    monkeypatch.setattr("export.methods.outlier.PATCHES", 12)
+    monkeypatch.setattr("export.methods.outlier.PATCH_SIZE", 24)
+    before = [w.copy() for w in edsr.get_weights()]
+    found = parse_recipe("outlier").apply(edsr, evidence)
+    assert isinstance(found, QuantizedNetwork)
+    assert found.ranges.method == "natural+outlier"
+    assert found.ranges["input"].maximum == 1.0
+    for old, new in zip(before, edsr.get_weights()):
+        np.testing.assert_array_equal(old, new)
+    x = np.stack(evidence.pictures).astype(np.float32) / 255.0
+    np.testing.assert_allclose(found.model(x), edsr(x), atol=0.1)
