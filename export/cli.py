@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from export.bundle.bundle_command import bundle
+from export.bundle.verify_command import verify
 from export.command_options import JsonOption
 from export.inspecting.inspect_command import inspect
 from export.stripping.strip_command import strip
@@ -23,6 +25,8 @@ app = new_app("Convert a network to a clip-free full-integer .tflite, and read s
 
 app.command()(inspect)
 app.command()(strip)
+app.command()(bundle)
+app.command()(verify)
 
 
 @app.command()

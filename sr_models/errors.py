@@ -46,3 +46,7 @@ class NetworkError(SrError):
 
 class OptionError(SrError):
     """A command-line value outside of what is allowed."""
+
+
+class BundleError(SrError):
+    """A bundle that is incomplete, changed, of a newer kind, or contradicts itself."""

@@ -28,6 +28,14 @@ def compare(before: bytes, after: bytes, **options: Any) -> dict[str, Any]:
     return compare_files(before, after, **options).to_json()
 
 
+def golden(model: bytes, fed: bytes, expected: bytes, **options: Any) -> dict[str, Any]:
+    """Hold a bundle's model against its golden pair: see `measure_golden`."""
+    # Here, so that the other jobs need nothing of bundles.
+    from export.bundle.verification import measure_golden
+
+    return measure_golden(model, fed, expected, **options)
+
+
 def serve() -> None:
     """Answer calls on stdin."""
-    serve_calls({"prepare": prepare, "compare": compare})
+    serve_calls({"prepare": prepare, "compare": compare, "golden": golden})

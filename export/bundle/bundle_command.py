@@ -1,0 +1,96 @@
+"""The verb `sr-export bundle`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from export.command_options import JsonOption
+from sr_models.command import print_table, say, write_json
+from sr_models.native_output import import_tensorflow_quietly
+
+
+def bundle(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Preset name, e.g. xlsr_x3.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    size: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HxW", help="Input size; repeatable. [default: 360x640]"),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder of calibration pictures. [default: scikit-image's pictures]"),
+    ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="A set from sr-calibrate, instead of shaping one.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="A recipe such as cfqp or cfqp+equalize+adaround; or auto.")
+    ] = "cfqp+equalize+adaround",
+    pictures: Annotated[int, typer.Option(help="Number of calibration tiles.")] = 64,
+    tile_side: Annotated[int, typer.Option(help="Side of a tile in input pixels.")] = 96,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of tiles.")] = 0,
+    max_drop_db: Annotated[
+        float | None, typer.Option(help="Reject files that lose more on pictures held out.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A .weights.h5 file instead of the shipped one.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Licence of the calibration pictures.")
+    ] = None,
+    latency: Annotated[
+        Path | None,
+        typer.Option(help="What sr-bench latency --json wrote for the files of an equal bundle."),
+    ] = None,
+    twin: Annotated[
+        bool, typer.Option(help="Export the clipped twin too, for the model card.")
+    ] = True,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing bundle.")
+    ] = False,
+    json: JsonOption = None,
+):  # fmt: skip
+    """Export a network as a folder that an Android developer can use: files, proof, Kotlin sources.
+
+    The same inputs and versions give the same bytes.
+
+    Examples:
+
+      sr-export bundle xlsr_x3 --out phone
+
+      sr-export bundle xlsr_x3 --out phone --size 360x640 --size 180x320 --images photos
+
+      sr-bench latency phone/*.tflite --json latency.json
+
+      sr-export bundle xlsr_x3 --out phone --latency latency.json --overwrite
+    """
+    from export.bundle.layout import TOP_LEVEL, parse_size
+    from sr_models.atomic import refuse_existing
+
+    sizes = [parse_size(text) for text in size or ()]
+    refuse_existing(out, overwrite=overwrite, replaces=TOP_LEVEL)
+    import_tensorflow_quietly()
+    from export.bundle.writing import export_bundle
+    from export.settings import ExportSettings
+
+    settings = ExportSettings(
+        method=method, pictures=pictures, tile_side=tile_side, seed=seed, max_drop_db=max_drop_db
+    )
+    manifest = export_bundle(
+        name, settings, out=out, sizes=sizes, images=images, dataset=dataset, weights=weights,
+        latency=latency, pictures_licence=licence, twin=twin, overwrite=overwrite, on_stage=say,
+    )  # fmt: skip
+    write_json(manifest, json)
+    if json != "-":
+        print_table(
+            f"{out}, {len(manifest['files']) + 2} files", ["file", "input", "operators", "clips",
+            "greatest difference of a kernel path"],
+            [[model["file"], f"{model['height']}x{model['width']}",
+              sum(model["operators"].values()), len(model["clip_ops"]), max(
+                  found["max_abs_code_difference"]
+                  for found in model["golden"]["tolerance"].values())]
+             for model in manifest["models"]],
+        )  # fmt: skip

@@ -1,0 +1,122 @@
+"""Golden pairs: an input and the output that every device must give for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from export.bundle.layout import golden_file
+from export.running.interpreters import open_model
+from representative_data.sources import bundled_pictures
+from sr_models.images import load_image
+
+PATHS = ("xnnpack", "builtin", "reference")
+"""Kernel paths that a pair is made and verified with."""
+
+PICTURE = "coffee.png"
+PICTURE_LICENCE = "coffee.png of scikit-image: CC0, photographed by Rachel Michetti"
+_NOISE_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far an output lies from another.
+
+    Attributes:
+        max_abs_code_difference: Greatest difference of a pixel, in codes.
+        differing_fraction: Share of the pixels that differ.
+    """
+
+    max_abs_code_difference: int
+    differing_fraction: float
+
+    def allows(self, found: Tolerance) -> bool:
+        """Whether another difference is no greater."""
+        return (
+            found.max_abs_code_difference <= self.max_abs_code_difference
+            and found.differing_fraction <= self.differing_fraction
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class GoldenPair:
+    """One pair, and how far each kernel path is from it.
+
+    Attributes:
+        input: uint8 (H, W, 3), the codes that are fed.
+        output: uint8 (H s, W s, 3), the codes that XNNPACK gives.
+        tolerance: Kernel path -> measured difference.
+    """
+
+    input: np.ndarray
+    output: np.ndarray
+    tolerance: dict[str, Tolerance]
+
+
+def difference(found: np.ndarray, expected: np.ndarray) -> Tolerance:
+    """Compare two arrays of uint8 codes of one shape."""
+    distance = np.abs(found.astype(np.int16) - expected.astype(np.int16))
+    return Tolerance(int(distance.max()), float(np.count_nonzero(distance) / distance.size))
+
+
+def golden_picture(height: int, width: int) -> np.ndarray:
+    """A photograph cut or mirrored to size, with rows of noise that drive every tensor.
+
+    Returns:
+        uint8 (height, width, 3); the same on every machine.
+    """
+    photograph = load_image(bundled_pictures((PICTURE,))[0])
+    missing = [max(0, side - had) for side, had in zip((height, width), photograph.shape)]
+    picture = np.pad(
+        photograph, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric"
+    )[:height, :width].copy()  # fmt: skip
+    rows = min(_NOISE_ROWS, height)
+    # Two codes in three are black or white, which no photograph would be.
+    noise = np.random.default_rng(0).integers(-255, 511, (rows, width, 3))
+    picture[:rows] = np.clip(noise, 0, 255)
+    return picture
+
+
+def make_pair(
+    content: bytes, *, height: int, width: int, paths: Sequence[str] = PATHS
+) -> GoldenPair:
+    """Run a file on the golden picture by every kernel path.
+
+    Args:
+        content: A file whose codes are pixels, uint8.
+        height: Its input height.
+        width: Its input width.
+        paths: Kernel paths to measure; XNNPACK's output is what is expected.
+    """
+    picture = golden_picture(height, width)
+    outputs = {
+        path: open_model(content, delegate=path, threads=1).run(picture[None])[0]
+        for path in dict.fromkeys(["xnnpack", *paths])
+    }
+    expected = outputs["xnnpack"]
+    return GoldenPair(
+        picture, expected, {path: difference(found, expected) for path, found in outputs.items()}
+    )
+
+
+def write_pair(pair: GoldenPair, folder: Path) -> dict[str, Any]:
+    """Write a pair below a bundle's folder; its entry of the manifest."""
+    height, width = pair.input.shape[:2]
+    entry: dict[str, Any] = {}
+    for part, codes in (("input", pair.input), ("output", pair.output)):
+        raw, png = (golden_file(height, width, part=part, kind=kind) for kind in ("raw", "png"))
+        (folder / raw).parent.mkdir(exist_ok=True)
+        (folder / raw).write_bytes(codes.tobytes())
+        Image.fromarray(codes).save(folder / png, "PNG")
+        entry |= {part: raw, f"{part}_png": png}
+    entry["tolerance"] = {path: found.to_json() for path, found in pair.tolerance.items()}
+    return entry

@@ -1,0 +1,100 @@
+"""One page about a bundle that a person can read, with a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from export.bundle.layout import COMPARISON, MODEL_CARD
+from export.pixels import upscale
+from export.running.interpreters import open_model
+from representative_data.sources import bundled_pictures
+from sr_models.degradation import crop_to_multiple, degrade, resize_bicubic
+from sr_models.images import load_image
+
+TEMPLATES = Path(__file__).with_name("templates")
+# An eye with whiskers: edges that overshoot.
+PICTURE, _TOP, _LEFT, _SIDE = "chelsea.png", 60, 110, 96
+_ENLARGED, _GAP = 3, 6
+
+
+def write(folder: Path, contents: Mapping[str, Any], content: bytes, *, twin: bytes | None) -> None:
+    """Write the card and its picture into a bundle.
+
+    Args:
+        folder: The bundle.
+        contents: The manifest but for `files`.
+        content: The file that is shown.
+        twin: The clipped twin.
+    """
+    target = folder / COMPARISON
+    target.parent.mkdir(exist_ok=True)
+    strip = comparison(content, twin=twin, scale=contents["network"]["scale"])
+    Image.fromarray(strip).save(target, "PNG")
+    (folder / MODEL_CARD).write_text(render(contents, size_bytes=len(content)))
+
+
+def render(contents: Mapping[str, Any], *, size_bytes: int) -> str:
+    """The card's Markdown.
+
+    Args:
+        contents: The manifest but for `files`.
+        size_bytes: Size of the first file.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=False,
+        keep_trailing_newline=True,
+    )  # fmt: skip
+    # Timings name files by their hash; a manifest of before the seal has none, so all are shown.
+    rows = (contents["latency"] or {}).get("results", [])
+    names = {row["sha256"]: Path(str(row.get("model", row["sha256"][:12]))).name for row in rows}
+    return environment.get_template(MODEL_CARD).render(
+        **contents, size_bytes=size_bytes, comparison=COMPARISON, names=names, db=_db, drop=_drop,
+        taken=_taken,
+    )  # fmt: skip
+
+
+def comparison(content: bytes, *, twin: bytes | None, scale: int) -> np.ndarray:
+    """Bicubic, clipped twin, this file and the original beside each other.
+
+    Returns:
+        uint8 (height, width, 3); every pixel is shown as a square of 3x3.
+    """
+    high = crop_to_multiple(load_image(bundled_pictures((PICTURE,))[0]), scale)
+    low = degrade(high, scale)
+    shown = [resize_bicubic(low, height=high.shape[0], width=high.shape[1])]
+    shown += [upscale(open_model(file), low).raw for file in (twin, content) if file is not None]
+    crops = [
+        picture[_TOP : _TOP + _SIDE, _LEFT : _LEFT + _SIDE]
+        .repeat(_ENLARGED, axis=0)
+        .repeat(_ENLARGED, axis=1)
+        for picture in (*shown, high)
+    ]
+    gap = np.full((crops[0].shape[0], _GAP, 3), 255, np.uint8)
+    parts = [part for crop in crops for part in (gap, crop)]
+    return np.concatenate(parts[1:], axis=1)
+
+
+def _db(value: float | None) -> str:
+    return "equal" if value is None else f"{value:.2f} dB"
+
+
+def _drop(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "not measured"
+    return f"{found['psnr_rgb_drop_db']:.3f} / {found['psnr_y_drop_db']:.3f} dB"
+
+
+def _taken(model: Mapping[str, Any]) -> str:
+    found = model["delegates"].get("xnnpack")
+    if found is None:
+        return "not told"
+    return (
+        f"{found['delegated_nodes']} of {found['total_nodes']} in {found['partitions']} partition"
+        f"{'' if found['partitions'] == 1 else 's'}"
+    )

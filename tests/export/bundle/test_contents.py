@@ -1,0 +1,67 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from export.bundle.contents import (
+    SizedExport,
+    receptive_field_json,
+    require_one_quantization,
+    require_pixels,
+)
+from export.settings import ExportSettings
+from sr_models.errors import ConversionError, OptionError
+from tests.tiny_files import clipped_file
+
+
+@pytest.fixture
+def manifest(made_bundle):
+    return json.loads((made_bundle / "manifest.json").read_text())
+
+
+def test_the_manifest_says_how_to_feed_and_read_each_file(manifest):
+    for model, (height, width) in zip(manifest["models"], ((16, 24), (12, 20))):
+        assert model["input"]["shape"] == [1, height, width, 3]
+        assert model["output"]["shape"] == [1, 2 * height, 2 * width, 3]
+        for part in ("input", "output"):
+            assert model[part]["codes_are_pixels"] and model[part]["colour"] == "RGB"
+            assert model[part]["value_range"] == pytest.approx([0.0, 1.0], abs=1e-6)
+        assert model["clip_ops"] == [] and model["operators"]["CONV_2D"] == 1
+        assert model["delegates"]["xnnpack"]["partitions"] == 1
+    assert manifest["receptive_field"] == {"radius": 1, "alignment": 1, "scale": 2}
+
+
+def test_the_manifest_says_what_was_measured_and_how(manifest):
+    assert manifest["quality"]["int8_drop"]["psnr_rgb_drop_db"] == 0.03
+    assert "PSNR" in manifest["quality"]["protocol"]
+    assert manifest["clipped_twin"]["clip_ops"] == 2
+    assert manifest["latency"] is None
+    assert "height" not in manifest["settings"]
+    assert manifest["calibration"]["records"]
+
+
+def test_licences_are_stated_or_said_to_be_unknown(manifest):
+    assert "scikit-image" in manifest["licences"]["calibration_pictures"]
+    assert "CC0" in manifest["licences"]["golden_pictures"]
+    assert manifest["licences"]["weights"] == []
+
+
+def test_sizes_of_different_quantization_are_refused(export_small):
+    settings = ExportSettings(height=8, width=8)
+    first = SizedExport(8, 8, export_small("a", settings))
+    require_one_quantization([first, SizedExport(10, 8, export_small(
+        "a", replace(settings, height=10)))])  # fmt: skip
+    other = export_small("a", replace(settings, tail="clip"))
+    with pytest.raises(ConversionError, match=r"model_9x8\.tflite differs from model_8x8"):
+        require_one_quantization([first, SizedExport(9, 8, other)])
+
+
+@pytest.mark.parametrize("io", ["int8", "float32"])
+def test_codes_that_are_not_uint8_pixels_are_refused(export_small, io):
+    made = export_small("a", ExportSettings(height=8, width=8, io=io))
+    with pytest.raises(OptionError, match=f"found {io} in model_8x8"):
+        require_pixels([SizedExport(8, 8, made)])
+
+
+def test_a_file_that_looks_everywhere_has_no_radius():
+    assert receptive_field_json(clipped_file("RESHAPE")) is None

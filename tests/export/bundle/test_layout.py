@@ -1,0 +1,60 @@
+import os
+
+import pytest
+
+from export.bundle.layout import golden_file, inventory, model_file, parse_size, require_inside
+from sr_models.errors import BundleError, OptionError
+
+
+def test_names_tell_the_size():
+    assert model_file(360, 640) == "model_360x640.tflite"
+    assert golden_file(3, 4, part="input", kind="raw") == "golden/3x4_input.raw"
+    assert parse_size("360x640") == (360, 640)
+
+
+@pytest.mark.parametrize("text", ["360", "0x3", "3x0", "-3x4", "3X4", "12345x2", "3x4x5", ""])
+def test_other_sizes_are_refused(text):
+    with pytest.raises(OptionError, match="expected a size such as"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../x", "a/../../x", "/etc/passwd", "a//b", "a/./b", ".hidden", "a/.b", "C:\\x", "a\\b", "",
+     "a b", "a\nb", "~/x"],
+)  # fmt: skip
+def test_paths_that_could_lead_out_are_refused(path):
+    with pytest.raises(BundleError, match="inside of the bundle"):
+        require_inside(path)
+
+
+def test_plain_paths_are_taken():
+    for path in ("manifest.json", "golden/3x4_input.raw", "android/src/main/A-b_c.kt"):
+        assert require_inside(path) == path
+
+
+def test_files_are_listed_and_nothing_else_is_allowed(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "c").write_text("")
+    (tmp_path / "a").write_text("")
+    assert inventory(tmp_path) == ["a", "b/c"]
+    for kind, make in (
+        ("a link", lambda path: path.symlink_to(tmp_path / "a")),
+        ("a link", lambda path: path.symlink_to(tmp_path)),
+        ("a device or pipe", os.mkfifo),
+        ("an empty folder", lambda path: path.mkdir()),
+    ):
+        odd = tmp_path / "b" / "odd"
+        make(odd)
+        with pytest.raises(BundleError, match=f"{kind}: .*odd"):
+            inventory(tmp_path)
+        odd.rmdir() if odd.is_dir() and not odd.is_symlink() else odd.unlink()
+
+
+def test_a_bundle_must_be_a_real_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for name, kind in (("none", "no such path"), ("file", "a file"), ("link", "a link")):
+        with pytest.raises(BundleError, match=f"found {kind}"):
+            inventory(tmp_path / name)

@@ -1,0 +1,140 @@
+"""Bundles that are sealed anew and still not what they say."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from export.bundle.golden import Tolerance
+from export.bundle.layout import MANIFEST, SUMS
+from export.bundle.verification import read_bundle, verify_bundle
+from export.bundle.writing import seal
+from sr_models.errors import BundleError, OptionError
+
+
+def reseal(bundle: Path, change=lambda manifest: None) -> None:
+    """Change the manifest and hash everything anew, as a forger would."""
+    manifest = json.loads((bundle / MANIFEST).read_text())
+    change(manifest)
+    del manifest["files"]
+    (bundle / MANIFEST).unlink()
+    (bundle / SUMS).unlink()
+    seal(bundle, manifest)
+
+
+def test_a_whole_bundle_reproduces_its_pairs(made_bundle):
+    result = verify_bundle(made_bundle)
+    assert result.failures == []
+    assert len(result.checks) == 6
+    assert all(check.found == check.allowed for check in result.checks)
+    told = result.to_json()
+    assert told["models"] == ["model_16x24.tflite", "model_12x20.tflite"]
+    assert told["files"] == len([path for path in made_bundle.rglob("*") if path.is_file()])
+
+
+def test_kernel_paths_can_be_chosen(made_bundle):
+    result = verify_bundle(made_bundle, paths=["builtin"])
+    assert {check.path for check in result.checks} == {"builtin"}
+    with pytest.raises(OptionError):
+        verify_bundle(made_bundle, paths=["gpu"])
+
+
+def test_swapped_models_are_found_behind_a_new_seal(bundle):
+    first, second = bundle / "model_16x24.tflite", bundle / "model_12x20.tflite"
+    aside = bundle.parent / "aside"
+    first.rename(aside)
+    second.rename(first)
+    aside.rename(second)
+    reseal(bundle)
+    with pytest.raises(BundleError, match=r"expected model_16x24\.tflite with the input"):
+        verify_bundle(bundle)
+
+
+def test_a_manifest_that_describes_another_model_is_found(bundle):
+    def change(manifest):
+        manifest["models"][0]["output"]["zero_point"] = 3
+
+    reseal(bundle, change)
+    with pytest.raises(BundleError, match="with the output of the manifest"):
+        verify_bundle(bundle)
+
+
+def test_a_wrong_radius_is_found(bundle):
+    reseal(bundle, lambda manifest: manifest["receptive_field"].update(radius=0))
+    with pytest.raises(BundleError, match="with the receptive_field of the manifest"):
+        verify_bundle(bundle)
+
+
+def test_a_model_that_is_none_is_found(bundle):
+    (bundle / "model_16x24.tflite").write_bytes(b"\0\0\0\0TFL3" + bytes(60))
+    reseal(bundle)
+    with pytest.raises(Exception, match=r"model_16x24\.tflite"):
+        verify_bundle(bundle)
+
+
+def spoil_output(bundle: Path) -> None:
+    """Let the first model's pair expect one pixel that is four codes off."""
+    raw, png = bundle / "golden/16x24_output.raw", bundle / "golden/16x24_output.png"
+    codes = np.frombuffer(raw.read_bytes(), np.uint8).copy()
+    codes[100] ^= 4
+    raw.write_bytes(codes.tobytes())
+    Image.fromarray(codes.reshape(32, 48, 3)).save(png)
+    reseal(bundle)
+
+
+def test_output_that_differs_more_than_it_did_fails_the_gate(bundle):
+    spoil_output(bundle)
+    result = verify_bundle(bundle, paths=["xnnpack"])
+    assert result.checks[0].found == Tolerance(4, 1 / (32 * 48 * 3))
+    (failure,) = result.failures
+    assert failure.startswith("model_16x24.tflite by xnnpack differs by up to 4 codes")
+
+
+def test_a_pair_whose_picture_is_another_is_found(bundle):
+    shutil.copy(bundle / "golden/12x20_input.png", bundle / "golden/16x24_input.png")
+    reseal(bundle)
+    with pytest.raises(BundleError, match=r"16x24_input\.png"):
+        verify_bundle(bundle)
+
+
+def test_a_pair_of_the_wrong_size_is_found(bundle):
+    (bundle / "golden/16x24_input.raw").write_bytes(b"123")
+    reseal(bundle)
+    with pytest.raises(BundleError, match=r"found 3"):
+        verify_bundle(bundle)
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc/hostname", "a/../../b"])
+def test_paths_that_climb_out_are_never_opened(bundle, path):
+    def change(manifest):
+        manifest["models"][0]["golden"]["input"] = path
+
+    reseal(bundle, change)
+    with pytest.raises(BundleError, match="inside of the bundle"):
+        read_bundle(bundle)
+
+
+def test_a_file_that_the_manifest_does_not_hash_is_refused(bundle):
+    def change(manifest):
+        manifest["models"][0]["file"] = "model_9x9.tflite"
+
+    reseal(bundle, change)
+    with pytest.raises(BundleError, match="expected the hash of model_9x9"):
+        read_bundle(bundle)
+
+
+def test_a_manifest_that_is_no_json_is_refused(bundle):
+    from export.bundle.seal import sums_text
+    from sr_models.provenance import file_sha256
+
+    for text in ("", "{", "[" * 100_000, "\xff"):
+        (bundle / MANIFEST).write_bytes(text.encode("latin-1"))
+        sums = sums_text({}, manifest_sha256=file_sha256(bundle / MANIFEST))
+        (bundle / SUMS).write_text(sums)
+        with pytest.raises(BundleError, match=r"expected JSON in .*manifest\.json"):
+            read_bundle(bundle)

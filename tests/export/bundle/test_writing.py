@@ -1,0 +1,105 @@
+import json
+
+import pytest
+
+from export.bundle.writing import export_bundle, read_latency
+from export.settings import ExportSettings
+from sr_models.errors import ConversionError, OptionError, OutputError
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_folder_holds_what_was_promised(made_bundle):
+    names = set(contents(made_bundle))
+    assert {
+        "manifest.json", "manifest.schema.json", "SHA256SUMS", "model_card.md",
+        "model_16x24.tflite", "model_12x20.tflite", "card/comparison.png",
+        "golden/16x24_input.raw", "golden/12x20_output.png", "android/README.md",
+    } <= names  # fmt: skip
+    assert not [name for name in names if "pycache" in name]
+
+
+def test_the_same_inputs_give_the_same_bytes(made_bundle, export_small, tmp_path):
+    export_bundle(
+        "sharpening", out=tmp_path / "again", sizes=((16, 24), (12, 20)), export=export_small
+    )
+    assert contents(tmp_path / "again") == contents(made_bundle)
+
+
+def test_nothing_of_this_machine_is_inside(made_bundle, tmp_path):
+    text = (made_bundle / "manifest.json").read_text() + (made_bundle / "model_card.md").read_text()
+    for trace in (str(tmp_path.parent), "/tmp", "/home", "/root"):
+        assert trace not in text
+
+
+def test_a_failed_file_leaves_nothing(export_small, tmp_path):
+    def failing(name, settings, **inputs):
+        made = export_small(name, settings)
+        made.failures.append("it is upside down")
+        return made
+
+    with pytest.raises(ConversionError, match="upside down in model_16x24"):
+        export_bundle("a", out=tmp_path / "out", sizes=[(16, 24)], export=failing)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_leaves_the_old_bundle(bundle, export_small, monkeypatch):
+    before = contents(bundle)
+    calls = []
+
+    def interrupted(*_):
+        calls.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("export.bundle.writing.seal", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export_bundle("a", out=bundle, sizes=[(8, 8)], export=export_small, overwrite=True)
+    assert calls and contents(bundle) == before
+    assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
+
+
+def test_a_folder_of_something_else_is_never_replaced(bundle, export_small, tmp_path):
+    with pytest.raises(OutputError, match="--overwrite"):
+        export_bundle("a", out=bundle, sizes=[(8, 8)], export=export_small)
+    (bundle / "holiday.jpg").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"holiday\.jpg"):
+        export_bundle("a", out=bundle, sizes=[(8, 8)], export=export_small, overwrite=True)
+
+
+def test_interfaces_that_are_not_pixels_are_refused(export_small, tmp_path):
+    settings = ExportSettings(height=8, width=8, io="int8")
+    with pytest.raises(OptionError, match="uint8 codes are pixels"):
+        export_bundle("a", settings, out=tmp_path / "out", export=export_small)
+
+
+def test_timings_are_taken_for_the_very_files(made_bundle, export_small, tmp_path):
+    sha = json.loads((made_bundle / "manifest.json").read_text())["files"]["model_16x24.tflite"][
+        "sha256"
+    ]
+    row = {"model": "phone/model_16x24.tflite", "sha256": sha, "median_ms": 1.25,
+           "delegate": "xnnpack", "threads": 1}  # fmt: skip
+    timings = tmp_path / "latency.json"
+    timings.write_text(json.dumps({"results": [row], "machine": {"cpu": "a made-up one"}}))
+    options = {"sizes": [(16, 24)], "export": export_small, "twin": False}
+    manifest = export_bundle("a", out=tmp_path / "out", latency=timings, **options)
+    assert manifest["latency"]["results"] == [row]
+    card = (tmp_path / "out" / "model_card.md").read_text()
+    assert "| model_16x24.tflite | xnnpack | 1 | 1.25 ms |" in card and "a made-up one" in card
+    row["sha256"] = "0" * 64
+    timings.write_text(json.dumps({"results": [row], "machine": {}}))
+    with pytest.raises(OptionError, match="found one of 000000000000"):
+        export_bundle("a", out=tmp_path / "other", latency=timings, **options)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"results": [], "machine": {}}', "[1]", "{"])
+def test_other_files_are_no_timings(tmp_path, text):
+    (tmp_path / "latency.json").write_text(text)
+    with pytest.raises(OptionError, match="sr-bench latency --json"):
+        read_latency(tmp_path / "latency.json")
