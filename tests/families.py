@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
 import numpy as np
 
 from export.conversion import convert_with_ranges
@@ -9,8 +13,77 @@ from export.inspecting.audit import audit_model, missing_ranges
 from export.running.interpreters import open_model
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import observe_ranges, pin_pixels
-from sr_models.network import named_weights, set_named_weights
+from sr_models.int8.ranges import TensorRanges
+from sr_models.network import build_trunk, named_weights, set_named_weights
+from sr_models.presets import Preset
 from sr_models.tails import attach_tail
+
+SMALL = {
+    "xlsr": {"scale": 3, "width": 8, "blocks": 2, "skip_width": 4, "merge_width": 8},
+    "abpn": {"scale": 3, "width": 8, "blocks": 2},
+    "ecbsr": {"scale": 2, "width": 8, "blocks": 2},
+    "edsr": {"scale": 2, "width": 8, "blocks": 2},
+    "espcn": {"scale": 3, "first_width": 16, "second_width": 8},
+    "etds": {"scale": 3},
+    "fsrcnn": {"scale": 2, "width": 16, "shrunk_width": 6, "blocks": 2},
+    "quicksrnet": {"scale": 2, "width": 8, "blocks": 2},
+    "rdn": {"scale": 2, "width": 8, "growth": 4, "blocks": 2, "layers": 2},
+    "sesr": {"scale": 2, "width": 8, "blocks": 2},
+}
+"""A small configuration of every family."""
+VARIANTS = {
+    "abpn_conv": {**SMALL["abpn"], "anchor": "conv"},
+    "abpn_none": {**SMALL["abpn"], "anchor": "none"},
+    "ecbsr_relu": {**SMALL["ecbsr"], "activation": "relu"},
+    "edsr_staged": {**SMALL["edsr"], "scale": 4, "upsampler": "staged"},
+    "fsrcnn_relu": {**SMALL["fsrcnn"], "activation": "relu"},
+    "quicksrnet_anchor": {**SMALL["quicksrnet"], "anchor": True},
+    "sesr_relu": {**SMALL["sesr"], "activation": "relu"},
+}
+"""Configurations with other layers, named `family_choice`."""
+
+
+@dataclass(frozen=True)
+class SmallFile:
+    """A small network with random weights and its int8 file.
+
+    Attributes:
+        model: The float network with its output tail.
+        ranges: The ranges written into the file.
+        content: The file, for pictures of 24x36 pixels.
+        pictures: uint8 (N, 24, 36, 3): blocks of colours, which are nearer to pictures, and noise.
+    """
+
+    model: Any
+    ranges: TensorRanges
+    content: bytes
+    pictures: np.ndarray
+
+    def codes(self, delegate: str) -> np.ndarray:
+        """What the file makes of the pictures: int64 (N, 24 s, 36 s, 3)."""
+        runner = open_model(self.content, delegate=delegate)
+        return np.stack([runner.run(p[None])[0] for p in self.pictures]).astype(np.int64)
+
+
+@cache
+def small_file(name: str, tail: str) -> SmallFile:
+    """The file of `SMALL[name]` or `VARIANTS[name]`, converted once in a run of the tests."""
+    config = {**SMALL, **VARIANTS}[name]
+    trunk = random_weights(build_trunk(Preset("test", name.split("_")[0], config, "for tests")))
+    return export_small(trunk, tail=tail, scale=config["scale"])
+
+
+def export_small(trunk, *, tail: str, scale: int) -> SmallFile:
+    """The int8 file of any trunk."""
+    rng = np.random.default_rng(3)
+    blocks = rng.integers(30, 220, (3, 6, 9, 3), dtype=np.uint8)
+    blocks = blocks.repeat(4, axis=1).repeat(4, axis=2)
+    natural = RepresentativeDataset(list(blocks), [], "natural", "test", "", scale)
+    model = attach_tail(trunk, tail, scale=scale)
+    ranges = pin_pixels(observe_ranges(model, natural), model)
+    content = convert_with_ranges(model, ranges, sample=blocks[0], height=24, width=36)
+    noise = rng.integers(0, 256, (1, 24, 36, 3), dtype=np.uint8)
+    return SmallFile(model, ranges, content, np.concatenate([blocks, noise]))
 
 
 def random_weights(trunk, *, seed=0):

@@ -36,6 +36,16 @@ class FakeQuantization(tf_keras.layers.Layer):
         return {**super().get_config(), **values}
 
 
+def require_ranges(model, ranges: TensorRanges) -> None:
+    """Raise `CalibrationError` where a tensor that the int8 file stores has no range."""
+    missing = [name for name in quantized_points(model) if name not in ranges]
+    if missing:
+        raise CalibrationError(
+            f"expected a range for every stored tensor, found none for {', '.join(missing)}; "
+            "take the ranges from the same network, output tail included"
+        )
+
+
 def write_ranges(model, ranges: TensorRanges, *, batch_shape=None):
     """The network with a `FakeQuantization` behind every tensor that an int8 file stores.
 
@@ -49,13 +59,8 @@ def write_ranges(model, ranges: TensorRanges, *, batch_shape=None):
     Raises:
         CalibrationError: A tensor has no range.
     """
+    require_ranges(model, ranges)
     wanted = quantized_points(model)
-    missing = [name for name in wanted if name not in ranges]
-    if missing:
-        raise CalibrationError(
-            f"expected a range for every stored tensor, found none for {', '.join(missing)}; "
-            "take the ranges from the same network, output tail included"
-        )
 
     def quantize(name, tensor):
         if name not in wanted:

@@ -15,9 +15,10 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.errors import CalibrationError
-from sr_models.graph import points, quantized_points, rebuild
-from sr_models.int8.fake_quantization import FakeQuantization
+from sr_models.graph import points, rebuild
+from sr_models.int8.fake_quantization import FakeQuantization, require_ranges
 from sr_models.int8.ranges import TensorRange, TensorRanges
+from sr_models.layers import ClipByValue
 
 LARGEST_WEIGHT_CODE = 127
 FIXED_GRIDS = {"tanh": TensorRange(-1.0, 127 / 128), "sigmoid": TensorRange(0.0, 255 / 256)}
@@ -103,12 +104,23 @@ class SimulatedPrelu(tf_keras.layers.Layer):
         return tf.nn.relu(inputs) - slope * tf.nn.relu(-inputs)
 
 
+def simulated_clip(clip: ClipByValue, grid: TensorRange) -> ClipByValue:
+    """The clip that the file has: its bounds are codes of its input's grid, as 1 need not be."""
+
+    def on_grid(value: float) -> float:
+        return min(
+            max(round(value / grid.scale) * grid.scale, grid.on_grid.minimum), grid.on_grid.maximum
+        )
+
+    return ClipByValue(on_grid(clip.minimum), on_grid(clip.maximum), name=clip.name)
+
+
 def stored_ranges(model, ranges: TensorRanges) -> dict[str, TensorRange]:
     """The range that each tensor has in the file, tensors without a range of their own included.
 
-    An input of a concatenation has the concatenation's, moved or repeated values have those of
-    what they repeat, and outputs of tanh and sigmoid TFLite's own. Tensors that a fused activation
-    swallows are missing.
+    An input of a concatenation has the concatenation's (of several the last one's; the others then
+    join it in steps of their own), moved or repeated values have those of what they repeat, and
+    outputs of tanh and sigmoid TFLite's own. Tensors that a fused activation swallows are missing.
     """
     graph = points(model)
     found: dict[str, TensorRange] = {}
@@ -122,7 +134,7 @@ def stored_ranges(model, ranges: TensorRanges) -> dict[str, TensorRange]:
             return FIXED_GRIDS[point.layer.activation.__name__]
         if point.repeats or point.passes_through:
             return look_up(point.inputs[0])
-        return look_up(joined[0].name) if joined else None
+        return look_up(joined[-1].name) if joined else None
 
     for name in graph:
         value = look_up(name)
@@ -149,12 +161,7 @@ def simulate(
     Raises:
         CalibrationError: A range is missing, or a layer has weights that cannot be simulated.
     """
-    missing = [name for name in quantized_points(model) if name not in ranges]
-    if missing:
-        raise CalibrationError(
-            f"expected a range for every stored tensor, found none for {', '.join(missing)}; "
-            "take the ranges from the same network, output tail included"
-        )
+    require_ranges(model, ranges)
     graph, grids = points(model), stored_ranges(model, ranges)
     fed = {id(p.layer): grids.get(p.inputs[0]) for p in graph.values() if p.inputs}
 
@@ -164,6 +171,8 @@ def simulate(
             return SimulatedConvolution(layer, input_scale=grid.scale if grid else None)
         if isinstance(layer, tf_keras.layers.PReLU):
             return SimulatedPrelu(layer)
+        if isinstance(layer, ClipByValue):
+            return simulated_clip(layer, fed[id(layer)])
         if layer.weights:
             raise CalibrationError(
                 f"expected convolutions and PReLU as the layers with weights, found "
