@@ -30,7 +30,7 @@ class FrozenGraph:
 
     Attributes:
         function: The concrete function, (N, H, W, C) -> (N, H s, W s, C).
-        operators: `tf.Operation` in an order of computation, unneeded ones left out.
+        operators: `tf.Operation` in an order of computation: all that running it would run.
         input: The placeholder's tensor.
         output: The tensor that is returned.
     """
@@ -84,8 +84,13 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0].strip().rstrip(".")[:200]
 
 
-def _ordered(last) -> list[Any]:
-    """`last` and everything that it depends on, inputs first."""
+def _ordered(last, *, control: bool = True) -> list[Any]:
+    """`last` and everything that it depends on, inputs first.
+
+    Args:
+        last: A `tf.Operation`.
+        control: Whether what must merely run before counts too.
+    """
     ordered, done, waiting = [], set(), [(last, False)]
     while waiting:
         op, ready = waiting.pop()
@@ -94,7 +99,8 @@ def _ordered(last) -> list[Any]:
         elif op.name not in done:
             done.add(op.name)
             waiting.append((op, True))
-            waiting += [(t.op, False) for t in reversed(op.inputs) if t.op.name not in done]
+            before = [*(op.control_inputs if control else ()), *(t.op for t in op.inputs)]
+            waiting += [(other, False) for other in reversed(before) if other.name not in done]
     return ordered
 
 
@@ -103,7 +109,6 @@ class Constants:
 
     def __init__(self, graph: FrozenGraph):
         self._known: set[str] = set()
-        self._session = tf.compat.v1.Session(graph=graph.output.graph)
         for op in graph.operators:
             shaped = op.type == "Shape" and op.inputs[0].shape.is_fully_defined()
             if op.type in _FOLDED and (shaped or all(t.op.name in self._known for t in op.inputs)):
@@ -115,11 +120,24 @@ class Constants:
     def __getitem__(self, tensor) -> np.ndarray:
         if tensor.op.type == "Const":
             return tf.make_ndarray(tensor.op.get_attr("value"))
-        if tensor.op.type == "Shape":
-            return np.array(tensor.op.inputs[0].shape.as_list(), np.int32)
-        # Every operator behind it is a pure one of `_FOLDED`; shapes are fed, not computed.
-        fed = {t: self[t] for t in self._shapes(tensor)}
-        return np.asarray(self._session.run(tensor, fed))
+        # Every operator behind it is a pure one of `_FOLDED`; shapes are known without the picture.
+        nodes = tf.compat.v1.GraphDef()
+        for op in _ordered(tensor.op, control=False):
+            if op.name in self._known:
+                nodes.node.append(_as_constant(op) if op.type == "Shape" else op.node_def)
+                inputs = [name for name in nodes.node[-1].input if not name.startswith("^")]
+                nodes.node[-1].ClearField("input")
+                nodes.node[-1].input.extend(inputs)
+        with tf.Graph().as_default() as alone:
+            (found,) = tf.import_graph_def(nodes, return_elements=[tensor.name], name="")
+            with tf.compat.v1.Session(graph=alone) as session:
+                return np.asarray(session.run(found))
 
-    def _shapes(self, tensor) -> list[Any]:
-        return [op.outputs[0] for op in _ordered(tensor.op) if op.type == "Shape"]
+
+def _as_constant(op):
+    dtype = op.outputs[0].dtype
+    values = np.array(op.inputs[0].shape.as_list(), dtype.as_numpy_dtype)
+    made = tf.compat.v1.NodeDef(name=op.name, op="Const")
+    made.attr["dtype"].type = dtype.as_datatype_enum
+    made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values))
+    return made

@@ -21,8 +21,10 @@ _ALIASES = (
     "Identity", "StopGradient", "Snapshot", "PreventGradient", "EnsureShape", "Cast",
     "CheckNumerics",
 )  # fmt: skip
+_NOTHING = ("Placeholder", "NoOp")
 _AFFINE = ("BiasAdd", "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div")
 _TRANSPARENT = ("Reshape", "Squeeze", "ExpandDims", "Transpose")
+_STRETCHING = ("ExpandDims", "Tile", "Reshape")
 _INSTEAD = {
     "MaxPool": "a convolution", "AvgPool": "a convolution", "Mean": "a network without attention "
     "over the whole picture", "MirrorPad": "zero padding",
@@ -51,20 +53,28 @@ class _Reader:
         self.graph, self.constants = graph, Constants(graph)
         self.network = Network()
         self.made: dict[str, str] = {}  # tensor -> operation
+        self.stretching: dict[str, tuple[int, int]] = {}  # tensor -> (axis, times), see `_stretch`
         channels = graph.input.shape[-1]
         self.network.add(Operation(INPUT, "input", (), channels))
         self.made[graph.input.name] = INPUT
 
     def read(self) -> Network:
         for op in self.graph.operators:
-            if (op.outputs and op.outputs[0] in self.constants) or op.type == "Placeholder":
+            if (op.outputs and op.outputs[0] in self.constants) or op.type in _NOTHING:
                 continue
             if op.type == "Split":
                 self._split(op)
             else:
                 self.made[op.outputs[0].name] = self._operation(op)
         self.network.output = self._of(self.graph.output)
-        return self.network.pruned()
+        network = self.network.pruned()
+        for operation in network:
+            if operation.kind == "stretch":
+                raise NetworkError(
+                    "expected pixels repeated alike in rows and columns, found only one of them "
+                    f"({operation.layer}); take UpSampling2D with one factor"
+                )
+        return network
 
     def _of(self, tensor) -> str:
         if tensor.name not in self.made:
@@ -81,6 +91,8 @@ class _Reader:
             return self._of(op.inputs[0])
         if op.type in _AFFINE and any(t in self.constants for t in op.inputs):
             return self._affine(op)
+        if op.type in _STRETCHING and (stretched := self._stretch(op)) is not None:
+            return stretched
         reader = getattr(self, f"_read_{op.type}", None)
         if reader is None:
             raise self._refused(op, f"found {op.type}")
@@ -321,6 +333,40 @@ class _Reader:
         return self._add(op, "pad", op.inputs[:1], pads)
 
     _read_PadV2 = _read_Pad
+
+    def _stretch(self, op) -> str | None:
+        """Pixels repeated along one axis, as `tf.repeat` does: a new axis, tiled, and merged."""
+        source, target = op.inputs[0], op.outputs[0]
+        if op.type == "ExpandDims" and source.shape.rank == 4:
+            axis = int(self.constants[op.inputs[1]])
+            if axis in (2, 3):
+                self.stretching[target.name] = (axis - 1, 1)
+                return self._of(source)
+        if source.name not in self.stretching:
+            return None
+        axis, times = self.stretching[source.name]
+        if op.type == "Tile":
+            multiples = self.constants[op.inputs[1]].tolist()
+            times = multiples[axis + 1]
+            if multiples == [times if i == axis + 1 else 1 for i in range(5)]:
+                self.stretching[target.name] = (axis, times)
+                return self._of(source)
+        if op.type == "Reshape":
+            merged = [n for i, n in enumerate(source.shape.as_list()) if i != axis + 1]
+            merged[axis] *= times
+            if target.shape.as_list() == merged:
+                return self._stretched(op, self._of(source), axis, times)
+        return None
+
+    def _stretched(self, op, source: str, axis: int, times: int) -> str:
+        before = self.network[source]
+        channels = op.outputs[0].shape[-1]
+        if before.kind == "stretch" and (before["axis"], before["times"]) == (3 - axis, times):
+            widened = channels * times**2
+            repeat = {"times": times**2}
+            repeated = self._add(op, "repeat", before.inputs, repeat, channels=widened)
+            return self._add(op, "depth_to_space", [repeated], {"block": times})
+        return self._add(op, "stretch", [source], {"axis": axis, "times": times})
 
     def _factor(self, op) -> int:
         low, high = op.inputs[0].shape[1:3], op.outputs[0].shape[1:3]
