@@ -20,8 +20,12 @@ IO_DTYPES = {"uint8": tf.uint8, "int8": tf.int8, "float32": tf.float32}
 MAX_SIDE = 8192
 
 
-def require_size(height: int, width: int) -> None:
-    """Raise `OptionError` for a height or width that no file can be made for."""
+def require_size(height: int | None, width: int | None) -> None:
+    """Raise `OptionError` for a height or width that no file can be made for; both may be free."""
+    if height is None and width is None:
+        return
+    if height is None or width is None:
+        raise OptionError("expected a height and a width, found one of them; give both or neither")
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise OptionError(
             f"expected a height and width of 1..{MAX_SIDE} pixels, found {height}x{width}; "
@@ -83,8 +87,9 @@ def _full_integer(converter, samples: Callable, *, io: str) -> None:
     converter.inference_output_type = IO_DTYPES[io]
 
 
-def _at_size(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The picture repeated and cut to float32 (1, height, width, 3) in 0..1."""
+def _at_size(picture: np.ndarray, height: int | None, width: int | None) -> np.ndarray:
+    """The picture repeated and cut to float32 (1, height, width, C) in 0..1."""
+    height, width = height or picture.shape[0], width or picture.shape[1]
     rows = -(-height // picture.shape[0])
     columns = -(-width // picture.shape[1])
     tiled = np.tile(picture, (rows, columns, 1))[:height, :width]
@@ -96,8 +101,8 @@ def convert_with_ranges(
     ranges: TensorRanges,
     *,
     sample: np.ndarray,
-    height: int,
-    width: int,
+    height: int | None,
+    width: int | None,
     io: str = "uint8",
 ) -> bytes:
     """A full-integer file whose tensors have the given ranges.
@@ -105,9 +110,9 @@ def convert_with_ranges(
     Args:
         model: Float network, input and output in 0..1.
         ranges: A range for every stored tensor.
-        sample: uint8 (h, w, 3). The converter wants to see a picture even where it has nothing
+        sample: uint8 (h, w, C). The converter wants to see a picture even where it has nothing
             left to learn; only tensors inside of a fused operator are measured on it.
-        height: Input height in pixels.
+        height: Input height in pixels; `None`, with `width`, for a file of any size.
         width: Input width in pixels.
         io: `"uint8"`, `"int8"` or `"float32"` input and output.
 
@@ -121,7 +126,8 @@ def convert_with_ranges(
     """
     require_size(height, width)
     require_io(io)
-    quantized = write_ranges(model, ranges, batch_shape=(1, height, width, 3))
+    shape = (1, height, width, model.input.shape[-1])
+    quantized = write_ranges(model, ranges, batch_shape=shape)
     samples = [[_at_size(sample, height, width)]]
     return _convert(quantized, lambda c: _full_integer(c, lambda: iter(samples), io=io))
 
@@ -130,8 +136,8 @@ def convert_with_calibrator(
     model,
     dataset: RepresentativeDataset,
     *,
-    height: int,
-    width: int,
+    height: int | None,
+    width: int | None,
     io: str = "uint8",
 ) -> bytes:
     """A full-integer file by the plain path: the converter's own calibrator finds the ranges.
@@ -144,7 +150,7 @@ def convert_with_calibrator(
     return _convert(fixed, lambda converter: _full_integer(converter, dataset, io=io))
 
 
-def convert_float(model, *, height: int, width: int) -> bytes:
+def convert_float(model, *, height: int | None, width: int | None) -> bytes:
     """The float32 file, for comparison. Arguments and errors as for `convert_with_ranges`."""
     require_size(height, width)
     fixed = at_size(model, height=height, width=width)

@@ -48,8 +48,8 @@ class Spot:
     sigma: float
     floor: float
 
-    def draw(self, side: int) -> np.ndarray:
-        """uint8 (side, side, 3), grey: 255 in the middle, `floor` along the border."""
+    def draw(self, side: int, channels: int = 3) -> np.ndarray:
+        """uint8 (side, side, channels), grey: 255 in the middle, `floor` along the border."""
         middle = side // 2
         offset = np.arange(side) - middle
         bell = np.exp(-(offset[:, None] ** 2 + offset[None, :] ** 2) / (2.0 * self.sigma**2))
@@ -58,7 +58,7 @@ class Spot:
         grey = self.floor + (1.0 - self.floor) * self.level * bell * fade
         codes = np.rint(255.0 * grey).astype(np.uint8)
         codes[middle, middle] = 255
-        return np.repeat(codes[..., None], 3, axis=-1)
+        return np.repeat(codes[..., None], channels, axis=-1)
 
 
 FLOORS = (0.0, 0.25, 0.5)
@@ -80,8 +80,8 @@ class _End:
     value: int
     tolerance: float
 
-    def draw(self, spot: Spot, side: int) -> np.ndarray:
-        picture = spot.draw(side)
+    def draw(self, spot: Spot, side: int, channels: int) -> np.ndarray:
+        picture = spot.draw(side, channels)
         return picture if self.value else 255 - picture
 
     def name(self, spot: Spot) -> str:
@@ -101,6 +101,7 @@ def find_anchors(
     *,
     side: int = 64,
     tolerance: float = TOLERANCE,
+    channels: int = 3,
 ) -> list[Anchor]:
     """A white-spot and a black-spot picture whose outputs end nearest to 1 and to 0.
 
@@ -109,18 +110,19 @@ def find_anchors(
             200 pictures at most.
         side: Height and width of the anchors in pixels.
         tolerance: How far the union of the outputs may end from [0, 1].
+        channels: 3 for RGB, 1 for luma.
 
     Raises:
         CalibrationError: No candidate stays within the tolerance.
     """
-    white = _search(probe, _End(1, tolerance), side=side)
-    black = np.zeros((side, side, 3), np.uint8)
+    white = _search(probe, _End(1, tolerance), side=side, channels=channels)
+    black = np.zeros((side, side, channels), np.uint8)
     answer = probe([black])
     error, outside = _End(0, tolerance).errors(answer)
     # Most networks answer black with black.
     if max(error[0], outside[0]) <= tolerance / 2:
         return [white, _anchor("black", black, answer, 0)]
-    return [white, _search(probe, _End(0, tolerance), side=side)]
+    return [white, _search(probe, _End(0, tolerance), side=side, channels=channels)]
 
 
 def _anchor(name: str, picture: np.ndarray, ranges: OutputProbe, index: int) -> Anchor:
@@ -128,7 +130,7 @@ def _anchor(name: str, picture: np.ndarray, ranges: OutputProbe, index: int) -> 
     return Anchor(name, picture, output)
 
 
-def _search(probe, end: _End, *, side: int) -> Anchor:
+def _search(probe, end: _End, *, side: int, channels: int) -> Anchor:
     """The spot whose output stays inside of [0, 1] and ends nearest to black or white.
 
     A coarse grid first; then the levels around the spots that came nearest from either side.
@@ -138,7 +140,7 @@ def _search(probe, end: _End, *, side: int) -> Anchor:
     fresh = [Spot(level, sigma, f) for f in floors for sigma in SIGMAS for level in LEVELS]
     tried: list[tuple[float, float, Spot, Anchor]] = []
     for best, moves in (*REFINEMENTS, (0, ())):
-        pictures = [end.draw(spot, side) for spot in fresh]
+        pictures = [end.draw(spot, side, channels) for spot in fresh]
         ranges = probe(pictures)
         for index, (spot, error, outside) in enumerate(zip(fresh, *end.errors(ranges))):
             anchor = _anchor(end.name(spot), pictures[index], ranges, index)

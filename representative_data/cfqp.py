@@ -136,8 +136,8 @@ def build_cfqp_dataset(
         )
     if settings.anchors:
         # Of the tiles' size: a converter takes one size for all samples.
-        side = tiles[0].pixels.shape[0]
-        for anchor in find_anchors(probe, side=side, tolerance=TOLERANCE):
+        side, _, channels = tiles[0].pixels.shape
+        for anchor in find_anchors(probe, side=side, tolerance=TOLERANCE, channels=channels):
             pictures.append(anchor.pixels)
             records.append(
                 Record(anchor.name, "", 0, 0, "anchor", 1.0, 0.0, 0.0, anchor.output, anchor.output)

@@ -11,6 +11,7 @@ import numpy as np
 from sr_models.degradation import crop_to_multiple, degrade
 from sr_models.errors import CalibrationError, OptionError
 from sr_models.images import list_images, load_image
+from sr_models.metrics import luma_pixels
 from sr_models.provenance import file_sha256
 
 MAX_COUNT = 10_000
@@ -26,7 +27,7 @@ class Tile:
         source_sha256: SHA-256 of that file.
         top: Row of its upper edge in the low-resolution picture, in pixels.
         left: Column of its left edge, in pixels.
-        pixels: uint8 (h, w, 3), RGB, 0..255.
+        pixels: uint8 (h, w, 3), RGB, 0..255; or uint8 (h, w, 1), luma.
     """
 
     source: str
@@ -86,6 +87,7 @@ def load_tiles(
     count: int = 64,
     side: int = 96,
     seed: int = 0,
+    channels: int = 3,
     on_picture: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Tile]:
     """Load pictures, degrade them by the scale factor and cut tiles.
@@ -99,6 +101,7 @@ def load_tiles(
         count: How many tiles.
         side: Height and width of a tile in low-resolution pixels.
         seed: Seed of the choice and the places.
+        channels: 3 for RGB, 1 for luma.
         on_picture: Called with the number done and the total.
 
     Raises:
@@ -113,6 +116,7 @@ def load_tiles(
     pictures = []
     for done, path in enumerate(paths, start=1):
         high = load_image(path, minimum_side=8 * scale)
+        high = high if channels == 3 else luma_pixels(high)
         low = degrade(crop_to_multiple(high, scale), scale) if scale > 1 else high
         pictures.append((path.name, file_sha256(path), low))
         on_picture(done, len(paths))

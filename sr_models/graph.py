@@ -159,9 +159,10 @@ def rebuild(
     return tf_keras.Model(picture, replaced[id(model.output)], name=model.name)
 
 
-def at_size(model, *, height: int, width: int):
-    """The same network for one input size: (1, height, width, 3), as a phone's file has it."""
-    return rebuild(model, lambda _, tensor: tensor, batch_shape=(1, height, width, 3))
+def at_size(model, *, height: int | None, width: int | None):
+    """The same network for one picture of one size, as a phone's file has it; `None` for any."""
+    shape = (1, height, width, model.input.shape[-1])
+    return rebuild(model, lambda _, tensor: tensor, batch_shape=shape)
 
 
 class _SplitGroups(tf_keras.layers.Layer):
