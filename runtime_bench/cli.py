@@ -1,22 +1,24 @@
 """The command `sr-bench`: latency, quality, comparison and reports of `.tflite` files.
 
-Its verbs stand in `cli_files`, `cli_networks`, `cli_pages`, `cli_phones` and `cli_pictures`, by
-what they are about.
+Its verbs stand in `cli_files`, `cli_networks`, `cli_pages`, `cli_phones`, `cli_pictures` and
+`cli_quantization`, by what they are about.
 """
 
 from __future__ import annotations
 
 from runtime_bench.cli_files import compare, latency, quality
-from runtime_bench.cli_networks import calibration, drop, forms, models, training
+from runtime_bench.cli_methods import methods
+from runtime_bench.cli_networks import forms, models, training
 from runtime_bench.cli_pages import demo, report
 from runtime_bench.cli_phones import android
 from runtime_bench.cli_pictures import upscale
+from runtime_bench.cli_quantization import calibration, drop, precision
 from sr_models.command import new_app, run
 
 app = new_app("Measure .tflite files: how long they take, and how good their pictures are.")
 VERBS = (
-    latency, quality, compare, upscale, android, report, drop, calibration, forms, training, models,
-    demo,
+    latency, quality, compare, upscale, android, report, drop, methods, precision,
+    calibration, forms, training, models, demo,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)

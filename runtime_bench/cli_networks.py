@@ -1,63 +1,16 @@
-"""The verbs of `sr-bench` that are given networks: calibration, drop, forms, models, training."""
+"""The verbs of `sr-bench` that are given networks: forms, models, training."""
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 import typer
 
 from runtime_bench.options import Json, Runs, Seconds, ThreadCounts
 from sr_models.atomic import require_writable, writing_file
-from sr_models.command import GateNotMet, print_table, progress, say, write_json
+from sr_models.command import GateNotMet, progress, say, write_json
 from sr_models.errors import OptionError
 from sr_models.native_output import import_tensorflow_quietly
-
-
-def calibration(
-    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")], *,
-    images: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Pictures. [default: scikit-image's pictures]"),
-    ] = None,
-    pictures: Annotated[int, typer.Option(help="Number of pictures.")] = 100,
-    side: Annotated[int, typer.Option(help="Their height and width in input pixels.")] = 96,
-    rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 5,
-    json: Json = None,
-) -> None:  # fmt: skip
-    """Time observing tensor ranges against the TFLite converter's own calibrator.
-
-    [bold]Examples[/bold]
-
-    \b
-    sr-bench calibration xlsr_x3
-    sr-bench calibration xlsr_x3 --images photos --pictures 100 --json -
-    """
-    from runtime_bench.machine import read_machine
-    from runtime_bench.tables import print_calibration, protocol_lines
-
-    machine = read_machine()
-    import_tensorflow_quietly()
-    from export.running.runtimes import find_runtime
-    from representative_data.cfqp import build_natural_dataset
-    from representative_data.sources import bundled_pictures
-    from representative_data.tiles import load_tiles
-    from runtime_bench.calibration import time_observers
-    from sr_models.network import load_model
-    from sr_models.presets import get_preset
-
-    scale = get_preset(name).scale
-    model = load_model(name)
-    source = bundled_pictures() if images is None else images
-    tiles = load_tiles(source, scale=scale, count=pictures, side=side)
-    dataset = build_natural_dataset(model, tiles, network=name, scale=scale)
-    with progress("observing", unit="rounds") as update:
-        timing = time_observers(model, dataset, rounds=rounds, on_round=update)
-    write_json({**timing.to_json(), "model": name, "machine": machine.to_json()}, json)
-    if json != "-":
-        print_calibration(timing)
-    for line in protocol_lines(machine, str(find_runtime())):
-        say(line)
 
 
 def forms(
@@ -159,71 +112,6 @@ def training(
     late = [result.preset for result in results if result.waiting_fraction > limit]
     if late:
         raise GateNotMet(f"gate not met: max-waiting {limit:g}; {', '.join(late)} waited longer")
-
-
-def drop(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Preset names.")], *,
-    data: Annotated[
-        str, typer.Option(metavar="DIR", help="Ground truth; each subfolder is a dataset.")
-    ],
-    methods: Annotated[
-        list[str] | None, typer.Option("--method", help="A recipe; repeatable.")
-    ] = None,
-    images: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Calibration. [default: scikit-image's pictures]"),
-    ] = None,
-    max_drop_db: Annotated[
-        float | None, typer.Option(help="Gate: largest mean drop, RGB and luma, in dB.")
-    ] = None,
-    json: Json = None,
-) -> None:  # fmt: skip
-    """Show what INT8 costs in PSNR, by network and method: RGB / luma, in dB.
-
-    Exit status 1 where a gate is not met.
-
-    [bold]Examples[/bold]
-
-    \b
-    sr-bench drop xlsr_x3 abpn_x3 --data benchmark
-    sr-bench drop xlsr_x3 --method cfqp --method cfqp+equalize+adaround --data benchmark
-    sr-bench drop xlsr_x3 --data benchmark --max-drop-db 0.05 --json -
-    """
-    from runtime_bench.machine import read_machine
-
-    machine = read_machine()
-    import_tensorflow_quietly()
-    from export.running.runtimes import find_runtime
-    from export.settings import DEFAULTS
-    from runtime_bench.drop import drop_rows, drops
-    from runtime_bench.quality import find_datasets
-    from runtime_bench.tables import protocol_lines
-    from sr_models.presets import get_preset
-
-    datasets, wanted = find_datasets(data), methods or [DEFAULTS.method]
-    for name in names:
-        get_preset(name)
-    results = [
-        result
-        for name in names
-        for result in drops(name, wanted, datasets=datasets, images=images, on_stage=say)
-    ]
-    write_json(
-        {"results": [r.to_json() for r in results], "machine": machine.to_json()}, json
-    )  # fmt: skip
-    if json != "-":
-        columns, rows = drop_rows(results)
-        print_table("INT8 drop in dB, RGB / luma", columns, rows)
-    for line in protocol_lines(machine, str(find_runtime())):
-        say(line)
-    limit = math.inf if max_drop_db is None else max_drop_db
-    over = [
-        f"{r.network} by {r.method}"
-        for r in results
-        if not max(r.mean_rgb_db, r.mean_y_db) <= limit
-    ]
-    if over:
-        raise GateNotMet(f"gate not met: max-drop-db {limit:g}; more for {', '.join(over)}")
 
 
 def models(

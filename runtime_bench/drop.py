@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from export.pipeline import run_export
+from export.pipeline import ExportResult, run_export
 from export.running.interpreters import open_model
 from export.settings import ExportSettings
 from runtime_bench.quality import (
@@ -97,7 +97,27 @@ def drops(
     """
     base = settings or ExportSettings(height=SIDE, width=SIDE)
     # All names before the first long work.
-    wanted = [replace(base, method=method) for method in methods]
+    wanted = {method: replace(base, method=method) for method in methods}
+    exports = measured_exports(
+        network, wanted, datasets=datasets, images=images, on_stage=on_stage
+    )  # fmt: skip
+    for drop, _ in exports:
+        yield drop
+
+
+def measured_exports(
+    network: str, choices: Mapping[str, ExportSettings], *, datasets: Sequence[Dataset],
+    images: str | None = None, on_stage: Callable[[str], None] = lambda stage: None,
+) -> Iterator[tuple[Drop, ExportResult]]:  # fmt: skip
+    """Export a network by each choice and hold each file against the float network.
+
+    Args:
+        network: Preset name.
+        choices: Settings by what to call them.
+        datasets: Ground truth; for measuring only, methods never see it.
+        images: Folder of calibration pictures; scikit-image's own by default.
+        on_stage: Called with what begins next.
+    """
     scale = get_preset(network).scale
     upscale = network_upscaler(load_model(network, tail="none"))
     on_stage(f"{network}: measuring the float network")
@@ -111,23 +131,24 @@ def drops(
         )
         for dataset in datasets
     }  # fmt: skip
-    for choice in wanted:
-        on_stage(f"{network}: exporting by {choice.method}")
+    for name, choice in choices.items():
+        on_stage(f"{network}: exporting by {name}")
         begun = time.perf_counter()
         result = run_export(network, choice, images=images)
         seconds = time.perf_counter() - begun
-        runner = open_model(result.content)
-        on_stage(f"{network}: measuring {choice.method}")
+        runner = open_model(result.content, threads=2)
+        on_stage(f"{network}: measuring {name}")
         found = {}
         for dataset in datasets:
             raw, whole = measure_file(runner, dataset, scale=scale).raw, floats[dataset.name].raw
             found[dataset.name] = (
                 whole.psnr_rgb_db - raw.psnr_rgb_db, whole.psnr_y_db - raw.psnr_y_db,
             )  # fmt: skip
-        yield Drop(
+        drop = Drop(
             network, choice.method, found, result.fidelity.psnr_db, seconds,
             result.audit.sha256, runner.delegate, scale,
         )  # fmt: skip
+        yield drop, result
 
 
 def drop_rows(results: Sequence[Drop]) -> tuple[list[str], list[list[str]]]:
