@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -41,11 +41,14 @@ def build_manifest(
     drop: HeldOutDrop | None = None,
     raised: Mapping[str, str] = MappingProxyType({}),
     dataset_file: str | Path | None = None,
+    origin: Mapping[str, Any] | None = None,
+    channels: int = 3,
+    files: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The manifest as plain data; the same inputs and versions give the same manifest.
 
     Args:
-        preset: The network.
+        preset: The network: a preset, or what has a preset's name, family, config and scale.
         settings: Every flag of the export.
         weights_sha256: Hash of the weights (`sr_models.network.weights_sha256`).
         model_file: Name of the file in the folder.
@@ -58,6 +61,9 @@ def build_manifest(
         drop: What it loses on those pictures; `None` where it was not asked for.
         raised: Layers that the file computes above eight bits, and in what.
         dataset_file: The saved set that was given, whose own settings then count.
+        origin: Where a network of the user's came from; `None` for a preset.
+        channels: 3 for RGB, 1 for luma.
+        files: Where there are several sizes: each file with its size and what was read back.
     """
     flags = asdict(settings)
     source = None
@@ -69,9 +75,11 @@ def build_manifest(
         "network": {
             "name": preset.name, "family": preset.family, "config": preset.config,
             "scale": preset.scale, "tail": settings.tail, "weights_sha256": weights_sha256,
+            "channels": channels, "origin": dict(origin) if origin is not None else None,
         },
         "settings": flags,
         "model": {"file": model_file, "sha256": audit.sha256, "size_bytes": audit.size_bytes},
+        "files": list(files),
         "layers_above_int8": dict(raised),
         "accepted": not failures,
         "failures": failures,

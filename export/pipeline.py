@@ -11,17 +11,19 @@ import numpy as np
 
 from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
 from export.fidelity import Fidelity, measure_fidelity
-from export.held_out_drop import DropMeter
+from export.held_out_drop import DropMeter, HeldOutDrop
 from export.inspecting.audit import Audit, audit_model
 from export.manifest import build_manifest
 from export.methods.auto import choose_recipe
 from export.methods.quantized_network import Evidence, QuantizedNetwork
 from export.methods.recipe import AUTO, dataset_of, parse_recipe
+from export.networks.sources import SourceNetwork, open_source
 from export.pixels import upscale
 from export.precision.kept_layers import raised_layers, require_layers
 from export.precision.raised_network import raise_network
 from export.running.interpreters import open_model
 from export.settings import DEFAULTS, ExportSettings
+from export.sizes import Size, file_names
 from export.verdict import find_failures
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
 from representative_data.dataset import RepresentativeDataset, load_dataset
@@ -35,14 +37,48 @@ from sr_models.images import list_images
 from sr_models.int8.ranges import TensorRanges
 from sr_models.int8.simulator import simulate
 from sr_models.metrics import to_pixels
-from sr_models.network import load_trunk, weights_sha256
-from sr_models.presets import Preset, get_preset
+from sr_models.network import weights_sha256
 from sr_models.provenance import file_sha256
 from sr_models.tails import attach_tail
 
-FOLDER_FILES = ("model.tflite", "rejected.tflite", "manifest.json")
+FOLDER_FILES = (
+    "model.tflite", "rejected.tflite", "model_*.tflite", "rejected_*.tflite", "manifest.json",
+)  # fmt: skip
 HELD_OUT_SHARE = 5
 HELD_OUT_TILES = 16
+NATURAL = 8
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """One file of an export, for one input size.
+
+    Attributes:
+        name: File name.
+        size: Input size.
+        content: The `.tflite` file.
+        audit: What was read back from it.
+        fidelity: How it compares with the float network.
+        drop: What it loses on pictures held out; `None` where it was not asked for.
+        failures: Why it is rejected; empty for a good file.
+    """
+
+    name: str
+    size: Size
+    content: bytes
+    audit: Audit
+    fidelity: Fidelity
+    drop: HeldOutDrop | None
+    failures: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data, without the content."""
+        return {
+            "file": self.name, "height": self.size.height, "width": self.size.width,
+            "sha256": self.audit.sha256, "size_bytes": self.audit.size_bytes,
+            "accepted": not self.failures, "failures": self.failures,
+            "audit": self.audit.to_json(), "fidelity": self.fidelity.to_json(),
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,13 +86,14 @@ class ExportResult:
     """What an export made.
 
     Attributes:
-        content: The `.tflite` file.
+        content: The `.tflite` file; the first one's where there are several sizes.
         audit: What was read back from it.
         fidelity: How it compares with the float network.
-        failures: Why it is rejected; empty for a good file.
+        failures: Why an export is rejected; empty where all of its files are good.
         dataset: The representative dataset behind it.
         ranges: The ranges written into it; `None` where the converter found its own.
         manifest: The manifest as plain data.
+        files: Every file, in the order of the sizes.
     """
 
     content: bytes
@@ -66,6 +103,7 @@ class ExportResult:
     dataset: RepresentativeDataset
     ranges: TensorRanges | None
     manifest: dict[str, Any]
+    files: tuple[ExportedFile, ...] = ()
 
 
 def split_pictures(images: str | Path | None) -> tuple[list[Path], list[Path]]:
@@ -91,18 +129,18 @@ def unseen_pictures(paths: Sequence[Path], dataset: RepresentativeDataset) -> li
 
 
 def build_dataset(
-    model, tiles: Sequence[Tile], *, preset: Preset, settings: ExportSettings,
+    model, tiles: Sequence[Tile], *, network: SourceNetwork, settings: ExportSettings,
     on_pass: Callable[[int, int], None] = lambda done, total: None,
 ) -> RepresentativeDataset:  # fmt: skip
     """The representative dataset that the settings ask for."""
     made = {name: getattr(settings, name) for name in ("pictures", "tile_side", "seed", "tail")}
     if dataset_of(settings.method) == "natural":
         return build_natural_dataset(
-            model, tiles, network=preset.name, scale=preset.scale, choices=made
+            model, tiles, network=network.name, scale=network.scale, choices=made
         )
     choices = CfqpSettings(taming=settings.made_taming(), anchors=settings.anchors)
     return build_cfqp_dataset(
-        model, tiles, network=preset.name, scale=preset.scale, settings=choices, choices=made,
+        model, tiles, network=network.name, scale=network.scale, settings=choices, choices=made,
         on_pass=on_pass,
     )  # fmt: skip
 
@@ -111,8 +149,8 @@ def convert(
     model, dataset: RepresentativeDataset, settings: ExportSettings, *,
     pictures: Sequence[np.ndarray] = (), meter: DropMeter | None = None,
     weights: str | Path | None = None, on_stage: Callable[[str], None] = lambda stage: None,
-) -> tuple[bytes, TensorRanges | None]:  # fmt: skip
-    """Quantize and convert by the path that the settings ask for.
+) -> tuple[list[bytes], TensorRanges | None]:  # fmt: skip
+    """Quantize once, and convert for every size, by the path that the settings ask for.
 
     Args:
         model: Float network with its output tail.
@@ -125,19 +163,24 @@ def convert(
         on_stage: Called with what begins next.
 
     Returns:
-        The file, and the ranges written into it (`None` where none were).
+        A file for each size, and the ranges written into them (`None` where none were).
     """
-    size = {"height": settings.height, "width": settings.width}
+    sizes = [{"height": size.height, "width": size.width} for size in settings.all_sizes]
     if settings.precision == "float32":
-        return convert_float(model, **size), None
+        return [convert_float(model, **size) for size in sizes], None
     evidence = Evidence(
         dataset, list(pictures) or dataset.pictures, pinned=not settings.pure, seed=settings.seed,
         weights=Path(weights) if weights else None,
     )  # fmt: skip
     require_layers(model, settings.kept)
     if settings.calibrator == "converter":
-        content = convert_with_calibrator(model, dataset, io=settings.io, **size)
-        return raise_network(content, model, None, evidence, settings, on_stage=on_stage), None
+        contents = [
+            convert_with_calibrator(model, dataset, io=settings.io, **size) for size in sizes
+        ]
+        return [
+            raise_network(content, model, None, evidence, settings, on_stage=on_stage)
+            for content in contents
+        ], None
     if settings.method == AUTO:
         network = choose_recipe(
             model, evidence, judge=lambda made: meter(_simulated(made)).worst_db,
@@ -145,12 +188,16 @@ def convert(
         ).network  # fmt: skip
     else:
         network = parse_recipe(settings.method).apply(model, evidence, on_stage=on_stage)
-    on_stage("converting")
-    content = convert_with_ranges(
-        network.model, network.ranges, sample=dataset.pictures[0], io=settings.io, **size
-    )
-    content = raise_network(content, model, network, evidence, settings, on_stage=on_stage)
-    return content, network.ranges
+    contents = []
+    for size, named in zip(sizes, settings.all_sizes):
+        on_stage(f"converting for {named}")
+        content = convert_with_ranges(
+            network.model, network.ranges, sample=dataset.pictures[0], io=settings.io, **size
+        )
+        contents.append(
+            raise_network(content, model, network, evidence, settings, on_stage=on_stage)
+        )
+    return contents, network.ranges
 
 
 def _simulated(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray]:
@@ -169,70 +216,110 @@ def run_export(
     images: str | Path | None = None,
     dataset: str | Path | None = None,
     weights: str | Path | None = None,
-    model_file: str = "model.tflite",
+    trust: bool = False,
+    pixels: str | None = None,
+    model_file: str | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> ExportResult:
     """Calibrate, convert, audit and measure, in memory; writes nothing.
 
     Args:
-        name: Preset name.
+        name: A preset's name, a Keras file, a SavedModel folder or `module:function`, see
+            `export.networks.sources`.
         settings: Every choice.
         images: Folder of full-resolution calibration pictures; scikit-image's own by default.
         dataset: A representative dataset from `sr-calibrate`, instead of shaping one; `images`
             then only serve for measuring fidelity.
-        weights: A `.weights.h5` file instead of the shipped weights.
-        model_file: What the manifest calls the file.
+        weights: A `.weights.h5` file instead of a preset's shipped weights.
+        trust: Whether code from a Keras file may be run where we do not know it.
+        pixels: What black and white are for a network of the user's; found by default.
+        model_file: What the manifest calls the file, where there is one.
         on_stage: Called with what begins next.
 
     Raises:
         SrError: See the children; nothing is left behind.
     """
-    preset = get_preset(name)
-    on_stage(f"loading {name}")
-    trunk = load_trunk(preset, weights=weights)
-    model = attach_tail(trunk, settings.tail, scale=preset.scale)
     on_stage("reading pictures")
     calibration, held_out = split_pictures(images)
-    cut = {"scale": preset.scale, "side": settings.tile_side, "seed": settings.seed}
+    on_stage(f"loading {name}")
+    network = open_source(
+        name,
+        weights=weights,
+        trust=trust,
+        pixels=pixels,
+        pictures=lambda: _natural(calibration),
+    )
+    for note in network.notes:
+        on_stage(f"{network.name}: {note}")
+    trunk, scale = network.trunk, network.scale
+    model = attach_tail(trunk, settings.tail, scale=scale)
+    cut = {
+        "scale": scale, "side": settings.tile_side, "seed": settings.seed,
+        "channels": network.channels,
+    }  # fmt: skip
     if dataset is None:
         on_stage("shaping the representative dataset")
         tiles = load_tiles(calibration, count=settings.pictures, **cut)
         natural = [tile.pixels for tile in tiles]
         # A tail that bounds the output would hide what must be tamed.
         shaping_tail = "none" if settings.tail == "none" else "relu"
-        shaping = attach_tail(trunk, shaping_tail, scale=preset.scale)
-        shaped = build_dataset(shaping, tiles, preset=preset, settings=settings)
+        shaping = attach_tail(trunk, shaping_tail, scale=scale)
+        shaped = build_dataset(shaping, tiles, network=network, settings=settings)
     else:
         shaped = load_dataset(dataset)
         shaped.require_network(network=name, weights_sha256=weights_sha256(trunk))
         held_out, natural = [*calibration, *held_out], []
     held_out = unseen_pictures(held_out, shaped)
     held_out_tiles = load_tiles(held_out, count=HELD_OUT_TILES, **cut)
-    float_model = attach_tail(trunk, "none", scale=preset.scale)
+    float_model = attach_tail(trunk, "none", scale=scale)
     meter = None
     if settings.max_drop_db is not None:
-        meter = DropMeter(_pixels_of(float_model), held_out, scale=preset.scale)
-    content, ranges = convert(
+        meter = DropMeter(
+            _pixels_of(float_model), held_out, scale=scale, channels=network.channels
+        )  # fmt: skip
+    contents, ranges = convert(
         model, shaped, settings, pictures=natural, meter=meter, weights=weights, on_stage=on_stage
     )
-    on_stage("auditing the file")
-    audit = audit_model(content)
-    runner = open_model(content, threads=2)
-    fidelity = measure_fidelity(runner, float_model, [tile.pixels for tile in held_out_tiles])
-    drop = meter(lambda low: upscale(runner, low).raw) if meter else None
-    failures = find_failures(
-        content, audit=audit, fidelity=fidelity, settings=settings, dataset=shaped, ranges=ranges,
-        drop=drop,
-    )  # fmt: skip
+    names = [model_file] if model_file and len(contents) == 1 else file_names(settings.all_sizes)
+    on_stage("auditing the files")
+    judged = {"settings": settings, "dataset": shaped, "ranges": ranges}
+    low = [tile.pixels for tile in held_out_tiles]
+    files = [
+        _read_back(*made, float_model=float_model, pictures=low, meter=meter, **judged)
+        for made in zip(names, settings.all_sizes, contents)
+    ]
+    first, failures = files[0], list(dict.fromkeys(f for file in files for f in file.failures))
     hashes = {tile.source: tile.source_sha256 for tile in held_out_tiles}
     manifest = build_manifest(
-        preset, settings, weights_sha256=weights_sha256(trunk),
-        model_file=model_file, dataset=shaped, dataset_file=dataset,
-        ranges=ranges, audit=audit, fidelity=fidelity, failures=failures, drop=drop,
-        raised=raised_layers(content, model),
+        network, settings, weights_sha256=weights_sha256(trunk),
+        model_file=first.name, dataset=shaped, dataset_file=dataset, ranges=ranges,
+        audit=first.audit, fidelity=first.fidelity, failures=failures, drop=first.drop,
+        raised=raised_layers(first.content, model), origin=network.origin,
+        channels=network.channels, files=[file.to_json() for file in files] if files[1:] else [],
         held_out=[{"source": source, "sha256": sha} for source, sha in sorted(hashes.items())],
     )  # fmt: skip
-    return ExportResult(content, audit, fidelity, failures, shaped, ranges, manifest)
+    return ExportResult(
+        first.content, first.audit, first.fidelity, failures, shaped, ranges, manifest,
+        tuple(files),
+    )  # fmt: skip
+
+
+def _read_back(
+    name: str, size: Size, content: bytes, *, float_model, pictures: Sequence[np.ndarray],
+    meter: DropMeter | None, **judged: Any,
+) -> ExportedFile:  # fmt: skip
+    """Audit a file, hold it against the float network, and judge it."""
+    audit = audit_model(content)
+    runner = open_model(content, threads=2)
+    fidelity = measure_fidelity(runner, float_model, pictures)
+    drop = meter(lambda low: upscale(runner, low).raw) if meter else None
+    failures = find_failures(content, audit=audit, fidelity=fidelity, drop=drop, **judged)
+    return ExportedFile(name, size, content, audit, fidelity, drop, failures)
+
+
+def _natural(paths: Sequence[Path]) -> list[np.ndarray]:
+    """A few pieces of pictures, to see what a network of the user's makes of them."""
+    return [tile.pixels for tile in load_tiles(paths[:NATURAL], scale=2, count=NATURAL)]
 
 
 def export_model(
@@ -243,23 +330,28 @@ def export_model(
     images: str | Path | None = None,
     dataset: str | Path | None = None,
     weights: str | Path | None = None,
+    trust: bool = False,
+    pixels: str | None = None,
     overwrite: bool = False,
     keep_rejected: bool = False,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> ExportResult:
     """Export a network into a folder: `model.tflite` and `manifest.json`.
 
-    The folder appears whole or not at all; an old one is replaced only by a new whole one.
+    Of several sizes each has its file, `model_360x640.tflite`. The folder appears whole or not at
+    all; an old one is replaced only by a new whole one.
 
     Args:
-        name: Preset name.
+        name: See `run_export`.
         settings: Every choice.
         out: The folder to write.
         images: Folder of full-resolution calibration pictures; scikit-image's own by default.
         dataset: See `run_export`.
-        weights: A `.weights.h5` file instead of the shipped weights.
+        weights: See `run_export`.
+        trust: See `run_export`.
+        pixels: See `run_export`.
         overwrite: Whether an existing folder may be replaced.
-        keep_rejected: Write a file that failed its audit too, as `rejected.tflite`.
+        keep_rejected: Write files of a failed export too, with `rejected` for `model`.
         on_stage: Called with what begins next.
 
     Raises:
@@ -270,14 +362,19 @@ def export_model(
     refuse_existing(out, overwrite=overwrite, replaces=FOLDER_FILES)
     require_writable(out)
     result = run_export(
-        name, settings, images=images, dataset=dataset, weights=weights, on_stage=on_stage
-    )
+        name, settings, images=images, dataset=dataset, weights=weights, trust=trust,
+        pixels=pixels, on_stage=on_stage,
+    )  # fmt: skip
     if not result.failures or keep_rejected:
-        manifest = result.manifest
+        names = {file.name: file.name for file in result.files}
         if result.failures:
-            manifest["model"]["file"] = "rejected.tflite"
+            names = {name: name.replace("model", "rejected", 1) for name in names}
+        manifest = result.manifest
+        for entry in (manifest["model"], *manifest["files"]):
+            entry["file"] = names[entry["file"]]
         with writing_folder(out, overwrite=overwrite, replaces=FOLDER_FILES) as folder:
-            (folder / manifest["model"]["file"]).write_bytes(result.content)
+            for file in result.files:
+                (folder / names[file.name]).write_bytes(file.content)
             (folder / "manifest.json").write_text(json_text(manifest))
     if result.failures:
         kept = f"; kept as {out}/rejected.tflite" if keep_rejected else "; nothing was written"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from export.conversion import require_io, require_size
 from export.methods.recipe import AUTO, DEFAULT, dataset_of, parse_recipe
 from export.precision.kept_layers import KEPT_PRECISIONS
+from export.sizes import Size
 from representative_data.taming import Taming
 from sr_models.errors import OptionError
 from sr_models.tails import require_tail
@@ -25,6 +26,8 @@ class ExportSettings:
     Attributes:
         height: Input height in pixels.
         width: Input width in pixels.
+        sizes: Several input sizes, a file for each with the same quantization; they then count
+            instead of `height` and `width`.
         method: A recipe (`export.methods.recipe`): `"cfqp"` (tamed pictures) or `"natural"`
             (pictures as they are), and what follows, e.g. `"cfqp+equalize+adaround"`; or `"auto"`
             for the cheapest that loses no more than `max_drop_db`. Where the dataset decides every
@@ -55,6 +58,7 @@ class ExportSettings:
 
     height: int = 360
     width: int = 640
+    sizes: tuple[Size, ...] = ()
     method: str = DEFAULT
     tail: str = "relu"
     io: str = "uint8"
@@ -99,6 +103,11 @@ class ExportSettings:
         if self.precision == "float32":
             # A float file has no other interface.
             object.__setattr__(self, "io", "float32")
+
+    @property
+    def all_sizes(self) -> tuple[Size, ...]:
+        """The input size of every file, each once."""
+        return tuple(dict.fromkeys(self.sizes)) or (Size(self.height, self.width),)
 
     def made_taming(self) -> Taming:
         """The taming that the settings ask for; raises `OptionError` for one that cannot be."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class SourceNetwork:
 
 def open_source(
     source: str, *, weights: str | Path | None = None, trust: bool = False,
-    pixels: str | None = None, pictures: Sequence[np.ndarray] = (),
+    pixels: str | None = None, pictures: Callable[[], Sequence[np.ndarray]] = tuple,
 ) -> SourceNetwork:  # fmt: skip
     """Open a network by whatever names it.
 
@@ -62,7 +62,7 @@ def open_source(
         trust: Whether Lambda layers of a Keras file that we do not know may run their code.
         pixels: What black and white are for a network of the user's, one of
             `export.networks.adoption.PIXELS`; found by itself by default.
-        pictures: uint8 (h, w, 3) natural pictures to find it by.
+        pictures: Returns uint8 (h, w, 3) natural pictures to find it by.
 
     Raises:
         UnknownModelError: Neither a preset nor a path.
@@ -88,17 +88,17 @@ def open_source(
     if kind == "python":
         loaded = load_python_network(source)
         written, sha256 = "Python", loaded.file and file_sha256(loaded.file)
-        adopted = adopt(loaded.function, loaded.input_shape, pictures, **asked)
+        adopted = adopt(loaded.function, loaded.input_shape, pictures(), **asked)
     elif kind == "saved_model":
         loaded = load_saved_model(source)
         written, sha256 = "SavedModel", _folder_sha256(Path(source))
         adopted = adopt(
-            loaded.function, loaded.input_shape, pictures, dtype=loaded.dtype, **asked
+            loaded.function, loaded.input_shape, pictures(), dtype=loaded.dtype, **asked
         )  # fmt: skip
     else:
         loaded = load_keras_file(source, trust=trust)
         written, sha256 = loaded.version, file_sha256(source)
-        adopted = adopt(loaded.function, loaded.input_shape, pictures, **asked)
+        adopted = adopt(loaded.function, loaded.input_shape, pictures(), **asked)
     origin = _origin(source, written, sha256, adopted, trust=trust)
     return SourceNetwork(
         name, adopted.scale, adopted.trunk, channels=adopted.channels, origin=origin,
