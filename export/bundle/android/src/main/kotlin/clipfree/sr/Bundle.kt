@@ -1,0 +1,98 @@
+package clipfree.sr
+
+import android.content.res.AssetManager
+import org.json.JSONObject
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+
+/** How far an output may lie from the expected one: measured where the bundle was made. */
+data class Tolerance(val maxCodeDifference: Int, val differingFraction: Double)
+
+/**
+ * One file of a bundle.
+ *
+ * @property tolerances kernel path (`xnnpack`, `builtin`, `reference`) to tolerance
+ */
+data class BundledModel(
+    val file: String,
+    val height: Int,
+    val width: Int,
+    val goldenInput: String,
+    val goldenOutput: String,
+    val tolerances: Map<String, Tolerance>
+)
+
+/**
+ * What `manifest.json` says, as far as an app needs it.
+ *
+ * @property margin pixels that tiles must not keep next to their inner edges; null where the network
+ *     looks at the whole picture, so that no tiling is exact
+ */
+class Bundle private constructor(val scale: Int, val margin: Int?, val models: List<BundledModel>) {
+    /** The largest model that the picture fills, or the smallest there is. */
+    fun modelFor(width: Int, height: Int): BundledModel {
+        val bySize = models.sortedBy { it.width.toLong() * it.height }
+        return bySize.lastOrNull { it.width <= width && it.height <= height } ?: bySize.first()
+    }
+
+    companion object {
+        private const val SCHEMA_VERSION = 1
+
+        /** Read the bundle that the build put among the app's assets. */
+        fun open(assets: AssetManager): Bundle =
+            parse(assets.open("manifest.json").use { it.readBytes() }.toString(Charsets.UTF_8))
+
+        /**
+         * Read a manifest.
+         *
+         * @throws IllegalArgumentException for one of a newer schema, or one whose codes are no pixels
+         */
+        fun parse(manifest: String): Bundle {
+            val root = JSONObject(manifest)
+            val version = root.getInt("schema_version")
+            require(version <= SCHEMA_VERSION) {
+                "expected a manifest of schema $SCHEMA_VERSION or older, found $version"
+            }
+            var margin: Int? = null
+            if (!root.isNull("receptive_field")) {
+                val field = root.getJSONObject("receptive_field")
+                margin = Tiling.margin(field.getInt("radius"), field.getInt("alignment"))
+            }
+            val list = root.getJSONArray("models")
+            val models = (0 until list.length()).map { model(list.getJSONObject(it)) }
+            return Bundle(root.getJSONObject("network").getInt("scale"), margin, models)
+        }
+
+        private fun model(entry: JSONObject): BundledModel {
+            for (side in listOf("input", "output")) {
+                val picture = entry.getJSONObject(side)
+                val bytes = picture.getString("dtype") == "uint8"
+                require(bytes && picture.getBoolean("codes_are_pixels")) {
+                    "expected uint8 codes that are pixels in ${entry.getString("file")}"
+                }
+            }
+            val golden = entry.getJSONObject("golden")
+            val tolerance = golden.getJSONObject("tolerance")
+            val tolerances = HashMap<String, Tolerance>()
+            for (path in tolerance.keys()) {
+                val found = tolerance.getJSONObject(path)
+                tolerances[path] = Tolerance(
+                    found.getInt("max_abs_code_difference"), found.getDouble("differing_fraction")
+                )
+            }
+            return BundledModel(
+                entry.getString("file"), entry.getInt("height"), entry.getInt("width"),
+                golden.getString("input"), golden.getString("output"), tolerances
+            )
+        }
+    }
+}
+
+/** An asset as a direct buffer, ready to be read. */
+fun AssetManager.directBuffer(name: String): ByteBuffer {
+    val bytes = open(name).use { it.readBytes() }
+    val buffer = ByteBuffer.allocateDirect(bytes.size).order(ByteOrder.nativeOrder())
+    buffer.put(bytes)
+    buffer.rewind()
+    return buffer
+}

@@ -1,0 +1,161 @@
+"""The Kotlin library: compiled against stand-ins, and run where no phone is needed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.bundle.golden import golden_picture
+from runtime_bench.upscaling.tiling import margin_of, spans
+from sr_models.errors import OptionError
+from sr_models.receptive_field import ReceptiveField
+
+LIBRARY = Path(__file__).parents[3] / "export" / "bundle" / "android"
+STUBS = Path(__file__).parent / "kotlin_stubs"
+SOURCES = sorted(LIBRARY.rglob("*.kt"))
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory) -> Path:
+    """Classes of the library, its instrumented test, the stand-ins and the harness."""
+    if shutil.which("kotlinc") is None or shutil.which("kotlin") is None:
+        pytest.skip("no Kotlin compiler on this machine (Debian: apt-get install kotlin)")
+    out = tmp_path_factory.mktemp("kotlin") / "classes"
+    done = subprocess.run(
+        ["kotlinc", *SOURCES, *STUBS.glob("*.kt"), "-d", out, "-jvm-target", "1.8"],
+        capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    complaints = [line for line in done.stderr.splitlines() if re.search("error:|warning:", line)]
+    ours = [line for line in complaints if "kotlin_stubs" not in line and "OpenJDK" not in line]
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert ours == []
+    return out
+
+
+def harness(compiled: Path, tmp_path: Path, *lines: str) -> list[str]:
+    """Let the harness do one job for each line; what it prints for each."""
+    jobs = tmp_path / "jobs"
+    jobs.write_text("\n".join(lines))
+    done = subprocess.run(
+        ["kotlin", "-cp", compiled, "harness.HarnessKt", jobs],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_tiles_lie_where_pythons_lie(compiled, tmp_path):
+    rng = np.random.default_rng(0)
+    cases = [
+        (int(rng.integers(1, 200)), int(rng.integers(1, 60)), int(rng.integers(0, 14)), alignment)
+        for alignment in (1, 1, 2, 4)
+        for _ in range(250)
+    ]
+    told = harness(compiled, tmp_path, *(f"spans {' '.join(map(str, case))}" for case in cases))
+    expected = []
+    for length, tile, radius, alignment in cases:
+        margin = margin_of(ReceptiveField(radius, alignment, 2))
+        try:
+            found = spans(length, tile=tile, margin=margin)
+            expected.append(" ".join(f"{s.start},{s.first},{s.stop}" for s in found))
+        except OptionError:
+            expected.append("refused")
+    assert told == expected
+    assert 50 < expected.count("refused") < 900
+
+
+def window_sum(picture: np.ndarray, *, radius: int, scale: int) -> np.ndarray:
+    """The harness's network on a whole picture, by shifting it: uint8 (H s, W s, 3)."""
+    height, width, _ = picture.shape
+    padded = np.pad(picture.astype(np.int64), ((radius, radius), (radius, radius), (0, 0)))
+    side = 2 * radius + 1
+    sums = sum(
+        (1 + i * side + j) * padded[i : i + height, j : j + width]
+        for i in range(side)
+        for j in range(side)
+    )
+    large = sums.repeat(scale, axis=0).repeat(scale, axis=1)
+    place = np.arange(scale)[:, None] * scale + np.arange(scale)
+    return (large + np.tile(place, (height, width))[..., None]).astype(np.uint8)
+
+
+@pytest.mark.slow
+def test_bitmaps_of_any_size_are_those_of_one_large_tile(compiled, made_bundle, tmp_path):
+    """By a network in whole numbers, with the size, scale and radius of a bundle's manifest."""
+    rng = np.random.default_rng(1)
+    pictures = {
+        (height, width): rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        for height, width in ((16, 24), (17, 24), (50, 77), (16, 100), (33, 24))
+    }
+    lines = []
+    for (height, width), picture in pictures.items():
+        source = tmp_path / f"{height}x{width}"
+        source.write_bytes(picture.tobytes())
+        lines.append(
+            f"upscale {made_bundle / 'manifest.json'} {source} {source}.out {width} {height}"
+        )
+    told = harness(compiled, tmp_path, *lines)
+    for (height, width), picture, line in zip(pictures, pictures.values(), told):
+        assert line == f"{2 * width}x{2 * height}"
+        found = np.frombuffer((tmp_path / f"{height}x{width}.out").read_bytes(), np.uint8)
+        expected = window_sum(picture, radius=1, scale=2)
+        assert np.array_equal(found.reshape(expected.shape), expected)
+
+
+@pytest.mark.slow
+def test_small_pictures_are_mirrored_as_on_the_desktop(compiled, tmp_path):
+    cases = ((3, 2, 8, 7), (5, 5, 6, 5), (1, 1, 3, 2))
+    told = harness(compiled, tmp_path, *(f"mirror {' '.join(map(str, case))}" for case in cases))
+    for (width, height, tile_width, tile_height), line in zip(cases, told):
+        pixels = 1 + np.arange(height * width).reshape(height, width)
+        expected = np.pad(
+            pixels, ((0, tile_height - height), (0, tile_width - width)), mode="symmetric"
+        )
+        assert line == ",".join(map(str, expected.ravel()))
+
+
+@pytest.mark.slow
+def test_a_manifest_is_read_and_a_missing_gpu_is_reported(compiled, made_bundle, tmp_path):
+    """The interpreter is a stand-in whose output stays black, which the self-test must notice."""
+    large, small = harness(
+        compiled, tmp_path, f"bundle {made_bundle} 4000 3000", f"bundle {made_bundle} 21 13"
+    )
+    golden = np.frombuffer((made_bundle / "golden/16x24_output.raw").read_bytes(), np.uint8)
+    assert large == (
+        f"2 1 model_16x24.tflite [builtin, reference, xnnpack] {golden.max()} "
+        f"{np.count_nonzero(golden) / golden.size} GPU CPU 2 no GPU on this machine"
+    )
+    assert small.startswith("2 1 model_12x20.tflite ")
+    assert golden_picture(16, 24).shape == (16, 24, 3)
+
+
+def test_versions_and_files_are_those_of_the_readme():
+    gradle = (LIBRARY / "build.gradle.kts").read_text()
+    coordinates = re.findall(r'implementation\("com\.google\.ai\.edge\.litert:([^"]+)"\)', gradle)
+    assert coordinates == ["litert:2.3.0", "litert-gpu:2.3.0"]
+    readme = (LIBRARY / "README.md").read_text()
+    for source in SOURCES:
+        if "androidTest" not in source.parts:
+            assert f"`{source.name}`" in readme
+
+
+def test_the_library_decides_nothing_that_the_manifest_knows():
+    """No scale factor, zero point or size stands in the code; no float touches a pixel."""
+    main = [path for path in SOURCES if "main" in path.parts]
+    code = "\n".join(path.read_text() for path in main)
+    assert len(main) == 6
+    for word in ("360", "640", "1/255", "toFloat", "FloatArray", "coerceIn"):
+        assert word not in code
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_sources_are_small_and_readable(path):
+    lines = path.read_text().splitlines()
+    assert len(lines) < 200
+    assert all(len(line) <= 105 for line in lines)
