@@ -19,6 +19,7 @@ from sr_models.command import (
     say,
     write_json,
 )
+from sr_models.errors import OptionError
 from sr_models.native_output import import_tensorflow_quietly
 
 app = new_app("Convert a network to a clip-free full-integer .tflite, and read such files.")
@@ -31,7 +32,13 @@ app.command()(verify)
 
 @app.command()
 def model(
-    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="Preset name, .keras or .h5 file, SavedModel folder, or module:function.",
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write: model.tflite and manifest.json.")],
     images: Annotated[
         Path | None,
@@ -40,8 +47,24 @@ def model(
     dataset: Annotated[
         Path | None, typer.Option(help="A set from sr-calibrate, instead of shaping one.")
     ] = None,
-    height: Annotated[int, typer.Option(help="Input height in pixels.")] = 360,
-    width: Annotated[int, typer.Option(help="Input width in pixels.")] = 640,
+    height: Annotated[
+        int | None, typer.Option(help="Input height in pixels. [default: 360]")
+    ] = None,
+    width: Annotated[int | None, typer.Option(help="Input width in pixels. [default: 640]")] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HxW|dynamic",
+            help="Or: input size of a file, e.g. 360x640; repeatable, all files quantized alike.",
+        ),
+    ] = None,
+    pixels: Annotated[
+        str | None,
+        typer.Option(help="Black and white of your own network: 0..1, 0..255 or -1..1. [found]"),
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
+    ] = False,
     method: Annotated[
         str, typer.Option(help="A recipe such as cfqp or cfqp+equalize+adaround+tune; or auto.")
     ] = "cfqp+equalize+adaround",
@@ -97,13 +120,18 @@ def model(
 ):
     """Export a network as a clip-free, full-integer .tflite file.
 
-    The file is audited and compared with the float network before it is written.
+    Of a network of your own the output clip is found and taken out. The file is audited and
+    compared with the float network before it is written.
 
     Examples:
 
       sr-export model xlsr_x3 --out phone
 
       sr-export model xlsr_x3 --out phone --images photos --io int8 --height 270 --width 480
+
+      sr-export model my_network.keras --out phone --size 360x640 --size 270x480 --size dynamic
+
+      sr-export model my_package.networks:build --out phone --images photos
 
       sr-export model xlsr_x3 --out phone --dataset rd.npz
 
@@ -118,28 +146,40 @@ def model(
     refuse_existing(out, overwrite=overwrite)
     import_tensorflow_quietly()
     from export.pipeline import ExportSettings, export_model
+    from export.settings import DEFAULTS
+    from export.sizes import parse_size
 
+    if size and (height is not None or width is not None):
+        raise OptionError("expected --size, or --height and --width, found both; give one of them")
     settings = ExportSettings(
-        height=height, width=width, method=method, tail=tail, io=io, precision=precision,
+        height=DEFAULTS.height if height is None else height,
+        width=DEFAULTS.width if width is None else width,
+        sizes=tuple(parse_size(text) for text in size or ()), method=method, tail=tail, io=io,
+        precision=precision,
         kept=tuple(keep or ()), most_sensitive=keep_most_sensitive, kept_precision=keep_precision,
         pure=pure, calibrator=calibrator, pictures=pictures, tile_side=tile_side, taming=taming,
         target=target, max_passes=max_passes, anchors=anchors, seed=seed,
         minimum_fidelity_db=minimum_fidelity_db, max_drop_db=max_drop_db,
     )  # fmt: skip
     result = export_model(
-        name, settings, out=out, images=images, dataset=dataset, weights=weights,
-        overwrite=overwrite, keep_rejected=keep_rejected, on_stage=say,
+        name, settings, out=out, images=images, dataset=dataset, weights=weights, trust=trust,
+        pixels=pixels, overwrite=overwrite, keep_rejected=keep_rejected, on_stage=say,
     )  # fmt: skip
     write_json(result.manifest, json)
     if json != "-":
         print_table(
-            f"{out}/model.tflite", ["property", "value"],
+            f"{out}/{result.files[0].name}", ["property", "value"],
             [
                 *_audit_rows(result.audit),
+                *([["further files", ", ".join(file.name for file in result.files[1:])]]
+                  if result.files[1:] else []),
+                *[["source", note] for note in (result.manifest["network"]["origin"] or {}).get(
+                    "done", [])],
                 ["layers above int8", _raised_summary(result.manifest["layers_above_int8"])],
                 ["calibration pictures", _dataset_summary(result.dataset)],
                 ["fidelity to float", f"{result.fidelity.psnr_db:.2f} dB on "
                  f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})"],
+                ["kernels apart", str(result.kernels or "not compared, not all int8")],
             ],
         )  # fmt: skip
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import binascii
 import builtins
 import itertools
+import keyword
 import marshal
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -92,22 +94,31 @@ def read_lambda(config: dict[str, Any], *, trust: bool) -> Callable:
     named = _named(config)
     if named is not None:
         return lambda x: named(x, **arguments)
-    marshalled = _marshalled(config)
-    if marshalled is not None and not arguments:
-        known = known_function(marshalled)
-        if known is not None:
-            return known
-    if marshalled is None:
+    saved = _saved(config)
+    if saved is None:
         raise NetworkError(
             f"expected a Lambda layer whose code is in the file, found a name in {name}; build the "
             "network in Python and give module:function"
         )
+    if not arguments and not saved.defaults:
+        known = known_function(saved.code, closure=saved.closure)
+        if known is not None:
+            return known
     if not trust:
         raise NetworkError(
             f"expected layers without code of their own, found a Lambda that we do not know "
             f"({name}); give --trust to run code from this file, or use a layer in its place"
         )
-    return _trusted(marshalled, name, arguments)
+    return _trusted(saved, name, arguments)
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """A function as Keras saves one: marshalled code, default arguments, enclosed variables."""
+
+    code: bytes
+    defaults: tuple
+    closure: tuple
 
 
 def _named(config: dict[str, Any]) -> Callable | None:
@@ -122,44 +133,62 @@ def _named(config: dict[str, Any]) -> Callable | None:
     return _FUNCTIONS.get(function) if is_home and isinstance(function, str) else None
 
 
-def _marshalled(config: dict[str, Any]) -> bytes | None:
+def _saved(config: dict[str, Any]) -> _Saved | None:
     function = config.get("function")
     if isinstance(function, dict) and function.get("class_name") == "__lambda__":
         parts = function["config"]
         function = [parts["code"], parts.get("defaults"), parts.get("closure")]
     if not isinstance(function, (list, tuple)) or not isinstance(function[0], str):
         return None
-    if any(function[1:3]):
-        return None
+    more = [tuple(part) if isinstance(part, (list, tuple)) else () for part in function[1:3]]
     try:
-        return binascii.a2b_base64(function[0].encode())
-    except (ValueError, binascii.Error):
+        return _Saved(binascii.a2b_base64(function[0].encode()), *more)
+    except (ValueError, TypeError, binascii.Error):
         return None
 
 
-def known_function(marshalled: bytes) -> Callable | None:
-    """Our own function that has the given bytecode; `None` for code that we do not know."""
+def known_function(marshalled: bytes, *, closure: tuple = ()) -> Callable | None:
+    """Our own function that has the given bytecode; `None` for code that we do not know.
+
+    Args:
+        marshalled: The code.
+        closure: Values of the enclosing function's variables that it reads.
+    """
     try:
         code = read_code(marshalled)
     except ValueError:
         return None
-    if code.arguments != 1 or len(code.variables) != 1:
+    free = code.variables[1:]
+    if code.arguments != 1 or len(free) != len(closure) or not _are_plain(free):
         return None
-    numbers = [c for c in code.constants if type(c) in (int, float)]
+    values = {repr(c): c for c in code.constants if type(c) in (int, float)} | {
+        name: value for name, value in zip(free, closure) if type(value) in (int, float)
+    }
     for text, make in _TEXTS:
         slots = sum(slot in text for slot in ("{0}", "{1}"))
-        for values in itertools.product(numbers, repeat=slots):
-            if _is_same(code, text.format(*map(repr, values))):
-                return make(*values)
+        for chosen in itertools.product(values, repeat=slots):
+            if _is_same(code, text.format(*chosen), free):
+                return make(*(values[name] for name in chosen))
     return None
 
 
-def _is_same(code: Code, text: str) -> bool:
-    (ours,) = _code_objects(compile(f"lambda x: {text}", "<lambda>", "eval"))
+def _are_plain(names: tuple) -> bool:
+    return all(
+        isinstance(n, str) and n.isidentifier() and not keyword.iskeyword(n) and n != "x"
+        for n in names
+    )
+
+
+def _is_same(code: Code, text: str, free: tuple) -> bool:
+    """Whether code is that of `lambda x: text` inside of a function with the variables `free`."""
+    around = compile(f"def around({', '.join(free)}): return lambda x: {text}", "", "exec")
+    (outer,) = _code_objects(around)
+    (ours,) = _code_objects(outer)
     return (
         ours.co_code == code.instructions
         and list(map(_typed, ours.co_consts)) == list(map(_typed, code.constants))
         and ours.co_names == code.names
+        and ours.co_freevars == free
     )
 
 
@@ -171,11 +200,12 @@ def _code_objects(code: types.CodeType) -> Iterator[types.CodeType]:
     return (c for c in code.co_consts if isinstance(c, types.CodeType))
 
 
-def _trusted(marshalled: bytes, name: str, arguments: dict[str, Any]) -> Callable:
+def _trusted(saved: _Saved, name: str, arguments: dict[str, Any]) -> Callable:
     """The Lambda's own code, which runs from here on."""
     try:
-        code = marshal.loads(marshalled)
-        function = types.FunctionType(code, _names(), name)
+        code = marshal.loads(saved.code)
+        cells = tuple(types.CellType(value) for value in saved.closure)
+        function = types.FunctionType(code, _names(), name, saved.defaults, cells)
     except (ValueError, EOFError, TypeError) as error:
         raise NetworkError(
             f"expected code that this Python can read, found another version's in {name} "

@@ -24,7 +24,7 @@ class Code:
         instructions: Bytecode of this interpreter's version.
         constants: Constants, in the order in which instructions name them.
         names: Global and attribute names.
-        variables: Names of arguments and local variables.
+        variables: Names of arguments, local variables and variables of the function around.
     """
 
     arguments: int
@@ -116,9 +116,9 @@ class _Reader:
         instructions, constants, names, variables = (self.value() for _ in range(4))
         if recent:
             self.value()  # kinds of variables
-            enclosed = ()
+            free, cells = (), ()
         else:
-            enclosed = self.value(), self.value()  # of an enclosing function, and for inner ones
+            free, cells = self.value(), self.value()  # of the function around, and for inner ones
         self.value()  # file
         self.value()  # name
         if recent:
@@ -127,9 +127,9 @@ class _Reader:
         self.value()  # lines
         if recent:
             self.value()  # exceptions
-        if keyword_only or any(enclosed):
-            raise ValueError("code with keyword-only arguments or a closure")
-        tuples = (constants, names, variables)
+        if keyword_only or cells:
+            raise ValueError("code with keyword-only arguments or functions inside")
+        tuples = (constants, names, variables, free)
         if not isinstance(instructions, bytes) or not all(isinstance(t, tuple) for t in tuples):
             raise ValueError("no code object")
-        return Code(arguments, instructions, *tuples)
+        return Code(arguments, instructions, constants, names, variables + free)
