@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 from representative_data.ablate_command import ablate
+from representative_data.sensitivity_command import sensitivity
 from representative_data.speed_command import speed
 from representative_data.tame_command import tame
 from sr_models.command import new_app, run
 
 app = new_app("Shape a representative dataset from what the float network outputs.")
 
-for _verb in (tame, ablate, speed):
+for _verb in (tame, ablate, sensitivity, speed):
     app.command()(_verb)
 
 

@@ -1,0 +1,118 @@
+"""The verb `sr-calibrate sensitivity`: what quantizing each layer alone costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from representative_data.command_options import (
+    Images,
+    Json,
+    LowResolution,
+    Name,
+    Tail,
+    TileSide,
+    Weights,
+    require_open_tail,
+)
+from sr_models.command import print_table, progress, say, write_json
+from sr_models.errors import OptionError
+from sr_models.native_output import import_tensorflow_quietly
+
+HELD_OUT_TILES = 16
+COLUMNS = ["layer", "kind", "weights dB", "activation dB", "both dB", "share", "rank"]
+
+
+def sensitivity(
+    name: Name,
+    images: Images = None,
+    method: Annotated[str, typer.Option(help="Set behind the ranges: cfqp or natural.")] = "cfqp",
+    tail: Tail = "relu",
+    pictures: Annotated[int, typer.Option(help="Number of tiles.")] = 64,
+    tile_side: TileSide = 96,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of tiles.")] = 0,
+    low_resolution: LowResolution = False,
+    weights: Weights = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw it, as .svg or .png.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the plot.")] = False,
+    json: Json = None,
+):
+    """Quantize each layer alone and print what it costs in fidelity to the float network.
+
+    Simulated, with min/max ranges, on scikit-image's held-out pictures; lower is worse. Keep the
+    layers of the first ranks with sr-export model --precision mixed --keep LAYER.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-calibrate sensitivity xlsr_x3
+    sr-calibrate sensitivity xlsr_x3 --images photos --plot layers.svg --json -
+    """
+    from representative_data.sensitivity_plot import require_plot_name, save_plot
+    from sr_models.atomic import refuse_existing, require_writable
+
+    require_open_tail(tail)
+    if method not in ("cfqp", "natural"):
+        raise OptionError(f"expected a method of cfqp, natural, found {method!r}")
+    if plot is not None:
+        require_plot_name(plot)
+        refuse_existing(plot, overwrite=overwrite)
+        require_writable(plot)
+    import_tensorflow_quietly()
+    from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
+    from representative_data.observation import observe_ranges, pin_pixels
+    from representative_data.sensitivity import measure_sensitivity
+    from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
+    from representative_data.tiles import load_tiles
+    from sr_models.network import load_model
+    from sr_models.presets import get_preset
+
+    scale = get_preset(name).scale
+    model = load_model(name, tail=tail, weights=weights)
+    tiles = load_tiles(
+        bundled_pictures() if images is None else images, scale=1 if low_resolution else scale,
+        count=pictures, side=tile_side, seed=seed,
+    )  # fmt: skip
+    build = build_natural_dataset if method == "natural" else build_cfqp_dataset
+    dataset = build(model, tiles, network=name, scale=scale)
+    ranges = pin_pixels(observe_ranges(model, dataset), model)
+    held_out = load_tiles(
+        bundled_pictures(BUNDLED_HELD_OUT), scale=scale, count=HELD_OUT_TILES, side=tile_side
+    )
+    with progress("quantizing", unit="layers") as update:
+        rows = measure_sensitivity(
+            model, ranges, [tile.pixels for tile in held_out], on_layer=update
+        )  # fmt: skip
+    protocol = (
+        f"simulated, one layer at a time; {ranges.method} ranges of {len(dataset)} pictures; "
+        f"{HELD_OUT_TILES} tiles of {', '.join(BUNDLED_HELD_OUT)}, tail {tail}"
+    )
+    write_json(
+        {"model": name, "tail": tail, "protocol": protocol, "layers": [r.to_json() for r in rows]},
+        json,
+    )
+    if json != "-":
+        print_table(f"sensitivity of {name}", COLUMNS, table_rows(rows))
+    if plot is not None:
+        save_plot(rows, plot, title=f"{name}: what each layer costs in int8")
+        say(f"wrote {plot}")
+    say(protocol)
+
+
+def table_rows(rows) -> list[list[str]]:
+    """`representative_data.sensitivity.LayerSensitivity` as cells; rank 1 costs most."""
+    ordered = sorted(rows, key=lambda row: row.both_db)
+    ranks = {row.layer: rank for rank, row in enumerate(ordered, start=1)}
+
+    def text(fidelity_db: float) -> str:
+        return "-" if fidelity_db == float("inf") else f"{fidelity_db:.2f}"
+
+    return [
+        [row.layer, row.kind, text(row.weights_db), text(row.activation_db), text(row.both_db),
+         f"{100.0 * row.share:.1f} %", str(ranks[row.layer])]
+        for row in rows
+    ]  # fmt: skip
