@@ -99,6 +99,7 @@ private fun bundle(folder: String, size: List<Int>) {
     val report = engine.report
     println(
         "${bundle.scale} ${bundle.margin} ${model.file} ${model.tolerances.keys.sorted()} " +
+            "${model.loosest.maxCodeDifference} " +
             "${found.maxCodeDifference} ${found.differingFraction} " +
             "${report.requested} ${report.running} ${report.threads} ${report.reason}"
     )

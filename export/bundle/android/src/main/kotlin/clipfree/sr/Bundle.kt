@@ -20,7 +20,14 @@ data class BundledModel(
     val goldenInput: String,
     val goldenOutput: String,
     val tolerances: Map<String, Tolerance>
-)
+) {
+    /** As near as the CPU's own kernel paths are to each other. */
+    val loosest: Tolerance
+        get() = Tolerance(
+            tolerances.values.fold(0) { most, found -> maxOf(most, found.maxCodeDifference) },
+            tolerances.values.fold(0.0) { most, found -> maxOf(most, found.differingFraction) }
+        )
+}
 
 /**
  * What `manifest.json` says, as far as an app needs it.
