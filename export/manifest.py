@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from export.fidelity import Fidelity
 from export.held_out_drop import HeldOutDrop
 from export.inspecting.audit import Audit
+from export.kernel_agreement import KernelAgreement
 from representative_data.dataset import RepresentativeDataset
 from sr_models.int8.ranges import TensorRanges
 from sr_models.presets import Preset
@@ -39,6 +40,7 @@ def build_manifest(
     held_out: list[dict[str, str]],
     failures: list[str],
     drop: HeldOutDrop | None = None,
+    kernels: KernelAgreement | None = None,
     raised: Mapping[str, str] = MappingProxyType({}),
     dataset_file: str | Path | None = None,
     origin: Mapping[str, Any] | None = None,
@@ -59,6 +61,7 @@ def build_manifest(
         held_out: Name and hash of the pictures that fidelity was measured on.
         failures: Why the file was rejected; empty for an accepted one.
         drop: What it loses on those pictures; `None` where it was not asked for.
+        kernels: How far its kernel paths are apart; `None` where it is not all int8.
         raised: Layers that the file computes above eight bits, and in what.
         dataset_file: The saved set that was given, whose own settings then count.
         origin: Where a network of the user's came from; `None` for a preset.
@@ -86,6 +89,7 @@ def build_manifest(
         "audit": audit.to_json(),
         "fidelity": {**fidelity.to_json(), "held_out": held_out},
         "drop": drop.to_json() if drop is not None else None,
+        "kernels": kernels.to_json() if kernels is not None else None,
         "ranges": ranges.to_json() if ranges is not None else None,
         "representative_dataset": {**dataset.to_json(), "source": source},
         "versions": tool_versions(_TOOLS),

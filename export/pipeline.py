@@ -13,6 +13,7 @@ from export.conversion import convert_float, convert_with_calibrator, convert_wi
 from export.fidelity import Fidelity, measure_fidelity
 from export.held_out_drop import DropMeter, HeldOutDrop
 from export.inspecting.audit import Audit, audit_model
+from export.kernel_agreement import KernelAgreement, measure_agreement
 from export.manifest import build_manifest
 from export.methods.auto import choose_recipe
 from export.methods.quantized_network import Evidence, QuantizedNetwork
@@ -94,6 +95,7 @@ class ExportResult:
         ranges: The ranges written into it; `None` where the converter found its own.
         manifest: The manifest as plain data.
         files: Every file, in the order of the sizes.
+        kernels: How far its kernel paths are apart; `None` where it is not all int8.
     """
 
     content: bytes
@@ -104,6 +106,7 @@ class ExportResult:
     ranges: TensorRanges | None
     manifest: dict[str, Any]
     files: tuple[ExportedFile, ...] = ()
+    kernels: KernelAgreement | None = None
 
 
 def split_pictures(images: str | Path | None) -> tuple[list[Path], list[Path]]:
@@ -149,7 +152,7 @@ def convert(
     model, dataset: RepresentativeDataset, settings: ExportSettings, *,
     pictures: Sequence[np.ndarray] = (), meter: DropMeter | None = None,
     weights: str | Path | None = None, on_stage: Callable[[str], None] = lambda stage: None,
-) -> tuple[list[bytes], TensorRanges | None]:  # fmt: skip
+) -> tuple[list[bytes], QuantizedNetwork | None]:  # fmt: skip
     """Quantize once, and convert for every size, by the path that the settings ask for.
 
     Args:
@@ -163,7 +166,8 @@ def convert(
         on_stage: Called with what begins next.
 
     Returns:
-        A file for each size, and the ranges written into them (`None` where none were).
+        A file for each size, and the network with the ranges that were written into them (`None`
+        where none were).
     """
     sizes = [{"height": size.height, "width": size.width} for size in settings.all_sizes]
     if settings.precision == "float32":
@@ -197,7 +201,7 @@ def convert(
         contents.append(
             raise_network(content, model, network, evidence, settings, on_stage=on_stage)
         )
-    return contents, network.ranges
+    return contents, network
 
 
 def _simulated(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray]:
@@ -277,9 +281,10 @@ def run_export(
         meter = DropMeter(
             _pixels_of(float_model), held_out, scale=scale, channels=network.channels
         )  # fmt: skip
-    contents, ranges = convert(
+    contents, quantized = convert(
         model, shaped, settings, pictures=natural, meter=meter, weights=weights, on_stage=on_stage
     )
+    ranges = quantized.ranges if quantized else None
     names = [model_file] if model_file and len(contents) == 1 else file_names(settings.all_sizes)
     on_stage("auditing the files")
     judged = {"settings": settings, "dataset": shaped, "ranges": ranges}
@@ -289,18 +294,22 @@ def run_export(
         for made in zip(names, settings.all_sizes, contents)
     ]
     first, failures = files[0], list(dict.fromkeys(f for file in files for f in file.failures))
+    agreement = None
+    if settings.precision == "int8":
+        on_stage("comparing kernels")
+        agreement = measure_agreement(first.content, quantized, low)
     hashes = {tile.source: tile.source_sha256 for tile in held_out_tiles}
     manifest = build_manifest(
         network, settings, weights_sha256=weights_sha256(trunk),
         model_file=first.name, dataset=shaped, dataset_file=dataset, ranges=ranges,
         audit=first.audit, fidelity=first.fidelity, failures=failures, drop=first.drop,
-        raised=raised_layers(first.content, model), origin=network.origin,
+        kernels=agreement, raised=raised_layers(first.content, model), origin=network.origin,
         channels=network.channels, files=[file.to_json() for file in files] if files[1:] else [],
         held_out=[{"source": source, "sha256": sha} for source, sha in sorted(hashes.items())],
     )  # fmt: skip
     return ExportResult(
         first.content, first.audit, first.fidelity, failures, shaped, ranges, manifest,
-        tuple(files),
+        tuple(files), agreement,
     )  # fmt: skip
 
 
