@@ -180,6 +180,7 @@ def model(
                 ["fidelity to float", f"{result.fidelity.psnr_db:.2f} dB on "
                  f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})"],
                 ["kernels apart", str(result.kernels or "not compared, not all int8")],
+                ["kernels apart", str(result.kernels or "not compared, not all int8")],
             ],
         )  # fmt: skip
 
