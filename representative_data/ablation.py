@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
+from representative_data.contract import PixelContract, pure_contract
 from representative_data.dataset import RepresentativeDataset
-from representative_data.grid import PixelContract, pure_contract
 from representative_data.saturation import compare_layers
 from representative_data.simulation import simulate_activations, simulated_fidelity_db
 from representative_data.taming import Taming

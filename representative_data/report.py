@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from representative_data.contract import PixelContract, pure_contract
 from representative_data.dataset import RepresentativeDataset
-from representative_data.grid import PixelContract, pure_contract
 from representative_data.saturation import BINS, Comparison, compare_layers
 from representative_data.tiles import Tile
 

@@ -11,28 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 import tf_keras
 
-from representative_data.grid import EightBitGrid, grid_of_range
 from representative_data.probe import BATCH_PIXELS
 from sr_models.graph import INPUT, output_name, points, quantized_points, rebuild, with_split_groups
+from sr_models.int8.fake_quantization import FakeQuantization
+from sr_models.int8.ranges import TensorRange, TensorRanges
+from sr_models.int8.simulator import stored_ranges
 from sr_models.metrics import to_pixels
 
-_FIXED = {"tanh": (-1.0, 127 / 128), "sigmoid": (0.0, 255 / 256)}
-
-
-class _Store(tf_keras.layers.Layer):
-    """Rounds to a grid and saturates, as an eight-bit store does."""
-
-    def __init__(self, grid: EightBitGrid, **keywords):
-        super().__init__(**keywords)
-        self.grid = grid
-
-    def call(self, inputs):
-        codes = tf.round(inputs / self.grid.scale) + float(self.grid.zero_point)
-        codes = tf.clip_by_value(codes, 0.0, 255.0)
-        return (codes - float(self.grid.zero_point)) * self.grid.scale
+_FIRST = -128
+"""The int8 code of which the uint8 code is 0."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +30,19 @@ class Simulation:
 
     Attributes:
         model: The Keras network; its weights are those of the float network.
-        input: Grid of the input.
-        output: Grid of the output.
+        input: Range of the input.
+        output: Range of the output.
     """
 
     model: tf_keras.Model
-    input: EightBitGrid
-    output: EightBitGrid
+    input: TensorRange
+    output: TensorRange
 
     def codes(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 (n, h, w, 3) codes fed as they are -> uint8 codes as they come out."""
-        values = (pixels.astype(np.float32) - self.input.zero_point) * self.input.scale
-        y = self.model(values, training=False).numpy()
-        codes = np.rint(y / self.output.scale) + self.output.zero_point
+        shifted = pixels.astype(np.float32) + _FIRST - self.input.zero_point
+        y = self.model(shifted * np.float32(self.input.scale), training=False).numpy()
+        codes = np.rint(y / self.output.scale) + self.output.zero_point - _FIRST
         return np.clip(codes, 0, 255).astype(np.uint8)
 
 
@@ -66,20 +55,22 @@ def simulate_activations(
         model: Float functional Keras network, input in 0..1.
         ranges: Point name -> (minimum, maximum), for all of `quantized_points(model)`.
     """
-    grids = {name: grid_of_range(ranges[name]) for name in quantized_points(model)}
-    for name, point in points(model).items():
-        if point.has_fixed_grid:
-            grids[name] = grid_of_range(_FIXED[point.layer.activation.__name__])
+    stored = quantized_points(model)
+    own = TensorRanges({name: TensorRange(*ranges[name]) for name in stored}, method="simulated")
+    grids, graph = stored_ranges(model, own), points(model)
 
     def store(name, tensor):
-        if name not in grids:
+        # Whatever is moved, joined or repeated lies on a grid already.
+        if name not in own and not graph[name].has_fixed_grid:
             return tensor
-        return _Store(grids[name], name=f"{name.replace(':', '_')}_stored")(tensor)
+        value = grids[name]
+        layer_name = f"{name.replace(':', '_')}_stored"
+        return FakeQuantization(value.minimum, value.maximum, name=layer_name)(tensor)
 
     output = output_name(model)
     simulated = rebuild(with_split_groups(model), store)
-    # An output that TFLite itself gives a grid, or that repeats channels, has no range of its own.
-    return Simulation(simulated, grids[INPUT], grids.get(output) or grid_of_range(ranges[output]))
+    # An output that repeats channels has no range of its own.
+    return Simulation(simulated, grids[INPUT], grids.get(output) or TensorRange(*ranges[output]))
 
 
 def simulated_fidelity_db(

@@ -1,37 +1,34 @@
-"""The grid that a range becomes in an eight-bit file, and whether its codes are pixels."""
+"""Whether the codes of an eight-bit file are pixels where a set alone decides their ranges."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from representative_data.taming import TOLERANCE
-
-LEAST_SPAN = 1e-6
+from sr_models.int8.ranges import TensorRange
 
 
 @dataclass(frozen=True)
-class EightBitGrid:
-    """256 equidistant values, one of which is 0.
+class PixelGrid:
+    """How far the codes of an observed range are from being pixels.
 
     Attributes:
-        scale: Real value of one step.
-        zero_point: uint8 code of the real value 0.
+        range: The range, 0..1 for pixels.
     """
 
-    scale: float
-    zero_point: int
+    range: TensorRange
 
     @property
-    def minimum(self) -> float:
-        """Real value of code 0."""
-        return -self.zero_point * self.scale
+    def scale(self) -> float:
+        """Real value of one step."""
+        return self.range.scale
 
     @property
-    def maximum(self) -> float:
-        """Real value of code 255."""
-        return (255 - self.zero_point) * self.scale
+    def zero_point(self) -> int:
+        """uint8 code of the real value 0."""
+        return self.range.zero_point + 128
 
     @property
     def scale_error(self) -> float:
@@ -41,18 +38,14 @@ class EightBitGrid:
     @property
     def black_error(self) -> float:
         """How far code 0 is from black, in units of the tolerance."""
-        return abs(self.minimum) / TOLERANCE
+        return abs(self.zero_point * self.scale) / TOLERANCE
 
-
-def grid_of_range(bounds: Sequence[float]) -> EightBitGrid:
-    """The grid that a converter makes of an observed (minimum, maximum).
-
-    The range is widened to hold 0 and moved by at most half a step so that 0 is a code (TFLite's
-    8-bit quantization specification; zero padding needs it).
-    """
-    low, high = min(bounds[0], 0.0), max(bounds[1], 0.0)
-    scale = max(high - low, LEAST_SPAN) / 255.0
-    return EightBitGrid(scale, min(255, round(-low / scale)))
+    def to_json(self) -> dict[str, Any]:
+        """Scale, zero point, and the errors in units of the tolerance (1/510)."""
+        return {
+            "scale": self.scale, "zero_point": self.zero_point, "scale_error": self.scale_error,
+            "black_error": self.black_error,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,8 +57,8 @@ class PixelContract:
         output: Grid of the output.
     """
 
-    input: EightBitGrid
-    output: EightBitGrid
+    input: PixelGrid
+    output: PixelGrid
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -87,16 +80,15 @@ class PixelContract:
         return not self.reasons
 
     def to_json(self) -> dict[str, Any]:
-        """Grids, errors in units of the tolerance (1/510), and reasons."""
-        grids = {
-            role: {**asdict(grid), "scale_error": grid.scale_error, "black_error": grid.black_error}
-            for role, grid in (("input", self.input), ("output", self.output))
-        }
-        return {**grids, "holds": self.holds, "reasons": list(self.reasons)}
+        """Grids and reasons."""
+        return {
+            "input": self.input.to_json(), "output": self.output.to_json(),
+            "holds": self.holds, "reasons": list(self.reasons),
+        }  # fmt: skip
 
 
 def pure_contract(
     input_range: Sequence[float], output_range: Sequence[float]
 ) -> PixelContract:  # fmt: skip
     """The contract of a file whose ranges come from a set alone (`--pure`)."""
-    return PixelContract(grid_of_range(input_range), grid_of_range(output_range))
+    return PixelContract(*(PixelGrid(TensorRange(*r)) for r in (input_range, output_range)))

@@ -1,42 +1,25 @@
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from representative_data.grid import grid_of_range, pure_contract
+from representative_data.contract import PixelGrid, pure_contract
+from sr_models.int8.ranges import TensorRange
 
 PIXELS = (0.0, 1.0)
 
 
 def test_black_to_white_is_the_grid_of_pixels():
-    grid = grid_of_range(PIXELS)
+    grid = PixelGrid(TensorRange(*PIXELS))
     assert (grid.scale, grid.zero_point) == (1 / 255, 0)
-    assert (grid.minimum, grid.maximum) == (0.0, 1.0)
     assert (grid.scale_error, grid.black_error) == (0.0, 0.0)
 
 
 @given(low=st.floats(-3.0, 0.5), width=st.floats(0.01, 5.0))
-def test_zero_is_a_code_and_the_range_moves_by_half_a_step(low, width):
-    grid = grid_of_range((low, low + width))
+def test_code_zero_is_as_far_from_black_as_the_range_begins_below_it(low, width):
+    grid = PixelGrid(TensorRange(low, low + width))
     assert 0 <= grid.zero_point <= 255
-    asked = (min(low, 0.0), max(low + width, 0.0))
-    assert grid.minimum == pytest.approx(asked[0], abs=0.5001 * grid.scale)
-    assert grid.maximum == pytest.approx(asked[1], abs=0.5001 * grid.scale)
-
-
-def test_the_grid_is_tensorflows(photographs):
-    """`fake_quant_with_min_max_args` nudges by itself; its values are those of our codes."""
-    import tensorflow as tf
-
-    bounds = (-0.3171, 1.2243)
-    grid = grid_of_range(bounds)
-    values = np.linspace(-0.4, 1.3, 997, dtype=np.float32)
-    codes = np.clip(np.rint(values / grid.scale) + grid.zero_point, 0, 255)
-    theirs = tf.quantization.fake_quant_with_min_max_args(values, *bounds, 8).numpy()
-    ours = (codes - grid.zero_point) * grid.scale
-    # A value half-way between two codes may go either way.
-    assert np.mean(np.abs(ours - theirs) > 1e-5) < 0.01
-    assert np.abs(ours - theirs).max() < 1.01 * grid.scale
+    # By at most half a step: the range moves so that 0 is a code.
+    assert grid.black_error / 510 == pytest.approx(max(0.0, -low), abs=0.5001 * grid.scale)
 
 
 @pytest.mark.parametrize(
