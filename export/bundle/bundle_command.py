@@ -13,7 +13,13 @@ from sr_models.native_output import import_tensorflow_quietly
 
 
 def bundle(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Preset name, e.g. xlsr_x3.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="Preset name, .keras or .h5 file, SavedModel folder, or module:function.",
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     size: Annotated[
         list[str] | None,
@@ -35,6 +41,13 @@ def bundle(
     max_drop_db: Annotated[
         float | None, typer.Option(help="Reject files that lose more on pictures held out.")
     ] = None,
+    pixels: Annotated[
+        str | None,
+        typer.Option(help="Black and white of your own network: 0..1, 0..255 or -1..1. [found]"),
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
+    ] = False,
     weights: Annotated[
         Path | None, typer.Option(help="A .weights.h5 file instead of the shipped one.")
     ] = None,
@@ -61,27 +74,29 @@ def bundle(
 
       sr-export bundle xlsr_x3 --out phone
 
-      sr-export bundle xlsr_x3 --out phone --size 360x640 --size 180x320 --images photos
+      sr-export bundle my_network.keras --out phone --size 360x640 --size 180x320 --images photos
 
       sr-bench latency phone/*.tflite --json latency.json
 
       sr-export bundle xlsr_x3 --out phone --latency latency.json --overwrite
     """
-    from export.bundle.layout import TOP_LEVEL, parse_size
+    from export.bundle.layout import TOP_LEVEL
     from sr_models.atomic import refuse_existing
 
-    sizes = [parse_size(text) for text in size or ()]
     refuse_existing(out, overwrite=overwrite, replaces=TOP_LEVEL)
     import_tensorflow_quietly()
     from export.bundle.writing import export_bundle
     from export.settings import ExportSettings
+    from export.sizes import parse_size
 
     settings = ExportSettings(
-        method=method, pictures=pictures, tile_side=tile_side, seed=seed, max_drop_db=max_drop_db
-    )
+        sizes=tuple(parse_size(text) for text in size or ()), method=method, pictures=pictures,
+        tile_side=tile_side, seed=seed, max_drop_db=max_drop_db,
+    )  # fmt: skip
     manifest = export_bundle(
-        name, settings, out=out, sizes=sizes, images=images, dataset=dataset, weights=weights,
-        latency=latency, pictures_licence=licence, twin=twin, overwrite=overwrite, on_stage=say,
+        name, settings, out=out, images=images, dataset=dataset, weights=weights, trust=trust,
+        pixels=pixels, latency=latency, pictures_licence=licence, twin=twin, overwrite=overwrite,
+        on_stage=say,
     )  # fmt: skip
     write_json(manifest, json)
     if json != "-":

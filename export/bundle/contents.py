@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from export.bundle.golden import PICTURE_LICENCE
-from export.bundle.layout import model_file
 from export.bundle.schema import SCHEMA_VERSION
 from export.inspecting.audit import Audit
 from export.inspecting.file_windows import read_receptive_field
@@ -20,7 +18,7 @@ from sr_models.errors import BundleError, ConversionError, ModelFileError, Optio
 from sr_models.presets import PRESETS
 
 if TYPE_CHECKING:
-    from export.pipeline import ExportResult
+    from export.pipeline import ExportedFile, ExportResult
 
 PROTOCOL = (
     "Fidelity: PSNR in dB (RGB, all pictures pooled) of the file's codes against the float "
@@ -31,37 +29,18 @@ PROTOCOL = (
 )
 SCIKIT_IMAGE = "pictures of scikit-image; the functions of skimage.data state the licence of each"
 NOT_STATED = "not stated"
+_SIZES = ("height", "width", "sizes")
 
 
-@dataclass(frozen=True)
-class SizedExport:
-    """One export and its size.
-
-    Attributes:
-        height: Input height in pixels.
-        width: Input width in pixels.
-        result: What was exported.
-    """
-
-    height: int
-    width: int
-    result: ExportResult
-
-    @property
-    def file(self) -> str:
-        """Its name in the bundle."""
-        return model_file(self.height, self.width)
-
-
-def require_one_quantization(exports: Sequence[SizedExport]) -> None:
+def require_one_quantization(files: Sequence[ExportedFile]) -> None:
     """Raise `ConversionError` where two sizes do not quantize every tensor alike."""
-    first = exports[0]
-    expected = _quantization(first.result.content)
-    for other in exports[1:]:
-        if _quantization(other.result.content) != expected:
+    first = files[0]
+    expected = _quantization(first.content)
+    for other in files[1:]:
+        if _quantization(other.content) != expected:
             raise ConversionError(
-                f"expected one quantization for all sizes, found that {other.file} differs from "
-                f"{first.file}; report the network"
+                f"expected one quantization for all sizes, found that {other.name} differs from "
+                f"{first.name}; report the network"
             )
 
 
@@ -72,24 +51,31 @@ def _quantization(content: bytes) -> list[tuple]:
     )
 
 
-def require_pixels(exports: Sequence[SizedExport]) -> None:
-    """Raise `OptionError` for an export whose codes are not uint8 pixels."""
-    for export in exports:
-        audit = export.result.audit
-        kinds = {tensor.dtype for tensor in (*audit.inputs, *audit.outputs)}
-        if kinds != {"uint8"} or not audit.pixel_contract.holds or not audit.full_integer:
+def require_pixels(files: Sequence[ExportedFile]) -> None:
+    """Raise `OptionError` for a file of no fixed size, or whose codes are not uint8 RGB pixels."""
+    for file in files:
+        audit = file.audit
+        tensors = (*audit.inputs, *audit.outputs)
+        kinds = {f"{tensor.dtype} of {tensor.shape[-1]} channels" for tensor in tensors}
+        if file.size.is_dynamic:
             raise OptionError(
-                f"expected full-integer files whose uint8 codes are pixels, found "
-                f"{', '.join(sorted(kinds))} in {export.file}; leave --io, --precision and --pure"
+                f"expected fixed sizes, since golden pairs have one, found {file.size}; "
+                "give --size 360x640 or others"
+            )
+        good = kinds == {"uint8 of 3 channels"} and audit.full_integer
+        if not good or not audit.pixel_contract.holds:
+            raise OptionError(
+                f"expected full-integer files whose uint8 codes are RGB pixels, found "
+                f"{', '.join(sorted(kinds))} in {file.name}; export it with sr-export model"
             )
 
 
-def describe_model(export: SizedExport) -> dict[str, Any]:
+def describe_model(file: ExportedFile) -> dict[str, Any]:
     """What a manifest says of one file, its golden pair apart."""
-    delegation = open_model(export.result.content, delegate="xnnpack").delegation
+    delegation = open_model(file.content, delegate="xnnpack").delegation
     return {
-        "file": export.file, "height": export.height, "width": export.width,
-        **describe_audit(export.result.audit),
+        "file": file.name, "height": file.size.height, "width": file.size.width,
+        **describe_audit(file.audit),
         "delegates": {"xnnpack": None if delegation is None else delegation.to_json()},
     }  # fmt: skip
 
@@ -125,41 +111,39 @@ def receptive_field_json(content: bytes | ModelFile) -> dict[str, int] | None:
         return None
 
 
-def describe_twin(twin: SizedExport) -> dict[str, Any]:
+def describe_twin(twin: ExportedFile) -> dict[str, Any]:
     """What a manifest says of the clipped twin."""
-    audit = twin.result.audit
+    audit = twin.audit
     return {
-        "height": twin.height, "width": twin.width, "operators": audit.ops,
+        "height": twin.size.height, "width": twin.size.width, "operators": audit.ops,
         "clip_ops": len(audit.clip_ops), "size_bytes": audit.size_bytes,
-        "output_scale": audit.outputs[0].scale,
-        "fidelity": twin.result.fidelity.to_json(), "int8_drop": twin.result.manifest["drop"],
+        "output_scale": audit.outputs[0].scale, "fidelity": twin.fidelity.to_json(),
+        "int8_drop": None if twin.drop is None else twin.drop.to_json(),
     }  # fmt: skip
 
 
 def build_contents(
-    exports: Sequence[SizedExport], *, goldens: Sequence[Mapping[str, Any]],
-    twin: SizedExport | None, latency: Mapping[str, Any] | None,
-    pictures_licence: str = NOT_STATED,
+    result: ExportResult, *, goldens: Sequence[Mapping[str, Any]], twin: ExportedFile | None,
+    latency: Mapping[str, Any] | None, pictures_licence: str = NOT_STATED,
 ) -> dict[str, Any]:  # fmt: skip
     """The manifest but for `files`; the same inputs and versions give the same one.
 
     Args:
-        exports: One for each size.
-        goldens: The manifest's entry of each golden pair.
+        result: The export, one file for each size.
+        goldens: The manifest's entry of each file's golden pair.
         twin: The clipped twin.
         latency: What `sr-bench latency --json` wrote for these files.
         pictures_licence: Licence of the calibration pictures, as whoever exports states it.
     """
-    first = exports[0].result
-    manifest = first.manifest
-    settings = {k: v for k, v in manifest["settings"].items() if k not in ("height", "width")}
+    manifest = result.manifest
+    settings = {k: v for k, v in manifest["settings"].items() if k not in _SIZES}
     return finite({
         "schema_version": SCHEMA_VERSION,
         "network": manifest["network"],
-        "receptive_field": receptive_field_json(first.content),
+        "receptive_field": receptive_field_json(result.files[0].content),
         "models": [
-            {**describe_model(export), "golden": dict(golden)}
-            for export, golden in zip(exports, goldens)
+            {**describe_model(file), "golden": dict(golden)}
+            for file, golden in zip(result.files, goldens)
         ],
         "quality": {
             "protocol": PROTOCOL, "fidelity": manifest["fidelity"],

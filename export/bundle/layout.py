@@ -7,7 +7,7 @@ import re
 import stat
 from pathlib import Path, PurePosixPath
 
-from sr_models.errors import BundleError, OptionError
+from sr_models.errors import BundleError
 
 MANIFEST = "manifest.json"
 SCHEMA = "manifest.schema.json"
@@ -17,29 +17,16 @@ COMPARISON = "card/comparison.png"
 GOLDEN = "golden"
 ANDROID = "android"
 TOP_LEVEL = (
-    MANIFEST, SCHEMA, SUMS, MODEL_CARD, "model_*.tflite", "card", GOLDEN, ANDROID,
+    MANIFEST, SCHEMA, SUMS, MODEL_CARD, "model.tflite", "model_*.tflite", "card", GOLDEN, ANDROID,
 )  # fmt: skip
 """Names that a bundle's folder holds, as shell patterns: what an overwrite may replace."""
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 
 
-def model_file(height: int, width: int) -> str:
-    """Name of the file for one input size."""
-    return f"model_{height}x{width}.tflite"
-
-
 def golden_file(height: int, width: int, *, part: str, kind: str) -> str:
     """Name of one file of a golden pair: part `input` or `output`, kind `raw` or `png`."""
     return f"{GOLDEN}/{height}x{width}_{part}.{kind}"
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Height and width from `HxW`; raises `OptionError` for any other text."""
-    found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
-    if found is None:
-        raise OptionError(f"expected a size such as 360x640, found {text!r}; change --size")
-    return int(found[1]), int(found[2])
 
 
 def require_inside(path: str) -> str:

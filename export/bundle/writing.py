@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from export.bundle import model_card
 from export.bundle.contents import (
     NOT_STATED,
     SCIKIT_IMAGE,
-    SizedExport,
     build_contents,
     require_one_quantization,
     require_pixels,
@@ -36,28 +35,26 @@ Export = Callable[..., ExportResult]
 
 def export_bundle(
     name: str, settings: ExportSettings = DEFAULTS, *, out: str | Path,
-    sizes: Sequence[tuple[int, int]] = (), images: str | Path | None = None,
-    dataset: str | Path | None = None, weights: str | Path | None = None,
+    images: str | Path | None = None, dataset: str | Path | None = None,
     latency: str | Path | None = None, pictures_licence: str | None = None, twin: bool = True,
     overwrite: bool = False, on_stage: Callable[[str], None] = lambda stage: None,
-    export: Export = run_export,
+    export: Export = run_export, **source: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Export a network as a bundle, which appears whole or not at all.
 
     Args:
-        name: Preset name, or whatever `export` takes.
-        settings: Every choice but the sizes.
+        name: A preset's name, or whatever else `export` takes.
+        settings: Every choice.
         out: The folder to write.
-        sizes: Height and width of each file; the settings' by default.
         images: Folder of full-resolution calibration pictures; scikit-image's own by default.
         dataset: See `export.pipeline.run_export`.
-        weights: A `.weights.h5` file instead of the shipped weights.
         latency: What `sr-bench latency --json` wrote for the files of an earlier, equal bundle.
         pictures_licence: Licence of the calibration pictures.
         twin: Whether the clipped twin is exported too, for the model card.
         overwrite: Whether an existing bundle may be replaced.
         on_stage: Called with what begins next.
-        export: Makes one file, as `run_export` does.
+        export: Makes the files, as `run_export` does.
+        source: What else `export` shall know of the network: `weights`, `trust`, `pixels`.
 
     Returns:
         The manifest.
@@ -72,55 +69,55 @@ def export_bundle(
     if settings.max_drop_db is None:
         # Measured in any case, and no limit.
         settings = replace(settings, max_drop_db=math.inf)
-    sizes = list(dict.fromkeys(sizes)) or [(settings.height, settings.width)]
-    inputs = {"images": images, "dataset": dataset, "weights": weights, "on_stage": on_stage}
-
-    def sized(chosen: ExportSettings, height: int, width: int, **inputs) -> SizedExport:
-        on_stage(f"exporting {height}x{width}, tail {chosen.tail}")
-        result = export(name, replace(chosen, height=height, width=width), **inputs)
-        return SizedExport(height, width, result)
-
-    exports = [sized(settings, *size, **inputs) for size in sizes]
-    for made in exports:
-        if made.result.failures:
-            raise ConversionError(
-                f"expected files that pass their audit, found: {'; '.join(made.result.failures)} "
-                f"in {made.file}; nothing was written"
-            )
-    require_pixels(exports)
-    require_one_quantization(exports)
+    inputs = {"images": images, "on_stage": on_stage, **source}
+    result = export(name, settings, dataset=dataset, **inputs)
+    if result.failures:
+        raise ConversionError(
+            "expected files that pass their audit, found: "
+            f"{'; '.join(result.failures)}; nothing was written"
+        )
+    require_pixels(result.files)
+    require_one_quantization(result.files)
+    if measured is not None:
+        require_latency_of(measured, result)
     clipped = None
     if twin:
-        plain = replace(settings, tail="clip", method="natural", calibrator="converter")
-        smallest = min(sizes, key=lambda size: size[0] * size[1])
-        clipped = sized(plain, *smallest, **{**inputs, "dataset": None})
-    if measured is not None:
-        require_latency_of(measured, exports)
+        on_stage("exporting the clipped twin")
+        clipped = export(name, twin_settings(settings), dataset=None, **inputs).files[0]
     licence = pictures_licence or (
         SCIKIT_IMAGE if images is None and dataset is None else NOT_STATED
     )
     with writing_folder(out, overwrite=overwrite, replaces=TOP_LEVEL) as folder:
-        return _fill(folder, exports, clipped, measured, licence, on_stage)
+        goldens = []
+        for file in result.files:
+            on_stage(f"running {file.name} by every kernel path")
+            (folder / file.name).write_bytes(file.content)
+            pair = make_pair(file.content, height=file.size.height, width=file.size.width)
+            goldens.append(write_pair(pair, folder))
+        contents = build_contents(
+            result, goldens=goldens, twin=clipped, latency=measured, pictures_licence=licence
+        )
+        model_card.write(
+            folder, contents, result.files[0].content,
+            twin=clipped.content if clipped is not None else None,
+        )  # fmt: skip
+        shutil.copytree(
+            ANDROID_SOURCES, folder / ANDROID, ignore=shutil.ignore_patterns("__pycache__")
+        )
+        shutil.copyfile(SCHEMA_PATH, folder / SCHEMA)
+        return seal(folder, contents)
 
 
-def _fill(
-    folder: Path, exports: Sequence[SizedExport], twin: SizedExport | None,
-    latency: Mapping[str, Any] | None, licence: str, on_stage: Callable[[str], None],
-) -> dict[str, Any]:  # fmt: skip
-    goldens = []
-    for made in exports:
-        on_stage(f"running {made.file} by every kernel path")
-        (folder / made.file).write_bytes(made.result.content)
-        pair = make_pair(made.result.content, height=made.height, width=made.width)
-        goldens.append(write_pair(pair, folder))
-    contents = build_contents(
-        exports, goldens=goldens, twin=twin, latency=latency, pictures_licence=licence
-    )
-    model_card.write(folder, contents, exports[0].result.content,
-                     twin=twin.result.content if twin is not None else None)  # fmt: skip
-    shutil.copytree(ANDROID_SOURCES, folder / ANDROID, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(SCHEMA_PATH, folder / SCHEMA)
-    return seal(folder, contents)
+def twin_settings(settings: ExportSettings) -> ExportSettings:
+    """How people export today: with a clip, natural pictures and the converter's calibrator.
+
+    Of several sizes the smallest is taken, since calibration takes as long as it is large.
+    """
+    smallest = min(settings.all_sizes, key=lambda size: size.height * size.width)
+    return replace(
+        settings, tail="clip", method="natural", calibrator="converter", precision="int8",
+        sizes=(smallest,),
+    )  # fmt: skip
 
 
 def seal(folder: Path, contents: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,9 +155,9 @@ def read_latency(path: str | Path) -> dict[str, Any]:
     return found
 
 
-def require_latency_of(latency: Mapping[str, Any], exports: Sequence[SizedExport]) -> None:
+def require_latency_of(latency: Mapping[str, Any], result: ExportResult) -> None:
     """Raise `OptionError` where timings are of other files than those of the bundle."""
-    made = {export.result.audit.sha256 for export in exports}
+    made = {file.audit.sha256 for file in result.files}
     for row in latency["results"]:
         if row["sha256"] not in made:
             raise OptionError(

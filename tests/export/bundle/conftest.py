@@ -11,15 +11,17 @@ import pytest
 from export.bundle.writing import export_bundle
 from export.conversion import convert_with_ranges
 from export.fidelity import Fidelity
+from export.held_out_drop import HeldOutDrop
 from export.inspecting.audit import audit_model
-from export.pipeline import ExportResult
+from export.pipeline import ExportedFile, ExportResult
 from export.settings import ExportSettings
+from export.sizes import Size, file_names
 from representative_data.cfqp import build_natural_dataset
 from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.command import finite
 from tests.networks import sharpening_network
 
-SIZES = ((16, 24), (12, 20))
+SETTINGS = ExportSettings(sizes=(Size(16, 24), Size(12, 20)))
 
 
 @pytest.fixture(scope="session")
@@ -31,20 +33,26 @@ def export_small(tiles):
     def export(name: str, settings: ExportSettings, **_) -> ExportResult:
         model = sharpening_network(tail=settings.tail)
         ranges = pin_pixels(observe_ranges(model, dataset), model)
-        content = convert_with_ranges(
-            model, ranges, sample=dataset.pictures[0], height=settings.height,
-            width=settings.width, io=settings.io,
-        )  # fmt: skip
         fidelity = Fidelity(1, 50.0, 50.0, 2, 0.1, 0.0, "xnnpack")
+        drop, files = HeldOutDrop(3, 0.03, 0.02), []
+        for size, file in zip(settings.all_sizes, file_names(settings.all_sizes)):
+            content = convert_with_ranges(
+                model, ranges, sample=dataset.pictures[0], height=size.height, width=size.width,
+                io=settings.io,
+            )  # fmt: skip
+            files.append(
+                ExportedFile(file, size, content, audit_model(content), fidelity, drop, [])
+            )
         manifest = {
             "network": {"name": name, "family": "test", "config": {}, "scale": 2,
                         "tail": settings.tail, "weights_sha256": "0" * 64},
-            "settings": asdict(settings), "fidelity": fidelity.to_json(),
-            "drop": {"pictures": 3, "psnr_rgb_drop_db": 0.03, "psnr_y_drop_db": 0.02},
+            "settings": asdict(settings), "fidelity": fidelity.to_json(), "drop": drop.to_json(),
             "representative_dataset": dataset.to_json(), "versions": {"python": "3"},
         }  # fmt: skip
-        audit = audit_model(content)
-        return ExportResult(content, audit, fidelity, [], dataset, ranges, finite(manifest))
+        return ExportResult(
+            files[0].content, files[0].audit, fidelity, [], dataset, ranges, finite(manifest),
+            tuple(files),
+        )  # fmt: skip
 
     return export
 
@@ -53,7 +61,7 @@ def export_small(tiles):
 def made_bundle(export_small, tmp_path_factory) -> Path:
     """A bundle of two sizes with its clipped twin; not to be written to."""
     out = tmp_path_factory.mktemp("bundle") / "phone"
-    export_bundle("sharpening", out=out, sizes=SIZES, export=export_small)
+    export_bundle("sharpening", SETTINGS, out=out, export=export_small)
     return out
 
 

@@ -28,7 +28,7 @@ def test_a_bundle_is_written_and_told_about(small, tmp_path, capsys):
     assert manifest == json.loads((out / "manifest.json").read_text())
     assert run("verify", out, "--json", "-") == 0
     assert run("bundle", "any", "--out", out, "--size", "8x8", "--no-twin", "--overwrite") == 0
-    assert "model_8x8.tflite" in capsys.readouterr().out
+    assert "model.tflite" in capsys.readouterr().out
 
 
 def test_bad_options_are_named_before_any_work(tmp_path, capsys):

@@ -4,12 +4,12 @@ from dataclasses import replace
 import pytest
 
 from export.bundle.contents import (
-    SizedExport,
     receptive_field_json,
     require_one_quantization,
     require_pixels,
 )
 from export.settings import ExportSettings
+from export.sizes import DYNAMIC, Size
 from sr_models.errors import ConversionError, OptionError
 from tests.tiny_files import clipped_file
 
@@ -36,7 +36,7 @@ def test_the_manifest_says_what_was_measured_and_how(manifest):
     assert "PSNR" in manifest["quality"]["protocol"]
     assert manifest["clipped_twin"]["clip_ops"] == 2
     assert manifest["latency"] is None
-    assert "height" not in manifest["settings"]
+    assert not {"height", "width", "sizes"} & set(manifest["settings"])
     assert manifest["calibration"]["records"]
 
 
@@ -47,20 +47,25 @@ def test_licences_are_stated_or_said_to_be_unknown(manifest):
 
 
 def test_sizes_of_different_quantization_are_refused(export_small):
-    settings = ExportSettings(height=8, width=8)
-    first = SizedExport(8, 8, export_small("a", settings))
-    require_one_quantization([first, SizedExport(10, 8, export_small(
-        "a", replace(settings, height=10)))])  # fmt: skip
-    other = export_small("a", replace(settings, tail="clip"))
-    with pytest.raises(ConversionError, match=r"model_9x8\.tflite differs from model_8x8"):
-        require_one_quantization([first, SizedExport(9, 8, other)])
+    settings = ExportSettings(sizes=(Size(8, 8), Size(10, 8)))
+    files = export_small("a", settings).files
+    require_one_quantization(files)
+    other = export_small("a", replace(settings, tail="clip")).files[1]
+    with pytest.raises(ConversionError, match=r"model_10x8\.tflite differs from model_8x8"):
+        require_one_quantization([files[0], other])
 
 
 @pytest.mark.parametrize("io", ["int8", "float32"])
 def test_codes_that_are_not_uint8_pixels_are_refused(export_small, io):
     made = export_small("a", ExportSettings(height=8, width=8, io=io))
-    with pytest.raises(OptionError, match=f"found {io} in model_8x8"):
-        require_pixels([SizedExport(8, 8, made)])
+    with pytest.raises(OptionError, match=rf"found {io} of 3 channels in model\.tflite"):
+        require_pixels(made.files)
+
+
+def test_files_of_any_size_are_refused(export_small):
+    (file,) = export_small("a", ExportSettings(height=8, width=8)).files
+    with pytest.raises(OptionError, match="found dynamic"):
+        require_pixels([replace(file, size=DYNAMIC)])
 
 
 def test_a_file_that_looks_everywhere_has_no_radius():

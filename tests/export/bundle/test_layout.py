@@ -2,20 +2,12 @@ import os
 
 import pytest
 
-from export.bundle.layout import golden_file, inventory, model_file, parse_size, require_inside
-from sr_models.errors import BundleError, OptionError
+from export.bundle.layout import golden_file, inventory, require_inside
+from sr_models.errors import BundleError
 
 
 def test_names_tell_the_size():
-    assert model_file(360, 640) == "model_360x640.tflite"
     assert golden_file(3, 4, part="input", kind="raw") == "golden/3x4_input.raw"
-    assert parse_size("360x640") == (360, 640)
-
-
-@pytest.mark.parametrize("text", ["360", "0x3", "3x0", "-3x4", "3X4", "12345x2", "3x4x5", ""])
-def test_other_sizes_are_refused(text):
-    with pytest.raises(OptionError, match="expected a size such as"):
-        parse_size(text)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,13 @@ import json
 
 import pytest
 
-from export.bundle.writing import export_bundle, read_latency
+from export.bundle.writing import export_bundle, read_latency, twin_settings
 from export.settings import ExportSettings
+from export.sizes import Size
 from sr_models.errors import ConversionError, OptionError, OutputError
+
+SMALL = ExportSettings(height=8, width=8)
+TWO_SIZES = ExportSettings(sizes=(Size(16, 24), Size(12, 20)))
 
 
 def contents(folder):
@@ -26,9 +30,7 @@ def test_the_folder_holds_what_was_promised(made_bundle):
 
 
 def test_the_same_inputs_give_the_same_bytes(made_bundle, export_small, tmp_path):
-    export_bundle(
-        "sharpening", out=tmp_path / "again", sizes=((16, 24), (12, 20)), export=export_small
-    )
+    export_bundle("sharpening", TWO_SIZES, out=tmp_path / "again", export=export_small)
     assert contents(tmp_path / "again") == contents(made_bundle)
 
 
@@ -44,8 +46,8 @@ def test_a_failed_file_leaves_nothing(export_small, tmp_path):
         made.failures.append("it is upside down")
         return made
 
-    with pytest.raises(ConversionError, match="upside down in model_16x24"):
-        export_bundle("a", out=tmp_path / "out", sizes=[(16, 24)], export=failing)
+    with pytest.raises(ConversionError, match="upside down; nothing was written"):
+        export_bundle("a", SMALL, out=tmp_path / "out", export=failing)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -59,22 +61,22 @@ def test_an_interrupt_leaves_the_old_bundle(bundle, export_small, monkeypatch):
 
     monkeypatch.setattr("export.bundle.writing.seal", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        export_bundle("a", out=bundle, sizes=[(8, 8)], export=export_small, overwrite=True)
+        export_bundle("a", SMALL, out=bundle, export=export_small, overwrite=True)
     assert calls and contents(bundle) == before
     assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
 
 
 def test_a_folder_of_something_else_is_never_replaced(bundle, export_small, tmp_path):
     with pytest.raises(OutputError, match="--overwrite"):
-        export_bundle("a", out=bundle, sizes=[(8, 8)], export=export_small)
+        export_bundle("a", SMALL, out=bundle, export=export_small)
     (bundle / "holiday.jpg").write_bytes(b"")
     with pytest.raises(OutputError, match=r"holiday\.jpg"):
-        export_bundle("a", out=bundle, sizes=[(8, 8)], export=export_small, overwrite=True)
+        export_bundle("a", SMALL, out=bundle, export=export_small, overwrite=True)
 
 
 def test_interfaces_that_are_not_pixels_are_refused(export_small, tmp_path):
     settings = ExportSettings(height=8, width=8, io="int8")
-    with pytest.raises(OptionError, match="uint8 codes are pixels"):
+    with pytest.raises(OptionError, match="uint8 codes are RGB pixels"):
         export_bundle("a", settings, out=tmp_path / "out", export=export_small)
 
 
@@ -86,15 +88,15 @@ def test_timings_are_taken_for_the_very_files(made_bundle, export_small, tmp_pat
            "delegate": "xnnpack", "threads": 1}  # fmt: skip
     timings = tmp_path / "latency.json"
     timings.write_text(json.dumps({"results": [row], "machine": {"cpu": "a made-up one"}}))
-    options = {"sizes": [(16, 24)], "export": export_small, "twin": False}
-    manifest = export_bundle("a", out=tmp_path / "out", latency=timings, **options)
+    options = {"export": export_small, "twin": False}
+    manifest = export_bundle("a", TWO_SIZES, out=tmp_path / "out", latency=timings, **options)
     assert manifest["latency"]["results"] == [row]
     card = (tmp_path / "out" / "model_card.md").read_text()
     assert "| model_16x24.tflite | xnnpack | 1 | 1.25 ms |" in card and "a made-up one" in card
     row["sha256"] = "0" * 64
     timings.write_text(json.dumps({"results": [row], "machine": {}}))
     with pytest.raises(OptionError, match="found one of 000000000000"):
-        export_bundle("a", out=tmp_path / "other", latency=timings, **options)
+        export_bundle("a", TWO_SIZES, out=tmp_path / "other", latency=timings, **options)
     assert not (tmp_path / "other").exists()
 
 
@@ -103,3 +105,10 @@ def test_other_files_are_no_timings(tmp_path, text):
     (tmp_path / "latency.json").write_text(text)
     with pytest.raises(OptionError, match="sr-bench latency --json"):
         read_latency(tmp_path / "latency.json")
+
+
+def test_the_twin_is_what_people_export_today():
+    made = twin_settings(ExportSettings(sizes=(Size(16, 24), Size(12, 20)), pictures=7))
+    assert made.all_sizes == (Size(12, 20),)
+    assert (made.tail, made.method, made.calibrator) == ("clip", "natural", "converter")
+    assert made.pictures == 7
