@@ -1,20 +1,22 @@
-"""How long observing ranges takes, beside the TFLite converter's own calibrator."""
+"""How long observing ranges takes, beside other calibrators on the same pictures."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from runtime_bench import edge_quantizer
 from runtime_bench.statistics import summarize
 
 
 @dataclass(frozen=True)
 class ObserverTiming:
-    """Both observers on the same pictures, in interleaved rounds.
+    """All observers on the same pictures, in interleaved rounds.
 
     Attributes:
         pictures: Number of pictures.
@@ -22,6 +24,8 @@ class ObserverTiming:
         observer_ms: Ours, one value a round: trace the float graph, run it on all pictures.
         calibrator_ms: The converter's calibrator on its float graph, conversion not counted.
         forward_ms: The bare float network on all pictures, for scale.
+        quantizer_ms: ai-edge-quantizer on the same float graph, by its mode; empty where the
+            package is not installed.
     """
 
     pictures: int
@@ -29,14 +33,23 @@ class ObserverTiming:
     observer_ms: tuple[float, ...]
     calibrator_ms: tuple[float, ...]
     forward_ms: tuple[float, ...]
+    quantizer_ms: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def _over_observer(self, samples_ms: Sequence[float]) -> float:
+        return float(np.median(samples_ms) / np.median(self.observer_ms))
 
     @property
     def ratio(self) -> float:
         """Median of the calibrator over median of the observer: how many times faster we are."""
-        return float(np.median(self.calibrator_ms) / np.median(self.observer_ms))
+        return self._over_observer(self.calibrator_ms)
+
+    @property
+    def quantizer_ratio(self) -> float | None:
+        """The same for the faster mode of ai-edge-quantizer; `None` where it is not installed."""
+        return min(map(self._over_observer, self.quantizer_ms.values()), default=None)
 
     def to_json(self) -> dict[str, Any]:
-        """Medians and the ratio."""
+        """Medians and the ratios."""
         return {
             "pictures": self.pictures, "tile_side": self.tile_side,
             "rounds": len(self.observer_ms),
@@ -44,6 +57,10 @@ class ObserverTiming:
             "calibrator_ms": summarize(self.calibrator_ms).median_ms,
             "forward_ms": summarize(self.forward_ms).median_ms,
             "calibrator_over_observer": self.ratio,
+            "edge_quantizer_ms": {
+                mode: summarize(samples).median_ms for mode, samples in self.quantizer_ms.items()
+            },
+            "edge_quantizer_over_observer": self.quantizer_ratio,
         }  # fmt: skip
 
 
@@ -51,7 +68,7 @@ def time_observers(
     model, dataset, *, rounds: int = 5,
     on_round: Callable[[int, int], None] = lambda done, total: None,
 ) -> ObserverTiming:  # fmt: skip
-    """Time both ways to find the ranges of all tensors.
+    """Time all ways to find the ranges of all tensors.
 
     Args:
         model: Float functional Keras network.
@@ -71,19 +88,28 @@ def time_observers(
     fast = with_split_groups(model)
     forward = tf.function(lambda batch: fast(batch, training=False), reduce_retracing=True)
     stacks = _stacks(dataset.pictures)
-    actions = [
-        lambda: observe_ranges(model, dataset),
-        lambda: Calibrator(content).calibrate(dataset),
-        lambda: [forward(stack) for stack in stacks],
-    ]
-    samples: list[list[float]] = [[] for _ in actions]
+    actions: dict[str, Callable[[], Any]] = {
+        "observer": lambda: observe_ranges(model, dataset),
+        "calibrator": lambda: Calibrator(content).calibrate(dataset),
+        "forward": lambda: [forward(stack) for stack in stacks],
+    }
+    modes = edge_quantizer.MODES if edge_quantizer.is_installed() else ()
+    for mode in modes:
+        actions[mode] = edge_quantizer.make_calibrator(
+            content, [sample for (sample,) in dataset()], threads=os.cpu_count() or 1, mode=mode
+        )
+    samples: dict[str, list[float]] = {name: [] for name in actions}
     for done in range(rounds):
-        for taken, action in zip(samples, actions):
+        for name, action in actions.items():
             start = time.perf_counter()
             action()
-            taken.append((time.perf_counter() - start) * 1e3)
+            samples[name].append((time.perf_counter() - start) * 1e3)
         on_round(done + 1, rounds)
-    return ObserverTiming(len(dataset), side, *(tuple(taken) for taken in samples))
+    return ObserverTiming(
+        len(dataset), side,
+        *(tuple(samples[name]) for name in ("observer", "calibrator", "forward")),
+        quantizer_ms={mode: tuple(samples[mode]) for mode in modes},
+    )  # fmt: skip
 
 
 def _stacks(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:

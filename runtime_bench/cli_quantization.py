@@ -23,7 +23,9 @@ def calibration(
     rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 5,
     json: Json = None,
 ) -> None:  # fmt: skip
-    """Time observing tensor ranges against the TFLite converter's own calibrator.
+    """Time observing tensor ranges against the calibrators of others, on the same pictures.
+
+    They are the TFLite converter's and, where it is installed, ai-edge-quantizer's.
 
     [bold]Examples[/bold]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runtime_bench.calibration import ObserverTiming
 from runtime_bench.comparison import FileComparison
+from runtime_bench.edge_quantizer import INSTALL, PACKAGE
 from runtime_bench.latency import Latency
 from runtime_bench.machine import Machine
 from runtime_bench.quality import QualityResult
@@ -115,17 +116,28 @@ def gate_rows(gates: Mapping[str, bool]) -> list[list[str]]:
 
 
 def print_calibration(timing: ObserverTiming) -> None:
-    """Both observers beside the bare network, and the ratio."""
+    """All observers beside the bare network, and the ratios."""
     row = timing.to_json()
     rows = [
         ["observing the float graph (ours)", round(row["observer_ms"], 1), 1.0],
         ["the converter's calibrator", round(row["calibrator_ms"], 1),
          round(row["calibrator_over_observer"], 2)],
+        *_quantizer_rows(row),
         ["bare forward passes, for scale", round(row["forward_ms"], 1),
          round(row["forward_ms"] / row["observer_ms"], 2)],
     ]  # fmt: skip
     title = f"Ranges from {row['pictures']} pictures of {row['tile_side']} pixels"
     print_table(title, ["way", "median ms", "times ours"], rows)
+
+
+def _quantizer_rows(row: Mapping) -> list[list]:
+    times_ms = row["edge_quantizer_ms"]
+    if not times_ms:
+        return [[PACKAGE, INSTALL, "-"]]
+    return [
+        [f"{PACKAGE} ({mode})", round(ms, 1), round(ms / row["observer_ms"], 2)]
+        for mode, ms in times_ms.items()
+    ]
 
 
 def print_forms(timings: Mapping[int, tuple[Mapping[str, Latency], Comparison]]) -> None:

@@ -144,7 +144,10 @@ def test_gates_and_drops_are_shown(capsys):
 
 def test_calibration_and_forms(capsys):
     print_calibration(ObserverTiming(100, 96, (10.0,), (95.0,), (5.0,)))
-    assert "9.5" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "9.5" in out and "not installed, pip install ai-edge-quantizer" in out
+    print_calibration(ObserverTiming(100, 96, (10.0,), (95.0,), (5.0,), {"profiler": (37.0,)}))
+    assert "ai-edge-quantizer (profiler)" in (out := capsys.readouterr().out) and "3.7" in out
     named = {"train": latency(samples=(4.0,)), "deploy": latency(samples=(2.0,))}
     print_forms({2: (named, Comparison(2.0, 1.9, 2.1, 0.2, False))})
     assert "1.900 to 2.100" in capsys.readouterr().out
