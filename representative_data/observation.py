@@ -34,7 +34,8 @@ def observe_ranges(
 def pin_pixels(ranges: TensorRanges, model) -> TensorRanges:
     """Write the input's and the output's range as exactly [0, 1].
 
-    Both are known beforehand: pixels are pixels. The output's range goes to the output and to the
+    Both are known beforehand: pixels are pixels. The input's range goes to it and to tensors that
+    hold the same values in another order. The output's range goes to the output and to the
     tensors before it that hold the same values in another order, up to the operator that computes
     them; its saturating store then is the clip.
     """
@@ -45,4 +46,9 @@ def pin_pixels(ranges: TensorRanges, model) -> TensorRanges:
         (name,) = graph[name].inputs
         if name in ranges:
             pinned[name] = PIXELS
+    moved = {INPUT}
+    for point in graph.values():
+        if point.passes_through and moved.issuperset(point.inputs):
+            moved.add(point.name)
+            pinned |= {point.name: PIXELS} if point.name in ranges else {}
     return ranges.replacing(pinned)

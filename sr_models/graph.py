@@ -10,13 +10,13 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from sr_models.layers import DepthToSpace, RepeatChannels, SpaceToDepth
+from sr_models.layers import DepthToSpace, EdgePadding, RepeatChannels, SpaceToDepth
 
 INPUT = "input"
 
 _PASS_THROUGH = (
-    DepthToSpace, SpaceToDepth, RepeatChannels, tf_keras.layers.Reshape, tf_keras.layers.Flatten,
-    tf_keras.layers.Permute, tf_keras.layers.Dropout,
+    DepthToSpace, SpaceToDepth, RepeatChannels, EdgePadding, tf_keras.layers.Reshape,
+    tf_keras.layers.Flatten, tf_keras.layers.Permute, tf_keras.layers.Dropout,
 )  # fmt: skip
 _FUSED_ACTIVATIONS = (tf_keras.layers.ReLU,)
 _PRODUCERS = (

@@ -104,6 +104,17 @@ class RepeatChannels(tf_keras.layers.Layer):
         return {**super().get_config(), "times": self.times}
 
 
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class EdgePadding(tf_keras.layers.Layer):
+    """The outermost pixels once more around the picture: (N, H, W, C) -> (N, H + 2, W + 2, C).
+
+    What interpolation beyond the border reads, where a convolution would read zeros.
+    """
+
+    def call(self, inputs):
+        return tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
+
+
 def rectifier(activation: str, *, name: str, slope: float = 0.25):
     """The layer behind a convolution: `name_relu`, or `name_prelu` with one slope per channel.
 

@@ -6,7 +6,14 @@ import numpy as np
 import tf_keras
 
 from export.networks.operations import INPUT, Network, Operation
-from sr_models.layers import ChannelSlice, ClipByValue, DepthToSpace, RepeatChannels, SpaceToDepth
+from sr_models.layers import (
+    ChannelSlice,
+    ClipByValue,
+    DepthToSpace,
+    EdgePadding,
+    RepeatChannels,
+    SpaceToDepth,
+)
 
 _layers = tf_keras.layers
 _MOST_DENSE = 16
@@ -80,10 +87,27 @@ def _pad(operation: Operation, x):
 
 
 def _bilinear(operation: Operation, x):
-    layer = _layers.UpSampling2D(
-        operation["factor"], interpolation="bilinear", name=operation.name
+    """Bilinear upscaling as a convolution on the small picture, whose border is repeated.
+
+    `RESIZE_BILINEAR` would hold the large picture's size as a constant, so that a file could not be
+    resized, and would work at full resolution.
+    """
+    factor, channels = operation["factor"], operation.channels
+    taps = _bilinear_taps(factor)
+    kernel = np.einsum("iy,jx,cd->yxcijd", taps, taps, np.eye(channels))
+    width = channels * factor**2
+    layer = _layers.Conv2D(
+        width, 3, padding="valid", trainable=False, name=f"{operation.name}_taps"
     )  # fmt: skip
-    return layer(x)
+    y = layer(EdgePadding(name=f"{operation.name}_edge")(x))
+    layer.set_weights([kernel.reshape(3, 3, channels, width), np.zeros(width)])
+    return DepthToSpace(factor, name=operation.name)(y)
+
+
+def _bilinear_taps(factor: int) -> np.ndarray:
+    """float64 (s, 3): what each of s new pixels reads of its three old neighbours."""
+    place = (np.arange(factor) + 0.5) / factor - 0.5
+    return np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(-1, 2)))
 
 
 _WRITERS = {

@@ -132,10 +132,12 @@ class _Rewriting:
             return self._with(
                 operation, source.inputs, kernel=scaled, bias=operation["bias"] + moved
             )
-        if self.final and source.inputs == (INPUT,) and groups == 1:
-            ones = (kernel * source["shift"][:, None]).sum(axis=2, keepdims=True)
-            widened = np.concatenate([scaled, ones], axis=2)
-            return self._with(operation, (self._picture_and_ones(),), kernel=widened)
+        if self.final and source.inputs == (INPUT,):
+            dense = _dense(kernel, groups)
+            ones = (dense * source["shift"][:, None]).sum(axis=2, keepdims=True)
+            widened = np.concatenate([dense * source["factor"][:, None], ones], axis=2)
+            picture = (self._picture_and_ones(),)
+            return self._with(operation, picture, kernel=widened, groups=1)
         return self.new.add(operation)
 
     def _replaces_padding(self, pad: Operation, convolution: Operation) -> bool:
@@ -260,6 +262,16 @@ def _per_group(values: np.ndarray, kernel: np.ndarray, groups: int) -> np.ndarra
     """Values of input channels, laid out as a kernel's (1, 1, in / groups, out)."""
     by_group = values.reshape(groups, -1)
     return np.repeat(by_group, kernel.shape[3] // groups, axis=0).T[None, None]
+
+
+def _dense(kernel: np.ndarray, groups: int) -> np.ndarray:
+    """The kernel (h, w, in, out) of one group that computes what `groups` groups do."""
+    height, width, inputs, outputs = kernel.shape
+    made = np.zeros((height, width, groups, inputs, groups, outputs // groups), np.float32)
+    parts = kernel.reshape(height, width, inputs, groups, outputs // groups)
+    for group in range(groups):
+        made[:, :, group, :, group] = parts[:, :, :, group]
+    return made.reshape(height, width, groups * inputs, outputs)
 
 
 def with_pixels(
