@@ -38,6 +38,10 @@ def test_the_folder_holds_a_proven_file_and_its_manifest(exported):
     assert manifest["network"]["name"] == "xlsr_x3"
     assert manifest["settings"]["height"] == 16
     assert manifest["fidelity"]["psnr_db"] > 30.0
+    # What the manifest says of kernels: the integer simulation is the builtin kernels' own.
+    apart = manifest["kernels"]
+    assert apart["builtin_from_integer_simulation"]["differing_fraction"] == 0.0
+    assert apart["xnnpack_from_float_simulation"]["differing_fraction"] <= 0.01
     assert manifest["versions"]["tensorflow"].startswith("2.")
     assert manifest["ranges"]["tensors"]["depth_to_space"]["maximum"] == 1.0
 

@@ -62,7 +62,9 @@ def code_differences(file, delegate):
     simulated = simulate(file.model, file.ranges)(file.pictures / np.float32(255.0)).numpy()
     expected = to_pixels(simulated).astype(int)
     assert expected.std() > 20.0, "a network with something to compute"
-    return np.abs(file.codes(delegate) - expected)
+    difference = np.abs(file.codes(delegate) - expected)
+    print(f"{delegate}: {(difference > 0).mean():.2%} of the pixels by up to {difference.max()}")
+    return difference
 
 
 @pytest.mark.slow
