@@ -71,6 +71,31 @@ def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
     return _svg(figure)
 
 
+def quality_by_bits(lines: Mapping[str, Sequence[tuple]], *, float_db: float) -> str:
+    """PSNR against bits, one line per method; the float network is a dashed line.
+
+    Args:
+        lines: Label -> points (bits, PSNR in dB) by rising bits.
+        float_db: PSNR of the float network.
+    """
+    figure, axes = _axes(height=4.0)
+    drawn = [
+        axes.plot(*zip(*points), marker="o", color=colour, zorder=3)[0]
+        for points, colour in zip(lines.values(), _colours(len(lines)))
+    ]
+    axes.axhline(float_db, color=INK, linestyle="--", linewidth=1.2, zorder=2)
+    legend = axes.legend(
+        drawn, list(map(str, range(len(lines)))), loc="best", frameon=False, labelcolor=INK
+    )
+    for text, label in zip(legend.get_texts(), lines):
+        text.set(text=label, parse_math=False)
+    axes.set_xticks(sorted({bits for points in lines.values() for bits, _ in points}))
+    axes.set_xlabel("bits")
+    axes.set_ylabel("PSNR in dB")
+    axes.grid(color=GRID, zorder=0)
+    return _svg(figure)
+
+
 def histograms(rows: Sequence[tuple[str, np.ndarray]]) -> str:
     """How often each code 0..255 occurs, one panel per row, on a common logarithmic scale.
 

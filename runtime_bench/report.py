@@ -82,6 +82,17 @@ class Page:
         )
         return self._plot(plots.scatter(rows), alt=f"Quality and latency: {text}", caption=caption)
 
+    def add_quality_by_bits(
+        self, lines: Mapping[str, Sequence[tuple]], *, float_db: float, caption: str = ""
+    ) -> Page:
+        """PSNR against bits; `label` to points (bits, PSNR in dB)."""
+        text = "; ".join(
+            f"{label} {', '.join(f'{psnr:.2f} dB at {bits}' for bits, psnr in points)}"
+            for label, points in lines.items()
+        )
+        source = plots.quality_by_bits(lines, float_db=float_db)
+        return self._plot(source, alt=f"PSNR by bits: {text}", caption=caption)
+
     def add_histograms(
         self, rows: Sequence[tuple[str, np.ndarray]], *, caption: str = ""
     ) -> Page:  # fmt: skip

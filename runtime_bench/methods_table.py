@@ -1,0 +1,312 @@
+"""Quantization methods on one network, at several widths: simulated, and what int8 makes of them.
+
+A method's simulation and its file are two things: at four bits there is no file, and a file of a
+codebook or of two regions holds what of the method int8 can hold (`EXPORTED_AS`). The table keeps
+them in columns of their own.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.pipeline import run_export
+from export.running.interpreters import open_model
+from export.settings import ExportSettings
+from representative_data.sources import bundled_pictures
+from representative_data.tiles import load_tiles
+from runtime_bench.latency import Plan, measure_latency
+from runtime_bench.quality import Dataset, load_pairs, measure_file, measure_upscaler, protocol
+from sr_models.evaluation import network_upscaler
+from sr_models.metrics import to_pixels
+from sr_models.network import load_model, load_trunk
+from sr_models.presets import Preset, get_preset
+from sr_models.quantizers.pams import steps_of
+from sr_models.quantizers.pams_file import load_learned
+from sr_models.quantizers.pams_settings import PamsSettings
+from sr_models.quantizers.registry import get_quantizer, quantization_methods, simulate_method
+from sr_models.tails import attach_tail
+from sr_models.training.course import PAMS, PamsCourse
+from sr_models.training.finetuning import Start
+from sr_models.training.run import train
+
+FLOAT = "float"
+TRAINED = f"{PAMS}, trained"
+FILE_BITS = 8
+EXPORTED_AS = {"minmax": "natural", "outlier-aware": "outlier", "dfsq": "dfsq-static"}
+"""Recipe of the file that holds most of a method, where that needs no training."""
+BATCH = 8
+
+Scores = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What methods without training are given.
+
+    Attributes:
+        images: Folder of full-resolution pictures; scikit-image's own by default.
+        patches: How many low-resolution patches.
+        side: Their height and width in pixels.
+        seed: Seed of their places, and of whatever a method draws.
+    """
+
+    images: str | Path | None = None
+    patches: int = 32
+    side: int = 48
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Training:
+    """How PAMS is trained for the table.
+
+    Attributes:
+        data: Folder of ground truth.
+        changes: What differs from the published recipe, as keywords of `Recipe`.
+    """
+
+    data: str | Path
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """One row of the table.
+
+    Attributes:
+        method: Its name; `"float"` for the network itself.
+        bits: Width asked for; `None` for the float network.
+        levels: How many values an activation of the body can take; `None` where not counted.
+        ground_truth: Whether ground truth was needed.
+        simulated_db: Luma PSNR of the simulation by dataset, in dB.
+        seconds: Time of calibration or training; `None` where it was done before.
+        exported_as: Recipe of the file; `None` where the result is a simulation only.
+        exported_db: Luma PSNR of the file by dataset, in dB.
+        size_bytes: Size of the file.
+        median_ms: Time of one inference of the file.
+        curve: For training: seconds, step and validation PSNR (RGB) of each validation.
+    """
+
+    method: str
+    bits: int | None
+    levels: int | None
+    ground_truth: bool
+    simulated_db: Scores
+    seconds: float | None = None
+    exported_as: str | None = None
+    exported_db: Scores | None = None
+    size_bytes: int | None = None
+    median_ms: float | None = None
+    curve: tuple[tuple[float, int, float], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return asdict(self)
+
+
+class MethodsTable:
+    """Measures methods on one network, one after another.
+
+    Args:
+        network: Preset name.
+        datasets: Ground truth; for measuring only, methods never see it.
+        calibration: What methods are given.
+        on_stage: Called with what begins next.
+
+    Raises:
+        SrError: An unknown network, missing weights, no pictures.
+    """
+
+    def __init__(
+        self, network: str, *, datasets: Sequence[Dataset], calibration: Calibration | None = None,
+        on_stage: Callable[[str], None] = lambda stage: None,
+    ):  # fmt: skip
+        self.preset: Preset = get_preset(network)
+        self.datasets, self.calibration = datasets, calibration or Calibration()
+        self._say = on_stage
+        self.model = load_model(network, tail="none")
+        tiles = load_tiles(
+            bundled_pictures() if self.calibration.images is None else self.calibration.images,
+            scale=self.preset.scale, count=self.calibration.patches, side=self.calibration.side,
+            seed=self.calibration.seed,
+        )  # fmt: skip
+        patches = np.stack([tile.pixels for tile in tiles]).astype(np.float32) / np.float32(255.0)
+        self.batches = [patches[i : i + BATCH] for i in range(0, len(patches), BATCH)]
+
+    def float_row(self) -> MethodResult:
+        """The float network itself."""
+        return MethodResult(FLOAT, None, None, True, self._scores(self.model))
+
+    def calibrated_row(self, method: str, bits: int) -> MethodResult:
+        """A method as far as it comes without training."""
+        self._say(f"{self.preset.name}: {method} at {bits} bits")
+        begun = time.perf_counter()
+        made = simulate_method(
+            method, self.model, batches=self.batches, bits=bits, seed=self.calibration.seed
+        )
+        seconds = time.perf_counter() - begun
+        return MethodResult(
+            method, bits, made.levels, False, self._scores(made.model), seconds=seconds,
+            exported_as=EXPORTED_AS.get(method) if bits == FILE_BITS else None,
+        )  # fmt: skip
+
+    def learned_row(self, weights: str | Path, **known: Any) -> MethodResult:
+        """What PAMS learned, from its files.
+
+        Args:
+            weights: Weights with a file of alphas beside them.
+            known: Fields of the row that the files do not tell.
+
+        Raises:
+            WeightsError: The files are missing, damaged or another network's.
+        """
+        learned = load_learned(weights)
+        trunk = load_trunk(self.preset, weights=weights)
+        model = attach_tail(trunk, "none", scale=self.preset.scale)
+        settings = learned.settings
+        self._say(f"{self.preset.name}: measuring {TRAINED} at {settings.bits} bits")
+        scores = self._scores(learned.student_of(model).model)
+        fits = settings.edges and {settings.bits, settings.edge_bits} == {FILE_BITS}
+        return MethodResult(
+            TRAINED, settings.bits, 2 * steps_of(settings.bits) + 1, True, scores,
+            exported_as=PAMS if fits else None, **known,
+        )  # fmt: skip
+
+    def trained_row(self, bits: int, training: Training, *, folder: Path) -> MethodResult:
+        """PAMS, trained here; the weights stay in `folder`."""
+        course = PamsCourse(PamsSettings(bits, edges=True))
+        recipe = course.recipe(seed=self.calibration.seed, **training.changes)
+        self._say(f"{self.preset.name}: training {PAMS} at {bits} bits, {recipe.steps} steps")
+        curve: list[tuple[float, int, float]] = []
+        begun: list[float] = []
+
+        def on_validation(step: int, psnr_db: float) -> None:
+            curve.append((time.perf_counter() - begun[0], step, psnr_db))
+
+        result = train(
+            self.preset, recipe, data=training.data, run_dir=folder,
+            make_pupil=course.pupil_maker(
+                self.preset, recipe, teacher=Start(self.preset, None, self.preset.name)
+            ),
+            # Loading pictures is no part of training.
+            on_data=lambda *_: begun.append(time.perf_counter()), on_validation=on_validation,
+        )  # fmt: skip
+        if result.was_interrupted:
+            raise KeyboardInterrupt
+        seconds = time.perf_counter() - begun[0]
+        return self.learned_row(result.weights, seconds=seconds, curve=tuple(curve))
+
+    def exported(
+        self, row: MethodResult, settings: ExportSettings, *, out: Path,
+        weights: str | Path | None = None,
+    ) -> MethodResult:  # fmt: skip
+        """The row with its file made, measured and left at `out`."""
+        self._say(f"{self.preset.name}: exporting {row.exported_as}")
+        result = run_export(
+            self.preset.name, replace(settings, method=row.exported_as),
+            images=self.calibration.images, weights=weights,
+        )  # fmt: skip
+        out.write_bytes(result.content)
+        runner = open_model(result.content, threads=2)
+        found = {
+            d.name: measure_file(runner, d, scale=self.preset.scale).raw.psnr_y_db
+            for d in self.datasets
+        }
+        return replace(row, exported_db=found, size_bytes=len(result.content))
+
+    def _scores(self, model) -> Scores:
+        upscale, scale = network_upscaler(model), self.preset.scale
+        scores = {}
+        for dataset in self.datasets:
+            images = measure_upscaler(
+                lambda low: to_pixels(upscale(low)), load_pairs(dataset.paths, scale=scale),
+                scale=scale,
+            )  # fmt: skip
+            scores[dataset.name] = float(np.mean([image.raw.psnr_y_db for image in images]))
+        return scores
+
+
+def measure_methods(
+    network: str, *, bits: Sequence[int], datasets: Sequence[Dataset],
+    methods: Sequence[str] = (), calibration: Calibration | None = None,
+    training: Training | None = None, learned: Sequence[str | Path] = (),
+    settings: ExportSettings | None = None, plan: Plan | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> list[MethodResult]:  # fmt: skip
+    """Every method at every width on one network.
+
+    Args:
+        network: Preset name.
+        bits: Widths, each 2 to 16.
+        datasets: Ground truth to measure on.
+        methods: Names of `sr_models.quantizers.registry`; all by default.
+        calibration: What methods are given.
+        training: Trains PAMS at every width; without it PAMS shows its start only.
+        learned: Weights of earlier PAMS training, with their alphas beside them.
+        settings: Size and other choices of the files.
+        plan: How files are timed: interleaved, on one thread.
+        on_stage: Called with what begins next.
+
+    Raises:
+        OptionError: An unknown method, or bits outside of 2..16.
+        SrError: See `MethodsTable`.
+    """
+    names = list(methods) or quantization_methods()
+    for name in names:
+        get_quantizer(name)
+    for path in learned:
+        load_learned(path)
+    table = MethodsTable(network, datasets=datasets, calibration=calibration, on_stage=on_stage)
+    base = settings or ExportSettings()
+    rows, weights = [table.float_row()], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for width in bits:
+            rows += [table.calibrated_row(name, width) for name in names]
+            if training is not None and PAMS in names:
+                run_dir = Path(folder, f"{PAMS}{width}")
+                rows.append(table.trained_row(width, training, folder=run_dir))
+                weights[len(rows) - 1] = run_dir / "best.weights.h5"
+        for path in learned:
+            rows.append(table.learned_row(path))
+            weights[len(rows) - 1] = path
+        files: dict[int, Path] = {}
+        for index, row in enumerate(rows):
+            if row.exported_as is not None:
+                files[index] = Path(folder, f"{index}.tflite")
+                rows[index] = table.exported(
+                    row, base, out=files[index], weights=weights.get(index)
+                )  # fmt: skip
+        if files:
+            on_stage(f"{network}: timing {len(files)} files")
+            for index, found in zip(files, measure_latency(list(files.values()), plan)):
+                rows[index] = replace(rows[index], median_ms=found.summary.median_ms)
+    return rows
+
+
+def calibration_speedups(rows: Sequence[MethodResult]) -> dict[str, float]:
+    """How many times faster a calibration was than PAMS's training, `method@bits` -> factor.
+
+    Both took place in one run. Compared is a whole training; nothing is said of how good it is.
+    """
+    trained = {row.bits: row.seconds for row in rows if row.method == TRAINED and row.seconds}
+    return {
+        f"{row.method}@{row.bits}": trained[row.bits] / row.seconds
+        for row in rows
+        if row.bits in trained and row.seconds and row.method != TRAINED
+    }
+
+
+def methods_json(network: str, rows: Sequence[MethodResult], *, scale: int) -> dict[str, Any]:
+    """The table as plain data."""
+    return {
+        "model": network, "scale": scale, "protocol": protocol(scale),
+        "results": [row.to_json() for row in rows],
+        "training_over_calibration": calibration_speedups(rows),
+    }  # fmt: skip

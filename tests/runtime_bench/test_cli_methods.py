@@ -1,0 +1,73 @@
+import json
+
+import pytest
+
+from runtime_bench import methods_table
+from runtime_bench.cli import app
+from runtime_bench.cli_methods import parse_bits
+from runtime_bench.methods_table import MethodResult
+from sr_models.command import status_of_command
+from sr_models.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"), [("4,6,8", [4, 6, 8]), (" 8 , 4,8", [4, 8]), ("16", [16])]
+)
+def test_widths_are_read_in_order_and_each_once(text, bits):
+    assert parse_bits(text) == bits
+
+
+@pytest.mark.parametrize("text", ["", "4,,8", "four", "-4", "4.5", "1", "17", "8,32"])
+def test_other_widths_are_refused(text):
+    with pytest.raises(OptionError, match=r"expected (widths|a whole number of bits)"):
+        parse_bits(text)
+
+
+@pytest.fixture
+def call(capsys):
+    def call(*arguments):
+        return status_of_command(app, ["methods", *arguments]), *capsys.readouterr()
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--bits", "1"], "2 to 16"), (["--method", "magic"], "found 'magic'"),
+        (["--steps", "5"], "--train DIR with --steps"),
+        (["--learned", "absent.weights.h5"], "expected alphas beside the weights"),
+        (["--images", "absent"], "no such path"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line(arguments, part, call, picture_folder):
+    status, out, err = call("xlsr_x3", "--data", str(picture_folder), *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1), err
+    assert part in err
+
+
+def test_the_result_is_a_table_json_and_a_page(call, picture_folder, monkeypatch, tmp_path):
+    made = [
+        MethodResult("float", None, None, True, {"crops": 33.0}),
+        MethodResult("dfsq", 4, 16, False, {"crops": 32.0}, seconds=1.0),
+    ]
+    asked = {}
+
+    def measure(name, **keywords):
+        asked.update(keywords, name=name)
+        return made
+
+    monkeypatch.setattr(methods_table, "measure_methods", measure)
+    page = tmp_path / "methods.html"
+    status, out, err = call(
+        "xlsr_x3", "--data", str(picture_folder), "--bits", "4", "--out", str(page), "--json", "-",
+        "--train", "pictures", "--steps", "7",
+    )  # fmt: skip
+    assert status == 0, err
+    data = json.loads(out)
+    assert [row["method"] for row in data["results"]] == ["float", "dfsq"]
+    assert data["machine"]["cores"] > 0
+    assert "dfsq 32.00 dB at 4" in page.read_text()
+    assert asked["bits"] == [4] and asked["training"].changes == {"steps": 7}
+    status, out, _ = call("xlsr_x3", "--data", str(picture_folder), "--bits", "4")
+    assert status == 0 and "dfsq" in out and "simulated crops dB" in out
