@@ -74,6 +74,11 @@ def attach_tail(trunk, tail: str, *, scale: int):
     is_large = isinstance(y.node.layer, SpaceToDepth) and y.node.layer.block_size == scale
     if is_large:
         y = y.node.layer.input
+    moves = []
+    while is_large and tail != "clip" and isinstance(y.node.layer, DepthToSpace):
+        # Bounded before it is rearranged, a convolution can do it.
+        moves.append(y.node.layer)
+        y = y.node.layer.input
     last = _last_convolution(y)
     if tail == "relu":
         y = tf_keras.layers.ReLU(name="tail_relu")(y) if last is None else _fused_relu(last)
@@ -84,6 +89,8 @@ def attach_tail(trunk, tail: str, *, scale: int):
         else:
             y = _complemented(y, channels=channels, name="tail_complement_low")
         y = _complemented(y, channels=channels, name="tail_complement")
+    for move in reversed(moves):
+        y = move(y)
     if not is_large:
         y = DepthToSpace(scale, name="depth_to_space")(y)
     if tail == "clip":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import tf_keras
 
@@ -16,6 +18,9 @@ from sr_models.layers import (
 )
 
 _layers = tf_keras.layers
+_TAKEN = (
+    "depth_to_space", "packed", "tail_relu", "tail_clip", "tail_complement", "tail_complement_low",
+)  # fmt: skip
 _MOST_DENSE = 16
 """Channels up to which an explicit scale and shift is one dense 1x1 convolution."""
 
@@ -27,6 +32,7 @@ def to_keras(network: Network, *, name: str):
         network: Operations; see `export.networks.operations`.
         name: Name of the model.
     """
+    network = _named_apart(network)
     picture = tf_keras.Input((None, None, network[INPUT].channels), name=INPUT)
     tensors = {INPUT: picture}
     for operation in network:
@@ -34,6 +40,19 @@ def to_keras(network: Network, *, name: str):
             inputs = [tensors[name] for name in operation.inputs]
             tensors[operation.name] = _WRITERS[operation.kind](operation, *inputs)
     return tf_keras.Model(picture, tensors[network.output], name=name)
+
+
+def _named_apart(network: Network) -> Network:
+    """The network without the names that `sr_models.tails` gives to what it attaches."""
+    made, renamed = Network(), {}
+    for operation in network:
+        layer = operation.name
+        if layer in _TAKEN or (layer.endswith("_relu") and layer[:-5] in network.operations):
+            layer = f"{layer}_inside"
+        inputs = tuple(renamed[name] for name in operation.inputs)
+        renamed[operation.name] = made.add(replace(operation, layer=layer, inputs=inputs))
+    made.output = renamed[network.output]
+    return made
 
 
 def packed(model, *, scale: int):

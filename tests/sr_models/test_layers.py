@@ -1,7 +1,7 @@
 import numpy as np
 import tf_keras
 
-from sr_models.layers import ChannelSlice, ClipByValue, DepthToSpace, rectifier
+from sr_models.layers import ChannelSlice, ClipByValue, DepthToSpace, EdgePadding, rectifier
 
 
 def test_depth_to_space_puts_channels_where_the_docstring_says():
@@ -20,6 +20,12 @@ def test_clip_by_value():
     x = np.array([-2.0, 0.25, 3.0], np.float32)
     np.testing.assert_array_equal(ClipByValue()(x).numpy(), [0.0, 0.25, 1.0])
     np.testing.assert_array_equal(ClipByValue(-1.0, 2.0)(x).numpy(), [-1.0, 0.25, 2.0])
+
+
+def test_edge_padding_repeats_the_outermost_pixels():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    expected = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="edge")
+    np.testing.assert_array_equal(EdgePadding()(x).numpy(), expected)
 
 
 def test_channel_slice():

@@ -3,7 +3,7 @@ import pytest
 import tf_keras
 
 from sr_models.errors import OptionError
-from sr_models.layers import ClipByValue
+from sr_models.layers import ClipByValue, DepthToSpace, SpaceToDepth
 from sr_models.tails import TAILS, attach_tail, require_tail
 
 SCALE = 2
@@ -98,6 +98,20 @@ def test_only_the_clip_tail_clips_and_a_convolution_swallows_the_relu():
     assert [tail for tail, layers in kinds.items() if ClipByValue in layers] == ["clip"]
     assert tf_keras.layers.ReLU not in kinds["relu"]
     assert kinds["conv_clip"].count(tf_keras.layers.Conv2D) == 3
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_a_trunk_that_rearranges_twice_is_bounded_before_the_last_time(tail):
+    """A ReLU that stands alone on the large picture would be the clip all over again."""
+    picture = tf_keras.Input((None, None, 3), name="input")
+    y = DepthToSpace(2)(tf_keras.layers.Conv2D(12, 3, padding="same")(picture))
+    y = DepthToSpace(2)(tf_keras.layers.Conv2D(12, 3, padding="same", name="last")(y))
+    trunk = tf_keras.Model(picture, SpaceToDepth(4)(y))
+    model = attach_tail(trunk, tail, scale=4)
+    batch = np.random.default_rng(1).uniform(-3, 3, (1, 5, 6, 3)).astype(np.float32)
+    expected = IN_NUMPY[tail](tf_keras.Model(picture, y)(batch).numpy())
+    np.testing.assert_allclose(model(batch).numpy(), expected, atol=1e-5)
+    assert not any(isinstance(layer, tf_keras.layers.ReLU) for layer in model.layers)
 
 
 def test_the_complement_is_not_trained():
