@@ -6,13 +6,20 @@ from typing import Annotated
 
 import typer
 
-from runtime_bench.options import Cpus, Files, FullDelegation, Json, Runs, Warmup
+from runtime_bench.options import Cpus, FullDelegation, Json, Runs, Warmup
 from sr_models.command import GateNotMet, progress, say, write_json
-from sr_models.errors import SrError
+from sr_models.errors import OptionError, SrError
 
 
 def android(
-    files: Files, *,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE]...", help="Files to measure.")
+    ] = None,
+    *,
+    bundle: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Or: the files of a bundle, with their golden pairs."),
+    ] = None,
     serial: Annotated[
         list[str], typer.Option("--serial", help="Phone to measure on; repeatable, all at once.")
     ] = [],  # noqa: B006
@@ -44,7 +51,8 @@ def android(
 ) -> None:  # fmt: skip
     """Time files on Android phones over adb, with your benchmark_model (TFLite's or LiteRT's).
 
-    Says "fell back to CPU" where the delegate did not take the graph. See docs/phones.md.
+    Says "fell back to CPU" where the delegate did not take the graph. See docs/phones.md. Exit
+    status 1 where a bundle's golden pair is not reproduced.
 
     [bold]Examples[/bold]
 
@@ -53,29 +61,36 @@ def android(
     sr-bench android clipped.tflite clip_free.tflite --threads 1,4 --cpus f0
     sr-bench android model.tflite --delegate nnapi --accelerator google-edgetpu --profile
     sr-bench android model.tflite --serial A1 --serial B2 --json phones.json
+    sr-bench android --bundle phone --benchmark-tool benchmark_model
     """
     from runtime_bench.android.adb import Adb, PhoneError
+    from runtime_bench.android.golden import read_goldens
     from runtime_bench.android.run import measure_phones, plan_job
     from runtime_bench.android.tables import print_phones, protocol_lines
     from runtime_bench.android.tool import ToolRun, parse_threads
     from runtime_bench.quality import find_datasets
 
+    if bool(files) == (bundle is not None):
+        raise OptionError("expected files or --bundle DIR, found both or neither; give one of them")
+    goldens = {} if bundle is None else read_goldens(bundle)
     run = ToolRun(
         delegate, accelerator=accelerator, runs=runs, warmup=warmup, seconds=seconds,
         profile=profile,
     )  # fmt: skip
     job = plan_job(
-        files, threads=parse_threads(threads), run=run, tool=benchmark_tool, cpus=cpus,
-        datasets=[] if data is None else find_datasets(data),
+        files or list(goldens), threads=parse_threads(threads), run=run, tool=benchmark_tool,
+        cpus=cpus, datasets=[] if data is None else find_datasets(data), goldens=goldens,
     )  # fmt: skip
     with progress("on the phone", unit="runs") as update:
         outcomes = measure_phones(Adb(adb), job, serials=serial, on_step=update)
     results = [result for outcome in outcomes for result in outcome.results]
     rated = [row for outcome in outcomes for row in outcome.quality]
+    pairs = [row for outcome in outcomes for row in outcome.golden]
     failures = {outcome.serial: outcome.error for outcome in outcomes if outcome.error}
     write_json(
         {"results": [result.to_json() for result in results],
-         "quality": [row.to_json() for row in rated], "failures": failures}, json,
+         "quality": [row.to_json() for row in rated],
+         "golden": [row.to_json() for row in pairs], "failures": failures}, json,
     )  # fmt: skip
     if json != "-":
         print_phones(results, rated)
@@ -83,6 +98,10 @@ def android(
         say(line)
     if failures:
         raise _failure(PhoneError, failures)
+    for row in pairs:
+        say(f"{row}: {'passed' if row.passed else 'failed'}")
+    if wrong := [str(row) for row in pairs if not row.passed]:
+        raise GateNotMet(f"gate not met: golden ({'; '.join(wrong)})")
     if require_full_delegation:
         left = [result for result in results if not result.placement.whole]
         if left:

@@ -102,3 +102,22 @@ def natural(sharpening, tiles):
     from representative_data.cfqp import build_natural_dataset
 
     return build_natural_dataset(sharpening, tiles, network="sharpening", scale=2)
+
+
+@pytest.fixture(scope="session")
+def export_small(tiles):
+    """What `run_export` does, for a network that takes a moment."""
+    from tests.bundles import small_exporter
+
+    return small_exporter(tiles)
+
+
+@pytest.fixture(scope="session")
+def made_bundle(export_small, tmp_path_factory) -> Path:
+    """A bundle of two sizes with its clipped twin; not to be written to."""
+    from export.bundle.writing import export_bundle
+    from tests.bundles import TWO_SIZES
+
+    out = tmp_path_factory.mktemp("bundle") / "phone"
+    export_bundle("sharpening", TWO_SIZES, out=out, export=export_small)
+    return out

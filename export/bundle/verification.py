@@ -144,7 +144,7 @@ def verify_bundle(
         for model in manifest["models"]:
             on_stage(f"auditing {model['file']}")
             _require_described(folder, model, manifest["receptive_field"])
-            fed, expected = _read_pair(folder, model)
+            fed, expected = read_pair(folder, model)
             for path in dict.fromkeys(paths):
                 if path not in model["golden"]["tolerance"]:
                     continue
@@ -197,7 +197,12 @@ def _require_described(folder: Path, model: Mapping[str, Any], field: Any) -> No
         )
 
 
-def _read_pair(folder: Path, model: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def read_pair(folder: Path, model: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The golden pair of one entry of a manifest: uint8 input and output, (h, w, 3) each.
+
+    Raises:
+        BundleError: The raw codes are not the picture's, or of another size.
+    """
     pair = []
     for part in ("input", "output"):
         raw, png = (folder / model["golden"][key] for key in (part, f"{part}_png"))

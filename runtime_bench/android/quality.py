@@ -98,7 +98,7 @@ def measure_quality_on_phone(
         if runner.inputs[0].shape != (1, *pair.low.shape):
             runner.resize(*pair.low.shape[:2])
         codes = codes_of_pixels(pair.low, runner.inputs[0])[None]
-        outputs = (_on_phone(session, runner, codes, run=run, graph=graph), runner.run(codes))
+        outputs = (run_on_phone(session, runner, codes, run=run, graph=graph), runner.run(codes))
         pictures = [pixels_of_codes(found, runner.outputs[0])[0] for found in outputs]
         for qualities, picture in zip((there, here), pictures):
             qualities.append(measure_quality(picture, pair.high, scale=scale))
@@ -111,9 +111,18 @@ def measure_quality_on_phone(
     )  # fmt: skip
 
 
-def _on_phone(
+def run_on_phone(
     session: Session, runner: Runner, codes: np.ndarray, *, run: ToolRun, graph: str
 ) -> np.ndarray:
+    """Run a file on the phone on given codes; the codes of its output.
+
+    Args:
+        session: The phone, with the file on it.
+        runner: The file, opened here at the size of the codes.
+        codes: Input, (1, h, w, 3).
+        run: Delegate, accelerator and threads.
+        graph: Path of the file on the phone.
+    """
     tensor = runner.inputs[0]
     source = session.push_bytes(np.ascontiguousarray(codes).tobytes(), "input.raw")
     session.run(

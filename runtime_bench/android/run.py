@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from export.tflite.model_files import ModelFile, read_model
 from runtime_bench.android.abi import choose_tool
 from runtime_bench.android.adb import Adb, Stopped
 from runtime_bench.android.devices import choose_devices
+from runtime_bench.android.golden import Golden, PhoneGolden, measure_golden_on_phone
 from runtime_bench.android.measurement import PhoneLatency
 from runtime_bench.android.output import parse_output
 from runtime_bench.android.phone import Phone, read_phone, read_thermal
@@ -39,6 +40,7 @@ class Job:
         tool: The `benchmark_model` program, or a folder with one per ABI.
         cpus: Mask of cores, hexadecimal; empty for the scheduler's choice.
         datasets: Ground-truth pictures to upscale there; none for times alone.
+        goldens: A bundle's golden pairs by the name of the file; none without a bundle.
     """
 
     models: tuple[ModelFile, ...]
@@ -47,6 +49,7 @@ class Job:
     tool: Path
     cpus: str = ""
     datasets: tuple[Dataset, ...] = ()
+    goldens: Mapping[str, Golden] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,19 @@ class Outcome:
         results: What was measured before anything went wrong.
         error: What went wrong; empty where nothing did.
         quality: How well pictures were upscaled there.
+        golden: How far golden pairs were from what they shall be.
     """
 
     serial: str
     results: tuple[PhoneLatency, ...]
     error: str = ""
     quality: tuple[PhoneQuality, ...] = ()
+    golden: tuple[PhoneGolden, ...] = ()
 
 
 def plan_job(
     files: Sequence[str | Path], *, threads: Sequence[int], run: ToolRun, tool: str | Path | None,
-    cpus: str = "", datasets: Sequence[Dataset] = (),
+    cpus: str = "", datasets: Sequence[Dataset] = (), goldens: Mapping[str, Golden] | None = None,
 ) -> Job:  # fmt: skip
     """Read the files and check everything that can be checked without a phone.
 
@@ -87,7 +92,9 @@ def plan_job(
     for count in counts:
         replace(run, threads=count)
     models = tuple(read_model(file) for file in files)
-    return Job(models, counts, run, Path(tool), require_cpus(cpus), tuple(datasets))
+    return Job(
+        models, counts, run, Path(tool), require_cpus(cpus), tuple(datasets), goldens or {}
+    )  # fmt: skip
 
 
 def measure_phones(
@@ -125,6 +132,7 @@ def measure_phones(
 def _measure_phone(adb: Adb, job: Job, step: Callable[[str], None]) -> Outcome:
     results: list[PhoneLatency] = []
     quality: list[PhoneQuality] = []
+    golden: list[PhoneGolden] = []
     serial = adb.serial or ""
     try:
         phone = read_phone(adb)
@@ -140,11 +148,16 @@ def _measure_phone(adb: Adb, job: Job, step: Callable[[str], None]) -> Outcome:
                     measure_quality_on_phone(session, model, dataset, run=run, graph=graph)
                     for dataset in job.datasets
                 ]
+                if model.name in job.goldens:
+                    pair = job.goldens[model.name]
+                    golden.append(
+                        measure_golden_on_phone(session, model, pair, run=run, graph=graph)
+                    )
     except SrError as error:
-        return Outcome(serial, tuple(results), str(error), tuple(quality))
+        return Outcome(serial, tuple(results), str(error), tuple(quality), tuple(golden))
     except Stopped:
-        return Outcome(serial, tuple(results), "interrupted", tuple(quality))
-    return Outcome(serial, tuple(results), quality=tuple(quality))
+        return Outcome(serial, tuple(results), "interrupted", tuple(quality), tuple(golden))
+    return Outcome(serial, tuple(results), quality=tuple(quality), golden=tuple(golden))
 
 
 def measure(

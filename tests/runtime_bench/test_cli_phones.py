@@ -4,6 +4,7 @@ import pytest
 
 from tests.runtime_bench.android import texts
 from tests.runtime_bench.android.fakes import FakeAdb
+from tests.runtime_bench.android.test_quality import runs_for_real
 
 
 @pytest.fixture
@@ -95,3 +96,22 @@ def test_a_mistake_is_one_line_and_status_two(files, tool, plug_in, call, argume
     status, out, err = call("android", files.clip_free, "--benchmark-tool", tool, *arguments)
     assert (status, out) == (2, "")
     assert said in err and err.count("error: ") == 1
+
+
+def test_a_bundle_is_measured_with_its_golden_pairs(made_bundle, tool, plug_in, call):
+    plug_in(on_run=runs_for_real())
+    arguments = ("android", "--bundle", made_bundle, "--benchmark-tool", tool)
+    status, out, err = call(*arguments, "--json", "-")
+    assert status == 0, err
+    found = json.loads(out)
+    assert len(found["results"]) == 2 and [row["passed"] for row in found["golden"]] == [True] * 2
+    assert "model_12x20.tflite with xnnpack on P1 differs from its golden output by up to 0" in err
+    plug_in(on_run=runs_for_real(planted=64))
+    status, _, err = call(*arguments)
+    assert status == 1 and "gate not met: golden (model_16x24.tflite" in err
+
+
+def test_files_and_a_bundle_exclude_each_other(files, made_bundle, tool, call):
+    for arguments in ((), (files.clip_free, "--bundle", made_bundle)):
+        status, _, err = call("android", *arguments, "--benchmark-tool", tool)
+        assert status == 2 and "expected files or --bundle" in err

@@ -6,9 +6,9 @@ from export.bundle.writing import export_bundle, read_latency, twin_settings
 from export.settings import ExportSettings
 from export.sizes import Size
 from sr_models.errors import ConversionError, OptionError, OutputError
+from tests.bundles import TWO_SIZES
 
 SMALL = ExportSettings(height=8, width=8)
-TWO_SIZES = ExportSettings(sizes=(Size(16, 24), Size(12, 20)))
 
 
 def contents(folder):
