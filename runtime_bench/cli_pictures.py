@@ -17,7 +17,7 @@ def upscale(
     source: Annotated[str, typer.Argument(metavar="IN", help="A picture, or a folder of them.")],
     out: Annotated[str, typer.Argument(metavar="OUT", help="The picture or folder to write.")], *,
     tile: Annotated[
-        str | None, typer.Option(metavar="HxW", help="Size of tiles. [default: the file's input]")
+        str | None, typer.Option(metavar="HxW", help="Size of tiles. [default: 256x256 or more]")
     ] = None,
     suffix: Annotated[
         str, typer.Option("--format", help="For folders: png, jpg, webp or tif.")

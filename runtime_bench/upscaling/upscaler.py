@@ -15,8 +15,8 @@ from runtime_bench.upscaling.tiling import Span, aligned, margin_of, spans
 from sr_models.errors import ModelFileError, OptionError
 from sr_models.receptive_field import ReceptiveField
 
-# Smaller tiles spend much of their work on pixels that are not kept.
-_LEAST_SIDE, _LEAST_MARGINS = 256, 8
+# Smaller tiles spend much of their work on pixels that are not kept, larger ones take memory.
+_SIDE, _LEAST_MARGINS = 256, 8
 
 Paste = Callable[[int, int, np.ndarray], None]
 """Called with the output row and column that a block of uint8 (h, w, 3) belongs at."""
@@ -59,8 +59,9 @@ class Upscaler:
 
         Args:
             runner: An opened super-resolution file.
-            tile: Height and width of tiles; the file's own input size by default, or more where
-                that is too small to be worth it.
+            tile: Height and width of tiles for pictures that are larger; by default 256 pixels,
+                or more for a network that looks far, where the picture is larger than the file's
+                own input.
         """
         self.runner, self.scale = runner, find_scale(runner)
         self.raw = audit_model(runner.model).pixel_contract.holds
@@ -93,8 +94,7 @@ class Upscaler:
         field = self.field
         margin = margin_of(field)
         if self.asked is None:
-            least = max(_LEAST_SIDE, _LEAST_MARGINS * margin)
-            limits = tuple(max(side, least) for side in limits)
+            limits = (max(_SIDE, _LEAST_MARGINS * margin),) * 2
         size = [aligned(length, field.alignment) for length in (height, width)]
         tile = [min(aligned(limit, field.alignment), length) for limit, length in zip(limits, size)]
         try:

@@ -88,10 +88,13 @@ def test_a_file_that_breaks_the_contract_is_dequantized(files):
     assert np.array_equal(upscaler.whole(picture), expected)
 
 
-def test_small_files_take_tiles_that_are_worth_it(branched):
-    plan = Upscaler(open_model(branched)).plan(300, 600)
-    assert plan.tile == (256, 256)
-    assert Upscaler(open_model(branched)).plan(10, 12).tiles == 1
+def test_tiles_are_of_a_size_that_is_worth_it(branched):
+    """A radius of 3 leaves 250 of 256 pixels; what the file takes whole is not cut."""
+    upscaler = Upscaler(open_model(branched))
+    plan = upscaler.plan(300, 600)
+    assert plan.tile == (256, 256) and plan.tiles == 2 * 3
+    assert upscaler.plan(16, 24).tiles == 1
+    assert upscaler.plan(200, 600).tile == (200, 256)
 
 
 def test_one_pixel_too_little_overlap_would_show(branched, monkeypatch):
