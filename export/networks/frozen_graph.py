@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager.wrap_function import function_from_graph_def
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
@@ -22,6 +23,7 @@ _FOLDED = {
     "Slice", "GatherV2",
 }  # fmt: skip
 """Pure operators that are computed where all of their inputs are constant."""
+_RENAMED = "_inlined"
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,10 @@ def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float3
         NetworkError: It cannot be traced, or returns several tensors.
     """
     try:
-        traced = tf.function(function).get_concrete_function(tf.TensorSpec(shape, dtype))
-        frozen = convert_variables_to_constants_v2(traced)
+        traced = tf.function(function, autograph=False).get_concrete_function(
+            tf.TensorSpec(shape, dtype)
+        )
+        frozen = _inlined(convert_variables_to_constants_v2(traced))
     except Exception as error:  # Whatever a stranger's function raises.
         raise NetworkError(
             f"expected a network that can be traced for an input of {list(shape)}, found: "
@@ -76,6 +80,28 @@ def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float3
             f"expected one input, found {len(inputs)}; give a network that takes one picture"
         )
     return FrozenGraph(frozen, _ordered(outputs[0].op), inputs[0], outputs[0])
+
+
+def _inlined(frozen):
+    """The function without calls: one to be compiled by XLA is not inlined otherwise.
+
+    Keras calls grouped convolutions so.
+    """
+    if not any(op.type.endswith("PartitionedCall") for op in frozen.graph.get_operations()):
+        return frozen
+    nodes = frozen.graph.as_graph_def()
+    functions = nodes.library.function
+    for holder in (*functions, *nodes.node, *(node for f in functions for node in f.node_def)):
+        for attribute in ("_XlaMustCompile", "_noinline"):
+            holder.attr.pop(attribute, None)
+        for value in holder.attr.values():
+            if value.func.name:
+                value.func.name += _RENAMED
+    for function in functions:
+        # TensorFlow knows the function by its old name as it was.
+        function.signature.name += _RENAMED
+    ends = [[tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs)]
+    return convert_variables_to_constants_v2(function_from_graph_def(nodes, *ends))
 
 
 def first_line(error: BaseException) -> str:

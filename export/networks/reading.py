@@ -53,6 +53,7 @@ class _Reader:
         self.graph, self.constants = graph, Constants(graph)
         self.network = Network()
         self.made: dict[str, str] = {}  # tensor -> operation
+        self.spread: dict[str, tuple[tuple[int, ...], str]] = {}  # tensor -> dilation, padding
         self.stretching: dict[str, tuple[int, int]] = {}  # tensor -> (axis, times), see `_stretch`
         channels = graph.input.shape[-1]
         self.network.add(Operation(INPUT, "input", (), channels))
@@ -156,13 +157,16 @@ class _Reader:
         _require_nhwc(op)
         padding = op.get_attr("padding").decode().lower()
         source = op.inputs[0]
+        dilation = tuple(op.get_attr("dilations")[1:3])
+        if source.name in self.spread:
+            # Dilation as TensorFlow computes it: apart, convolved, and together again.
+            dilation, padding = self.spread[source.name]
         if padding == "explicit":
             amounts = op.get_attr("explicit_paddings")
             pads = {"rows": tuple(amounts[2:4]), "columns": tuple(amounts[4:6])}
             source = self._add(op, "pad", [source], pads, channels=source.shape[-1])
             padding = "valid"
         strides = tuple(op.get_attr("strides")[1:3])
-        dilation = tuple(op.get_attr("dilations")[1:3])
         if max(strides) > 1:
             raise self._refused(op, f"found strides of {strides}")
         values = {
@@ -170,6 +174,15 @@ class _Reader:
             "dilation": dilation, "groups": groups,
         }  # fmt: skip
         return self._add(op, "convolution", [source], values)
+
+    def _read_SpaceToBatchND(self, op) -> str:
+        blocks, pads = (self.constants[tensor].tolist() for tensor in op.inputs[1:])
+        padding = "same" if any(before for before, _ in pads) else "valid"
+        self.spread[op.outputs[0].name] = (tuple(blocks), padding)
+        return self._of(op.inputs[0])
+
+    def _read_BatchToSpaceND(self, op) -> str:
+        return self._of(op.inputs[0])
 
     def _read_Conv2D(self, op) -> str:
         kernel = self._weights(op, op.inputs[1])
