@@ -12,10 +12,10 @@ import numpy as np
 
 from export.networks.adoption import PIXELS, Adopted, adopt
 from export.networks.keras_files import load_keras_file
+from export.networks.preset_networks import load_unit_trunk
 from export.networks.python_functions import load_python_network
 from export.networks.saved_models import load_saved_model
 from sr_models.errors import NetworkError, OptionError
-from sr_models.network import load_trunk
 from sr_models.presets import get_preset, list_presets
 from sr_models.provenance import file_sha256
 
@@ -75,9 +75,10 @@ def open_source(
         raise OptionError(f"expected pixels of {', '.join(PIXELS)}, found {pixels!r}")
     if kind == "preset":
         preset = get_preset(source)
-        trunk = load_trunk(preset, weights=weights)
+        trunk, notes = load_unit_trunk(preset, weights=weights, pictures=pictures)
         return SourceNetwork(
-            preset.name, preset.scale, trunk, family=preset.family, config=preset.config
+            preset.name, preset.scale, trunk, family=preset.family, config=preset.config,
+            notes=notes,
         )  # fmt: skip
     if weights is not None:
         raise OptionError(
