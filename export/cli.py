@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from export.bundle.bundle_command import bundle
+from export.bundle.bundle_command import bundle, tell
 from export.bundle.verify_command import verify
 from export.command_options import JsonOption
 from export.inspecting.inspect_command import inspect
@@ -110,6 +110,9 @@ def model(
     weights: Annotated[
         Path | None, typer.Option(help="A .weights.h5 file instead of the shipped one.")
     ] = None,
+    as_bundle: Annotated[
+        bool, typer.Option("--bundle", help="Write a bundle, see sr-export bundle.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing folder.")
     ] = False,
@@ -161,6 +164,15 @@ def model(
         target=target, max_passes=max_passes, anchors=anchors, seed=seed,
         minimum_fidelity_db=minimum_fidelity_db, max_drop_db=max_drop_db,
     )  # fmt: skip
+    if as_bundle:
+        from export.bundle.writing import export_bundle
+
+        made = export_bundle(
+            name, settings, out=out, images=images, dataset=dataset, weights=weights, trust=trust,
+            pixels=pixels, overwrite=overwrite, on_stage=say,
+        )  # fmt: skip
+        tell(made, out, json=json)
+        return
     result = export_model(
         name, settings, out=out, images=images, dataset=dataset, weights=weights, trust=trust,
         pixels=pixels, overwrite=overwrite, keep_rejected=keep_rejected, on_stage=say,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -98,14 +98,29 @@ def bundle(
         pixels=pixels, latency=latency, pictures_licence=licence, twin=twin, overwrite=overwrite,
         on_stage=say,
     )  # fmt: skip
+    tell(manifest, out, json=json)
+
+
+def tell(manifest: dict[str, Any], out: Path, *, json: str | None) -> None:
+    """A bundle that was written, as JSON and as a table.
+
+    Args:
+        manifest: Its manifest.
+        out: Its folder.
+        json: Where JSON goes: a path, `-` for stdout, or nowhere.
+    """
     write_json(manifest, json)
-    if json != "-":
-        print_table(
-            f"{out}, {len(manifest['files']) + 2} files", ["file", "input", "operators", "clips",
-            "greatest difference of a kernel path"],
-            [[model["file"], f"{model['height']}x{model['width']}",
-              sum(model["operators"].values()), len(model["clip_ops"]), max(
-                  found["max_abs_code_difference"]
-                  for found in model["golden"]["tolerance"].values())]
-             for model in manifest["models"]],
-        )  # fmt: skip
+    if json == "-":
+        return
+    rows = [
+        [
+            model["file"], f"{model['height']}x{model['width']}",
+            sum(model["operators"].values()), len(model["clip_ops"]),
+            max(f["max_abs_code_difference"] for f in model["golden"]["tolerance"].values()),
+        ]
+        for model in manifest["models"]
+    ]  # fmt: skip
+    print_table(
+        f"{out}, {len(manifest['files']) + 2} files",
+        ["file", "input", "operators", "clips", "greatest difference of a kernel path"], rows,
+    )  # fmt: skip

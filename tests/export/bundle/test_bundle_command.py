@@ -31,6 +31,14 @@ def test_a_bundle_is_written_and_told_about(small, tmp_path, capsys):
     assert "model.tflite" in capsys.readouterr().out
 
 
+def test_a_model_is_written_as_a_bundle(small, tmp_path, capsys):
+    out = tmp_path / "phone"
+    sizes = ("--height", 8, "--width", 12)
+    assert run("model", "any", "--out", out, *sizes, "--bundle") == 0
+    assert "model.tflite │ 8x12" in capsys.readouterr().out
+    assert run("verify", out, "--delegate", "xnnpack") == 0
+
+
 def test_bad_options_are_named_before_any_work(tmp_path, capsys):
     for arguments, words in (
         (("xlsr_x3", "--size", "8"), "expected a size such as"),

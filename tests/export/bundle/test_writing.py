@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from export.bundle.verification import verify_bundle
 from export.bundle.writing import export_bundle, read_latency, twin_settings
 from export.settings import ExportSettings
 from export.sizes import Size
@@ -112,3 +113,21 @@ def test_the_twin_is_what_people_export_today():
     assert made.all_sizes == (Size(12, 20),)
     assert (made.tail, made.method, made.calibrator) == ("clip", "natural", "converter")
     assert made.pictures == 7
+
+
+@pytest.mark.slow
+def test_a_preset_becomes_a_bundle_that_verifies(picture_folder, tmp_path):
+    settings = ExportSettings(
+        sizes=(Size(16, 24), Size(24, 16)), pictures=8, tile_side=24, method="cfqp"
+    )
+    out = tmp_path / "phone"
+    manifest = export_bundle("xlsr_x3", settings, out=out, images=picture_folder)
+    assert [model["file"] for model in manifest["models"]] == [
+        "model_16x24.tflite", "model_24x16.tflite",
+    ]  # fmt: skip
+    assert manifest["receptive_field"] == {"radius": 5, "alignment": 1, "scale": 3}
+    assert manifest["quality"]["int8_drop"]["pictures"] >= 1
+    assert manifest["clipped_twin"]["clip_ops"] == 2
+    assert manifest["licences"]["calibration_pictures"] == "not stated"
+    assert any("BSDS" in row["folder"] for row in manifest["licences"]["weights"])
+    assert verify_bundle(out).failures == []
