@@ -16,6 +16,8 @@ import tf_keras
 
 from sr_models.errors import CalibrationError
 from sr_models.graph import points, rebuild
+from sr_models.int8.builtin_kernels import Grid
+from sr_models.int8.builtin_prelu import builtin_prelu
 from sr_models.int8.fake_quantization import FakeQuantization, require_ranges
 from sr_models.int8.ranges import TensorRange, TensorRanges
 from sr_models.layers import ClipByValue
@@ -93,15 +95,28 @@ class SimulatedConvolution(tf_keras.layers.Layer):
 
 
 class SimulatedPrelu(tf_keras.layers.Layer):
-    """A PReLU with the slopes that its int8 operator has."""
+    """A PReLU with the slopes that its int8 operator has.
 
-    def __init__(self, prelu):
+    Given the ranges of input and output, it also rounds as that operator does, which on every path
+    is the builtin kernel; gradients are those of the PReLU, and none where the output saturates.
+    """
+
+    def __init__(
+        self, prelu, *, source: TensorRange | None = None, target: TensorRange | None = None
+    ):
         super().__init__(name=prelu.name)
-        self.prelu = prelu
+        self.prelu, self.source, self.target = prelu, source, target
 
     def call(self, inputs):
         slope = quantized_slope(self.prelu.alpha)
-        return tf.nn.relu(inputs) - slope * tf.nn.relu(-inputs)
+        bent = tf.nn.relu(inputs) - slope * tf.nn.relu(-inputs)
+        if self.source is None or self.target is None:
+            return bent
+        source, target = Grid.of(self.source), Grid.of(self.target)
+        stored = builtin_prelu(inputs, self.prelu.alpha, source=source, target=target)
+        bounds = self.target.on_grid
+        bent = tf.clip_by_value(bent, bounds.minimum, bounds.maximum)
+        return bent + tf.stop_gradient(stored - bent)
 
 
 def simulated_clip(clip: ClipByValue, grid: TensorRange) -> ClipByValue:
@@ -164,13 +179,25 @@ def simulate(
     require_ranges(model, ranges)
     graph, grids = points(model), stored_ranges(model, ranges)
     fed = {id(p.layer): grids.get(p.inputs[0]) for p in graph.values() if p.inputs}
+    own = {
+        name: quantizer(name, value)
+        for name, value in grids.items()
+        if _is_rounded(graph[name], ranges, grids)
+    }
+    # Ranges that a quantizer of the caller's moves are no fixed grids.
+    fixed = {name: value for name, value in grids.items() if own.get(name) is None}
+    around = {
+        id(p.layer): {"source": fixed.get(p.inputs[0]), "target": fixed.get(p.name)}
+        for p in graph.values()
+        if p.inputs
+    }
 
     def replace_layer(layer):
         if type(layer) is tf_keras.layers.Conv2D:
             grid = fed[id(layer)]
             return SimulatedConvolution(layer, input_scale=grid.scale if grid else None)
         if isinstance(layer, tf_keras.layers.PReLU):
-            return SimulatedPrelu(layer)
+            return SimulatedPrelu(layer, **around[id(layer)])
         if isinstance(layer, ClipByValue):
             return simulated_clip(layer, fed[id(layer)])
         if layer.weights:
@@ -181,13 +208,9 @@ def simulate(
         return layer
 
     def quantize(name, tensor):
-        # What is only moved lies on its grid already.
-        point = graph[name]
-        moved = (point.repeats or point.passes_through) and name not in ranges
-        if name not in grids or moved or _joins_the_same(point, graph, grids):
+        if name not in own:
             return tensor
-        value = grids[name]
-        layer = quantizer(name, value)
+        value, layer = grids[name], own[name]
         if layer is None:
             layer_name = f"{name.replace(':', '_')}_range"
             layer = FakeQuantization(value.minimum, value.maximum, value.narrow, name=layer_name)
@@ -196,6 +219,10 @@ def simulate(
     return rebuild(model, quantize, replace_layer=replace_layer)
 
 
-def _joins_the_same(point, graph, grids) -> bool:
-    """Whether a concatenation's inputs all lie on its own grid already."""
-    return point.concatenates and all(grids.get(i) == grids[point.name] for i in point.inputs)
+def _is_rounded(point, ranges, grids) -> bool:
+    """Whether a tensor does not lie on its grid already, as what is only moved or joined does."""
+    moved = (point.repeats or point.passes_through) and point.name not in ranges
+    joins_the_same = point.concatenates and all(
+        grids.get(i) == grids[point.name] for i in point.inputs
+    )
+    return not moved and not joins_the_same

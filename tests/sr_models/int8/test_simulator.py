@@ -11,6 +11,7 @@ from representative_data.observation import observe_ranges
 from sr_models.errors import CalibrationError
 from sr_models.int8.ranges import TensorRange, TensorRanges
 from sr_models.int8.simulator import (
+    SimulatedPrelu,
     quantized_kernel,
     simulate,
     simulated_clip,
@@ -26,8 +27,8 @@ from tests.families import SMALL, export_small, random_weights, small_file
 KERNELS = arrays.arrays(
     np.float32, (3, 3, 2, 4), elements=st.floats(-2.0, 2.0, width=32, allow_subnormal=False)
 )
-COARSE = {"ecbsr": 0.05, "fsrcnn": 0.15, "rdn": 0.5}
-"""Share of differing pixels where XNNPACK is left for builtin PReLU, or requantizes by 1/256."""
+COARSE = {"rdn": 0.5}
+"""Share of differing pixels where XNNPACK requantizes, by a factor in steps of 1/256."""
 
 
 @given(kernel=KERNELS)
@@ -110,6 +111,27 @@ def test_an_input_of_a_concatenation_has_the_range_behind_it(branched, natural):
     found = stored_ranges(branched, ranges)
     assert found["a"] == found["b"] == ranges["joined"]
     assert "added" not in found, "swallowed by the ReLU behind it"
+
+
+def test_a_prelu_that_rounds_has_the_gradients_of_one_that_does_not():
+    prelu = tf_keras.layers.PReLU(tf_keras.initializers.Constant(0.25), shared_axes=[1, 2])
+    prelu.build((None, 1, 3, 1))
+    grid, narrow = TensorRange(-2.0, 2.0), TensorRange(-1.0, 1.0)
+    layer = SimulatedPrelu(prelu, source=grid, target=narrow)
+    steps = tf.reshape(tf.constant([-100.0, 50.0, 100.0]) * grid.scale, (1, 1, 3, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(steps)
+        found = layer(steps)
+    # -25 and 50 steps of the input are -50 and 100 of the output; 200 are above its 127th.
+    codes = found.numpy().ravel() / narrow.scale
+    np.testing.assert_allclose(codes, [-50.0, 100.0, 127.0], atol=1e-4)
+    np.testing.assert_allclose(tape.gradient(found, steps).numpy().ravel(), [0.25, 1.0, 0.0])
+
+
+def test_a_quantizer_of_the_callers_own_is_asked_once_for_each_rounded_tensor(branched, natural):
+    ranges, asked = observe_ranges(branched, natural), []
+    simulate(branched, ranges, quantizer=lambda name, value: asked.append(name))
+    assert sorted(asked) == sorted({*ranges, "a", "b"} - {"joined"})
 
 
 def test_a_tensor_joined_twice_lies_on_the_last_grid():
