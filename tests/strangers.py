@@ -1,4 +1,4 @@
-"""Small networks as other people write them: with a clip, on their own pixels, in their own files."""
+"""Small networks as other people write them: with a clip, and on pixels of their own."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ import tf_keras
 from export.networks.marshalled_code import Code, read_code
 from sr_models.errors import NetworkError
 
+_IMPORTED = ("tf", "K", "backend", "keras", "tf_keras")
 _BACKENDS = ("K", "backend", "keras.backend", "tf_keras.backend", "tf" + ".keras.backend")
 
 
@@ -181,15 +182,19 @@ def _are_plain(names: tuple) -> bool:
 
 def _is_same(code: Code, text: str, free: tuple) -> bool:
     """Whether code is that of `lambda x: text` inside of a function with the variables `free`."""
-    around = compile(f"def around({', '.join(free)}): return lambda x: {text}", "", "exec")
-    (outer,) = _code_objects(around)
-    (ours,) = _code_objects(outer)
-    return (
-        ours.co_code == code.instructions
-        and list(map(_typed, ours.co_consts)) == list(map(_typed, code.constants))
-        and ours.co_names == code.names
-        and ours.co_freevars == free
-    )
+    function = f"def around({', '.join(free)}): return lambda x: {text}"
+    # A call on an imported name is compiled in another way than one on any other name.
+    for before in ("", f"import {', '.join(_IMPORTED)}\n"):
+        outer = _code_objects(compile(before + function, "", "exec"))
+        ours = next(_code_objects(next(outer)))
+        if (
+            ours.co_code == code.instructions
+            and list(map(_typed, ours.co_consts)) == list(map(_typed, code.constants))
+            and ours.co_names == code.names
+            and ours.co_freevars == free
+        ):
+            return True
+    return False
 
 
 def _typed(value: Any) -> tuple[type, Any]:

@@ -132,4 +132,6 @@ class _Reader:
         tuples = (constants, names, variables, free)
         if not isinstance(instructions, bytes) or not all(isinstance(t, tuple) for t in tuples):
             raise ValueError("no code object")
+        if any(isinstance(constant, Code) for constant in constants):
+            raise ValueError("code with functions inside")
         return Code(arguments, instructions, constants, names, variables + free)

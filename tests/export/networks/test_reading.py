@@ -15,6 +15,7 @@ def kinds(function):
     return [operation.kind for operation in read(function)[1]][1:]
 
 
+_SPLIT = ["slice", "slice", "slice", "concatenate"]
 SUPPORTED = {
     "relu6": (lambda x: tf.nn.relu6(x), ["bound"]),
     "clip": (lambda x: tf.clip_by_value(x, 0.0, 1.0), ["bound", "bound"]),
@@ -25,7 +26,7 @@ SUPPORTED = {
     "product": (lambda x: x * tf.sigmoid(x), ["sigmoid", "multiply"]),
     "sum of three": (lambda x: tf.add_n([x, tf.tanh(x), x]), ["tanh", "add", "add"]),
     "parts": (lambda x: tf.concat([x[..., 1:], x[..., :1]], -1), ["slice", "slice", "concatenate"]),
-    "split": (lambda x: tf.concat(tf.split(x, 3, axis=-1)[::-1], 3), ["slice"] * 3 + ["concatenate"]),
+    "split": (lambda x: tf.concat(tf.split(x, 3, axis=-1)[::-1], 3), _SPLIT),
     "repeated": (lambda x: tf.concat([x, x], -1), ["repeat"]),
     "tiled": (lambda x: tf.tile(x, (1, 1, 1, 2)), ["repeat"]),
     "padded": (lambda x: tf.pad(x, [[0, 0], [1, 2], [0, 1], [0, 0]]), ["pad"]),
