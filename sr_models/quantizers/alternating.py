@@ -91,8 +91,12 @@ class AlternatingTuner:
         self._held = pictures[np.sort(order[:count])]
         self._pictures = pictures[np.sort(order[count:])]
         self.groups = {name: variables for name, variables in student.groups.items() if variables}
-        self._gradients = {name: self._gradient_of(name) for name in self.groups}
-        self._loss = tf.function(self._loss_of, reduce_retracing=True)
+        # One trace for batches of any number of pictures; there is no Python to be converted.
+        batch = tf.TensorSpec((None, *pictures.shape[1:]), tf.float32)
+        signature = [batch, tf.TensorSpec((len(layers), None), tf.float32)]
+        traced = {"input_signature": signature, "autograph": False}
+        self._gradients = tf.function(self._gradients_of, **traced)
+        self._loss = tf.function(self._loss_of, **traced)
         digest = hashlib.sha256(np.ascontiguousarray(pictures, "<f4").tobytes()).hexdigest()
         self._run = {
             **settings.to_json(), "student": student.settings.to_json(), "pictures": digest,
@@ -120,17 +124,13 @@ class AlternatingTuner:
         features = feature_loss(found, expected, weights=weights)
         return FEATURE_WEIGHT * features + PICTURE_WEIGHT * picture_loss(made, picture)
 
-    def _gradient_of(self, group: str):
-        variables = self.groups[group]
-
-        def gradients(batch, weights):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(variables)
-                loss = self._loss_of(batch, weights)
-            found = tape.gradient(loss, variables, unconnected_gradients="zero")
-            return loss, found
-
-        return tf.function(gradients, reduce_retracing=True)
+    def _gradients_of(self, batch, weights):
+        # Those of all groups, of which a step takes one: tracing costs more than computing them.
+        variables = [v for group in self.groups.values() for v in group]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            loss = self._loss_of(batch, weights)
+        return loss, tape.gradient(loss, self.groups, unconnected_gradients="zero")
 
     def _weights(self, batch) -> np.ndarray:
         return feature_weights(
@@ -178,8 +178,8 @@ class AlternatingTuner:
         order = np.random.default_rng([settings.seed, 1, epoch]).permutation(len(self._pictures))
         chosen = order[place * settings.batch_size : (place + 1) * settings.batch_size]
         batch = self._pictures[chosen]
-        loss, gradients = self._gradients[group](batch, self._weights(batch))
-        loss = float(loss)
+        loss, gradients = self._gradients(batch, self._weights(batch))
+        loss, gradients = float(loss), gradients[group]
         finite = all(np.isfinite(g).all() for g in gradients)
         self._require_finite(loss if finite else math.nan, state.step + 1, state.best)
         rate = settings.rate * settings.decay ** (epoch // len(names))
