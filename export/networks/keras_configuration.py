@@ -12,7 +12,12 @@ from typing import Any
 
 import tf_keras
 
-from export.networks.keras_layers import make_keras3_operation, make_layer, make_tf_operation
+from export.networks.keras_layers import (
+    is_layer,
+    make_keras3_operation,
+    make_layer,
+    make_tf_operation,
+)
 from sr_models.errors import NetworkError
 
 _MODELS = ("Functional", "Model", "Sequential")
@@ -91,7 +96,7 @@ class _Builder:
         if kind in ("TFOpLambda", "SlicingOpLambda"):
             self.parts.append((name, kind, None))
             return make_tf_operation(str(config.get("function")), name)
-        if str(entry.get("module", "")).startswith("keras.src.ops"):
+        if self.version >= 3 and _is_operation(entry, kind):
             return make_keras3_operation(kind, config)
         layer = make_layer(kind, entry, version=self.version, trust=self.trust)
         self.parts.append((name, kind, layer if isinstance(layer, tf_keras.layers.Layer) else None))
@@ -168,6 +173,15 @@ class _Builder:
             return tensors[_place(end, first)]
 
         return BuiltModel(call, shape, self.parts)
+
+
+def _is_operation(entry: dict[str, Any], kind: str) -> bool:
+    """Whether a Keras 3 entry is of `keras.ops`; an `.h5` file has no module that would say so."""
+    if entry.get("module"):
+        return str(entry["module"]).startswith("keras.src.ops")
+    nodes = entry.get("inbound_nodes") or [{}]
+    # A layer of several tensors takes them as one list.
+    return not is_layer(kind) or len(nodes[0].get("args") or ()) > 1
 
 
 def _called(part: Callable, name: str, arguments, keywords) -> Any:

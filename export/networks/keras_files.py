@@ -54,6 +54,7 @@ def load_keras_file(path: str | Path, *, trust: bool = False) -> KerasNetwork:
     """
     path = Path(path)
     with _readable(path):
+        path.stat()
         if zipfile.is_zipfile(path):
             return _load_archive(path, trust=trust)
         if h5py.is_hdf5(path):
