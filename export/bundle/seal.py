@@ -16,6 +16,8 @@ from sr_models.errors import BundleError
 from sr_models.provenance import file_sha256
 
 _ANEW = "get the bundle anew"
+_MOST_BYTES = 2**24
+"""More than any manifest has; nothing larger is read."""
 
 
 def hash_files(folder: Path, files: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -38,6 +40,11 @@ def require_manifest_sum(folder: Path) -> None:
     for name in (MANIFEST, SUMS):
         if not (folder / name).is_file():
             raise BundleError(f"expected {name} in {folder}, found none; {_ANEW}")
+        if (size := (folder / name).stat().st_size) > _MOST_BYTES:
+            raise BundleError(
+                f"expected at most {_MOST_BYTES} bytes in {name}, found {size}; "
+                "do not use this bundle"
+            )
     found = file_sha256(folder / MANIFEST)
     text = (folder / SUMS).read_bytes().decode("utf-8", "replace")
     lines = (line.partition("  ") for line in text.splitlines())

@@ -27,7 +27,6 @@ from export.running.sandbox import Crash, Sandbox
 from export.tflite.model_files import read_model
 from sr_models.errors import BundleError, OptionError
 
-_MOST_MANIFEST_BYTES = 2**24
 _MEMORY_MB = 4096
 
 
@@ -156,9 +155,6 @@ def verify_bundle(
 
 
 def _parse(path: Path) -> Any:
-    if path.stat().st_size > _MOST_MANIFEST_BYTES:
-        raise BundleError(f"expected a manifest, found {path.stat().st_size} bytes in {path}; "
-                          "do not use this bundle")  # fmt: skip
     try:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:

@@ -65,6 +65,14 @@ def test_missing_extra_and_swapped_files_are_named(bundle):
         read_bundle(bundle)
 
 
+def test_a_manifest_without_end_is_not_read(bundle):
+    for name in (SUMS, MANIFEST):
+        with (bundle / name).open("ab") as file:
+            file.truncate(2**40)  # A sparse file: it takes no room.
+        with pytest.raises(BundleError, match=f"in {name}, found {2**40}"):
+            read_bundle(bundle)
+
+
 def test_links_are_refused_even_to_the_same_bytes(bundle):
     model = bundle / "model_16x24.tflite"
     shutil.copy(model, bundle.parent / "elsewhere")
