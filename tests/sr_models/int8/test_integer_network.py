@@ -3,6 +3,7 @@ import pytest
 import tf_keras
 
 from sr_models.errors import CalibrationError
+from sr_models.int8 import builtin_kernels
 from sr_models.int8.integer_network import simulate_builtin
 from sr_models.int8.ranges import TensorRange, TensorRanges
 from sr_models.tails import TAILS
@@ -86,6 +87,27 @@ def test_weights_that_hardly_are_any():
     first.set_weights([kernel, bias])
     prelu.set_weights([np.zeros((1, 1, 8))])
     check_every_code(export_small(trunk, tail="relu", scale=2))
+
+
+@pytest.mark.slow
+def test_what_xnnpack_does_otherwise(monkeypatch):
+    """It rounds once, and goes from one int8 grid to another by a factor in steps of 1/256."""
+
+    def requantize(codes, *, source, target):
+        factor = np.rint(256.0 * source.scale / target.scale).astype(np.int64)
+        return target.stored((source.centred(codes) * factor + 128) >> 8)
+
+    def multiply(x, factor):
+        return np.rint(x * factor.value).astype(np.int64)
+
+    file = small_file("rdn", "relu")
+    expected = file.codes("xnnpack")
+    for name in ("multiply_halves_up", "multiply_halves_away"):
+        monkeypatch.setattr(builtin_kernels, name, multiply)
+    network = simulate_builtin(file.model, file.ranges)
+    assert np.mean(network(file.pictures) != expected) > 0.1
+    monkeypatch.setattr(builtin_kernels, "requantize", requantize)
+    assert np.mean(network(file.pictures) != expected) < 0.01
 
 
 def test_a_missing_range_is_named(sharpening):
