@@ -177,6 +177,8 @@ class _Builder:
 
 def _is_operation(entry: dict[str, Any], kind: str) -> bool:
     """Whether a Keras 3 entry is of `keras.ops`; an `.h5` file has no module that would say so."""
+    if ">" in str(entry.get("registered_name")):
+        return False
     if entry.get("module"):
         return str(entry["module"]).startswith("keras.src.ops")
     nodes = entry.get("inbound_nodes") or [{}]
