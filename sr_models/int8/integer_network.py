@@ -79,7 +79,9 @@ def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> Step
     """The operator that writes a stored tensor."""
     fused = _is_plain_relu(point.layer) and point.inputs[0] not in grids
     maker = graph[point.inputs[0]] if fused else point
-    sources = [grids[name] for name in maker.inputs]
+    sources = [grids[name] for name in maker.inputs if name in grids]
+    if len(sources) < len(maker.inputs):
+        raise _no_operator(point.layer)
     compute = _operator(maker, sources, grids[point.name], rectified=fused)
     return Step(point.name, maker.inputs, compute)
 
@@ -110,7 +112,11 @@ def _operator(
         return partial(kernels.clip, maximum=layer.maximum, **alone)
     if point.has_fixed_grid:
         return partial(kernels.look_up, function=ACTIVATIONS[_name(layer.activation)], **alone)
-    raise CalibrationError(
+    raise _no_operator(layer)
+
+
+def _no_operator(layer) -> CalibrationError:
+    return CalibrationError(
         "expected layers that int8 files of super-resolution networks are made of, found "
         f"{type(layer).__name__} ({layer.name}); give the network in its deployed form"
     )

@@ -198,7 +198,7 @@ def simulate(
             return SimulatedConvolution(layer, input_scale=grid.scale if grid else None)
         if isinstance(layer, tf_keras.layers.PReLU):
             return SimulatedPrelu(layer, **around[id(layer)])
-        if isinstance(layer, ClipByValue):
+        if isinstance(layer, ClipByValue) and fed[id(layer)]:
             return simulated_clip(layer, fed[id(layer)])
         if layer.weights:
             raise CalibrationError(

@@ -130,3 +130,11 @@ def test_a_layer_without_an_int8_operator_here_is_named(layer, found):
     ranges = TensorRanges({n: TensorRange(-1.0, 1.0) for n in ("input", "odd")}, "test")
     with pytest.raises(CalibrationError, match=f"found {found}"):
         simulate_builtin(model, ranges)
+
+
+def test_a_bound_above_is_no_fused_activation_here():
+    picture = tf_keras.Input((4, 4, 3), name="input")
+    bounded = layers.ReLU(6.0, name="odd")(layers.Conv2D(3, 1, name="first")(picture))
+    ranges = TensorRanges({n: TensorRange(0.0, 6.0) for n in ("input", "odd")}, "test")
+    with pytest.raises(CalibrationError, match=r"found ReLU \(odd\)"):
+        simulate_builtin(tf_keras.Model(picture, bounded), ranges)
