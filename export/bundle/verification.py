@@ -232,7 +232,7 @@ def _run(
     try:
         found = sandbox.call(
             "golden", file.read_bytes(), fed.tobytes(), expected.tobytes(), delegate=path,
-            height=fed.shape[0], width=fed.shape[1],
+            height=fed.shape[0], width=fed.shape[1], name=file.name,
         )  # fmt: skip
     except Crash as crash:
         raise BundleError(f"expected to run {file.name} by {path}, found: {crash}; get the bundle "
@@ -241,11 +241,11 @@ def _run(
 
 
 def measure_golden(
-    model: bytes, fed: bytes, expected: bytes, *, delegate: str, height: int, width: int
+    model: bytes, fed: bytes, expected: bytes, *, name: str, delegate: str, height: int, width: int
 ) -> dict[str, Any]:
     """Run a model on raw codes and compare raw codes: the child's part."""
     from export.running.interpreters import open_model
 
     codes = np.frombuffer(fed, np.uint8).reshape(1, height, width, 3)
-    output = open_model(model, delegate=delegate).run(codes)
+    output = open_model(read_model(model, name=name), delegate=delegate).run(codes)
     return difference(output.reshape(-1), np.frombuffer(expected, np.uint8)).to_json()

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,7 +15,8 @@ from export.bundle.golden import Tolerance
 from export.bundle.layout import MANIFEST, SUMS
 from export.bundle.verification import read_bundle, verify_bundle
 from export.bundle.writing import seal
-from sr_models.errors import BundleError, OptionError
+from export.tflite.unpacked import unpack
+from sr_models.errors import BundleError, OptionError, SrError
 
 
 def reseal(bundle: Path, change=lambda manifest: None) -> None:
@@ -85,6 +87,20 @@ def spoil_output(bundle: Path) -> None:
     raw.write_bytes(codes.tobytes())
     Image.fromarray(codes.reshape(32, 48, 3)).save(png)
     reseal(bundle)
+
+
+def test_a_model_that_no_interpreter_takes_is_named(bundle):
+    """Its tables are whole and say what the manifest says, but its weights are off-centre."""
+    model = bundle / "model_16x24.tflite"
+    file = unpack(model.read_bytes())
+    weights = file.tables.subgraphs[0].tensors[file.graph.operators[1].inputs[1]]
+    weights.quantization.zeroPoint = weights.quantization.zeroPoint + 7
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(file.tables.Pack(builder), file_identifier=b"TFL3")
+    model.write_bytes(bytes(builder.Output()))
+    reseal(bundle)
+    with pytest.raises(SrError, match=r"model_16x24\.tflite"):
+        verify_bundle(bundle)
 
 
 def test_output_that_differs_more_than_it_did_fails_the_gate(bundle):

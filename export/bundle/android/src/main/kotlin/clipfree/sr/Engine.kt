@@ -84,12 +84,15 @@ class AcceleratedEngine(
 
 /** Opens engines, and says what came of the wish. */
 object Engines {
+    /** Half of the cores: a good start on phones of two kinds of cores. */
+    val defaultThreads: Int
+        get() = maxOf(1, Runtime.getRuntime().availableProcessors() / 2)
+
     /**
      * Open a model on the requested processor, or on the CPU where that fails or where its output
      * for the golden input is wrong.
      *
-     * @param threads threads of the CPU; half of the cores is a good start on phones of two kinds of
-     *     cores
+     * @param threads threads of the CPU
      * @param maxCodeDifference how far a GPU or NPU may be from the golden output in any pixel; as
      *     far as the CPU's own kernel paths are from each other by default, which was measured
      */
@@ -98,7 +101,7 @@ object Engines {
         bundle: Bundle,
         model: BundledModel,
         processor: Processor = Processor.CPU,
-        threads: Int = maxOf(1, Runtime.getRuntime().availableProcessors() / 2),
+        threads: Int = defaultThreads,
         maxCodeDifference: Int = model.loosest.maxCodeDifference
     ): Engine {
         var reason: String? = null

@@ -98,11 +98,13 @@ class Upscaler(
             context: Context,
             width: Int,
             height: Int,
-            processor: Processor = Processor.CPU
+            processor: Processor = Processor.CPU,
+            threads: Int = Engines.defaultThreads
         ): Upscaler {
-            val bundle = Bundle.open(context.assets)
+            val assets = context.assets
+            val bundle = Bundle.open(assets)
             val model = bundle.modelFor(width, height)
-            return Upscaler(bundle, model, Engines.open(context.assets, bundle, model, processor))
+            return Upscaler(bundle, model, Engines.open(assets, bundle, model, processor, threads))
         }
     }
 }
