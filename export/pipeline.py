@@ -21,7 +21,7 @@ from export.methods.recipe import AUTO, dataset_of, parse_recipe
 from export.networks.sources import SourceNetwork, open_source
 from export.pixels import upscale
 from export.precision.kept_layers import raised_layers, require_layers
-from export.precision.raised_network import raise_network
+from export.precision.raised_network import raise_files
 from export.running.interpreters import open_model
 from export.settings import DEFAULTS, ExportSettings
 from export.sizes import Size, file_names
@@ -181,10 +181,7 @@ def convert(
         contents = [
             convert_with_calibrator(model, dataset, io=settings.io, **size) for size in sizes
         ]
-        return [
-            raise_network(content, model, None, evidence, settings, on_stage=on_stage)
-            for content in contents
-        ], None
+        return raise_files(contents, model, None, evidence, settings, on_stage=on_stage), None
     if settings.method == AUTO:
         network = choose_recipe(
             model, evidence, judge=lambda made: meter(_simulated(made)).worst_db,
@@ -195,13 +192,13 @@ def convert(
     contents = []
     for size, named in zip(sizes, settings.all_sizes):
         on_stage(f"converting for {named}")
-        content = convert_with_ranges(
-            network.model, network.ranges, sample=dataset.pictures[0], io=settings.io, **size
-        )
         contents.append(
-            raise_network(content, model, network, evidence, settings, on_stage=on_stage)
+            convert_with_ranges(
+                network.model, network.ranges, sample=dataset.pictures[0], io=settings.io, **size
+            )
         )
-    return contents, network
+    raised = raise_files(contents, model, network, evidence, settings, on_stage=on_stage)
+    return raised, network
 
 
 def _simulated(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray]:

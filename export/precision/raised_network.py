@@ -1,8 +1,8 @@
-"""An int8 file raised to the precision that an export asks for."""
+"""Int8 files raised to the precision that an export asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from export.inspecting.audit import missing_ranges
@@ -22,40 +22,44 @@ PICTURES = 16
 """How many pictures decide which layers are the most sensitive."""
 
 
-def raise_network(
-    content: bytes, model, network: QuantizedNetwork | None, evidence: Evidence,
+def raise_files(
+    contents: Sequence[bytes], model, network: QuantizedNetwork | None, evidence: Evidence,
     settings: ExportSettings, *, on_stage: Callable[[str], None] = lambda stage: None,
-) -> bytes:  # fmt: skip
-    """The int8 file itself for `int8`, else the file that the settings ask for.
+) -> list[bytes]:  # fmt: skip
+    """The int8 files themselves for `int8`, else the files that the settings ask for.
 
     Args:
-        content: The int8 file.
-        model: The float network that it was made from.
-        network: The weights and ranges written into it; `None` where the converter found ranges.
+        contents: The int8 files of one network, a file for each size.
+        model: The float network that they were made from.
+        network: The weights and ranges written into them; `None` where the converter found ranges.
         evidence: The pictures.
         settings: Every choice of the export.
         on_stage: Called with what begins next.
 
     Raises:
-        ConversionError: The int8 file does not have the ranges that it was given.
+        ConversionError: An int8 file does not have the ranges that it was given.
         OptionError: A layer that cannot be kept.
     """
     if settings.precision not in ("int16x8", "mixed"):
-        return content
-    if network is not None and (missing := missing_ranges(content, network.ranges)):
-        raise ConversionError(
-            "expected the converter to take over every range, found none of "
-            f"{', '.join(missing)}; report the network and TensorFlow's version"
-        )
+        return list(contents)
+    for content in contents if network is not None else ():
+        if missing := missing_ranges(content, network.ranges):
+            raise ConversionError(
+                "expected the converter to take over every range, found none of "
+                f"{', '.join(missing)}; report the network and TensorFlow's version"
+            )
     if settings.precision == "int16x8":
         on_stage("raising activations to 16 bits")
-        return raise_all(content)
+        return [raise_all(content) for content in contents]
     exact = unrounded(model, network, evidence)
     names = settings.kept or sensitive_layers(exact, evidence, settings.most_sensitive)
     on_stage(f"keeping {', '.join(names)} in {settings.kept_precision}")
-    return raise_layers(
-        content, model, names, precision=settings.kept_precision, float_model=exact.model
-    )
+    return [
+        raise_layers(
+            content, model, names, precision=settings.kept_precision, float_model=exact.model
+        )
+        for content in contents
+    ]
 
 
 def unrounded(

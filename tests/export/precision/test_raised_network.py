@@ -1,13 +1,15 @@
+import math
+
 import pytest
 
 from export.inspecting.audit import audit_model
 from export.methods.quantized_network import Evidence, QuantizedNetwork
 from export.methods.recipe import parse_recipe
 from export.precision.kept_layers import raised_layers
-from export.precision.raised_network import raise_network, sensitive_layers, unrounded
+from export.precision.raised_network import raise_files, unrounded
 from export.settings import ExportSettings
 from representative_data.dataset import RepresentativeDataset
-from representative_data.sensitivity import measure_sensitivity
+from representative_data.sensitivity import LayerSensitivity
 from sr_models.errors import ConversionError
 from sr_models.int8.ranges import TensorRange
 
@@ -26,22 +28,29 @@ def evidence(network):
 def raised(network, evidence, *, method="natural", ranges=None, **options):
     settings = ExportSettings(height=12, width=16, method=method, **options)
     quantized = QuantizedNetwork(network.model, ranges or network.ranges).renamed(method)
-    return raise_network(network.content, network.model, quantized, evidence, settings)
+    (content,) = raise_files([network.content], network.model, quantized, evidence, settings)
+    return content
 
 
 def test_int8_stays_as_it_is(network, evidence):
     assert raised(network, evidence) == network.content
 
 
-def test_the_most_sensitive_layers_are_those_that_are_kept(network, evidence):
+def test_the_most_sensitive_layers_are_those_that_are_kept(network, evidence, monkeypatch):
+    fidelities = {"first": 50.0, "merge": 40.0, "concat": math.inf, "last_relu": 45.0}
+    rows = [
+        LayerSensitivity(name, "Conv2D", db, math.inf, db, 0.0) for name, db in fidelities.items()
+    ]
+    seen = []
+
+    def measured(model, ranges, pictures):
+        seen.append((ranges.method, len(pictures)))
+        return rows
+
+    monkeypatch.setattr("export.precision.raised_network.measure_sensitivity", measured)
     content = raised(network, evidence, precision="mixed", most_sensitive=2)
-    plain = unrounded(
-        network.model, QuantizedNetwork(network.model, network.ranges).renamed("natural"), evidence
-    )
-    rows = measure_sensitivity(plain.model, plain.ranges, evidence.pictures)
-    worst = {row.layer for row in sorted(rows, key=lambda row: row.both_db)[:2]}
-    assert set(raised_layers(content, network.model)) == worst
-    assert sensitive_layers(plain, evidence, 1)[0] in worst
+    assert set(raised_layers(content, network.model)) == {"merge", "last_relu"}
+    assert seen == [("natural", 2)], "once, on pictures of the evidence"
 
 
 def test_layers_by_name_are_kept_in_what_is_asked_for(network, evidence):
