@@ -26,8 +26,8 @@ PIXELS = {
 }
 """What black and white can be, by the name that the user gives it."""
 
-_SIDE = 48
-_PICTURES = 4
+_SIDE = 64
+_PICTURES = 8
 _LARGEST_SCALE = 8
 _EXACT = 1 / 2550  # a tenth of a code
 _ROUNDED = 0.6 / 255

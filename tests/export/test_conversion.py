@@ -71,6 +71,26 @@ def test_any_size_has_the_same_quantization(height, width, sharpening, natural):
     assert [t.scales for t in found.tensors] == [t.scales for t in usual.tensors]
 
 
+def test_a_dynamic_file_runs_at_two_sizes_as_fixed_ones_do(sharpening, natural):
+    """No code differs, by XNNPACK and by builtin kernels."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    ranges = pinned(sharpening, natural)
+    content = convert(sharpening, ranges, natural, height=None, width=None)
+    signature = Interpreter(model_content=content).get_input_details()[0]["shape_signature"]
+    assert signature.tolist() == [1, -1, -1, 3]
+    for delegate in ("xnnpack", "builtin"):
+        dynamic = open_model(content, delegate=delegate)
+        for height, width in ((12, 20), (25, 9)):
+            picture = np.random.default_rng(height).integers(
+                0, 256, (1, height, width, 3), np.uint8
+            )
+            fixed = convert(sharpening, ranges, natural, height=height, width=width)
+            dynamic.resize(height, width)
+            expected = open_model(fixed, delegate=delegate).run(picture)
+            np.testing.assert_array_equal(dynamic.run(picture), expected)
+
+
 def test_the_file_computes_what_the_network_computes(sharpening, natural):
     content = convert(sharpening, pinned(sharpening, natural), natural, height=24, width=24)
     picture = natural.pictures[1]

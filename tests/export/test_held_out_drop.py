@@ -44,3 +44,21 @@ def test_large_pictures_are_cut_to_their_middle(tmp_path):
     Image.fromarray(np.zeros((MAX_SIDE + 300, 120, 3), np.uint8)).save(path)
     ((low, high),) = DropMeter(bicubic, [path], scale=3).pairs
     assert high.shape == (MAX_SIDE, 120, 3) and low.shape == (MAX_SIDE // 3, 40, 3)
+
+
+def test_of_luma_there_is_only_luma(paths):
+    """Of one channel the errors are what they are: no colour, no weights."""
+    meter = DropMeter(bicubic, paths, scale=3, channels=1)
+    assert {low.shape[2] for low, _ in meter.pairs} == {1}
+    found = meter(lambda low: bicubic(low) // 2)
+    assert found.psnr_rgb_drop_db is None and found.worst_db == found.psnr_y_drop_db > 3.0
+    expected = np.mean([
+        20 * np.log10(rms(bicubic(low) // 2, high) / rms(bicubic(low), high))
+        for low, high in meter.pairs
+    ])  # fmt: skip
+    assert found.psnr_y_drop_db == pytest.approx(expected)
+
+
+def rms(found, high):
+    inside = (slice(3, -3), slice(3, -3))
+    return np.sqrt(np.mean((found[inside].astype(float) - high[inside]) ** 2))

@@ -16,6 +16,11 @@ def test_a_spot_touches_white_and_keeps_its_floor_at_the_border():
     assert set(np.unique(border)) == {64}  # 0.25 * 255, rounded
 
 
+def test_a_spot_of_luma_has_one_channel():
+    spot = Spot(level=0.9, sigma=4.0, floor=0.25)
+    np.testing.assert_array_equal(spot.draw(64, 1), spot.draw(64)[..., :1])
+
+
 @pytest.mark.parametrize("tail", ["relu", "none"])
 def test_anchors_span_the_input_and_keep_the_output_inside(tail):
     probe = OutputProber(sharpening_network(tail=tail, strength=0.04))

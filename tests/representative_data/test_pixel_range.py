@@ -3,12 +3,14 @@ import pytest
 import tf_keras
 
 from representative_data.pixel_range import (
+    SIGNED,
     UNIT,
     PixelRange,
     find_pixel_range,
     require_unit_pixels,
     with_unit_pixels,
 )
+from representative_data.sources import bundled_pictures
 from representative_data.tiles import load_tiles
 from sr_models.errors import CalibrationError
 from sr_models.layers import ClipByValue
@@ -23,6 +25,12 @@ BYTES = PixelRange(255.0, 255.0)
 @pytest.fixture(scope="module")
 def pictures(picture_folder):
     return [t.pixels for t in load_tiles(picture_folder, scale=2, count=4, side=32)]
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    """Eight scenes; of fewer, one that a network finds hard decides alone."""
+    return [t.pixels for t in load_tiles(bundled_pictures(), scale=3, count=12, side=64)][:8]
 
 
 def of_bytes(trunk, *, bounded=()):
@@ -73,6 +81,43 @@ def test_trained_networks_are_told_apart_and_rewritten(name, pictures):
 def test_the_range_is_found_by_outputs_alone(build, found, pictures):
     model = build()
     assert find_pixel_range(lambda batch: model(batch).numpy(), pictures) == found
+
+
+@pytest.mark.parametrize("name", ["xlsr_x3", "abpn_x3", "ecbsr_m4c16_x3", "fsrcnn_x3", "espcn_x3"])
+def test_a_trained_network_of_negative_values_is_told_by_working_on_them(name, scenes):
+    """Both readings fit a network of -1..1, since 0..1 is a part of it; the wider one is true."""
+    pictures = scenes
+    model = attach_tail(load_trunk(get_preset(name)), "none", scale=3)
+
+    def of_negatives(batch):
+        return 2.0 * model((batch + 1.0) / 2.0).numpy() - 1.0
+
+    assert find_pixel_range(of_negatives, pictures, signed=True) == SIGNED
+    assert find_pixel_range(model, pictures, signed=True) == UNIT
+    assert find_pixel_range(of_negatives, pictures, output=(-1.0, 1.0)) == SIGNED
+    mixed = find_pixel_range(lambda b: model(b).numpy() * 255.0, pictures, output=(0.0, 255.0))
+    assert mixed == PixelRange(1.0, 255.0)
+
+
+def test_a_linear_network_is_taken_for_0_to_1():
+    """It answers both readings alike, so nothing is lost."""
+    linear = sharpening_network(tail="none")
+    rng = np.random.default_rng(0)
+    smooth = [np.cumsum(rng.integers(0, 5, (32, 32, 3)), axis=1).astype(np.uint8) for _ in range(3)]
+    assert find_pixel_range(lambda b: linear(b).numpy(), smooth, signed=True) == UNIT
+
+
+def test_what_no_output_tells_follows_the_bounds(pictures):
+    def untrained(batch):
+        return np.random.default_rng(0).normal(size=batch.shape)
+
+    assert find_pixel_range(untrained, pictures, output=(0.0, 255.0)) == BYTES
+    assert find_pixel_range(untrained, pictures, signed=True) == UNIT
+
+
+def test_a_black_that_is_not_zero_cannot_be_scaled_away(tiny_preset):
+    with pytest.raises(CalibrationError, match=r"takes 0 for black, found inputs of -1\.\.1"):
+        with_unit_pixels(build_trunk(tiny_preset), SIGNED)
 
 
 @pytest.mark.parametrize(("taken", "given"), [(1.0, 255.0), (255.0, 1.0)])
