@@ -7,7 +7,7 @@ Its verbs stand in `cli_files`, `cli_networks`, `cli_pages`, `cli_phones`, `cli_
 from __future__ import annotations
 
 from runtime_bench.cli_files import compare, latency, quality
-from runtime_bench.cli_methods import methods
+from runtime_bench.cli_methods import layers, methods
 from runtime_bench.cli_networks import forms, models, training
 from runtime_bench.cli_pages import demo, report
 from runtime_bench.cli_phones import android
@@ -17,7 +17,7 @@ from sr_models.command import new_app, run
 
 app = new_app("Measure .tflite files: how long they take, and how good their pictures are.")
 VERBS = (
-    latency, quality, compare, upscale, android, report, drop, methods, precision,
+    latency, quality, compare, upscale, android, report, drop, methods, layers, precision,
     calibration, forms, training, models, demo,
 )  # fmt: skip
 for verb in VERBS:

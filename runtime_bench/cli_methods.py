@@ -1,4 +1,4 @@
-"""The verb `sr-bench methods`."""
+"""The verbs of `sr-bench` about published quantizers: methods and layers."""
 
 from __future__ import annotations
 
@@ -113,5 +113,48 @@ def methods(
     if out is not None:
         methods_page(name, rows, scale=scale, machine=machine.to_json()).save(out)
         say(f"wrote {out}")
+    for line in protocol_lines(machine, str(find_runtime())):
+        say(line)
+
+
+def layers(
+    *, channels: Annotated[int, typer.Option(help="Of input and output.")] = 32,
+    height: Annotated[int, typer.Option(help="Input height in pixels.")] = 180,
+    width: Annotated[int, typer.Option(help="Input width in pixels.")] = 320,
+    runs: Runs = 25, seconds: Seconds = 60.0,
+    seed: Annotated[int, typer.Option(help="Seed of kernel and input.")] = 0,
+    json: Json = None,
+) -> None:  # fmt: skip
+    """Time one layer with two branches and one with a codebook against plain int8 and int16x8.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench layers
+    sr-bench layers --channels 64 --height 90 --width 160 --json -
+    """
+    from runtime_bench.machine import read_machine
+
+    machine = read_machine()
+    import_tensorflow_quietly()
+    from export.running.runtimes import find_runtime
+    from runtime_bench.latency import Plan
+    from runtime_bench.layer_costs import measure_layers
+    from runtime_bench.tables import protocol_lines
+
+    costs = measure_layers(
+        channels=channels, height=height, width=width, seed=seed,
+        plan=Plan(runs=runs, seconds=seconds), on_stage=say,
+    )  # fmt: skip
+    write_json({"results": [c.to_json() for c in costs], "machine": machine.to_json()}, json)
+    if json != "-":
+        rows = [
+            [c.layer, f"{c.median_ms:.2f}", f"{c.size_bytes / 1000:.1f}",
+             f"{100.0 * c.relative_error:.3f}",
+             "?" if c.delegated is None else f"{100.0 * c.delegated:.0f}"]
+            for c in costs
+        ]  # fmt: skip
+        columns = ["layer", "median ms", "size kB", "relative error, %", "in the delegate, %"]
+        print_table(f"One layer of 3x3, {channels} channels, {height}x{width}", columns, rows)
     for line in protocol_lines(machine, str(find_runtime())):
         say(line)

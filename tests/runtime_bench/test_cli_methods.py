@@ -71,3 +71,22 @@ def test_the_result_is_a_table_json_and_a_page(call, picture_folder, monkeypatch
     assert asked["bits"] == [4] and asked["training"].changes == {"steps": 7}
     status, out, _ = call("xlsr_x3", "--data", str(picture_folder), "--bits", "4")
     assert status == 0 and "dfsq" in out and "simulated crops dB" in out
+
+
+def test_layers_are_printed_and_written(capsys, monkeypatch):
+    from runtime_bench import layer_costs
+    from runtime_bench.layer_costs import LayerCost
+
+    made = [LayerCost("int8", 1.25, 2000, 0.18, 1.0), LayerCost("dual", 2.5, 4000, 0.044, None)]
+    asked = {}
+
+    def measure(**keywords):
+        asked.update(keywords)
+        return made
+
+    monkeypatch.setattr(layer_costs, "measure_layers", measure)
+    assert status_of_command(app, ["layers", "--channels", "8"]) == 0
+    out = capsys.readouterr().out
+    assert "18.000" in out and "?" in out and asked["channels"] == 8
+    assert status_of_command(app, ["layers", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["relative_error"] == 0.18
