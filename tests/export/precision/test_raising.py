@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import tf_keras
 
+from export.conversion import convert_with_ranges
 from export.inspecting.audit import audit_model
+from export.pixels import upscale
 from export.precision.kept_layers import raisable_operators
 from export.precision.raising import raise_operators
 from export.running.interpreters import open_model
@@ -141,3 +143,16 @@ def test_what_only_moves_pixels_cannot_be_raised(int8_network):
     ]
     with pytest.raises(ConversionError, match=r"found DEPTH_TO_SPACE .*leave it in int8"):
         raise_operators(network.content, {index: "int16"})
+
+
+@pytest.mark.parametrize("kind", ["int16", "float32"])
+def test_a_file_of_any_size_stays_one(int8_network, kind):
+    network = int8_network("abpn")
+    free = convert_with_ranges(
+        network.model, network.ranges, sample=network.picture, height=None, width=None
+    )
+    found = []
+    for content in (network.content, free):
+        wanted = dict.fromkeys(raisable_operators(read_graph(content)), kind)
+        found.append(upscale(open_model(raise_operators(content, wanted)), network.picture).raw)
+    np.testing.assert_array_equal(*found)
