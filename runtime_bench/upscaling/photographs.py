@@ -107,7 +107,7 @@ class Canvas:
             OptionError: The format cannot hold it.
             PictureError: It does not fit into memory.
         """
-        self.path, self.photograph = Path(path), photograph
+        self.path, self.photograph, self.scale = Path(path), photograph, scale
         self.size = (photograph.pixels.shape[1] * scale, photograph.pixels.shape[0] * scale)
         self.format = require_format(path)
         most = _MOST_PIXELS.get(self.format)
@@ -121,8 +121,10 @@ class Canvas:
                 f"expected an output that holds transparency, found JPEG for {self.path}; "
                 "write a .png"
             )
+        alpha = photograph.alpha
+        self._alpha = None if alpha is None else Image.fromarray(alpha)
         try:
-            self.image = Image.new("RGB" if photograph.alpha is None else "RGBA", self.size)
+            self.image = Image.new("RGB" if alpha is None else "RGBA", self.size)
         except (MemoryError, ValueError) as error:
             raise PictureError(
                 f"expected memory for {self.size[0]}x{self.size[1]} pixels, found too little; "
@@ -131,7 +133,13 @@ class Canvas:
 
     def paste(self, top: int, left: int, block: np.ndarray) -> None:
         """Put a block of uint8 (h, w, 3) at a row and column of the output."""
-        self.image.paste(Image.fromarray(np.ascontiguousarray(block)), (left, top))
+        part = Image.fromarray(np.ascontiguousarray(block))
+        if self._alpha is not None:
+            bottom, right = top + part.height, left + part.width
+            box = tuple(side / self.scale for side in (left, top, right, bottom))
+            # Bilinear does not overshoot, and Pillow looks beyond the box: blocks fit together.
+            part.putalpha(self._alpha.resize(part.size, Image.Resampling.BILINEAR, box=box))
+        self.image.paste(part, (left, top))
 
     def write(self) -> None:
         """Write the file, whole or not at all.
@@ -139,9 +147,6 @@ class Canvas:
         Raises:
             OutputError: It cannot be written.
         """
-        if self.photograph.alpha is not None:
-            alpha = Image.fromarray(self.photograph.alpha)
-            self.image.putalpha(alpha.resize(self.size, Image.Resampling.BICUBIC))
         options = dict(FORMATS[self.path.suffix.lower()][1])
         if self.photograph.icc_profile is not None:
             options["icc_profile"] = self.photograph.icc_profile

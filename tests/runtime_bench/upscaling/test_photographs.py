@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from runtime_bench.upscaling.photographs import Canvas, read_photograph, require_format
+from runtime_bench.upscaling.photographs import Canvas, Photograph, read_photograph, require_format
 from sr_models.errors import OptionError, OutputError, PictureError
 
 
@@ -16,7 +18,9 @@ def pixels() -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 
 
+@cache
 def srgb() -> bytes:
+    """Made once: a profile holds the second in which it was made."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -39,8 +43,21 @@ def test_transparency_and_colours_under_it_are_kept(pixels, tmp_path):
     out = np.asarray(enlarged(tmp_path / "in.png", tmp_path / "out.png"))
     assert out.shape == (12, 18, 4)
     assert np.array_equal(out[::2, ::2, :3], pixels)
-    # Bicubic, so the step is soft beside the edge and exact away from it.
+    # Bilinear, so the step is soft beside the edge and exact away from it.
     assert (out[:, :6, 3] == 0).all() and (out[:, 10:, 3] == 255).all()
+
+
+def test_transparency_of_blocks_fits_together(tmp_path):
+    alpha = np.random.default_rng(2).integers(0, 256, (20, 30), dtype=np.uint8)
+    photograph = Photograph(np.zeros((20, 30, 3), np.uint8), alpha, None, ())
+    canvas = Canvas(photograph, scale=3, path=tmp_path / "out.png")
+    for top in range(0, 60, 21):
+        for left in range(0, 90, 33):
+            canvas.paste(top, left, np.zeros((min(21, 60 - top), min(33, 90 - left), 3), np.uint8))
+    canvas.write()
+    whole = np.asarray(Image.fromarray(alpha).resize((90, 60), Image.Resampling.BILINEAR))
+    found = np.asarray(Image.open(tmp_path / "out.png"))[..., 3]
+    assert np.abs(found.astype(int) - whole).max() <= 1
 
 
 def test_a_palette_with_a_transparent_colour_becomes_rgba(pixels, tmp_path):
