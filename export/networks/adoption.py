@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from export.conversion import MAX_SIDE
 from export.networks.frozen_graph import FrozenGraph, freeze
 from export.networks.keras_network import packed, to_keras
 from export.networks.operations import INPUT, Network
@@ -28,6 +29,8 @@ PIXELS = {
 
 _SIDE = 64
 _PICTURES = 8
+_PIXELS = 300_000
+"""Of a large fixed size fewer pictures are looked at."""
 _LARGEST_SCALE = 8
 _EXACT = 1 / 2550  # a tenth of a code
 _ROUNDED = 0.6 / 255
@@ -75,7 +78,8 @@ def adopt(
     scale = _require_upscaling(graph)
     read = simplified(read_graph(graph))
     end = find_output_end(read)
-    low = [_fitted(picture, fixed) for picture in pictures[:_PICTURES]]
+    count = max(1, min(_PICTURES, _PIXELS // (fixed[1] * fixed[2])))
+    low = [_fitted(picture, fixed) for picture in pictures[:count]]
     white = _pixels_of(graph, low, end, pixels=pixels)
     open_end = without_clips(read, end, black=white.output_black, white=white.output)
     rescaled = with_pixels(
@@ -95,6 +99,11 @@ def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int 
         raise NetworkError(
             f"expected an input (N, H, W, C) of 3 colours or 1 luma channel, found {list(shape)}; "
             "give a super-resolution network with channels last"
+        )
+    if max(shape[1] or 1, shape[2] or 1) > MAX_SIDE:
+        raise NetworkError(
+            f"expected an input of at most {MAX_SIDE} pixels a side, found {list(shape)}; build "
+            "the network for free sizes (None, None, 3)"
         )
     return shape[1], shape[2], shape[3]
 

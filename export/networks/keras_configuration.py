@@ -12,6 +12,7 @@ from typing import Any
 
 import tf_keras
 
+from export.networks.frozen_graph import first_line
 from export.networks.keras_layers import (
     is_layer,
     make_keras3_operation,
@@ -119,7 +120,7 @@ class _Builder:
 
         def call(x):
             for part in calls:
-                x = part(x)
+                x = _called(part, getattr(part, "name", "of a sequence"), [x], {})
             return x
 
         return BuiltModel(call, tuple(shape), self.parts)
@@ -190,10 +191,12 @@ def _called(part: Callable, name: str, arguments, keywords) -> Any:
     keywords = {k: v for k, v in keywords.items() if k not in ("mask", "training", "name")}
     try:
         return part(*arguments, **keywords)
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    except NetworkError:
+        raise
+    except Exception as error:  # Trusted code may raise anything, and so may Keras.
         raise NetworkError(
-            f"expected layer {name} to accept what is before it, found: {reason}; save it anew"
+            f"expected layer {name} to accept what is before it, found {type(error).__name__}: "
+            f"{first_line(error)}; save it anew, or give module:function"
         ) from error
 
 

@@ -62,6 +62,7 @@ _ACTIVATIONS: dict[str, Callable] = {
 }  # fmt: skip
 
 Call = Callable[..., Any]
+_LARGEST = 1 << 14
 
 
 def is_layer(class_name: str) -> bool:
@@ -107,6 +108,12 @@ def make_layer(class_name: str, entry: dict[str, Any], *, version: int, trust: b
         raise _unknown(class_name, name)
     kind, wanted = _LAYERS[class_name]
     arguments = {key: config[key] for key in wanted if config.get(key) is not None}
+    for key in ("filters", "groups", "depth_multiplier", "kernel_size", "padding", "size"):
+        if any(isinstance(n, int) and n > _LARGEST for n in tf.nest.flatten(arguments.get(key))):
+            raise NetworkError(
+                f"expected {key} of at most {_LARGEST}, found {arguments[key]} in layer {name}; "
+                "the file is damaged"
+            )
     if "activation" in config:
         arguments["activation"] = _activation(config, name, version)
     try:
