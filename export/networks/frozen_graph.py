@@ -63,7 +63,10 @@ def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float3
         traced = tf.function(function, autograph=False).get_concrete_function(
             tf.TensorSpec(shape, dtype)
         )
-        frozen = _inlined(convert_variables_to_constants_v2(traced))
+        # As it is, it runs: of an inlined grouped convolution TensorFlow makes an operator that
+        # has no kernel. Inlined, it is read.
+        runs = convert_variables_to_constants_v2(traced)
+        frozen = _inlined(runs)
     except Exception as error:  # Whatever a stranger's function raises.
         raise NetworkError(
             f"expected a network that can be traced for an input of {list(shape)}, found: "
@@ -79,7 +82,7 @@ def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float3
         raise NetworkError(
             f"expected one input, found {len(inputs)}; give a network that takes one picture"
         )
-    return FrozenGraph(frozen, _ordered(outputs[0].op), inputs[0], outputs[0])
+    return FrozenGraph(runs, _ordered(outputs[0].op), inputs[0], outputs[0])
 
 
 def _inlined(frozen):

@@ -59,7 +59,7 @@ LAYERS = {
     "Conv2D": lambda: layers.Conv2D(4, (3, 5), padding="same"),
     "valid": lambda: layers.Conv2D(4, 3, activation="relu", use_bias=False),
     "dilated": lambda: layers.Conv2D(4, 3, padding="same", dilation_rate=2),
-    "grouped": lambda: layers.Conv2D(6, 3, padding="same", groups=3),
+    "grouped": lambda: layers.Conv2D(6, 3, padding="same", groups=3, activation="relu"),
     "DepthwiseConv2D": lambda: layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2),
     "SeparableConv2D": lambda: layers.SeparableConv2D(4, 3, padding="same", activation="tanh"),
     "Conv2DTranspose": lambda: layers.Conv2DTranspose(4, 4, strides=2, padding="same"),
