@@ -58,7 +58,9 @@ def test_every_package_has_its_command():
 def test_every_dependency_has_a_tested_version():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    wanted = setup["options"]["install_requires"] + setup["options.extras_require"]["dev"]
+    wanted = "".join(
+        [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
+    )
     names = {line.split(">")[0].strip().replace("_", "-") for line in wanted.strip().splitlines()}
     pinned = {
         line.split("==")[0].lower().replace("_", "-")
