@@ -6,9 +6,9 @@ Here the configuration is read as data (`keras_configuration`), and weights are 
 
 from __future__ import annotations
 
-import io
 import json
 import re
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
@@ -74,10 +74,7 @@ def _readable(path: Path):
         raise
     except FileNotFoundError:
         raise NetworkError(f"expected a Keras file, found no file {path}; check the path") from None
-    except (
-        OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, EOFError,
-        zipfile.BadZipFile, NotImplementedError, RecursionError,
-    ) as error:  # fmt: skip
+    except Exception as error:  # Of damaged data HDF5, zip and JSON raise whatever they come upon.
         reason = (str(error).strip().splitlines() or [""])[0][:120] or type(error).__name__
         raise NetworkError(
             f"expected a whole Keras file, found a damaged or another one: {path} ({reason}); save "
@@ -88,14 +85,18 @@ def _readable(path: Path):
 def _load_archive(path: Path, *, trust: bool) -> KerasNetwork:
     with zipfile.ZipFile(path) as archive:
         config = json.loads(_member(archive, "config.json", path, limit=_LARGEST_TEXT))
-        written = json.loads(_member(archive, "metadata.json", path, limit=_LARGEST_TEXT))
+        metadata = json.loads(_member(archive, "metadata.json", path, limit=_LARGEST_TEXT))
         weights = _member(archive, "model.weights.h5", path, limit=_LARGEST)
-    version = str(written.get("keras_version"))
+    version = str(metadata.get("keras_version"))
     main = 3 if version.startswith("3") else 2
     built = build_model(config, version=main, trust=trust)
     _make_weights(built)
-    with h5py.File(io.BytesIO(weights), "r") as file:
-        _take_from_containers(built, file)
+    # A real file, for HDF5 handles damage in one better than in a file of Python's.
+    with tempfile.NamedTemporaryFile(suffix=".h5") as written:
+        written.write(weights)
+        written.flush()
+        with h5py.File(written.name, "r") as file:
+            _take_from_containers(built, file)
     return KerasNetwork(built.call, built.input_shape, f"Keras {version}")
 
 
