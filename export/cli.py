@@ -54,8 +54,8 @@ def model(
     size: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="HxW|dynamic",
-            help="Or: input size of a file, e.g. 360x640; repeatable, all files quantized alike.",
+            metavar="SIZE",
+            help="Or: 360x640 or dynamic, repeatable: a file for each, all quantized alike.",
         ),
     ] = None,
     pixels: Annotated[
@@ -191,7 +191,6 @@ def model(
                 ["calibration pictures", _dataset_summary(result.dataset)],
                 ["fidelity to float", f"{result.fidelity.psnr_db:.2f} dB on "
                  f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})"],
-                ["kernels apart", str(result.kernels or "not compared, not all int8")],
                 ["kernels apart", str(result.kernels or "not compared, not all int8")],
             ],
         )  # fmt: skip
