@@ -9,10 +9,13 @@ import pytest
 import tensorflow as tf
 
 from export.cli import app
+from export.pipeline import run_export
 from export.running.interpreters import open_model
+from export.settings import ExportSettings
 from export.tflite.flatbuffer import read_graph
 from sr_models.command import status_of_command
 from sr_models.metrics import luma_pixels, to_pixels
+from sr_models.network import load_model
 from tests.strangers import stranger
 
 CHOICES = ("--pictures", 10, "--tile-side", 24, "--no-anchors")
@@ -102,6 +105,24 @@ def test_a_saved_model_of_negative_values(photographs, picture_folder, tmp_path,
     content = (tmp_path / "out/model.tflite").read_bytes()
     picture = photographs["chelsea"][PHOTOGRAPH]
     hold_against(content, model, picture, black=-1.0, white=1.0)
+
+
+@pytest.mark.slow
+def test_a_preset_saved_with_its_clip_comes_back_as_itself(picture_folder, tmp_path):
+    """The other way round the whole of this package, the same codes come out."""
+    load_model("xlsr_x3", tail="clip").save(tmp_path / "saved.h5")
+    settings = ExportSettings(height=20, width=28, pictures=8, tile_side=24, method="cfqp",
+                              anchors=False)  # fmt: skip
+    preset, file = (
+        run_export(str(source), settings, images=picture_folder)
+        for source in ("xlsr_x3", tmp_path / "saved.h5")
+    )
+    hashes = [made.manifest["network"]["weights_sha256"] for made in (preset, file)]
+    assert hashes[0] == hashes[1] and file.failures == []
+    assert "removed the output clip" in file.manifest["network"]["origin"]["done"][0]
+    picture = np.random.default_rng(0).integers(0, 256, (1, 20, 28, 3), np.uint8)
+    codes = [open_model(made.content).run(picture) for made in (preset, file)]
+    np.testing.assert_array_equal(*codes)
 
 
 @pytest.mark.parametrize(
