@@ -201,3 +201,5 @@ def _set(layer, name: str, arrays: list[np.ndarray | None]) -> None:
             "damaged: save the network anew"
         )
     layer.set_weights(arrays)
+    if hasattr(layer, "finalize_state"):
+        layer.finalize_state()  # of a Normalization, which computes with copies

@@ -37,6 +37,7 @@ _LAYERS: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "Concatenate": (_L.Concatenate, ("axis",)),
     "UpSampling2D": (_L.UpSampling2D, ("size", "interpolation", "data_format")),
     "ZeroPadding2D": (_L.ZeroPadding2D, ("padding", "data_format")),
+    "Normalization": (_L.Normalization, ("axis", "mean", "variance", "invert")),
     "Rescaling": (_L.Rescaling, ("scale", "offset")),
     "DepthToSpace": (DepthToSpace, ("block_size",)),
     "SpaceToDepth": (SpaceToDepth, ("block_size",)),

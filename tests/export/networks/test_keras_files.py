@@ -82,6 +82,18 @@ def test_planted_code_does_not_run_without_trust(suffix, tmp_path):
     assert mark.exists(), "the plant works, so that its silence says something"
 
 
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_normalization_that_was_adapted_keeps_what_it_saw(suffix, tmp_path):
+    seen = layers.Normalization(name="seen")
+    seen.adapt(np.random.default_rng(0).normal(3.0, 2.0, (4, 8, 8, 3)))
+    x = tf_keras.Input((None, None, 3))
+    model = tf_keras.Model(x, layers.UpSampling2D(2)(seen(x)))
+    model.save(tmp_path / f"net.{suffix}")
+    found = load_keras_file(tmp_path / f"net.{suffix}")
+    np.testing.assert_allclose(found.function(PICTURE), model(PICTURE), atol=1e-6)
+    assert np.abs(model(PICTURE).numpy() + 1.25).max() < 0.6, "about (0.5 - 3) / 2"
+
+
 def test_a_usual_lambda_needs_no_trust(tmp_path):
     x = tf_keras.Input((None, None, 3))
     model = tf_keras.Model(x, depth_to_space(layers.Conv2D(12, 3, padding="same")(x), 2))

@@ -41,8 +41,8 @@ def test_bias_scale_and_batch_normalization_go_into_the_convolution():
 
 
 def test_a_prelu_that_was_composed_is_one_again():
-    small = check(model_of(lambda x: layers.PReLU(shared_axes=[1, 2])(x)), ["prelu"])
-    assert small["p_re_lu"]["slope"].shape == (3,)
+    small = check(model_of(lambda x: layers.PReLU(shared_axes=[1, 2], name="sloped")(x)), ["prelu"])
+    assert small["sloped"]["slope"].shape == (3,)
 
 
 def test_zero_padding_and_an_unpadded_convolution_are_a_padded_one():
