@@ -44,6 +44,18 @@ def test_a_manifest_holds_what_is_needed_to_make_the_file_again(parts, natural):
     assert manifest["fidelity"]["psnr_db"] is None  # infinity is no JSON
 
 
+def test_a_network_of_the_users_own_says_where_it_came_from(parts):
+    origin = {"kind": "Keras 3.4.1", "licence": "unknown, given by the user"}
+    files = [{"file": "model_8x8.tflite"}, {"file": "model_dynamic.tflite"}]
+    manifest = build_manifest(
+        get_preset("xlsr_x3"), ExportSettings(), **parts, origin=origin, channels=1, files=files
+    )
+    assert manifest["network"]["origin"] == origin and manifest["network"]["channels"] == 1
+    assert manifest["files"] == files
+    own = build_manifest(get_preset("xlsr_x3"), ExportSettings(), **parts)
+    assert own["network"]["origin"] is None and own["files"] == []
+
+
 def test_reasons_make_it_rejected(parts):
     parts = {**parts, "failures": ["too coarse"], "model_file": "rejected.tflite"}
     manifest = build_manifest(get_preset("xlsr_x3"), ExportSettings(), **parts)
