@@ -95,7 +95,11 @@ def layer_name(op) -> str:
     parts = op.name.split("/")
     if len(parts) > 1 and re.sub(r"_\d+$", "", parts[-1]).lower() in (
         op.type.lower(), op.type.lower().rstrip("v2"), "depthwise", "conv2d_transpose", "mul",
-        "add", "sub", "truediv", "biasadd", "separable_conv2d", "fusedbatchnormv3",
+        "add", "sub", "convolution", "truediv", "biasadd", "separable_conv2d", "fusedbatchnormv3",
     ):  # fmt: skip
         parts = parts[:-1]
+    if len(parts) > 1 and parts[-1] in ("clip_by_value", "resize", "depthwise"):
+        parts = parts[:-1]  # what Keras' own layers call it inside
+    if "PartitionedCall" in parts[-1]:
+        return op.type.lower()
     return re.sub(r"[^A-Za-z0-9_.]", "_", parts[-1]).lstrip("_.") or "operator"

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -23,6 +25,24 @@ def test_operations_are_called_what_the_layers_are_called():
     )
     named = [operation.layer for operation in read(model)[1]]
     assert named == ["input", "deep", "deep", "six", "flat", "flat"]
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("model/conv2d_1/BiasAdd", "conv2d_1"),
+        ("functional_1/conv2d_1/convolution", "conv2d_1"),
+        ("model/re_lu_2/clip_by_value/Minimum", "re_lu_2"),
+        ("model/tf.clip_by_value/clip_by_value", "tf.clip_by_value"),
+        ("clip_by_value/Minimum", "clip_by_value"),
+        ("StatefulPartitionedCall/Round", "round"),
+        ("model/my-layer/Relu_1", "my_layer"),
+    ],
+)
+def test_scopes_are_read_as_keras_writes_them(name, called):
+    kind = name.split("/")[-1].split("_")[0]
+    kind = {"convolution": "Conv2D", "clip": "ClipByValue"}.get(kind, kind)
+    assert layer_name(SimpleNamespace(name=name, type=kind)) == called
 
 
 def test_an_operator_without_a_layer_keeps_its_own_name():
