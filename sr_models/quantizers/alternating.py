@@ -8,7 +8,7 @@ Different here: the released code keeps the weights of the best PSNR on Set5, a 
 back some of the calibration pictures and keep the state of the least loss on those, the calibrated
 one included. And a rate of 1e-3 is in units of 0..255 for activations and of the weights' own for
 bounds of weights there; by default (`TuningSettings.relative`) it is a share of each variable's
-starting magnitude, which is ours.
+starting magnitude, a hundredth, which is ours.
 """
 
 from __future__ import annotations

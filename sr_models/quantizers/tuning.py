@@ -16,7 +16,9 @@ class TuningSettings:
     Attributes:
         epochs: Passes over the pictures, each with one group of variables.
         batch_size: Pictures per step.
-        rate: Adam's rate in each group's first epoch.
+        rate: Adam's rate in each group's first epoch. The published one is 1e-3 of something else
+            (see `relative`); as a share, in 150 steps, a hundredth leaves less loss on pictures
+            held back.
         decay: What a group's rate is multiplied by after each of its epochs.
         relative: Whether the rate is a share of a variable's starting magnitude (ours); else it is
             in units of 0..255 for activations and in those of the weights for their bounds.
@@ -27,7 +29,7 @@ class TuningSettings:
 
     epochs: int = 10
     batch_size: int = 2
-    rate: float = 1e-3
+    rate: float = 1e-2
     decay: float = 0.9
     relative: bool = True
     held_back: float = 0.1

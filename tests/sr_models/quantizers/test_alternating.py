@@ -155,7 +155,8 @@ def test_a_grid_for_files_is_tuned_without_break_points(edsr):
 
 
 def test_the_published_units_are_much_smaller_steps_for_activations(edsr):
-    tuner = tuner_of(edsr, settings=TuningSettings(epochs=3, relative=False, held_back=0.3))
+    published = TuningSettings(epochs=3, rate=1e-3, relative=False, held_back=0.3)
+    tuner = tuner_of(edsr, settings=published)
     start = values_of(tuner.student)
     last = {}
     tuner.run(on_step=lambda step, total, loss: last.update(values_of(tuner.student)))
