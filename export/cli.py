@@ -67,7 +67,7 @@ def model(
     ] = False,
     method: Annotated[
         str, typer.Option(help="A recipe such as cfqp or cfqp+equalize+adaround+tune; or auto.")
-    ] = "cfqp+equalize+adaround",
+    ] = "cfqp+relus+groups+equalize+bounded+adaround",
     tail: Annotated[str, typer.Option(help="relu, none, clip or conv_clip.")] = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
     precision: Annotated[

@@ -8,6 +8,7 @@ from representative_data.dataset import RepresentativeDataset
 from representative_data.probe import probe_layers
 from sr_models.graph import INPUT, output_name, points, quantized_points
 from sr_models.int8.ranges import PIXELS, TensorRange, TensorRanges
+from sr_models.int8.simulator import FIXED_GRIDS
 
 
 def observe_ranges(
@@ -31,24 +32,47 @@ def observe_ranges(
     return TensorRanges(ranges, method=f"{dataset.method}-minmax")
 
 
-def pin_pixels(ranges: TensorRanges, model) -> TensorRanges:
-    """Write the input's and the output's range as exactly [0, 1].
+def pixel_points(model) -> list[str]:
+    """Names of the stored tensors that hold pixels.
 
-    Both are known beforehand: pixels are pixels. The input's range goes to it and to tensors that
-    hold the same values in another order. The output's range goes to the output and to the
-    tensors before it that hold the same values in another order, up to the operator that computes
-    them; its saturating store then is the clip.
+    They are the input and the output, and whatever holds the values of one of them in another
+    order: behind the input, and before the output up to the operator that computes them.
     """
-    graph = points(model)
-    name = output_name(model)
-    pinned = {INPUT: PIXELS, name: PIXELS}
+    graph, name = points(model), output_name(model)
+    found = {INPUT, name}
     while graph[name].passes_through:
         (name,) = graph[name].inputs
-        if name in ranges:
-            pinned[name] = PIXELS
+        found.add(name)
     moved = {INPUT}
     for point in graph.values():
         if point.passes_through and moved.issuperset(point.inputs):
             moved.add(point.name)
-            pinned |= {point.name: PIXELS} if point.name in ranges else {}
-    return ranges.replacing(pinned)
+    return [name for name in quantized_points(model) if name in found | moved]
+
+
+def joined_grids(model) -> dict[str, TensorRange]:
+    """Ranges of the concatenations of outputs whose grid TFLite fixes: that grid, by point."""
+    graph = points(model)
+    joined = {
+        name: {
+            graph[i].layer.activation.__name__ if graph[i].has_fixed_grid else None
+            for i in point.inputs
+        }
+        for name, point in graph.items()
+        if point.concatenates
+    }
+    return {
+        name: FIXED_GRIDS[kind]
+        for name, kinds in joined.items()
+        for kind in kinds
+        if len(kinds) == 1 and kind
+    }
+
+
+def pin_pixels(ranges: TensorRanges, model) -> TensorRanges:
+    """Write the range of all pixels as exactly [0, 1].
+
+    It is known beforehand: pixels are pixels. The saturating store of the operator that computes
+    the output then is the clip.
+    """
+    return ranges.replacing(dict.fromkeys(pixel_points(model), PIXELS))

@@ -34,7 +34,7 @@ def bundle(
     ] = None,
     method: Annotated[
         str, typer.Option(help="A recipe such as cfqp or cfqp+equalize+adaround; or auto.")
-    ] = "cfqp+equalize+adaround",
+    ] = "cfqp+relus+groups+equalize+bounded+adaround",
     pictures: Annotated[int, typer.Option(help="Number of calibration tiles.")] = 64,
     tile_side: Annotated[int, typer.Option(help="Side of a tile in input pixels.")] = 96,
     seed: Annotated[int, typer.Option(help="Seed of the choice of tiles.")] = 0,

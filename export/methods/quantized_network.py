@@ -11,7 +11,7 @@ import numpy as np
 import tf_keras
 
 from representative_data.dataset import RepresentativeDataset
-from representative_data.observation import observe_ranges, pin_pixels
+from representative_data.observation import joined_grids, observe_ranges, pin_pixels
 from sr_models.int8.ranges import TensorRanges
 
 
@@ -55,7 +55,8 @@ class Evidence:
         return self.pin(observe_ranges(model, self.dataset), model)
 
     def pin(self, ranges: TensorRanges, model) -> TensorRanges:
-        """The ranges with those of the pixels fixed, where that is asked for."""
+        """The ranges with those fixed that are known: of the pixels, where that is asked for."""
+        ranges = ranges.replacing(joined_grids(model))
         return pin_pixels(ranges, model) if self.pinned else ranges
 
     def stack(self, count: int) -> np.ndarray:

@@ -4,9 +4,15 @@ The objective is that of Nagel et al., "Up or Down? Adaptive Rounding for Post-T
 Quantization" (AdaRound), ICML 2020 (arXiv 2004.10568), sections 3.2 and 3.3: the squared error of a
 layer's output on unlabelled data, with the inputs that the quantized layers before it give and the
 outputs of the float layer (equation 25 there, without the activation). There it is relaxed and
-solved by gradient descent. Here it is solved as the quadratic problem over integers that it is, by
-coordinate descent (QuantEase, Behdin et al., arXiv 2309.01885, algorithm 1), which needs no step
-size and seconds instead of minutes, and may move a code by more than one.
+solved by gradient descent. Here it is solved as the quadratic problem over integers that it is:
+code after code, the error of each passed on to those that follow (GPTQ, Frantar et al., arXiv
+2210.17323, section 3), on the best of a few grids, and then by coordinate descent (QuantEase,
+Behdin et al., arXiv 2309.01885, algorithm 1). That needs no step size and seconds instead of
+minutes, and may move a code by more than one.
+
+A network's brightness and colours hang on sums over whole kernels, so pictures are taken a second
+time in other colours: calibration pictures are often grey, and what grey does not show is rounded
+at will.
 
 Before rounding, the float weights are fitted to the quantized inputs by ridge regression, so that a
 layer makes good for the noise of those before it; afterwards the bias takes up what is left of the
@@ -28,35 +34,53 @@ RIDGE = 1e-2
 DAMPING = 1e-3
 """The same for rounding, so that inputs never seen are not rounded at will."""
 SWEEPS = 30
+LEAST_CONTRAST = 0.3
+STRETCHES = (1.0, 0.9985, 1.0015, 0.997, 1.003)
+"""Grids tried for each channel, as factors on its largest weight over 127."""
 
 
-def round_codes(weights: np.ndarray, moments: np.ndarray, *, sweeps: int = SWEEPS) -> np.ndarray:
+def output_error(error: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """e' M e of each output channel: float64 (K, C), (K, K) -> (C,)."""
+    return np.einsum("kc,kc->c", error, moments @ error)
+
+
+def round_codes(
+    weights: np.ndarray, moments: np.ndarray, scales: np.ndarray, *, sweeps: int = SWEEPS
+) -> np.ndarray:  # fmt: skip
     """Integer codes whose weights give nearly the same output.
 
-    Minimizes e' M e for each output channel, where e = codes * scale - weights, one code at a time
-    until nothing improves. The largest weight of each channel stays at its outermost code, so that
-    a converter finds the same scale.
+    Makes e' M e small for each output channel, where e = codes * scales - weights: first one code
+    after the other, each rounding error being made good by the weights that are still free; then
+    one code at a time until nothing improves. The largest weight of each channel has the outermost
+    code, so that a converter finds the same scale.
 
     Args:
         weights: float64 (K, C), a kernel as a matrix.
         moments: float64 (K, K), second moments of the inputs, positive definite.
+        scales: float64 (C,), steps of the codes.
         sweeps: Most passes over all codes.
 
     Returns:
         float64 (K, C), whole numbers of -127..127.
     """
-    scales = _scales(weights)
-    codes = np.clip(np.rint(weights / scales), -LARGEST_WEIGHT_CODE, LARGEST_WEIGHT_CODE)
     extreme = np.abs(weights).argmax(axis=0)
+    outermost = LARGEST_WEIGHT_CODE * np.sign(np.take_along_axis(weights, extreme[None], axis=0)[0])
+
+    def rounded(k, wanted):
+        codes = np.clip(np.rint(wanted), -LARGEST_WEIGHT_CODE, LARGEST_WEIGHT_CODE)
+        return np.where(extreme == k, outermost, codes)
+
     diagonal = np.diag(moments)
+    order = np.argsort(-diagonal)
+    nearest = np.stack([rounded(k, row) for k, row in enumerate(weights / scales)])
+    codes = _in_turn(weights / scales, moments, order=order, rounded=rounded)
+    costs = [output_error(each * scales - weights, moments) for each in (codes, nearest)]
+    codes = np.where(costs[0] <= costs[1], codes, nearest)
     pull = moments @ (codes * scales - weights)
     for _ in range(sweeps):
         changed = False
-        for k in np.argsort(-diagonal):
-            error = codes[k] * scales - weights[k]
-            wanted = (weights[k] + error - pull[k] / diagonal[k]) / scales
-            best = np.clip(np.rint(wanted), -LARGEST_WEIGHT_CODE, LARGEST_WEIGHT_CODE)
-            best = np.where(extreme == k, codes[k], best)
+        for k in order:
+            best = rounded(k, codes[k] - pull[k] / (diagonal[k] * scales))
             step = (best - codes[k]) * scales
             if step.any():
                 pull += np.outer(moments[:, k], step)
@@ -64,6 +88,54 @@ def round_codes(weights: np.ndarray, moments: np.ndarray, *, sweeps: int = SWEEP
         if not changed:
             break
     return codes
+
+
+def _in_turn(wanted: np.ndarray, moments: np.ndarray, *, order: np.ndarray, rounded) -> np.ndarray:
+    """Each code rounded, and its error passed on to the codes that follow."""
+    inverse = np.linalg.inv(moments[np.ix_(order, order)])
+    spread = np.linalg.cholesky(inverse).T
+    wanted, codes = wanted[order], np.empty_like(wanted)
+    for i, k in enumerate(order):
+        codes[k] = rounded(k, wanted[i])
+        missed = (wanted[i] - codes[k]) / spread[i, i]
+        wanted[i + 1 :] -= np.outer(spread[i, i + 1 :], missed)
+    return codes
+
+
+def choose_codes(weights: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """Weights on the best of a few grids: float64 (K, C).
+
+    The scale of a channel may be a little wider or narrower than its largest weight asks for, at
+    the cost of half a step of that weight.
+    """
+    found, least = np.zeros_like(weights), np.full(weights.shape[1], np.inf)
+    for stretch in STRETCHES:
+        scales = _scales(weights) * stretch
+        tried = round_codes(weights, moments, scales) * scales
+        cost = output_error(tried - weights, moments)
+        better = cost < least
+        found[:, better], least[better] = tried[:, better], cost[better]
+    return found
+
+
+def in_more_colours(pictures: np.ndarray, *, seed: int) -> np.ndarray:
+    """The pictures, and each once more with its channels exchanged, darkened and lifted at random.
+
+    Args:
+        pictures: float32 (N, h, w, C) in 0..1, steps of 1/255.
+        seed: Seed of the colours.
+
+    Returns:
+        float32 (2 N, h, w, C) in 0..1, steps of 1/255.
+    """
+    rng = np.random.default_rng([seed, 7])
+    varied = []
+    for picture in pictures:
+        contrast = rng.uniform(LEAST_CONTRAST, 1.0, picture.shape[-1])
+        lift = rng.uniform(0.0, 1.0, picture.shape[-1]) * (1.0 - contrast)
+        varied.append(picture[..., rng.permutation(picture.shape[-1])] * contrast + lift)
+    varied = np.rint(255.0 * np.stack(varied)).astype(np.float32) / np.float32(255.0)
+    return np.concatenate([pictures, varied])
 
 
 def _scales(weights: np.ndarray) -> np.ndarray:
@@ -92,19 +164,18 @@ def fit_layer(
     identity = level * np.eye(len(moments))
     missed = centred.T @ (target - target_means - centred @ kernel) / len(centred)
     fitted = kernel + np.linalg.solve(moments + RIDGE * identity, missed)
-    codes = round_codes(fitted, moments + DAMPING * identity)
-    rounded = codes * _scales(fitted)
+    rounded = choose_codes(fitted, moments + DAMPING * identity)
     return rounded, target_means - means @ rounded
 
 
 @register_method(
     "adaround", stage="weights",
-    source="Nagel et al. 2020, arXiv 2004.10568; solver of Behdin et al. 2023, arXiv 2309.01885",
+    source="Nagel et al. 2020, arXiv 2004.10568; solver of Frantar et al. 2022, arXiv 2210.17323",
 )  # fmt: skip
 def rounded(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """Weights rounded by what they do to each layer's output, not one by one."""
     copy = clone(network.model)
-    pictures = evidence.stack(PICTURES)
+    pictures = in_more_colours(evidence.stack(PICTURES), seed=evidence.seed)
     places = draw_places(pictures, seed=evidence.seed)
     simulated = LayerInputs(simulate(copy, network.ranges), pictures, places)
     names = convolutions(copy)

@@ -52,11 +52,17 @@ def raise_files(
         on_stage("raising activations to 16 bits")
         return [raise_all(content) for content in contents]
     exact = unrounded(model, network, evidence)
-    names = settings.kept or sensitive_layers(exact, evidence, settings.most_sensitive)
+    names = _present(settings.kept, exact) or sensitive_layers(
+        exact, evidence, settings.most_sensitive
+    )
     on_stage(f"keeping {', '.join(names)} in {settings.kept_precision}")
     return [
         raise_layers(
-            content, model, names, precision=settings.kept_precision, float_model=exact.model
+            content,
+            exact.model,
+            names,
+            precision=settings.kept_precision,
+            float_model=exact.model,
         )
         for content in contents
     ]
@@ -75,6 +81,17 @@ def unrounded(
     recipe = parse_recipe(network.ranges.method)
     kept = tuple(method for method in recipe.methods if method.stage in _EXACT_STAGES)
     return Recipe(recipe.dataset, kept).apply(model, evidence)
+
+
+def _present(names: Sequence[str], network: QuantizedNetwork) -> list[str]:
+    """Layers by the names that a recipe has left them; a layer in groups is all of its groups."""
+    known = [layer.name for layer in network.model.layers]
+    return [
+        layer
+        for name in names
+        for layer in known
+        if layer == name or (name not in known and layer.startswith(f"{name}_group"))
+    ]
 
 
 def sensitive_layers(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.methods.quantized_network import observe
-from export.methods.rounding import fit_layer, round_codes, rounded
+from export.methods.rounding import choose_codes, fit_layer, in_more_colours, round_codes, rounded
 
 
 def problem(seed, *, inputs=4, outputs=2):
@@ -16,8 +16,12 @@ def problem(seed, *, inputs=4, outputs=2):
     return rng.normal(size=(inputs, outputs)), rows.T @ rows / 200
 
 
+def scales_of(weights):
+    return np.abs(weights).max(axis=0) / 127
+
+
 def cost(codes, weights, moments):
-    error = codes * np.abs(weights).max(axis=0) / 127 - weights
+    error = codes * scales_of(weights) - weights
     return (error * (moments @ error)).sum(axis=0)
 
 
@@ -25,7 +29,7 @@ def cost(codes, weights, moments):
 def test_it_is_never_worse_than_rounding_to_nearest(seed):
     weights, moments = problem(seed, inputs=9, outputs=3)
     nearest = np.rint(weights / np.abs(weights).max(axis=0) * 127)
-    codes = round_codes(weights, moments)
+    codes = round_codes(weights, moments, scales_of(weights))
     assert (cost(codes, weights, moments) <= cost(nearest, weights, moments) + 1e-12).all()
     np.testing.assert_array_equal(codes, np.rint(codes))
     # The grid of a converter follows the largest weight, which therefore has to stay.
@@ -45,7 +49,7 @@ def test_against_every_choice_of_rounding_up_or_down(seed):
     ]
     best = min(cost(choice, weights, moments)[0] for choice in choices)
     nearest = cost(np.rint(exact)[:, None], weights, moments)[0]
-    found = cost(round_codes(weights, moments), weights, moments)[0]
+    found = cost(round_codes(weights, moments, scales_of(weights)), weights, moments)[0]
     # Coordinate descent may stop short of the best, but most of the way is gone.
     assert found <= best + 0.35 * (nearest - best) + 1e-12
 
@@ -53,7 +57,39 @@ def test_against_every_choice_of_rounding_up_or_down(seed):
 def test_independent_inputs_are_rounded_to_nearest():
     weights = np.random.default_rng(0).normal(size=(20, 3))
     nearest = np.rint(weights / np.abs(weights).max(axis=0) * 127)
-    np.testing.assert_array_equal(round_codes(weights, np.eye(20)), nearest)
+    found = round_codes(weights, np.eye(20), scales_of(weights))
+    np.testing.assert_array_equal(found, nearest)
+
+
+@given(seed=st.integers(0, 500))
+def test_a_choice_of_grids_is_never_worse_than_one(seed):
+    weights, moments = problem(seed, inputs=9, outputs=3)
+    one = round_codes(weights, moments, scales_of(weights)) * scales_of(weights)
+    best = choose_codes(weights, moments)
+    costs = [((x - weights) * (moments @ (x - weights))).sum(axis=0) for x in (best, one)]
+    assert (costs[0] <= costs[1] + 1e-12).all()
+
+
+def test_errors_are_passed_on_to_weights_that_are_still_free():
+    """Two inputs that are always equal: what one weight loses the other takes up."""
+    weights = np.array([[1.0], [0.3 / 127], [0.3 / 127]])
+    moments = np.array([[4.0, 0.0, 0.0], [0.0, 1.0, 0.999], [0.0, 0.999, 1.0]])
+    codes = round_codes(weights, moments, scales_of(weights))
+    assert codes[0, 0] == 127 and codes[1:].sum() == 1.0, "0.3 + 0.3 is nearer to 1 than to 0"
+
+
+def test_pictures_in_more_colours_are_pictures():
+    rng = np.random.default_rng(3)
+    grey = np.repeat(rng.integers(0, 256, (4, 8, 8, 1)), 3, axis=3).astype(np.float32) / 255
+    found = in_more_colours(grey, seed=0)
+    assert found.shape == (8, 8, 8, 3) and found.dtype == np.float32
+    np.testing.assert_array_equal(found[:4], grey)
+    assert found.min() >= 0.0 and found.max() <= 1.0
+    codes = 255.0 * found.astype(np.float64)
+    np.testing.assert_allclose(codes, np.rint(codes), atol=1e-4)
+    spread = found[4:].max(axis=3) - found[4:].min(axis=3)
+    assert (spread.mean(axis=(1, 2)) > 0.02).all(), "no longer grey"
+    np.testing.assert_array_equal(found, in_more_colours(grey, seed=0))
 
 
 def test_a_layer_makes_good_for_the_noise_of_its_input():

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import tf_keras
+
+from export.methods.quantized_network import observe
+from export.methods.relu_pairs import as_relu_pairs, find_prelus, with_relu_pairs
+from sr_models.graph import points
+
+
+def conv(filters, name, **keywords):
+    return tf_keras.layers.Conv2D(filters, 3, padding="same", name=name, **keywords)
+
+
+def prelu(name):
+    return tf_keras.layers.PReLU(shared_axes=[1, 2], name=name)
+
+
+@pytest.fixture(scope="module")
+def bent():
+    """Three PReLU in a row, the last of which is added to something."""
+    rng = np.random.default_rng(0)
+    picture = tf_keras.Input((None, None, 3), name="input")
+    y = prelu("one_bent")(conv(4, "one")(picture))
+    y = skip = prelu("two_bent")(conv(5, "two")(y))
+    y = prelu("three_bent")(conv(5, "three", use_bias=False)(y))
+    y = tf_keras.layers.Add(name="sum")([y, conv(5, "side")(skip)])
+    model = tf_keras.Model(picture, conv(3, "last")(y))
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights([0.4 * rng.normal(size=w.shape) for w in layer.get_weights()])
+    return model
+
+
+def test_those_between_convolutions_are_found(bent):
+    assert find_prelus(bent) == ["one_bent", "two_bent"], "a sum cannot read two"
+
+
+def test_the_function_stays_the_same_up_to_the_border(bent):
+    x = np.random.default_rng(1).random((2, 7, 9, 3), np.float32)
+    written = as_relu_pairs(bent)
+    np.testing.assert_allclose(written(x), bent(x), rtol=1e-4, atol=1e-4)
+    assert np.abs(bent(x)).max() > 0.1
+    kinds = [type(p.layer).__name__ for p in points(written).values()]
+    assert kinds.count("PReLU") == 1
+    assert written.get_layer("one").filters == 8 and written.get_layer("two").filters == 10
+
+
+def test_the_original_keeps_its_weights(bent):
+    before = bent.get_weights()
+    as_relu_pairs(bent).get_layer("one").set_weights([np.zeros((3, 3, 3, 8)), np.zeros(8)])
+    for a, b in zip(before, bent.get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_network_without_prelu_is_left_as_it_is(network, evidence):
+    plain = observe(network, evidence)
+    assert with_relu_pairs(plain, evidence) is plain
+
+
+def test_a_slope_for_each_pixel_is_no_slope_of_a_channel():
+    picture = tf_keras.Input((8, 8, 3), name="input")
+    y = tf_keras.layers.PReLU(name="everywhere")(conv(4, "one")(picture))
+    assert find_prelus(tf_keras.Model(picture, conv(3, "two")(y))) == []
