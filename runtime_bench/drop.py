@@ -26,6 +26,8 @@ from sr_models.network import load_model
 from sr_models.presets import get_preset
 
 SIDE = 96
+TWIN = "clipped twin"
+"""What the rows of the clipped twin are called: tail `clip`, natural pictures, plain min/max."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Drop:
 
     Attributes:
         network: Preset name.
-        method: The recipe.
+        method: The recipe, or `TWIN`.
         datasets: Dataset -> (RGB, luma): PSNR of the float network, saturated and rounded, less
             that of the file's raw codes, in dB.
         fidelity_db: PSNR of the file against the float network on pictures held out.
@@ -79,7 +81,7 @@ class Drop:
 
 def drops(
     network: str, methods: Sequence[str], *, datasets: Sequence[Dataset],
-    images: str | None = None, settings: ExportSettings | None = None,
+    images: str | None = None, settings: ExportSettings | None = None, twin: bool = False,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Iterator[Drop]:  # fmt: skip
     """Export a network by each method and hold each file against the float network.
@@ -90,6 +92,7 @@ def drops(
         datasets: Ground truth; for measuring only, methods never see it.
         images: Folder of calibration pictures; scikit-image's own by default.
         settings: Every other choice; 96x96 pixels by default, the size has no part in it.
+        twin: Whether the clipped twin, by plain min/max, comes last.
         on_stage: Called with what begins next.
 
     Raises:
@@ -98,11 +101,13 @@ def drops(
     base = settings or ExportSettings(height=SIDE, width=SIDE)
     # All names before the first long work.
     wanted = {method: replace(base, method=method) for method in methods}
+    if twin:
+        wanted[TWIN] = replace(base, method="natural", tail="clip")
     exports = measured_exports(
         network, wanted, datasets=datasets, images=images, on_stage=on_stage
     )  # fmt: skip
-    for drop, _ in exports:
-        yield drop
+    for name, (drop, _) in zip(wanted, exports):
+        yield replace(drop, method=name)
 
 
 def measured_exports(
@@ -149,6 +154,16 @@ def measured_exports(
             result.audit.sha256, runner.delegate, scale,
         )  # fmt: skip
         yield drop, result
+
+
+def worse_than_twins(results: Sequence[Drop]) -> list[str]:
+    """Files whose raw PSNR (mean of the datasets, RGB) is below that of their clipped twin."""
+    twins = {result.network: result for result in results if result.method == TWIN}
+    return [
+        f"{result.network} by {result.method}"
+        for result in results
+        if result.network in twins and result.mean_rgb_db > twins[result.network].mean_rgb_db
+    ]
 
 
 def drop_rows(results: Sequence[Drop]) -> tuple[list[str], list[list[str]]]:

@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from export.settings import ExportSettings
-from runtime_bench.drop import Drop, drop_rows, drops
+from runtime_bench.drop import TWIN, Drop, drop_rows, drops, worse_than_twins
 from runtime_bench.quality import Dataset
 from sr_models.errors import OptionError
 
@@ -28,14 +29,24 @@ def test_a_table_has_a_column_for_each_dataset():
     assert rows[1][2:5] == ["-", "-", "0.020 / 0.010"]
 
 
+def test_a_file_below_its_own_twin_is_named():
+    twin = replace(MADE, method=TWIN, datasets={"Set5": (0.25, 0.1), "Set14": (0.1, 0.06)})
+    alien = replace(twin, network="abpn_x3", datasets={"Set5": (0.0, 0.0)})
+    better = replace(MADE, method="better", datasets={"Set5": (0.2, 0.1), "Set14": (0.1, 0.06)})
+    assert worse_than_twins([MADE, better, twin, alien]) == ["xlsr_x3 by cfqp"]
+    assert worse_than_twins([MADE, better, alien]) == []
+
+
 @pytest.mark.slow
 def test_a_better_method_drops_less(picture_folder):
     dataset = Dataset("crops", tuple(sorted(picture_folder.iterdir())[:2]))
     settings = ExportSettings(height=16, width=24, pictures=12, tile_side=32)
-    plain, better = drops(
-        "xlsr_x3", ["cfqp", "cfqp+equalize+adaround"], datasets=[dataset], settings=settings
-    )
-    assert [plain.method, better.method] == ["cfqp", "cfqp+equalize+adaround"]
+    plain, better, twin = drops(
+        "xlsr_x3", ["cfqp", "cfqp+equalize+adaround"], datasets=[dataset], settings=settings,
+        twin=True,
+    )  # fmt: skip
+    assert [plain.method, better.method, twin.method] == ["cfqp", "cfqp+equalize+adaround", TWIN]
+    assert twin.mean_rgb_db > better.mean_rgb_db
     assert 0.0 < better.mean_rgb_db < 0.7 * plain.mean_rgb_db
     assert better.fidelity_db > plain.fidelity_db + 2.0
     assert plain.sha256 != better.sha256
