@@ -244,7 +244,35 @@ class _Stretching:
                             ends, least = tried, cost
             if least > 0.999 * before:
                 break
-        return self.gains(ends)[: self.count]
+        return self._of_their_size(self.gains(ends)[: self.count], ends)
+
+    def _of_their_size(self, gains: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Gains that leave tensors about as wide as they were.
+
+        Where nothing in a tensor is fixed, nor in those that share channels with it, its size makes
+        no difference to the cost, and the search may have led it anywhere.
+        """
+        gains, labels = gains.copy(), self._sharing()
+        for label in set(labels.tolist()):
+            inside = labels == label
+            if not self.least[:, inside].any() and ends[:, inside].sum() > 0.0:
+                channels = self.channel[inside[self.tensor]]
+                size = self.ends[:, inside].sum() / ends[:, inside].sum()
+                gains[np.unique(channels[channels < self.count])] *= size
+        return gains
+
+    def _sharing(self) -> np.ndarray:
+        """int (tensors,): the same number for tensors that share channels, directly or not."""
+        labels = np.arange(len(self.names))
+        free = self.channel < self.count
+        while True:
+            lowest = np.full(self.count, len(labels))
+            np.minimum.at(lowest, self.channel[free], labels[self.tensor[free]])
+            found = labels.copy()
+            np.minimum.at(found, self.tensor[free], lowest[self.channel[free]])
+            if (found == labels).all():
+                return labels
+            labels = found
 
 
 def _stretch(model, channel: Channel, gain: float, shift: float) -> None:

@@ -13,6 +13,8 @@ from export.methods.equalization import (
     find_channels,
 )
 from export.methods.quantized_network import observe
+from representative_data.observation import pixel_points
+from sr_models.graph import quantized_points
 from sr_models.int8.fake_quantization import write_ranges
 from sr_models.int8.ranges import PIXELS
 
@@ -97,6 +99,17 @@ def test_sensitivities_are_the_squares_of_the_jacobian(residual):
         [channel_sensitivities(residual, ["sum0"], x, seed=s)["sum0"] for s in range(200)], axis=0
     )
     np.testing.assert_allclose(drawn, exact, rtol=0.25)
+
+
+@pytest.mark.parametrize("which", ["network", "residual"])
+def test_tensors_stay_about_as_wide_as_they_were(which, request, evidence):
+    """Size alone costs nothing, but kernels cannot requantize by any factor."""
+    model, x = request.getfixturevalue(which), evidence.stack(8)
+    names = [n for n in quantized_points(model) if n not in pixel_points(model)]
+    before, after = (channel_ranges(m, names, x) for m in (model, equalize(model, x)))
+    for name in names:
+        width, found = (max(r[name][1].max(), -r[name][0].min()) for r in (before, after))
+        assert 0.2 * width < found < 5.0 * width, name
 
 
 @pytest.mark.parametrize("which", ["network", "residual"])
