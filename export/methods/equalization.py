@@ -259,7 +259,8 @@ class _Stretching:
                 channels = self.channel[inside[self.tensor]]
                 size = self.ends[:, inside].sum() / ends[:, inside].sum()
                 gains[np.unique(channels[channels < self.count])] *= size
-        return gains
+        # A channel that never moves fits at any size.
+        return np.minimum(gains, LARGEST_GAIN)
 
     def _sharing(self) -> np.ndarray:
         """int (tensors,): the same number for tensors that share channels, directly or not."""

@@ -12,7 +12,7 @@ from export.methods.equalization import (
     equalized,
     find_channels,
 )
-from export.methods.quantized_network import observe
+from export.methods.quantized_network import clone, observe
 from representative_data.observation import pixel_points
 from sr_models.graph import quantized_points
 from sr_models.int8.fake_quantization import write_ranges
@@ -110,6 +110,15 @@ def test_tensors_stay_about_as_wide_as_they_were(which, request, evidence):
     for name in names:
         width, found = (max(r[name][1].max(), -r[name][0].min()) for r in (before, after))
         assert 0.2 * width < found < 5.0 * width, name
+
+
+def test_a_channel_that_never_moves_is_not_stretched_without_bound(residual, evidence):
+    dead = clone(residual)
+    kernel, bias = dead.get_layer("inner0").get_weights()
+    kernel[..., 2], bias[2] = 1e-3 * kernel[..., 2], -1.0
+    dead.get_layer("inner0").set_weights([kernel, bias])
+    found = equalize(dead, evidence.stack(4)).get_layer("inner0").get_weights()[1]
+    assert 1.0 <= -found[2] <= 64.0
 
 
 @pytest.mark.parametrize("which", ["network", "residual"])
