@@ -66,7 +66,7 @@ def model(
         bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
     ] = False,
     method: Annotated[
-        str, typer.Option(help="A recipe such as cfqp or cfqp+equalize+adaround+tune; or auto.")
+        str, typer.Option(help="A recipe, see docs/quantizing.md; or auto.")
     ] = "cfqp+relus+groups+equalize+bounded+adaround",
     tail: Annotated[str, typer.Option(help="relu, none, clip or conv_clip.")] = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",

@@ -32,7 +32,7 @@ from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.tiles import Tile, load_tiles
 from sr_models.atomic import refuse_existing, require_writable, writing_folder
 from sr_models.command import json_text
-from sr_models.errors import ConversionError
+from sr_models.errors import AnchorError, ConversionError
 from sr_models.evaluation import network_upscaler
 from sr_models.images import list_images
 from sr_models.int8.ranges import TensorRanges
@@ -133,19 +133,32 @@ def unseen_pictures(paths: Sequence[Path], dataset: RepresentativeDataset) -> li
 
 def build_dataset(
     model, tiles: Sequence[Tile], *, network: SourceNetwork, settings: ExportSettings,
-    on_pass: Callable[[int, int], None] = lambda done, total: None,
+    on_stage: Callable[[str], None] = lambda stage: None,
 ) -> RepresentativeDataset:  # fmt: skip
-    """The representative dataset that the settings ask for."""
+    """The representative dataset that the settings ask for.
+
+    Where no anchors can be made it does without, unless pictures alone tell the input's range.
+    """
     made = {name: getattr(settings, name) for name in ("pictures", "tile_side", "seed", "tail")}
     if dataset_of(settings.method) == "natural":
         return build_natural_dataset(
             model, tiles, network=network.name, scale=network.scale, choices=made
         )
-    choices = CfqpSettings(taming=settings.made_taming(), anchors=settings.anchors)
-    return build_cfqp_dataset(
-        model, tiles, network=network.name, scale=network.scale, settings=choices, choices=made,
-        on_pass=on_pass,
-    )  # fmt: skip
+
+    def shaped(anchors: bool) -> RepresentativeDataset:
+        choices = CfqpSettings(taming=settings.made_taming(), anchors=anchors)
+        return build_cfqp_dataset(
+            model, tiles, network=network.name, scale=network.scale, settings=choices,
+            choices=made,
+        )  # fmt: skip
+
+    try:
+        return shaped(settings.anchors)
+    except AnchorError:
+        if settings.pure or settings.calibrator == "converter":
+            raise
+        on_stage("doing without anchors: this network leaves [0, 1] at every candidate")
+        return shaped(False)
 
 
 def convert(
@@ -265,7 +278,9 @@ def run_export(
         # A tail that bounds the output would hide what must be tamed.
         shaping_tail = "none" if settings.tail == "none" else "relu"
         shaping = attach_tail(trunk, shaping_tail, scale=scale)
-        shaped = build_dataset(shaping, tiles, network=network, settings=settings)
+        shaped = build_dataset(
+            shaping, tiles, network=network, settings=settings, on_stage=on_stage
+        )
     else:
         shaped = load_dataset(dataset)
         shaped.require_network(network=name, weights_sha256=weights_sha256(trunk))
@@ -295,12 +310,13 @@ def run_export(
     if settings.precision == "int8":
         on_stage("comparing kernels")
         agreement = measure_agreement(first.content, quantized, low)
+    deployed = quantized.model if quantized else model
     hashes = {tile.source: tile.source_sha256 for tile in held_out_tiles}
     manifest = build_manifest(
         network, settings, weights_sha256=weights_sha256(trunk),
         model_file=first.name, dataset=shaped, dataset_file=dataset, ranges=ranges,
         audit=first.audit, fidelity=first.fidelity, failures=failures, drop=first.drop,
-        kernels=agreement, raised=raised_layers(first.content, model), origin=network.origin,
+        kernels=agreement, raised=raised_layers(first.content, deployed), origin=network.origin,
         channels=network.channels, files=[file.to_json() for file in files] if files[1:] else [],
         held_out=[{"source": source, "sha256": sha} for source, sha in sorted(hashes.items())],
     )  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 
 from representative_data.probe import OutputProbe
 from representative_data.taming import TOLERANCE
-from sr_models.errors import CalibrationError
+from sr_models.errors import AnchorError
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _search(probe, end: _End, *, side: int, channels: int) -> Anchor:
         if inside:
             break
     else:
-        raise CalibrationError(
+        raise AnchorError(
             f"expected a spot of value {end.value} that the network answers within [0, 1], found "
             f"that each candidate leaves it by {min(entry[1] for entry in tried):.4f} or more; "
             "give a larger --tile-side, or --no-anchors in the default mode, where the input's "
@@ -171,7 +171,7 @@ def _search(probe, end: _End, *, side: int, channels: int) -> Anchor:
         )
     error, _, _, anchor = min(inside, key=lambda entry: entry[0])
     if error > end.tolerance:
-        raise CalibrationError(
+        raise AnchorError(
             f"expected a spot that the network answers with {end.value}, found {error:.4f} off "
             "at best; give a larger --tile-side, or --no-anchors in the default mode"
         )

@@ -32,6 +32,10 @@ class CalibrationError(SrError):
     """A representative dataset or a set of tensor ranges that cannot be used."""
 
 
+class AnchorError(CalibrationError):
+    """A network that answers no picture with both the input's and the output's range kept."""
+
+
 class ConversionError(SrError):
     """A network that could not be converted, or a converted file that failed its audit."""
 

@@ -33,7 +33,7 @@ def bundle(
         Path | None, typer.Option(help="A set from sr-calibrate, instead of shaping one.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="A recipe such as cfqp or cfqp+equalize+adaround; or auto.")
+        str, typer.Option(help="A recipe, see docs/quantizing.md; or auto.")
     ] = "cfqp+relus+groups+equalize+bounded+adaround",
     pictures: Annotated[int, typer.Option(help="Number of calibration tiles.")] = 64,
     tile_side: Annotated[int, typer.Option(help="Side of a tile in input pixels.")] = 96,

@@ -24,6 +24,7 @@ from sr_models.int8.ranges import TensorRange
 
 PICTURES = 16
 ROWS = 20_000
+LEAST_END = 1e-3
 LARGEST_END = 8.0
 ENDS = 40
 GROUPS = 4
@@ -86,7 +87,7 @@ def saturation_costs(
     values = values[:: max(1, len(values) // ROWS)]
     activation = graph[found.name].layer.activation
     expected = activation(values).numpy()
-    widest = min(LARGEST_END, float(np.abs(values).max()))
+    widest = max(LEAST_END, min(LARGEST_END, float(np.abs(values).max())))
     ends = np.geomspace(widest / 16.0, widest, ENDS)
     errors = []
     for end in ends:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from export.inspecting.audit import missing_ranges
 from export.methods.quantized_network import Evidence, QuantizedNetwork, observe
 from export.methods.recipe import Recipe, parse_recipe
-from export.precision.kept_layers import raise_all, raise_layers
+from export.precision.kept_layers import operators_of_layers, raise_all, raise_layers
+from export.tflite.flatbuffer import read_graph
 from representative_data.sensitivity import measure_sensitivity, most_sensitive
-from sr_models.errors import ConversionError
+from sr_models.errors import ConversionError, OptionError
 
 if TYPE_CHECKING:
     from export.settings import ExportSettings
@@ -52,9 +53,11 @@ def raise_files(
         on_stage("raising activations to 16 bits")
         return [raise_all(content) for content in contents]
     exact = unrounded(model, network, evidence)
-    names = _present(settings.kept, exact) or sensitive_layers(
-        exact, evidence, settings.most_sensitive
-    )
+    if settings.kept:
+        names = _present(settings.kept, exact)
+    else:
+        computing = operators_of_layers(read_graph(contents[0]), exact.model)
+        names = sensitive_layers(exact, evidence, settings.most_sensitive, among=computing)
     on_stage(f"keeping {', '.join(names)} in {settings.kept_precision}")
     return [
         raise_layers(
@@ -86,17 +89,26 @@ def unrounded(
 def _present(names: Sequence[str], network: QuantizedNetwork) -> list[str]:
     """Layers by the names that a recipe has left them; a layer in groups is all of its groups."""
     known = [layer.name for layer in network.model.layers]
-    return [
-        layer
+    found = {
+        name: [
+            layer
+            for layer in known
+            if layer == name or (name not in known and layer.startswith(f"{name}_group"))
+        ]
         for name in names
-        for layer in known
-        if layer == name or (name not in known and layer.startswith(f"{name}_group"))
-    ]
+    }
+    for name, layers in found.items():
+        if not layers:
+            raise OptionError(
+                f"expected layers that the recipe {network.ranges.method} leaves in the network, "
+                f"found {name}; keep the convolutions beside it, or give another --method"
+            )
+    return [layer for layers in found.values() for layer in layers]
 
 
 def sensitive_layers(
-    network: QuantizedNetwork, evidence: Evidence, count: int
+    network: QuantizedNetwork, evidence: Evidence, count: int, *, among: Collection[str]
 ) -> list[str]:  # fmt: skip
-    """Names of the layers that cost most fidelity when they alone are quantized."""
+    """Names of the layers, of those given, that cost most fidelity when quantized alone."""
     rows = measure_sensitivity(network.model, network.ranges, evidence.pictures[:PICTURES])
-    return most_sensitive(rows, count)
+    return most_sensitive([row for row in rows if row.layer in among], count)

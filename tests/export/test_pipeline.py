@@ -8,6 +8,7 @@ from export.inspecting.audit import audit_model
 from export.methods.recipe import DEFAULT
 from export.pipeline import ExportSettings, export_model, run_export, split_pictures
 from sr_models.errors import (
+    AnchorError,
     CalibrationError,
     ConversionError,
     OutputError,
@@ -199,3 +200,18 @@ def test_unasked_the_default_recipe_is_taken(picture_folder):
     )
     assert default.ranges.method == DEFAULT and default.failures == []
     assert default.fidelity.psnr_db > plain.fidelity.psnr_db + 1.0
+
+
+def test_a_network_without_anchors_is_exported_all_the_same(picture_folder, monkeypatch):
+    def refused(*arguments, **keywords):
+        raise AnchorError("expected a spot, found none")
+
+    monkeypatch.setattr("representative_data.cfqp.find_anchors", refused)
+    stages = []
+    result = run_export(
+        "xlsr_x3", ExportSettings(**SMALL), images=picture_folder, on_stage=stages.append
+    )
+    assert result.failures == [] and result.dataset.count("anchor") == 0
+    assert any(stage.startswith("doing without anchors") for stage in stages)
+    with pytest.raises(AnchorError):
+        run_export("xlsr_x3", ExportSettings(**SMALL, pure=True), images=picture_folder)

@@ -14,7 +14,7 @@ from export.methods.bounded_activations import (
     saturation_costs,
     with_groups,
 )
-from export.methods.quantized_network import observe
+from export.methods.quantized_network import clone, observe
 from sr_models.int8.ranges import TensorRange
 from sr_models.int8.simulator import FIXED_GRIDS
 
@@ -96,3 +96,10 @@ def test_a_network_without_them_is_left_as_it_is(network, evidence):
     plain = observe(network, evidence)
     assert grouped(plain, evidence) is plain
     assert bounded(plain, evidence).ranges == plain.ranges
+
+
+def test_a_tanh_of_nothing_is_harmless(curved, evidence):
+    silent = clone(curved)
+    silent.get_layer("two").set_weights([np.zeros((3, 3, 8, 6)), np.zeros(6)])
+    found = bounded(grouped(observe(silent, evidence), evidence), evidence)
+    assert found.ranges["two"].maximum > 0.0

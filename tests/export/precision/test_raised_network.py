@@ -10,7 +10,7 @@ from export.precision.raised_network import raise_files, unrounded
 from export.settings import ExportSettings
 from representative_data.dataset import RepresentativeDataset
 from representative_data.sensitivity import LayerSensitivity
-from sr_models.errors import ConversionError
+from sr_models.errors import ConversionError, OptionError
 from sr_models.int8.ranges import TensorRange
 
 
@@ -75,3 +75,8 @@ def test_a_file_without_its_ranges_is_not_raised(network, evidence):
     lost = network.ranges.replacing({"merge": TensorRange(0.0, 0.771)})
     with pytest.raises(ConversionError, match="found none of merge"):
         raised(network, evidence, precision="int16x8", ranges=lost)
+
+
+def test_a_layer_that_the_recipe_takes_away_is_not_kept_in_silence(network, evidence):
+    with pytest.raises(OptionError, match="leaves in the network, found gone; keep the conv"):
+        raised(network, evidence, precision="mixed", kept=("gone",))
