@@ -9,8 +9,21 @@ import typer
 
 from export.bundle.bundle_command import bundle, tell
 from export.bundle.verify_command import verify
-from export.command_options import JsonOption
+from export.command_options import (
+    DatasetOption,
+    ImagesOption,
+    JsonOption,
+    MethodOption,
+    NameArgument,
+    PicturesOption,
+    PixelsOption,
+    SeedOption,
+    TileSideOption,
+    TrustOption,
+    WeightsOption,
+)
 from export.inspecting.inspect_command import inspect
+from export.methods import DEFAULT_RECIPE
 from export.stripping.strip_command import strip
 from sr_models.command import (
     new_app,
@@ -32,21 +45,10 @@ app.command()(verify)
 
 @app.command()
 def model(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|FILE",
-            help="Preset name, .keras or .h5 file, SavedModel folder, or module:function.",
-        ),
-    ],
+    name: NameArgument,
     out: Annotated[Path, typer.Option(help="Folder to write: model.tflite and manifest.json.")],
-    images: Annotated[
-        Path | None,
-        typer.Option(help="Folder of calibration pictures. [default: scikit-image's pictures]"),
-    ] = None,
-    dataset: Annotated[
-        Path | None, typer.Option(help="A set from sr-calibrate, instead of shaping one.")
-    ] = None,
+    images: ImagesOption = None,
+    dataset: DatasetOption = None,
     height: Annotated[
         int | None, typer.Option(help="Input height in pixels. [default: 360]")
     ] = None,
@@ -58,16 +60,9 @@ def model(
             help="Or: 360x640 or dynamic, repeatable: a file for each, all quantized alike.",
         ),
     ] = None,
-    pixels: Annotated[
-        str | None,
-        typer.Option(help="Black and white of your own network: 0..1, 0..255 or -1..1. [found]"),
-    ] = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
-    ] = False,
-    method: Annotated[
-        str, typer.Option(help="A recipe, see docs/quantizing.md; or auto.")
-    ] = "cfqp+relus+groups+equalize+bounded+adaround",
+    pixels: PixelsOption = None,
+    trust: TrustOption = False,
+    method: MethodOption = DEFAULT_RECIPE,
     tail: Annotated[str, typer.Option(help="relu, none, clip or conv_clip.")] = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
     precision: Annotated[
@@ -97,9 +92,9 @@ def model(
         10
     ),
     anchors: Annotated[bool, typer.Option(help="Add pictures that span the input.")] = True,
-    pictures: Annotated[int, typer.Option(help="Number of calibration tiles.")] = 64,
-    tile_side: Annotated[int, typer.Option(help="Side of a tile in input pixels.")] = 96,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of tiles.")] = 0,
+    pictures: PicturesOption = 64,
+    tile_side: TileSideOption = 96,
+    seed: SeedOption = 0,
     minimum_fidelity_db: Annotated[
         float, typer.Option(help="Reject a file less faithful to the float network.")
     ] = 30.0,
@@ -107,9 +102,7 @@ def model(
         float | None,
         typer.Option(help="Reject a file that loses more on pictures held out. [auto: 0.05]"),
     ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="A .weights.h5 file instead of the shipped one.")
-    ] = None,
+    weights: WeightsOption = None,
     as_bundle: Annotated[
         bool, typer.Option("--bundle", help="Write a bundle, see sr-export bundle.")
     ] = False,

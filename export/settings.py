@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.conversion import require_io, require_size
-from export.methods.recipe import AUTO, DEFAULT, dataset_of, parse_recipe
+from export.methods import DEFAULT_RECIPE
+from export.methods.recipe import AUTO, dataset_of, parse_recipe
 from export.precision.kept_layers import KEPT_PRECISIONS
 from export.sizes import Size
 from representative_data.taming import Taming
@@ -59,7 +60,7 @@ class ExportSettings:
     height: int = 360
     width: int = 640
     sizes: tuple[Size, ...] = ()
-    method: str = DEFAULT
+    method: str = DEFAULT_RECIPE
     tail: str = "relu"
     io: str = "uint8"
     precision: str = "int8"
@@ -141,7 +142,7 @@ class ExportSettings:
 
     def _require_dataset_alone(self, alone: str) -> None:
         # What follows a dataset moves ranges, so they would not be the pictures' any more.
-        if self.method == DEFAULT:
+        if self.method == DEFAULT_RECIPE:
             object.__setattr__(self, "method", alone)
         elif self.method != alone:
             raise OptionError(

@@ -7,50 +7,43 @@ from typing import Annotated, Any
 
 import typer
 
-from export.command_options import JsonOption
+from export.command_options import (
+    DatasetOption,
+    ImagesOption,
+    JsonOption,
+    MethodOption,
+    NameArgument,
+    PicturesOption,
+    PixelsOption,
+    SeedOption,
+    TileSideOption,
+    TrustOption,
+    WeightsOption,
+)
+from export.methods import DEFAULT_RECIPE
 from sr_models.command import print_table, say, write_json
 from sr_models.native_output import import_tensorflow_quietly
 
 
 def bundle(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|FILE",
-            help="Preset name, .keras or .h5 file, SavedModel folder, or module:function.",
-        ),
-    ],
+    name: NameArgument,
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     size: Annotated[
         list[str] | None,
         typer.Option(metavar="HxW", help="Input size; repeatable. [default: 360x640]"),
     ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(help="Folder of calibration pictures. [default: scikit-image's pictures]"),
-    ] = None,
-    dataset: Annotated[
-        Path | None, typer.Option(help="A set from sr-calibrate, instead of shaping one.")
-    ] = None,
-    method: Annotated[
-        str, typer.Option(help="A recipe, see docs/quantizing.md; or auto.")
-    ] = "cfqp+relus+groups+equalize+bounded+adaround",
-    pictures: Annotated[int, typer.Option(help="Number of calibration tiles.")] = 64,
-    tile_side: Annotated[int, typer.Option(help="Side of a tile in input pixels.")] = 96,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of tiles.")] = 0,
+    images: ImagesOption = None,
+    dataset: DatasetOption = None,
+    method: MethodOption = DEFAULT_RECIPE,
+    pictures: PicturesOption = 64,
+    tile_side: TileSideOption = 96,
+    seed: SeedOption = 0,
     max_drop_db: Annotated[
         float | None, typer.Option(help="Reject files that lose more on pictures held out.")
     ] = None,
-    pixels: Annotated[
-        str | None,
-        typer.Option(help="Black and white of your own network: 0..1, 0..255 or -1..1. [found]"),
-    ] = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
-    ] = False,
-    weights: Annotated[
-        Path | None, typer.Option(help="A .weights.h5 file instead of the shipped one.")
-    ] = None,
+    pixels: PixelsOption = None,
+    trust: TrustOption = False,
+    weights: WeightsOption = None,
     licence: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Licence of the calibration pictures.")
     ] = None,

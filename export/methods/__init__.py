@@ -1,1 +1,4 @@
 """Ways to quantize better than by the least and the greatest value."""
+
+DEFAULT_RECIPE = "cfqp+relus+groups+equalize+bounded+adaround"
+"""Seconds, and a few hundredths of a dB from float. Here, where help can read it at once."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from export.methods import DEFAULT_RECIPE
 from export.methods.quantized_network import Evidence, QuantizedNetwork
-from export.methods.recipe import DEFAULT, Recipe, parse_recipe
+from export.methods.recipe import Recipe, parse_recipe
 
 IN_ORDER_OF_COST = (
-    "cfqp", "cfqp+bias", "cfqp+equalize+adaround", DEFAULT,
+    "cfqp", "cfqp+bias", "cfqp+equalize+adaround", DEFAULT_RECIPE,
     "cfqp+relus+groups+equalize+choose+adaround",
 )  # fmt: skip
 """From seconds to minutes. The first three leave the network's layers as they are; the last is for

@@ -18,8 +18,6 @@ from sr_models.registry import unknown_name_message
 NATURAL = "natural"
 DATASETS = ("cfqp", NATURAL)
 AUTO = "auto"
-DEFAULT = "cfqp+relus+groups+equalize+bounded+adaround"
-"""Seconds, and a few hundredths of a dB from float; training buys little more."""
 SEPARATOR = "+"
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from export import pipeline
 from export.inspecting.audit import audit_model
-from export.methods.recipe import DEFAULT
+from export.methods import DEFAULT_RECIPE
 from export.pipeline import ExportSettings, export_model, run_export, split_pictures
 from sr_models.errors import (
     AnchorError,
@@ -198,7 +198,7 @@ def test_unasked_the_default_recipe_is_taken(picture_folder):
         run_export("xlsr_x3", ExportSettings(**choices, **method), images=picture_folder)
         for method in ({"method": "cfqp"}, {})
     )
-    assert default.ranges.method == DEFAULT and default.failures == []
+    assert default.ranges.method == DEFAULT_RECIPE and default.failures == []
     assert default.fidelity.psnr_db > plain.fidelity.psnr_db + 1.0
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from export.methods import auto
+from export.methods import DEFAULT_RECIPE, auto
 from export.methods.auto import IN_ORDER_OF_COST, choose_recipe
-from export.methods.recipe import DEFAULT, parse_recipe
+from export.methods.recipe import parse_recipe
 
 
 class FakeRecipe:
@@ -48,5 +48,5 @@ def test_an_undefined_drop_meets_nothing(choose):
 
 
 def test_every_recipe_it_tries_exists():
-    assert DEFAULT in IN_ORDER_OF_COST
+    assert DEFAULT_RECIPE in IN_ORDER_OF_COST
     assert [str(parse_recipe(name)) for name in IN_ORDER_OF_COST] == list(IN_ORDER_OF_COST)

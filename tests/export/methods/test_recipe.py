@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
+from export.methods import DEFAULT_RECIPE
 from export.methods import recipe as recipes
-from export.methods.recipe import DEFAULT, dataset_of, parse_recipe
+from export.methods.recipe import dataset_of, parse_recipe
 from sr_models.errors import OptionError
 from sr_models.int8.ranges import PIXELS
 
 
-@pytest.mark.parametrize("name", ["cfqp", "natural", "cfqp+adaround", DEFAULT])
+@pytest.mark.parametrize("name", ["cfqp", "natural", "cfqp+adaround", DEFAULT_RECIPE])
 def test_a_name_decodes_and_reads_back(name):
     recipe = parse_recipe(name)
     assert str(recipe) == name
