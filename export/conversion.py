@@ -11,13 +11,12 @@ import tensorflow as tf
 
 from representative_data.dataset import RepresentativeDataset
 from sr_models.errors import ConversionError, OptionError
-from sr_models.graph import at_size
+from sr_models.graph import MAX_SIDE, at_size
 from sr_models.int8.fake_quantization import write_ranges
 from sr_models.int8.ranges import TensorRanges
 from sr_models.native_output import caught_native_output
 
 IO_DTYPES = {"uint8": tf.uint8, "int8": tf.int8, "float32": tf.float32}
-MAX_SIDE = 8192
 
 
 def require_size(height: int | None, width: int | None) -> None:

@@ -18,7 +18,6 @@ from export.manifest import build_manifest
 from export.methods.auto import choose_recipe
 from export.methods.quantized_network import Evidence, QuantizedNetwork
 from export.methods.recipe import AUTO, dataset_of, parse_recipe
-from export.networks.sources import SourceNetwork, open_source
 from export.pixels import upscale
 from export.precision.kept_layers import raised_layers, require_layers
 from export.precision.raised_network import raise_files
@@ -35,6 +34,7 @@ from sr_models.command import json_text
 from sr_models.errors import AnchorError, ConversionError
 from sr_models.evaluation import network_upscaler
 from sr_models.images import list_images
+from sr_models.importing.sources import SourceNetwork, open_source
 from sr_models.int8.ranges import TensorRanges
 from sr_models.int8.simulator import simulate
 from sr_models.metrics import to_pixels
@@ -239,7 +239,7 @@ def run_export(
 
     Args:
         name: A preset's name, a Keras file, a SavedModel folder or `module:function`, see
-            `export.networks.sources`.
+            `sr_models.importing.sources`.
         settings: Every choice.
         images: Folder of full-resolution calibration pictures; scikit-image's own by default.
         dataset: A representative dataset from `sr-calibrate`, instead of shaping one; `images`

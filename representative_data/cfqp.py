@@ -22,13 +22,13 @@ from typing import Any
 
 from representative_data.anchors import find_anchors
 from representative_data.dataset import Record, RepresentativeDataset
-from representative_data.pixel_range import require_unit_pixels
 from representative_data.probe import OutputProber
 from representative_data.taming import TOLERANCE, Taming, tame
 from representative_data.tiles import Tile, require_varied
 from representative_data.untamable import why_untamable
 from sr_models.errors import CalibrationError
 from sr_models.network import weights_sha256
+from sr_models.pixel_range import require_unit_pixels
 from sr_models.provenance import tool_versions
 
 

@@ -86,12 +86,12 @@ def tame(
         refuse_existing(place, overwrite=overwrite)
     import_tensorflow_quietly()
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-    from representative_data.pixel_range import find_pixel_range, with_unit_pixels
     from representative_data.report import build_report, report_tables
     from representative_data.sources import bundled_pictures
     from representative_data.taming import Taming
     from representative_data.tiles import load_tiles
     from sr_models.network import load_trunk, save_trunk
+    from sr_models.pixel_range import find_pixel_range, with_unit_pixels
     from sr_models.presets import get_preset
     from sr_models.tails import attach_tail
 

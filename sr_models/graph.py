@@ -13,6 +13,8 @@ import tf_keras
 from sr_models.layers import DepthToSpace, EdgePadding, RepeatChannels, SpaceToDepth
 
 INPUT = "input"
+MAX_SIDE = 8192
+"""Pixels that an input may be high or wide."""
 
 _PASS_THROUGH = (
     DepthToSpace, SpaceToDepth, RepeatChannels, EdgePadding, tf_keras.layers.Reshape,

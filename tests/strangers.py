@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from export.networks.frozen_graph import freeze
-from export.networks.reading import read_graph
+from sr_models.importing.frozen_graph import freeze
+from sr_models.importing.reading import read_graph
 
 layers = tf_keras.layers
 

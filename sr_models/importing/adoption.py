@@ -1,0 +1,204 @@
+"""From a stranger's function to a trunk of ours: clip-free, on pixels of 0..1, proven equal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sr_models.errors import NetworkError
+from sr_models.graph import MAX_SIDE
+from sr_models.importing.frozen_graph import FrozenGraph, freeze
+from sr_models.importing.keras_network import packed, to_keras
+from sr_models.importing.operations import INPUT, Network
+from sr_models.importing.output_clip import (
+    OutputEnd,
+    find_output_end,
+    with_free_grid,
+    without_clips,
+)
+from sr_models.importing.reading import read_graph
+from sr_models.importing.simplification import simplified, with_pixels
+from sr_models.metrics import luma_pixels
+from sr_models.pixel_range import PixelRange, find_pixel_range
+
+PIXELS = {
+    "0..1": (0.0, 1.0),
+    "0..255": (0.0, 255.0),
+    "-1..1": (-1.0, 1.0),
+}
+"""What black and white can be, by the name that the user gives it."""
+
+_SIDE = 64
+_PICTURES = 8
+_PIXELS = 300_000
+"""Of a large fixed size fewer pictures are looked at."""
+_LARGEST_SCALE = 8
+_EXACT = 1 / 2550  # a tenth of a code
+_ROUNDED = 0.6 / 255
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A network of the user's in the form that the pipeline takes.
+
+    Attributes:
+        trunk: Keras model, (N, H, W, C) in 0..1 -> (N, H, W, C s^2), without a clip.
+        scale: Scale factor s.
+        channels: C: 3 for RGB, 1 for luma.
+        pixels: What black and white were for the network as it was given.
+        notes: What was found and done, one sentence each.
+    """
+
+    trunk: Any
+    scale: int
+    channels: int
+    pixels: PixelRange
+    notes: tuple[str, ...]
+
+
+def adopt(
+    function: Callable, shape: Sequence[int | None], pictures: Sequence[np.ndarray], *,
+    name: str, pixels: str | None = None, dtype: str = "float32",
+) -> Adopted:  # fmt: skip
+    """Read a function, find its clip and its pixels, and rebuild it.
+
+    Args:
+        function: Takes and returns one picture tensor, (N, H, W, C) -> (N, H s, W s, C).
+        shape: Shape of its input; `None` for sizes that are free.
+        pictures: uint8 (h, w, 3) natural pictures, to tell 0..1 from other ranges.
+        name: What to call the network.
+        pixels: One of `PIXELS` where the user knows what black and white are.
+        dtype: Type of the input.
+
+    Raises:
+        NetworkError: No super-resolution network, or one that cannot be rebuilt.
+    """
+    height, width, channels = require_picture_input(shape)
+    fixed = (1, height or _SIDE, width or _SIDE, channels)
+    graph = freeze(function, fixed, dtype=dtype)
+    scale = _require_upscaling(graph)
+    read = simplified(read_graph(graph))
+    end = find_output_end(read)
+    count = max(1, min(_PICTURES, _PIXELS // (fixed[1] * fixed[2])))
+    low = [_fitted(picture, fixed) for picture in pictures[:count]]
+    white = _pixels_of(graph, low, end, pixels=pixels)
+    open_end = without_clips(read, end, black=white.output_black, white=white.output)
+    rescaled = with_pixels(
+        open_end, black_in=white.input_black, white_in=white.input,
+        black_out=white.output_black, white_out=white.output,
+    )  # fmt: skip
+    final = with_free_grid(simplified(simplified(rescaled), final=True))
+    network = to_keras(final, name=_model_name(name))
+    _require_equal(graph, network, low[0], white, rounded="rounding" in _kinds(read))
+    notes = _notes(end, white, final, given=pixels is not None)
+    return Adopted(packed(network, scale=scale), scale, channels, white, notes)
+
+
+def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int | None, int]:
+    """Height, width and channels of an input shape; raises `NetworkError` for another."""
+    if len(shape) != 4 or shape[3] not in (1, 3):
+        raise NetworkError(
+            f"expected an input (N, H, W, C) of 3 colours or 1 luma channel, found {list(shape)}; "
+            "give a super-resolution network with channels last"
+        )
+    if max(shape[1] or 1, shape[2] or 1) > MAX_SIDE:
+        raise NetworkError(
+            f"expected an input of at most {MAX_SIDE} pixels a side, found {list(shape)}; build "
+            "the network for free sizes (None, None, 3)"
+        )
+    return shape[1], shape[2], shape[3]
+
+
+def _require_upscaling(graph: FrozenGraph) -> int:
+    low, high = graph.input.shape.as_list(), graph.output.shape.as_list()
+    if len(high) == 4 and None not in high:
+        scale = high[1] // low[1]
+        same = (high[1], high[2]) == (low[1] * scale, low[2] * scale) and high[3] == low[3]
+        if same and 2 <= scale <= _LARGEST_SCALE:
+            return scale
+    raise NetworkError(
+        f"expected a picture 2 to {_LARGEST_SCALE} times as large and of as many channels, found "
+        f"that {low[1:]} becomes {high[1:]}; give a super-resolution network"
+    )
+
+
+def _fitted(picture: np.ndarray, shape: tuple[int, int, int, int]) -> np.ndarray:
+    """A picture repeated and cut to the network's input size and channels, uint8."""
+    _, height, width, channels = shape
+    rows, columns = -(-height // picture.shape[0]), -(-width // picture.shape[1])
+    cut = np.tile(picture, (rows, columns, 1))[:height, :width]
+    return cut if channels == 3 else luma_pixels(cut)
+
+
+def _pixels_of(
+    graph: FrozenGraph, pictures: Sequence[np.ndarray], end: OutputEnd, *, pixels: str | None
+) -> PixelRange:
+    if pixels is not None:
+        black, white = PIXELS[pixels]
+        out_black, out_white = end.range or (black, white)
+        return PixelRange(white, out_white, black, out_black)
+    if graph.input.dtype.is_integer:
+        out_black, out_white = end.range or (0.0, 255.0)
+        return PixelRange(255.0, out_white, 0.0, out_black)
+
+    def answer(batch):
+        return np.concatenate([graph(picture[None]) for picture in batch])
+
+    return find_pixel_range(answer, pictures, signed=True, output=end.range)
+
+
+def _require_equal(
+    graph: FrozenGraph, network, picture: np.ndarray, white: PixelRange, *, rounded: bool
+) -> None:
+    """Raise `NetworkError` where what was rebuilt does not compute what the graph does."""
+    unit = picture[None].astype(np.float32) / np.float32(255.0)
+    given = unit * (white.input - white.input_black) + white.input_black
+    expected = graph(np.rint(given) if graph.input.dtype.is_integer else given)
+    if not np.isfinite(expected).all():
+        raise NetworkError(
+            "expected finite pixels, found NaN or infinity in what the network makes of a picture; "
+            "train it again or take an earlier checkpoint"
+        )
+    expected = (expected - white.output_black) / (white.output - white.output_black)
+    found = np.asarray(network(unit, training=False))
+    difference = np.abs(np.clip(found, 0.0, 1.0) - np.clip(expected, 0.0, 1.0)).max()
+    if not difference <= (_ROUNDED if rounded else _EXACT):
+        raise NetworkError(
+            f"expected the rebuilt network to answer as the given one, found pixels that differ by "
+            f"{255.0 * difference:.3g} of 255; report the network"
+        )
+
+
+def _kinds(network: Network) -> set[str]:
+    return {operation.kind for operation in network}
+
+
+def _notes(end: OutputEnd, white: PixelRange, final: Network, *, given: bool) -> tuple[str, ...]:
+    notes = []
+    if end.clips:
+        notes.append(f"removed the output clip {', '.join(end.layers)} (to {end.text})")
+    if end.activation:
+        notes.append(f"the network ends in {end.activation}, which bounds its output; it is left")
+    how = "as given" if given else "found by its bounds and outputs"
+    notes.append(f"{white} ({how})" + ("" if white.is_unit else "; rewritten for 0..1"))
+    explicit = [op.layer for op in final if op.kind == "affine"]
+    if explicit:
+        notes.append(
+            f"{', '.join(explicit)} could not be folded into a convolution and stays as a 1x1 one"
+        )
+    if "picture_and_ones" in final.operations:
+        notes.append(
+            "the shift of the input is folded into the first convolution exactly, zero padding "
+            "included, by a channel of ones"
+        )
+    if final[INPUT].channels == 1:
+        notes.append("one channel: the file takes and returns luma")
+    return tuple(notes)
+
+
+def _model_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", name).lstrip("_") or "network"

@@ -1,0 +1,84 @@
+"""Convolutions of a frozen graph, in every form that TensorFlow gives them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sr_models.importing.operator_reader import OperatorReader, require_nhwc
+from sr_models.importing.transposed import as_convolution
+
+
+class ConvolutionReaders(OperatorReader):
+    """`Conv2D` with groups and dilation, depthwise and transposed ones, batch normalization."""
+
+    def _convolution(self, op, kernel: np.ndarray, *, groups: int) -> str:
+        require_nhwc(op)
+        padding = op.get_attr("padding").decode().lower()
+        source = op.inputs[0]
+        dilation = tuple(op.get_attr("dilations")[1:3])
+        if source.name in self.spread:
+            # Dilation as TensorFlow computes it: apart, convolved, and together again.
+            dilation, padding = self.spread[source.name]
+        if padding == "explicit":
+            amounts = op.get_attr("explicit_paddings")
+            pads = {"rows": tuple(amounts[2:4]), "columns": tuple(amounts[4:6])}
+            source = self._add(op, "pad", [source], pads, channels=source.shape[-1])
+            padding = "valid"
+        strides = tuple(op.get_attr("strides")[1:3])
+        if max(strides) > 1:
+            raise self._refused(op, f"found strides of {strides}")
+        values = {
+            "kernel": kernel, "bias": np.zeros(kernel.shape[-1], np.float32), "padding": padding,
+            "dilation": dilation, "groups": groups,
+        }  # fmt: skip
+        return self._add(op, "convolution", [source], values)
+
+    def _read_SpaceToBatchND(self, op) -> str:
+        blocks, pads = (self.constants[tensor].tolist() for tensor in op.inputs[1:])
+        padding = "same" if any(before for before, _ in pads) else "valid"
+        self.spread[op.outputs[0].name] = (tuple(blocks), padding)
+        return self._of(op.inputs[0])
+
+    def _read_BatchToSpaceND(self, op) -> str:
+        return self._of(op.inputs[0])
+
+    def _read_Conv2D(self, op) -> str:
+        kernel = self._weights(op, op.inputs[1])
+        return self._convolution(op, kernel, groups=op.inputs[0].shape[-1] // kernel.shape[2])
+
+    def _read_DepthwiseConv2dNative(self, op) -> str:
+        kernel = self._weights(op, op.inputs[1])
+        height, width, channels, times = kernel.shape
+        return self._convolution(
+            op, kernel.reshape(height, width, 1, channels * times), groups=channels
+        )
+
+    def _read_Conv2DBackpropInput(self, op) -> str:
+        require_nhwc(op)
+        kernel, picture = self._weights(op, op.inputs[1]), op.inputs[2]
+        strides = op.get_attr("strides")[1:3]
+        low, high = picture.shape[1:3], op.outputs[0].shape[1:3]
+        stride = strides[0]
+        if set(strides) != {stride} or list(high) != [size * stride for size in low]:
+            raise self._refused(
+                op, f"found a transposed convolution from {list(low)} to {list(high)} pixels "
+                f"with strides {strides}",
+            )  # fmt: skip
+        padding = op.get_attr("padding").decode().lower()
+        small = as_convolution(kernel, stride=stride, padding=padding)
+        values = {
+            "kernel": small, "bias": np.zeros(small.shape[-1], np.float32), "padding": "same",
+            "dilation": (1, 1), "groups": 1,
+        }  # fmt: skip
+        if stride == 1:
+            return self._add(op, "convolution", [picture], values)
+        made = self._add(op, "convolution", [picture], values, channels=small.shape[-1])
+        return self._add(op, "depth_to_space", [made], {"block": stride})
+
+    def _read_FusedBatchNormV3(self, op) -> str:
+        if op.get_attr("is_training"):
+            raise self._refused(op, "found batch normalization in its training form")
+        gamma, beta, mean, variance = (self._weights(op, t) for t in op.inputs[1:5])
+        factor = gamma / np.sqrt(variance + op.get_attr("epsilon"))
+        made = {"factor": factor, "shift": beta - mean * factor}
+        return self._add(op, "affine", [op.inputs[0]], made)

@@ -1,0 +1,193 @@
+"""A frozen graph read operator by operator into plain operations.
+
+Every route into this package ends here: a Keras file, a SavedModel and a Python function become one
+graph, so that nested models, operators written as `+` and layers that call each other look alike.
+An operator `X` is read by a method `_read_X`; one without is refused by name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sr_models.errors import NetworkError
+from sr_models.importing.convolution_readers import ConvolutionReaders
+from sr_models.importing.frozen_graph import FrozenGraph
+from sr_models.importing.move_readers import STRETCHING, MoveReaders
+from sr_models.importing.operations import Network, affine_values
+
+_ALIASES = (
+    "Identity", "StopGradient", "Snapshot", "PreventGradient", "EnsureShape", "Cast",
+    "CheckNumerics",
+)  # fmt: skip
+_NOTHING = ("Placeholder", "NoOp")
+_AFFINE = ("BiasAdd", "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div")
+_TRANSPARENT = ("Reshape", "Squeeze", "ExpandDims", "Transpose")
+_STRETCHING = ("ExpandDims", "Tile", "Reshape")
+
+
+def read_graph(graph: FrozenGraph) -> Network:
+    """The operations of a frozen graph.
+
+    Args:
+        graph: Traced for a fixed input size.
+
+    Raises:
+        NetworkError: An operator that has no place in an integer file, with its name and what to
+            take instead; or weights that are not finite.
+    """
+    return _Reader(graph).read()
+
+
+class _Reader(ConvolutionReaders, MoveReaders):
+    """Finds the reader of each operator; holds those of arithmetic, activations and bounds."""
+
+    def read(self) -> Network:
+        for op in self.graph.operators:
+            if (op.outputs and op.outputs[0] in self.constants) or op.type in _NOTHING:
+                continue
+            if op.type == "Split":
+                self._split(op)
+            else:
+                self.made[op.outputs[0].name] = self._operation(op)
+        self.network.output = self._of(self.graph.output)
+        network = self.network.pruned()
+        for operation in network:
+            if operation.kind == "stretch":
+                raise NetworkError(
+                    "expected pixels repeated alike in rows and columns, found only one of them "
+                    f"({operation.layer}); take UpSampling2D with one factor"
+                )
+        return network
+
+    def _operation(self, op) -> str:
+        if op.type in _ALIASES:
+            return self._of(op.inputs[0])
+        if op.type in _TRANSPARENT and self._moves_nothing(op):
+            return self._of(op.inputs[0])
+        if op.type in _AFFINE and any(t in self.constants for t in op.inputs):
+            return self._affine(op)
+        if op.type in STRETCHING and (stretched := self._stretch(op)) is not None:
+            return stretched
+        reader = getattr(self, f"_read_{op.type}", None)
+        if reader is None:
+            raise self._refused(op, f"found {op.type}")
+        return reader(op)
+
+    def _moves_nothing(self, op) -> bool:
+        order = self.constants[op.inputs[1]].tolist() if op.type == "Transpose" else [0, 1, 2, 3]
+        same = op.inputs[0].shape.as_list() == op.outputs[0].shape.as_list()
+        return same and order == [0, 1, 2, 3]
+
+    def _affine(self, op) -> str:
+        first = op.inputs[0] not in self.constants
+        picture, constant = op.inputs if first else reversed(op.inputs)
+        values = np.asarray(self.constants[constant], np.float32)
+        channels = op.outputs[0].shape[-1]
+        if values.size not in (1, channels) or values.size != int(np.prod(values.shape[-1:])):
+            raise self._refused(
+                op, f"found values of shape {list(values.shape)} that depend on the place"
+            )
+        values = values.reshape(-1)
+        if op.type in ("BiasAdd", "Add", "AddV2"):
+            made = affine_values(channels, 1.0, values)
+        elif op.type == "Sub":
+            made = affine_values(channels, 1.0, -values) if first else affine_values(
+                channels, -1.0, values
+            )  # fmt: skip
+        elif op.type == "Mul":
+            made = affine_values(channels, values)
+        elif first:
+            made = affine_values(channels, 1.0 / values)
+        else:
+            raise self._refused(op, "found a division by what depends on the picture")
+        return self._add(op, "affine", [picture], made)
+
+    # Activations and bounds.
+
+    def _read_Relu(self, op) -> str:
+        return self._add(op, "bound", op.inputs, {"minimum": 0.0, "maximum": np.inf})
+
+    def _read_Relu6(self, op) -> str:
+        return self._add(op, "bound", op.inputs, {"minimum": 0.0, "maximum": 6.0})
+
+    def _read_ClipByValue(self, op) -> str:
+        low, high = (self._number(op, t) for t in op.inputs[1:])
+        return self._add(op, "bound", op.inputs[:1], {"minimum": low, "maximum": high})
+
+    def _read_Maximum(self, op) -> str:
+        return self._bound(op, "minimum", {"maximum": np.inf})
+
+    def _read_Minimum(self, op) -> str:
+        return self._bound(op, "maximum", {"minimum": -np.inf})
+
+    def _bound(self, op, side: str, other: dict[str, float]) -> str:
+        given = [t for t in op.inputs if t in self.constants]
+        if given:
+            (picture,) = (t for t in op.inputs if t not in self.constants)
+            return self._add(op, "bound", [picture], {side: self._number(op, given[0]), **other})
+        slope = self._slope(op) if side == "minimum" else None
+        if slope is None:
+            raise self._refused(op, f"found {op.type} of two tensors")
+        return self._add(op, "prelu", [slope[0]], {"slope": slope[1]})
+
+    def _slope(self, op):
+        """max(x, a x) is x with the slope a on its negative side, for a up to 1."""
+        names = [self._of(t) for t in op.inputs]
+        for scaled, plain in (names, names[::-1]):
+            made = self.network[scaled]
+            scales = made.kind == "affine" and not made["shift"].any()
+            if scales and made.inputs == (plain,) and (made["factor"] <= 1.0).all():
+                return plain, made["factor"]
+        return None
+
+    def _read_LeakyRelu(self, op) -> str:
+        slope = np.full(op.outputs[0].shape[-1], op.get_attr("alpha"), np.float32)
+        return self._add(op, "prelu", op.inputs, {"slope": slope})
+
+    def _read_Tanh(self, op) -> str:
+        return self._add(op, "tanh", op.inputs)
+
+    def _read_Sigmoid(self, op) -> str:
+        return self._add(op, "sigmoid", op.inputs)
+
+    def _read_Neg(self, op) -> str:
+        return self._add(op, "affine", op.inputs, affine_values(op.outputs[0].shape[-1], -1.0))
+
+    def _read_Round(self, op) -> str:
+        return self._add(op, "rounding", op.inputs)
+
+    # Several tensors.
+
+    def _read_AddV2(self, op) -> str:
+        return self._sum(op, op.inputs)
+
+    _read_Add = _read_AddV2
+    _read_AddN = _read_AddV2
+
+    def _read_Sub(self, op) -> str:
+        first, second = op.inputs
+        values = affine_values(second.shape[-1], -1.0)
+        negative = self._add(op, "affine", [second], values, channels=second.shape[-1])
+        return self._sum(op, [first, negative], shapes=[t.shape for t in op.inputs])
+
+    def _sum(self, op, inputs, *, shapes=None) -> str:
+        if len({tuple(s) for s in shapes or [t.shape.as_list() for t in inputs]}) > 1:
+            raise self._refused(op, "found a sum of tensors of different shapes")
+        total, *others = inputs
+        for other in others:
+            total = self._add(op, "add", [total, other])
+        return total
+
+    def _read_Mul(self, op) -> str:
+        if len({tuple(t.shape.as_list()) for t in op.inputs}) > 1:
+            raise self._refused(op, "found a product of tensors of different shapes")
+        return self._add(op, "multiply", op.inputs)
+
+    def _read_ConcatV2(self, op) -> str:
+        *parts, axis = op.inputs
+        if int(self.constants[axis]) not in (-1, 3) or any(t in self.constants for t in parts):
+            raise self._refused(op, "found a concatenation of anything but channels")
+        names = [self._of(t) for t in parts]
+        if len(parts) > 1 and len(set(names)) == 1:
+            return self._add(op, "repeat", names[:1], {"times": len(parts)})
+        return self._add(op, "concatenate", names)

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sr_models.errors import NetworkError
+from sr_models.importing.keras_network import to_keras
+from tests.strangers import read
+
+TAIL = np.random.default_rng(5).normal(size=(3, 3, 4, 4)).astype(np.float32)
+
+
+def kinds(function):
+    return [operation.kind for operation in read(function)[1]][1:]
+
+
+SUPPORTED = {
+    "relu6": (lambda x: tf.nn.relu6(x), ["bound"]),
+    "clip": (lambda x: tf.clip_by_value(x, 0.0, 1.0), ["bound", "bound"]),
+    "leaky": (lambda x: tf.nn.leaky_relu(x, 0.1), ["prelu"]),
+    "leaky by maximum": (lambda x: tf.maximum(x, 0.2 * x), ["prelu"]),
+    "arithmetic": (lambda x: (1.0 - x) / 4.0 - x, ["affine", "affine", "affine", "add"]),
+    "negative": (lambda x: -x, ["affine"]),
+    "product": (lambda x: x * tf.sigmoid(x), ["sigmoid", "multiply"]),
+    "sum of three": (lambda x: tf.add_n([x, tf.tanh(x), x]), ["tanh", "add", "add"]),
+    "nothing": (lambda x: tf.stop_gradient(tf.reshape(x, (1, 12, 14, 3))), []),
+    "half": (lambda x: tf.cast(tf.cast(x, tf.float16), tf.float32), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SUPPORTED)
+def test_an_operator_is_read_and_computes_the_same(name):
+    function, expected = SUPPORTED[name]
+    graph, network = read(function)
+    assert [operation.kind for operation in network][1:] == expected
+    x = np.random.default_rng(0).normal(size=(1, 12, 14, 3)).astype(np.float32)
+    found = to_keras(network, name="read")(x)
+    np.testing.assert_allclose(found, graph(x), atol=2e-3 if name == "half" else 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda x: tf.nn.gelu(x), "found Erf|found Tanh|found Pow"),
+        (lambda x: tf.nn.max_pool2d(x, 2, 2, "SAME"), r"found MaxPool .*take a convolution"),
+        (lambda x: x - tf.reduce_mean(x, (1, 2), keepdims=True), r"found Mean .*attention"),
+        (lambda x: tf.reverse(x, [1]), "found ReverseV2"),
+        (lambda x: tf.image.resize(x, (13, 15)), r"from \[12, 14\] to \[13, 15\]"),
+        (lambda x: tf.compat.v1.image.resize_bilinear(x, (24, 28)), "half-pixel"),
+        (lambda x: tf.nn.conv2d(x, TAIL[:, :, :3], 2, "SAME"), "strides"),
+        (lambda x: tf.maximum(x, tf.tanh(x)), "found Maximum of two tensors"),
+        (lambda x: x + np.random.default_rng(0).normal(size=(12, 14, 1)), "depend on the place"),
+        (lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT"), "found MirrorPad"),
+        (lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=1.0), "zeros"),
+        (lambda x: tf.transpose(x, (0, 2, 1, 3)), "found Transpose"),
+        (lambda x: x[:, 1:], "a part of a picture"),
+        (lambda x: 1.0 / x, "a division"),
+        (lambda x: tf.concat([x, x], 1), "anything but channels"),
+        (lambda x: tf.repeat(x, 2, axis=1), "only one of them"),
+        (lambda x: tf.ones_like(x) * 2.0, "computed from the picture|found OnesLike"),
+        (lambda x: x * float("nan"), "expected finite weights"),
+    ],
+)
+def test_what_has_no_place_in_an_integer_file_is_named(function, said):
+    with pytest.raises(NetworkError, match=said) as error:
+        read(function)
+    assert "\n" not in str(error.value)

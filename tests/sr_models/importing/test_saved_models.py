@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sr_models.errors import NetworkError
+from sr_models.importing.frozen_graph import freeze
+from sr_models.importing.reading import read_graph
+from sr_models.importing.saved_models import load_saved_model
+from tests.strangers import stranger
+
+PICTURE = np.random.default_rng(11).random((1, 12, 14, 3)).astype(np.float32)
+ANY = tf.TensorSpec((None, None, None, 3), tf.float32, name="picture")
+
+
+class Bare(tf.Module):
+    """A network that knows nothing of Keras."""
+
+    def __init__(self):
+        super().__init__()
+        rng = np.random.default_rng(0)
+        self.kernel = tf.Variable(rng.normal(size=(3, 3, 3, 12)).astype(np.float32))
+        self.bias = tf.Variable(np.zeros(12, np.float32))
+
+    @tf.function(input_signature=[ANY])
+    def upscale(self, x):
+        y = tf.nn.bias_add(tf.nn.conv2d(x, self.kernel, 1, "SAME"), self.bias)
+        return {"large": tf.clip_by_value(tf.nn.depth_to_space(y, 2), 0.0, 1.0)}
+
+
+class Writing(tf.Module):
+    def __init__(self, place):
+        super().__init__()
+        self.place = place
+
+    @tf.function(input_signature=[ANY])
+    def upscale(self, x):
+        tf.io.write_file(self.place, "written")
+        return tf.repeat(tf.repeat(x, 2, 1), 2, 2)
+
+
+class Looking(tf.Module):
+    def __init__(self):
+        super().__init__()
+        values = tf.lookup.KeyValueTensorInitializer([1], [2.0])
+        self.table = tf.lookup.StaticHashTable(values, 0.0)
+
+    @tf.function(input_signature=[ANY])
+    def upscale(self, x):
+        return x * self.table.lookup(tf.constant(1))
+
+
+class Pair(tf.Module):
+    @tf.function(input_signature=[ANY, ANY])
+    def upscale(self, x, y):
+        return x + y
+
+
+def save(module, folder):
+    tf.saved_model.save(module, str(folder), signatures=module.upscale)
+    return folder
+
+
+def check(folder, expected):
+    found = load_saved_model(folder)
+    assert found.input_shape[3] == 3 and found.dtype == "float32"
+    graph = freeze(found.function, PICTURE.shape)
+    np.testing.assert_allclose(graph(PICTURE), expected, atol=1e-5)
+    return graph
+
+
+def test_with_keras_and_without_the_signature_is_taken(tmp_path):
+    model = stranger()
+    model.save(tmp_path / "keras", save_format="tf")
+    check(tmp_path / "keras", model(PICTURE))
+    module = Bare()
+    graph = check(save(module, tmp_path / "bare"), module.upscale(PICTURE)["large"])
+    kinds = [operation.kind for operation in read_graph(graph)]
+    assert kinds == ["input", "convolution", "affine", "depth_to_space", "bound", "bound"]
+
+
+def test_what_keras_3_exports(keras3_files):
+    check(keras3_files / "saved", np.load(keras3_files / "bytes.npy"))
+
+
+def test_an_operator_that_writes_files_is_neither_run_nor_taken(tmp_path):
+    place = tmp_path / "written"
+    folder = save(Writing(str(place)), tmp_path / "net")
+    graph = freeze(load_saved_model(folder).function, PICTURE.shape)
+    with pytest.raises(NetworkError, match="found WriteFile"):
+        read_graph(graph)
+    assert not place.exists()
+
+
+def test_objects_that_run_on_opening_are_refused_before(tmp_path):
+    folder = save(Looking(), tmp_path / "net")
+    with pytest.raises(NetworkError, match=r"found .*resource.*module:function"):
+        load_saved_model(folder)
+
+
+def no_folder(folder):
+    folder.mkdir()
+
+
+def text(folder):
+    folder.mkdir()
+    (folder / "saved_model.pb").write_text("no network at all")
+
+
+def without_weights(folder):
+    save(Bare(), folder)
+    for path in (folder / "variables").iterdir():
+        path.unlink()
+
+
+def without_signatures(folder):
+    module = tf.Module()
+    module.value = tf.Variable(1.0)
+    tf.saved_model.save(module, str(folder))
+
+
+def two_inputs(folder):
+    save(Pair(), folder)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (no_folder, r"no saved_model\.pb"),
+        (text, "a damaged one"),
+        (without_weights, "a damaged one"),
+        (without_signatures, "with a signature"),
+        (two_inputs, "expected one input, found 2"),
+    ],
+)
+def test_what_is_no_network_is_said_in_one_line(make, said, tmp_path):
+    make(tmp_path / "net")
+    with pytest.raises(NetworkError, match=said) as error:
+        load_saved_model(tmp_path / "net")
+    assert "\n" not in str(error.value)

@@ -1,0 +1,83 @@
+import pytest
+import tensorflow as tf
+
+from representative_data.sources import bundled_pictures
+from representative_data.tiles import load_tiles
+from sr_models.errors import NetworkError, OptionError, UnknownModelError
+from sr_models.importing.sources import kind_of, open_source
+from sr_models.provenance import file_sha256
+from tests.strangers import stranger
+
+
+def pictures():
+    return [tile.pixels for tile in load_tiles(bundled_pictures()[:2], scale=2, count=4, side=48)]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    model = stranger(end=lambda y: tf.clip_by_value(y, 0.0, 1.0))
+    model.save(folder / "net.keras")
+    model.save(folder / "net.h5")
+    model.save(folder / "saved", save_format="tf")
+    (folder / "build.py").write_text("from tests.strangers import stranger\n")
+    (folder / "file.tflite").write_bytes(b"")
+    (folder / "empty").mkdir()
+    return folder
+
+
+def test_a_preset_is_its_own_trunk():
+    network = open_source("xlsr_x3", pictures=lambda: pytest.fail("no pictures are needed"))
+    assert (network.name, network.scale, network.channels) == ("xlsr_x3", 3, 3)
+    assert network.family == "xlsr" and network.origin is None and network.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [("net.keras", "Keras 2"), ("net.h5", "Keras 2"), ("saved", "SavedModel"),
+     ("build.py:stranger", "Python")],
+)  # fmt: skip
+def test_every_source_of_a_network_gives_the_same_trunk(files, source, kind, monkeypatch):
+    monkeypatch.chdir(files)
+    network = open_source(source, pictures=pictures)
+    assert network.scale == 2 and network.trunk.count_params() == stranger().count_params()
+    origin = network.origin
+    assert origin["kind"].startswith(kind) and origin["source"] == source
+    assert origin["licence"] == "unknown, given by the user"
+    assert len(origin["sha256"]) == 64 and origin["pixels_in"] == [0.0, 1.0]
+    if kind != "SavedModel":
+        assert origin["sha256"] == file_sha256(files / source.split(":")[0])
+    assert network.name in ("net", "saved", "stranger")
+
+
+def test_the_hash_of_a_folder_is_of_every_file_in_it(files, tmp_path, monkeypatch):
+    before = open_source(str(files / "saved"), pictures=pictures).origin["sha256"]
+    (files / "saved" / "assets").mkdir(exist_ok=True)
+    (files / "saved" / "assets" / "note.txt").write_text("changed")
+    assert open_source(str(files / "saved"), pictures=pictures).origin["sha256"] != before
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "said"),
+    [
+        ("xslr_x3", UnknownModelError, "xlsr_x3"),
+        ("none.keras", NetworkError, r"found no file none\.keras"),
+        ("folder/none", NetworkError, "found no file"),
+        ("file.tflite", NetworkError, "sr-export strip"),
+        ("none.tflite", NetworkError, "sr-export strip"),
+        ("empty", NetworkError, r"no saved_model\.pb"),
+        ("no_such_module:build", NetworkError, "expected a module"),
+    ],
+)
+def test_what_names_no_network_is_said(files, source, error, said, monkeypatch):
+    monkeypatch.chdir(files)
+    with pytest.raises(error, match=said):
+        open_source(source, pictures=pictures)
+
+
+def test_options_that_do_not_go_with_the_source(files):
+    with pytest.raises(OptionError, match="with a preset"):
+        open_source(str(files / "net.h5"), weights="other.weights.h5", pictures=pictures)
+    with pytest.raises(OptionError, match=r"0\.\.1, 0\.\.255, -1\.\.1, found '0\.\.2'"):
+        open_source(str(files / "net.h5"), pixels="0..2", pictures=pictures)
+    assert kind_of("a.b:c") == "python" and kind_of("xlsr_x3") == "preset"
