@@ -156,6 +156,9 @@ def compare(
     pixel_contract: Annotated[
         bool, typer.Option("--pixel-contract", help="Gate: the candidate's codes are pixels.")
     ] = False,
+    max_partitions: Annotated[
+        int | None, typer.Option(help="Gate: most partitions that run in the delegate, at least 1.")
+    ] = None,
     json: Json = None,
 ) -> None:  # fmt: skip
     """Is the candidate better? Interleaved timing, PSNR, output difference, and gates.
@@ -181,7 +184,7 @@ def compare(
     gates = Gates(
         max_psnr_drop_db=max_psnr_drop_db, min_speedup=min_speedup,
         max_code_difference=max_code_difference, no_clip_ops=no_clip_ops,
-        pixel_contract=pixel_contract,
+        pixel_contract=pixel_contract, max_partitions=max_partitions,
     )  # fmt: skip
     datasets = find_datasets(data) if data is not None else []
     machine = read_machine()

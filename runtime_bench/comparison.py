@@ -125,6 +125,15 @@ def code_difference(baseline: Runner, candidate: Runner, *, seed: int = 0) -> Co
     return CodeDifference(int(apart.max()), float((apart > 0).mean()), int(apart.size))
 
 
+def compare_speed(
+    baseline: Entry, candidate: Entry, plan: Plan, *, on_step: Callable[..., Any] | None = None
+) -> tuple[Latency, Latency, Comparison]:
+    """Time two opened files in the same interleaved rounds, and judge what was found."""
+    first, second = time_entries([baseline, candidate], plan, on_step=on_step)
+    speed = compare_samples(first.samples_ms, second.samples_ms, seed=plan.seed)
+    return first, second, speed
+
+
 def compare_entries(
     baseline: Entry, candidate: Entry, plan: Plan | None = None, *, gates: Gates | None = None,
     datasets: Sequence[Dataset] = (), scale: int | None = None,
@@ -156,11 +165,11 @@ def compare_entries(
     if gates.need_audit:
         found, reasons = _audited(candidate.runner.model.data, gates, audit)
         facts |= found
-    first, second = time_entries([baseline, candidate], plan, on_step=on_step)
-    speed = compare_samples(first.samples_ms, second.samples_ms, seed=plan.seed)
+    first, second, speed = compare_speed(baseline, candidate, plan, on_step=on_step)
     # After the timing, whose first inference is to be a cold one.
     difference = code_difference(baseline.runner, candidate.runner, seed=plan.seed)
     facts["max_code_difference"] = difference.largest
+    facts["partitions"] = second.delegation.partitions if second.delegation else None
     # Last, for it resizes the inputs of both.
     quality = tuple(
         measure_file(entry.runner, dataset, scale=scale, on_step=on_step)

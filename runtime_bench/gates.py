@@ -20,6 +20,8 @@ class Gates:
         max_code_difference: Most that any output code may differ.
         no_clip_ops: The candidate must hold no clip operator.
         pixel_contract: The candidate's codes must be pixels.
+        max_partitions: Most partitions of the candidate that run in the delegate; it must take at
+            least one, so that a file which runs without it never passes.
     """
 
     max_psnr_drop_db: float | None = None
@@ -27,6 +29,7 @@ class Gates:
     max_code_difference: int | None = None
     no_clip_ops: bool = False
     pixel_contract: bool = False
+    max_partitions: int | None = None
 
     def __post_init__(self):
         if self.min_speedup is not None and not self.min_speedup > 0:
@@ -35,6 +38,8 @@ class Gates:
             raise OptionError(
                 f"expected a code difference of 0 or more, found {self.max_code_difference}"
             )
+        if self.max_partitions is not None and self.max_partitions < 1:
+            raise OptionError(f"expected at least 1 partition, found {self.max_partitions}")
 
     @property
     def need_audit(self) -> bool:
@@ -54,7 +59,8 @@ def judge(gates: Gates, facts: Mapping[str, Any]) -> dict[str, bool]:
     Args:
         gates: What is asked.
         facts: `psnr_drop_db`, `speedup`, `significant`, `max_code_difference`, `clip_ops` (a
-            list) and `pixel_contract` (bool); only those that the gates need.
+            list), `pixel_contract` (bool) and `partitions` (`None` where unknown, which fails);
+            only those that the gates need.
 
     Returns:
         Gate name to whether it was passed, in the order of the options.
@@ -72,4 +78,7 @@ def judge(gates: Gates, facts: Mapping[str, Any]) -> dict[str, bool]:
         passed["no_clip_ops"] = not facts["clip_ops"]
     if gates.pixel_contract:
         passed["pixel_contract"] = bool(facts["pixel_contract"])
+    if gates.max_partitions is not None:
+        # None of them is not few, but none in the delegate.
+        passed["max_partitions"] = 1 <= (facts["partitions"] or 0) <= gates.max_partitions
     return passed

@@ -68,5 +68,6 @@ def _said(found: FileComparison, name: str, asked: Gates) -> str:
         "max_psnr_drop_db": row["psnr_drop_db"],
         "min_speedup": f"{row['speedup']:.3f} ({row['verdict']})",
         "max_code_difference": row["max_abs_code_difference"],
+        "max_partitions": f"{row['candidate']['partitions']} with {row['candidate']['delegate']}",
     }.get(name, ", ".join(found.reasons) or "not so")
     return f"expected {name} {getattr(asked, name)}, found {measured}"

@@ -7,7 +7,7 @@ from sr_models.errors import OptionError
 
 FACTS = {
     "psnr_drop_db": 0.05, "speedup": 1.3, "significant": True, "max_code_difference": 2,
-    "clip_ops": [], "pixel_contract": True,
+    "clip_ops": [], "pixel_contract": True, "partitions": 1,
 }  # fmt: skip
 
 
@@ -22,6 +22,9 @@ FACTS = {
         ({"max_code_difference": 2}, {}, {"max_code_difference": 3}),
         ({"no_clip_ops": True}, {}, {"clip_ops": [{"op": "MINIMUM"}]}),
         ({"pixel_contract": True}, {}, {"pixel_contract": False}),
+        ({"max_partitions": 1}, {}, {"partitions": 2}),
+        ({"max_partitions": 1}, {}, {"partitions": 0}),
+        ({"max_partitions": 2}, {"partitions": 2}, {"partitions": None}),
     ],
 )
 def test_each_gate_passes_and_fails(asked, passing, failing):
@@ -43,11 +46,12 @@ def test_nothing_asked_nothing_judged():
 
 
 def test_all_gates_in_the_order_of_the_options():
-    gates = Gates(0.1, 1.2, 3, no_clip_ops=True, pixel_contract=True)
+    gates = Gates(0.1, 1.2, 3, no_clip_ops=True, pixel_contract=True, max_partitions=1)
     judged = judge(gates, FACTS)
     assert all(judged.values())
     assert list(judged) == list(gates.to_json()) == [
         "max_psnr_drop_db", "min_speedup", "max_code_difference", "no_clip_ops", "pixel_contract",
+        "max_partitions",
     ]  # fmt: skip
 
 
@@ -65,7 +69,7 @@ def test_only_two_gates_look_into_the_file():
 @pytest.mark.parametrize(
     "asked",
     [{"min_speedup": 0.0}, {"min_speedup": -1.0}, {"min_speedup": math.nan},
-     {"max_code_difference": -1}],
+     {"max_code_difference": -1}, {"max_partitions": 0}],
 )  # fmt: skip
 def test_impossible_gates_are_refused(asked):
     with pytest.raises(OptionError, match="expected"):

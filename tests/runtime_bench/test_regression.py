@@ -22,6 +22,7 @@ def test_clip_free_replaces_its_clipped_twin(files, ground_truth):
         ("clip_free", "natural", {"max_code_difference": 2}, "max_code_difference 2, found"),
         ("clip_free", "natural", {"max_psnr_drop_db": 0.1}, r"max_psnr_drop_db 0\.1, found \d"),
         ("clip_free", "clip_free", {"min_speedup": 1000.0}, r"min_speedup 1000\.0, found \d.*\("),
+        ("clip_free", "clip_free", {"max_partitions": 1}, "max_partitions 1, found 0 with builtin"),
     ],
 )
 def test_a_planted_fault_is_found(files, ground_truth, baseline, candidate, gates, said):
