@@ -1,8 +1,9 @@
 # make demo   exports the shipped network clip-free and shows the difference
-# make test   lints and runs the tests
+# make test   lints and runs the tests, in two processes of some 2 GiB each (make test WORKERS=8)
 # Both make .venv first; nothing but Python 3.10 to 3.13, make and a package index is needed.
 
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 
 .PHONY: demo test clean
@@ -10,10 +11,11 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/sr-bench demo xlsr_x3 --out demo --overwrite
 
+# Each worker takes its own part of the list, so what tests of a package share is made once.
 test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .venv/ready: setup.cfg constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and 'expected Python 3.10 to 3.13, found ' + sys.version.split()[0] + '; give another with make PYTHON=...')"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -18,6 +19,12 @@ from sr_models.presets import Preset
 # No deadline: a busy machine must not fail a property. The same examples on every run.
 hypothesis.settings.register_profile("repeatable", deadline=None, max_examples=40, derandomize=True)
 hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_collection_finish():
+    """Keep the garbage collector from going through all modules in every `saved_model.save`."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
