@@ -12,6 +12,7 @@ import numpy as np
 from sr_models.errors import NetworkError
 from sr_models.graph import MAX_SIDE
 from sr_models.importing.frozen_graph import FrozenGraph, freeze
+from sr_models.importing.input_grid import joins_of_input, with_input_apart
 from sr_models.importing.keras_network import packed, to_keras
 from sr_models.importing.operations import INPUT, Network
 from sr_models.importing.output_clip import (
@@ -92,7 +93,7 @@ def adopt(
         black_out=white.output_black, white_out=white.output,
     )  # fmt: skip
     final = with_free_grid(simplified(simplified(rescaled), final=True))
-    network = to_keras(final, name=_model_name(name))
+    network = to_keras(with_input_apart(final), name=_model_name(name))
     _require_equal(graph, network, low[0], white, rounded="rounding" in _kinds(read))
     notes = _notes(end, white, final, given=pixels is not None)
     return Adopted(packed(network, scale=scale), scale, channels, white, notes)
@@ -194,6 +195,11 @@ def _notes(end: OutputEnd, white: PixelRange, final: Network, *, given: bool) ->
         notes.append(
             "the shift of the input is folded into the first convolution exactly, zero padding "
             "included, by a channel of ones"
+        )
+    if joined := joins_of_input(final):
+        notes.append(
+            f"a 1x1 convolution copies the picture for {', '.join(joined)}, so that the input's "
+            "codes stay pixels"
         )
     if final[INPUT].channels == 1:
         notes.append("one channel: the file takes and returns luma")
