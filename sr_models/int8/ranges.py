@@ -9,7 +9,11 @@ from typing import Any
 
 from sr_models.errors import CalibrationError
 
-LEAST_SPAN = 1e-6
+LEAST_SPAN = 1e-5
+"""A tensor that moves less is constant zero. The converter would widen its range by a rule of its
+own, and kernels have no factors for grids so fine."""
+STILL_SPAN = 1.0
+"""What a constant zero gets: any grid holds it, and with this one factors stay ordinary."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,13 @@ class TensorRange:
 
     @property
     def with_zero(self) -> TensorRange:
-        """The range widened to hold 0, which int8 must represent exactly for zero padding."""
+        """The range widened to hold 0, which int8 must represent exactly for zero padding.
+
+        A tensor that never leaves 0 gets `STILL_SPAN`.
+        """
         low, high = min(self.minimum, 0.0), max(self.maximum, 0.0)
-        return replace(self, minimum=low, maximum=max(high, low + LEAST_SPAN))
+        moves = high - low >= LEAST_SPAN
+        return replace(self, minimum=low, maximum=high if moves else low + STILL_SPAN)
 
     @property
     def scale(self) -> float:

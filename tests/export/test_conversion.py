@@ -35,6 +35,11 @@ def test_the_converter_takes_ranges_over_exactly(branched, natural):
     assert missing_ranges(content, {**odd, "c": TensorRange(-9.0, 9.0)}) == ["c"]
 
 
+def test_a_tensor_that_is_always_0_keeps_the_range_it_was_given(branched, natural):
+    still = pinned(branched, natural).replacing({"rectified": TensorRange(0.0, 0.0)})
+    assert missing_ranges(convert(branched, still, natural), still) == []
+
+
 def test_no_operator_is_left_behind(sharpening, natural):
     content = convert(sharpening, pinned(sharpening, natural), natural, io="int8")
     assert audit_model(content).ops == {"CONV_2D": 1, "DEPTH_TO_SPACE": 1}

@@ -57,7 +57,9 @@ def test_ranges_that_cannot_be_are_refused(ends):
 
 
 def test_a_constant_tensor_still_has_a_scale():
-    assert TensorRange(0.0, 0.0).scale > 0.0
+    assert TensorRange(0.0, 0.0).scale == pytest.approx(1 / 255)
+    assert TensorRange(-1e-7, 1e-7).on_grid == TensorRange(0.0, 0.0).on_grid
+    assert TensorRange(0.0, 2e-5).scale == pytest.approx(2e-5 / 255)
 
 
 def test_replacing_makes_a_new_mapping():
