@@ -59,6 +59,15 @@ def draw_places(pictures: np.ndarray, *, seed: int) -> np.ndarray:
     return np.stack([rng.choice(size, count, replace=False) for _ in pictures])
 
 
+def places_in(places: np.ndarray, *, size: int, of: int) -> np.ndarray:
+    """Places of a picture of `of` pixels, as places of a tensor of `size` pixels.
+
+    A layer behind depth-to-space has several pixels for each of the picture's, and all of their
+    positions are taken in turn; one behind space-to-depth has fewer.
+    """
+    return places * size // of + places % max(1, size // of)
+
+
 @dataclass(frozen=True)
 class LayerInputs:
     """Windows of a network's tensors at fixed places of fixed pictures.
@@ -66,7 +75,7 @@ class LayerInputs:
     Attributes:
         model: A network; what is read follows its weights of the moment.
         pictures: float32 (N, h, w, 3) in 0..1.
-        places: int (N, R) pixels, rows first.
+        places: int (N, R) pixels of the pictures, rows first; `places_in` a layer of another size.
     """
 
     model: Any
@@ -79,10 +88,10 @@ class LayerInputs:
         layer = graph[name].layer
         size = getattr(layer, "convolution", layer).kernel_size
         source = tf_keras.Model(self.model.input, graph[graph[name].inputs[0]].tensor)
-        parts = [
-            windows(source(batch, training=False).numpy(), places, size=size)
-            for batch, places in self._batches()
-        ]
+        parts = []
+        for batch, places in self._batches():
+            tensor = source(batch, training=False).numpy()
+            parts.append(windows(tensor, _places_in(tensor, places, batch), size=size))
         return np.concatenate(parts).astype(np.float64)
 
     def products(self, names: list[str]) -> dict[str, np.ndarray]:
@@ -95,17 +104,24 @@ class LayerInputs:
         def run(batch, places):
             tensors = tf.nest.flatten(source(batch, training=False))
             return [
-                _gather(layer.convolution_op(tensor, layer.kernel), places)
+                _gather(
+                    layer.convolution_op(tensor, layer.kernel), _places_in(tensor, places, batch)
+                )
                 for layer, tensor in zip(layers, tensors)
             ]
 
-        parts = [run(batch, tf.constant(places)) for batch, places in self._batches()]
+        parts = [run(batch, places) for batch, places in self._batches()]
         return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
 
     def _batches(self):
         for first in range(0, len(self.pictures), BATCH):
             chosen = slice(first, first + BATCH)
             yield tf.constant(self.pictures[chosen]), self.places[chosen]
+
+
+def _places_in(tensor, places: np.ndarray, batch) -> np.ndarray:
+    size, of = (int(t.shape[1] * t.shape[2]) for t in (tensor, batch))
+    return places_in(places, size=size, of=of)
 
 
 def _gather(tensor, places):

@@ -1,7 +1,16 @@
 import numpy as np
+import pytest
 import tensorflow as tf
+import tf_keras
 
-from export.methods.layer_inputs import LayerInputs, convolutions, draw_places, windows
+from export.methods.layer_inputs import (
+    LayerInputs,
+    convolutions,
+    draw_places,
+    places_in,
+    windows,
+)
+from sr_models.layers import DepthToSpace, SpaceToDepth
 
 
 def test_windows_times_kernel_is_the_convolution():
@@ -41,3 +50,24 @@ def test_fixed_weights_are_no_trained_convolutions(network):
         assert "mix" not in convolutions(network)
     finally:
         network.get_layer("mix").trainable = True
+
+
+@pytest.mark.parametrize("size", [24, 96, 6, 20, 54])
+def test_places_of_a_layer_of_another_size_are_inside_and_spread(size):
+    found = places_in(np.arange(24), size=size, of=24)
+    assert found.min() >= 0 and found.max() >= size - max(1, -(-size // 24)) and found.max() < size
+    assert len(set(found.tolist())) == min(size, 24)
+    if size == 96:
+        assert set((found % 4).tolist()) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("move", [SpaceToDepth(2), DepthToSpace(2)])
+def test_a_layer_of_another_size_is_read_as_well(move):
+    x = tf_keras.Input((None, None, 4))
+    model = tf_keras.Model(x, tf_keras.layers.Conv2D(2, 3, padding="same", name="c")(move(x)))
+    pictures = np.random.default_rng(0).random((2, 6, 8, 4)).astype(np.float32)
+    inputs = LayerInputs(model, pictures, draw_places(pictures, seed=0))
+    kernel = model.get_layer("c").get_weights()[0]
+    rows = inputs.rows("c")
+    found = rows.reshape(len(rows), -1) @ kernel.reshape(-1, 2)
+    np.testing.assert_allclose(found, inputs.products(["c"])["c"], atol=1e-5)
