@@ -1,12 +1,13 @@
 """The command `sr-bench`: latency, quality, comparison and reports of `.tflite` files.
 
-Its verbs stand in `cli_files`, `cli_networks`, `cli_pages`, `cli_phones`, `cli_pictures` and
-`cli_quantization`, by what they are about.
+Its verbs stand in `cli_files`, `cli_latency`, `cli_networks`, `cli_pages`, `cli_phones`,
+`cli_pictures` and `cli_quantization`, by what they are about.
 """
 
 from __future__ import annotations
 
-from runtime_bench.cli_files import compare, latency, quality
+from runtime_bench.cli_files import compare, quality
+from runtime_bench.cli_latency import latency
 from runtime_bench.cli_methods import layers, methods
 from runtime_bench.cli_networks import forms, models, training
 from runtime_bench.cli_pages import demo, report

@@ -82,6 +82,7 @@ class Latency:
         first_ms: The cold first inference, milliseconds.
         delegation: Where the nodes ran; `None` where unknown.
         peak_memory_mb: Largest memory beyond that before opening, MiB; `None` if not measured.
+        profile: Its operators (`runtime_bench.profile.Profile`); `None` where not asked for.
     """
 
     model: str
@@ -97,6 +98,7 @@ class Latency:
     first_ms: float
     delegation: Any
     peak_memory_mb: float | None = None
+    profile: Any = None
 
     @property
     def whole(self) -> bool:
@@ -105,6 +107,7 @@ class Latency:
 
     def to_json(self) -> dict:
         """One result row; node counts are `null` where unknown."""
+        profile = self.profile.to_json() if self.profile is not None else {"profile": []}
         unknown = dict.fromkeys(("delegated_nodes", "total_nodes", "partitions", "left_behind"))
         nodes = self.delegation.to_json() if self.delegation is not None else unknown
         return {
@@ -112,7 +115,7 @@ class Latency:
             **self.summary.to_json(), "first_ms": self.first_ms, "init_ms": self.init_ms,
             **nodes, "peak_memory_mb": self.peak_memory_mb,
             "input_shape": list(self.input_shape), "runtime": self.runtime,
-            "size_bytes": self.size_bytes, "sha256": self.sha256,
+            "size_bytes": self.size_bytes, "sha256": self.sha256, **profile,
         }  # fmt: skip
 
 
@@ -136,6 +139,11 @@ def picture_input(tensor: Tensor, picture: np.ndarray) -> np.ndarray:
     resized = resize_bicubic(picture, height=tensor.shape[1], width=tensor.shape[2])
     pixels = np.broadcast_to(resized, tensor.shape)
     return np.ascontiguousarray(codes_of_pixels(pixels, tensor))
+
+
+def input_array(tensor: Tensor, *, picture: np.ndarray | None, seed: int) -> np.ndarray:
+    """What one input is fed: the picture where there is one, else random pixels by seed."""
+    return seeded_input(tensor, seed=seed) if picture is None else picture_input(tensor, picture)
 
 
 def open_entries(
@@ -163,9 +171,7 @@ def open_entries(
                 )  # fmt: skip
                 init_ms = (clock() - start) * 1e3
                 runner.set_inputs(*(
-                    seeded_input(tensor, seed=seed) if picture is None
-                    else picture_input(tensor, picture)
-                    for tensor in runner.inputs
+                    input_array(tensor, picture=picture, seed=seed) for tensor in runner.inputs
                 ))  # fmt: skip
                 entries.append(Entry(runner, init_ms))
     return entries

@@ -46,3 +46,14 @@ Warmup = Annotated[int, typer.Option(help="Untimed rounds after the cold first i
 Seed = Annotated[int, typer.Option(help="Seed of the input and of the order in each round.")]
 Height = Annotated[int | None, typer.Option(help="Input height; the file's own by default.")]
 Width = Annotated[int | None, typer.Option(help="Input width; the file's own by default.")]
+Save = Annotated[
+    str | None,
+    typer.Option("--save", metavar="FILE", help="Add the results to this history (JSON lines)."),
+]
+Against = Annotated[
+    str | None,
+    typer.Option("--against", metavar="FILE", help="Compare with what this history holds."),
+]
+Crops = Annotated[
+    int, typer.Option(help="Keep this many crops with difference maps per dataset, for report.")
+]

@@ -69,6 +69,43 @@ def print_latency(results: Sequence[Latency]) -> None:
     print_table("Latency", columns, rows)
 
 
+def print_profiles(results: Sequence[Latency]) -> None:
+    """One table for each profiled result, the slowest operator first."""
+    names = short_names(result.model for result in results)
+    for result in results:
+        if result.profile is None:
+            continue
+        rows = [
+            [
+                operator.op, size_text(operator.height, operator.width),
+                place_text(result.delegate, operator.inside, operator.partition),
+                round(operator.median_ms, 3), round(operator.p5_ms, 3), round(operator.p95_ms, 3),
+                f"{operator.percent:.1f}", operator.kernel or "-", operator.name.split(";")[0],
+            ]
+            for operator in sorted(result.profile.operators, key=lambda op: -op.median_ms)
+        ]  # fmt: skip
+        title = (
+            f"Operators of {names[result.model]}, {result.delegate}, {result.threads} thread(s), "
+            f"{result.profile.runs} profiled runs of {result.profile.total_ms:.2f} ms"
+        )
+        columns = (
+            "operator", "output", "ran in", "median ms", "p5", "p95", "%", "kernel", "tensor",
+        )  # fmt: skip
+        print_table(title, columns, rows)
+
+
+def size_text(height: int | None, width: int | None) -> str:
+    """`360x640`; `?` where unknown."""
+    return "?" if height is None or width is None else f"{height}x{width}"
+
+
+def place_text(delegate: str, inside: bool, partition: int | None) -> str:
+    """`xnnpack 0`: the delegate and which of its kernels; `builtin` outside of it."""
+    if not inside:
+        return "builtin"
+    return delegate if partition is None else f"{delegate} {partition}"
+
+
 def print_quality(results: Sequence[QualityResult]) -> None:
     """One row per file and dataset, raw beside dequantized."""
     names = short_names(result.model for result in results)

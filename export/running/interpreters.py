@@ -76,6 +76,16 @@ class Runner:
         return tuple(_tensor(details) for details in self._interpreter.get_output_details())
 
     @property
+    def tensor_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Present shape of each tensor of the main subgraph; exact for those of no delegate."""
+        return tuple(
+            tuple(int(size) for size in details["shape"])
+            for details in sorted(
+                self._interpreter.get_tensor_details(), key=lambda found: found["index"]
+            )
+        )
+
+    @property
     def delegation(self) -> Delegation | None:
         """Where the nodes run; `None` where this interpreter does not tell."""
         try:

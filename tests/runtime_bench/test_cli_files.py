@@ -1,59 +1,6 @@
 import json
-import os
 
 QUICK = ("--runs", 5, "--warmup", 0)
-
-
-def test_latency_is_told_as_json(files, call):
-    status, out, err = call(
-        "latency", files.clipped, files.clip_free, "--delegate", "xnnpack", "--delegate", "builtin",
-        "--threads", 1, "--threads", 2, *QUICK, "--json", "-",
-    )  # fmt: skip
-    assert status == 0
-    found = json.loads(out)
-    assert len(found["results"]) == 8
-    assert {
-        "model", "delegate", "threads", "runs", "median_ms", "p5_ms", "p95_ms", "delegated_nodes",
-        "total_nodes", "sha256",
-    } <= set(found["results"][0])  # fmt: skip
-    assert found["machine"]["versions"]["ai-edge-litert"]
-    assert found["protocol"]["runs_at_most"] == 5
-    assert "ran on ai-edge-litert" in err
-
-
-def test_latency_is_told_as_a_table(files, call, ground_truth):
-    picture = ground_truth / "second" / "coffee.png"
-    status, out, _ = call(
-        "latency", files.clip_free, *QUICK, "--height", 6, "--width", 9, "--picture", picture
-    )
-    assert status == 0
-    assert "clip_free.tflite" in out and "median ms" in out
-
-
-def test_full_delegation_is_a_gate_of_latency(files, call):
-    # XNNPACK has no uint8 QUANTIZE; with int8 codes it takes the whole file (docs/models.md).
-    whole, left = files.clip_free_int8, files.clip_free
-    status, _, err = call("latency", whole, *QUICK, "--require-full-delegation")
-    assert status == 0, err
-    status, out, err = call("latency", whole, left, *QUICK, "--require-full-delegation")
-    assert status == 1
-    assert f"gate not met: require-full-delegation ({left} with xnnpack)" in err
-    assert "2 QUANTIZE" in out
-    status, _, _ = call(
-        "latency", whole, *QUICK, "--delegate", "builtin", "--require-full-delegation"
-    )
-    assert status == 1
-
-
-def test_cores_and_memory_are_told(files, call):
-    core = max(os.sched_getaffinity(0))
-    status, out, err = call(
-        "latency", files.clip_free, *QUICK, "--cpus", f"{2**core:x}", "--memory", "--json", "-"
-    )
-    assert status == 0, err
-    found = json.loads(out)
-    assert found["protocol"]["cpus"] == f"{2**core:x}"
-    assert found["results"][0]["peak_memory_mb"] >= 0
 
 
 def test_quality_is_told_as_json(files, ground_truth, call):
@@ -124,3 +71,37 @@ sys.exit("tensorflow was imported" if "tensorflow" in sys.modules else 0)
 """
     result = run_python(code, files.clipped, files.clip_free, ground_truth)
     assert result.returncode == 0, result.stderr
+
+
+def test_quality_is_kept_and_compared(files, ground_truth, tmp_path, call):
+    history = tmp_path / "psnr.jsonl"
+    asked = ("quality", files.clip_free, "--data", ground_truth / "second")
+    asked = (*asked, "--against", history, "--save", history, "--json", "-")
+    verdicts = [json.loads(call(*asked)[1])["trend"][0]["verdict"] for _ in range(2)]
+    assert verdicts == ["nothing earlier", "no difference shown"]
+    assert len(history.read_text().splitlines()) == 2
+
+
+def test_comparisons_are_kept_unless_a_gate_is_not_met(files, tmp_path, call):
+    history = tmp_path / "compare.jsonl"
+    asked = ("compare", files.clipped, files.clip_free, *QUICK, "--delegate", "builtin")
+    asked = (*asked, "--against", history, "--save", history)
+    assert call(*asked)[0] == 0
+    status, out, err = call(*asked, "--min-speedup", 1000)
+    assert status == 1 and "last speed-up" in out
+    assert "nothing added" in err and "gate not met: min-speedup" in err
+    assert len(history.read_text().splitlines()) == 1
+
+
+def test_crops_stand_in_the_results(files, ground_truth, tmp_path, call):
+    path = tmp_path / "compare.json"
+    status, _, err = call(
+        "compare", files.clipped, files.clip_free, *QUICK, "--data", ground_truth, "--crops", 1,
+        "--json", path,
+    )  # fmt: skip
+    assert status == 0, err
+    crops = json.loads(path.read_text())["crops"]
+    assert [crop["image"] for crop in crops] == ["astronaut.png", "coffee.png"]
+    assert all(len(crop["files"]) == 2 for crop in crops)
+    status, _, err = call("compare", files.clipped, files.clip_free, "--crops", 1)
+    assert status == 2 and "give --data" in err

@@ -8,7 +8,9 @@ from runtime_bench.statistics import (
     LEAST_ROUNDS,
     Comparison,
     bootstrap_ratio,
+    bootstrap_ratio_apart,
     compare_samples,
+    compare_sessions,
     mann_whitney,
     summarize,
 )
@@ -148,3 +150,32 @@ def test_json_has_the_agreed_keys():
         "speedup": 1.5, "speedup_low": 1.4, "speedup_high": 1.6, "p_value": 0.001,
         "significant": True, "verdict": "faster",
     }  # fmt: skip
+
+
+def test_sessions_of_different_length_are_judged():
+    rng = np.random.default_rng(3)
+    earlier, later = 10.0 * rng.lognormal(0, 0.02, 40), 11.0 * rng.lognormal(0, 0.02, 25)
+    found = compare_sessions(earlier, later)
+    assert found.verdict == "slower"
+    assert found.low < found.speedup < found.high < 1
+    assert found.speedup == np.median(earlier) / np.median(later)
+    assert compare_sessions(earlier, later[: LEAST_ROUNDS - 1]).verdict == "no difference shown"
+
+
+def test_sessions_of_the_same_work_rarely_differ():
+    rng = np.random.default_rng(4)
+    shown = sum(compare_sessions(*noisy(rng, 30), seed=i).significant for i in range(100))
+    assert shown <= 5
+
+
+def test_the_interval_of_sessions_is_that_of_independent_medians():
+    # Medians of 101 of a normal distribution scatter by 1.2533 sigma / sqrt(101); two of them.
+    rng = np.random.default_rng(5)
+    low, high = bootstrap_ratio_apart(*(100 + rng.normal(0, 1, 101) for _ in range(2)))
+    width = 2 * 1.96 * np.sqrt(2) * 1.2533 / np.sqrt(101) / 100
+    assert (high - low) == pytest.approx(width, rel=0.5)
+
+
+def test_sessions_without_samples_are_refused():
+    with pytest.raises(ValueError, match="0 with 1"):
+        bootstrap_ratio_apart([], [1.0])

@@ -10,15 +10,18 @@ from runtime_bench.calibration import ObserverTiming
 from runtime_bench.comparison import CodeDifference, FileComparison
 from runtime_bench.latency import Latency
 from runtime_bench.machine import Machine
+from runtime_bench.profile import Profile, TimedOperator
 from runtime_bench.quality import ImageQuality, QualityResult
 from runtime_bench.statistics import Comparison, summarize
 from runtime_bench.tables import (
     gate_rows,
     nodes_text,
+    place_text,
     print_calibration,
     print_comparison,
     print_forms,
     print_latency,
+    print_profiles,
     print_quality,
     print_training,
     protocol_lines,
@@ -103,6 +106,20 @@ def test_memory_is_shown_where_it_was_measured(capsys):
     print_latency([latency(), replace(latency("b"), peak_memory_mb=12.34)])
     out = capsys.readouterr().out
     assert "peak MiB" in out and "12.3" in out
+
+
+def test_operators_are_shown_by_time(capsys):
+    slow = TimedOperator(
+        "CONV_2D", "Convolution (X)", True, 0, 1, "last;x", 4, 6, 9, 9, 8, 9, 90
+    )
+    unknown = TimedOperator("Copy", "Copy", True, 1, None, "", None, None, 1.0, 1, 1, 1, 10)
+    print_profiles([latency(), replace(latency(), profile=Profile((unknown, slow), 7, 10.5))])
+    out = capsys.readouterr().out
+    assert "7 profiled runs of 10.50 ms" in out and "4x6" in out and "last " in out
+    assert out.index("CONV_2D") < out.index("Copy") and "xnnpack 1" in out
+    print_profiles([latency()])
+    assert capsys.readouterr().out == ""
+    assert (place_text("xnnpack", False, None), place_text("gpu", True, None)) == ("builtin", "gpu")
 
 
 def test_quality_rows(capsys):

@@ -297,3 +297,10 @@ def test_an_interpreter_that_does_not_list_its_operators(contents):
     runtime = Runtime("fake", "1.0", FailingInterpreter, find_runtime().resolvers)
     runner = Runner(read_model(contents["uint8"]), runtime, delegate="xnnpack", threads=1)
     assert runner.delegation is None
+
+
+def test_every_tensor_has_its_shape_at_the_present_size(contents):
+    runner = open_model(contents["uint8"], delegate="builtin", height=6, width=10)
+    shapes = runner.tensor_shapes
+    assert shapes[0] == runner.inputs[0].shape == (1, 6, 10, 3)
+    assert runner.outputs[0].shape in shapes and len(shapes) > 4
