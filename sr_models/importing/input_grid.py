@@ -12,10 +12,18 @@ import numpy as np
 
 from sr_models.importing.operations import INPUT, Network, Operation
 
+_MOVES = ("space_to_depth", "depth_to_space", "repeat")
+"""What keeps the grid of what it moves. The converter requantizes behind them by itself, but
+XNNPACK does that more coarsely than it convolves."""
+
 
 def joins_of_input(network: Network) -> list[str]:
-    """What the source calls the concatenations that read the input itself."""
-    return [op.layer for op in network if op.kind == "concatenate" and INPUT in op.inputs]
+    """What the source calls the concatenations that read the input, as it is or moved."""
+    return [
+        op.layer
+        for op in network
+        if op.kind == "concatenate" and any(_is_picture(network, name) for name in op.inputs)
+    ]
 
 
 def with_input_apart(network: Network) -> Network:
@@ -25,19 +33,28 @@ def with_input_apart(network: Network) -> Network:
     """
     made, renamed = Network(), {}
     for operation in network:
-        inputs = tuple(renamed[name] for name in operation.inputs)
-        if operation.kind == "concatenate" and INPUT in inputs:
-            copy = made.add(_copy(network[INPUT].channels, name=f"{operation.layer}_picture"))
-            inputs = tuple(copy if name == INPUT else name for name in inputs)
-        renamed[operation.name] = made.add(replace(operation, inputs=inputs))
+        inputs = [renamed[name] for name in operation.inputs]
+        if operation.kind == "concatenate":
+            copy = f"{operation.layer}_picture"
+            inputs = [
+                made.add(_copy(made[name], name=copy)) if _is_picture(made, name) else name
+                for name in inputs
+            ]
+        renamed[operation.name] = made.add(replace(operation, inputs=tuple(inputs)))
     made.output = renamed[network.output]
     return made
 
 
-def _copy(channels: int, *, name: str) -> Operation:
+def _is_picture(network: Network, name: str) -> bool:
+    while network[name].kind in _MOVES:
+        (name,) = network[name].inputs
+    return name == INPUT
+
+
+def _copy(source: Operation, *, name: str) -> Operation:
     values = {
-        "kernel": np.eye(channels, dtype=np.float32)[None, None],
-        "bias": np.zeros(channels, np.float32),
+        "kernel": np.eye(source.channels, dtype=np.float32)[None, None],
+        "bias": np.zeros(source.channels, np.float32),
         "padding": "same", "dilation": (1, 1), "groups": 1, "fixed": True,
     }  # fmt: skip
-    return Operation(name, "convolution", (INPUT,), channels, values)
+    return Operation(name, "convolution", (source.name,), source.channels, values)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from export.pipeline import run_export
 from export.settings import ExportSettings
@@ -44,6 +45,20 @@ def test_the_picture_is_joined_as_a_copy_and_nothing_else_changes(times):
     np.testing.assert_array_equal(
         to_keras(apart, name="apart")(picture), to_keras(network, name="joined")(picture)
     )
+
+
+def test_a_moved_picture_is_copied_too_and_a_convolved_one_is_not():
+    def start(x):
+        folded = tf.nn.space_to_depth(x, 2)
+        y = layers.Conv2D(4, 3, padding="same", name="features")(folded)
+        joined = layers.Concatenate(name="joined")([y, folded, folded])
+        return layers.Conv2D(3, 1, name="back")(tf.nn.depth_to_space(joined, 2))
+
+    network = simplified(read(stranger(start=start))[1])
+    apart = with_input_apart(network)
+    assert joins_of_input(network) == ["joined"] and joins_of_input(apart) == []
+    added = [op for op in apart if op.name not in network.operations]
+    assert [(op.channels, op.inputs) for op in added] == [(12, ("tf.nn.space_to_depth",))] * 2
 
 
 def test_a_network_that_joins_no_picture_stays_as_it_is():
