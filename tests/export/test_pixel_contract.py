@@ -39,6 +39,30 @@ def shaped(model, tiles, *, name, scale):
     return build_cfqp_dataset(model, tiles, network=name, scale=scale)
 
 
+@pytest.fixture(scope="module")
+def shaped_xlsr(tiles):
+    """Pictures that give XLSR x3, with a ReLU behind it, its pixels."""
+    return shaped(load_model("xlsr_x3"), tiles, name="xlsr_x3", scale=3)
+
+
+@pytest.fixture(scope="module")
+def exported(picture_folder):
+    """Export XLSR x3 whole: `exported(precision=...)`."""
+
+    def export(**options):
+        settings = ExportSettings(
+            height=16, width=24, pictures=12, tile_side=32, method="cfqp", **options
+        )  # fmt: skip
+        return run_export("xlsr_x3", settings, images=picture_folder)
+
+    return export
+
+
+@pytest.fixture(scope="module")
+def exported_int8(exported):
+    return exported()
+
+
 def files(model, dataset, *, sizes=SIZES, method="cfqp", **options):
     """One calibration at several sizes."""
     settings = ExportSettings(sizes=sizes, method=method, **options)
@@ -88,11 +112,10 @@ def test_every_tail_at_every_size_has_pixels_as_codes_and_the_same_grids(family,
 
 
 @pytest.mark.parametrize("tail", TAILS)
-def test_pictures_alone_give_every_tail_its_pixels(tail, tiles):
+def test_pictures_alone_give_every_tail_its_pixels(tail, tiles, shaped_xlsr):
     """The pure mode, on the one network of whose training it asks something: a shipped one."""
     model = load_model("xlsr_x3", tail=tail)
-    shaping = load_model("xlsr_x3", tail="none" if tail == "none" else "relu")
-    dataset = shaped(shaping, tiles, name="xlsr_x3", scale=3)
+    dataset = shaped(model, tiles, name="xlsr_x3", scale=3) if tail == "none" else shaped_xlsr
     first, second = files(model, dataset, pure=True)
     for content in (first, second):
         check_pixels(content, tolerance=CONTRACT_TOLERANCE)
@@ -107,10 +130,9 @@ def test_pictures_alone_give_every_tail_its_pixels(tail, tiles):
     ],
     ids=["int16x8", "mixed"],
 )
-def test_higher_precision_has_pixels_as_codes_and_the_same_grids(options, tiles):
+def test_higher_precision_has_pixels_as_codes_and_the_same_grids(options, shaped_xlsr):
     model = load_model("xlsr_x3")
-    dataset = shaped(model, tiles, name="xlsr_x3", scale=3)
-    first, second = files(model, dataset, **options)
+    first, second = files(model, shaped_xlsr, **options)
     for content in (first, second):
         check_pixels(content, tolerance=1e-6)
     assert quantization(first) == quantization(second)
@@ -125,12 +147,10 @@ def test_higher_precision_has_pixels_as_codes_and_the_same_grids(options, tiles)
     ],
     ids=["int16x8", "mixed"],
 )
-def test_a_whole_export_above_int8_is_accepted(options, raised, full_integer, picture_folder):
-    settings = ExportSettings(
-        height=16, width=24, pictures=12, tile_side=32, method="cfqp", **options
-    )  # fmt: skip
-    plain = ExportSettings(height=16, width=24, pictures=12, tile_side=32, method="cfqp")
-    result, before = (run_export("xlsr_x3", s, images=picture_folder) for s in (settings, plain))
+def test_a_whole_export_above_int8_is_accepted(
+    options, raised, full_integer, exported, exported_int8
+):
+    result, before = exported(**options), exported_int8
     assert result.failures == []
     assert result.audit.full_integer == full_integer
     assert result.fidelity.psnr_db > before.fidelity.psnr_db
