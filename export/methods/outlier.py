@@ -18,8 +18,10 @@ from export.methods.registry import register_method
 from sr_models.int8.ranges import TensorRange
 from sr_models.int8.simulator import LARGEST_WEIGHT_CODE
 from sr_models.int8.weight_grids import with_weight_scales
+from sr_models.network import named_weights, set_named_weights
 from sr_models.quantizers.alternating import AlternatingTuner
 from sr_models.quantizers.bits import PIXEL_BITS
+from sr_models.quantizers.centring import with_centres_merged
 from sr_models.quantizers.dual_region import quantized_weights
 from sr_models.quantizers.outlier_student import (
     OutlierSettings,
@@ -62,6 +64,7 @@ def tuned_student(
 def learned_network(model, student: OutlierStudent) -> QuantizedNetwork:
     """Weights and ranges as a student of quantizers on tensors has learned them; pixels lack."""
     copy, scales = clone(model), {}
+    set_named_weights(copy, with_centres_merged(named_weights(copy), student.model))
     for name, layer in student.convolutions.items():
         bound = layer.bound.numpy()
         kernel, *rest = copy.get_layer(name).get_weights()

@@ -31,7 +31,7 @@ def minmax(network, *, batches, bits, seed, on_progress) -> Simulation:
 @register_quantizer("pams", source="arXiv 2011.04212", trains=True)
 def pams(network, *, batches, bits, seed, on_progress) -> Simulation:
     """PAMS with alphas started and nothing trained, in the placement that integers can hold."""
-    student = pams_student(network, PamsSettings(bits, edges=True))
+    student = pams_student(network, PamsSettings(bits, edges=True), centred=True)
     start_alphas(student, network, pictures=batches)
     on_progress(1, 1)
     return Simulation("pams", bits, 2 * steps_of(bits) + 1, student.model, student.ranges())

@@ -20,6 +20,7 @@ import numpy as np
 from sr_models.errors import CalibrationError, OptionError
 from sr_models.graph import points
 from sr_models.quantizers.bits import PIXEL_BITS, require_bits
+from sr_models.quantizers.centring import centres
 from sr_models.quantizers.dual_region import (
     SHRINKS,
     WEIGHT_GRIDS,
@@ -161,7 +162,7 @@ def outlier_student(model, settings: OutlierSettings) -> OutlierStudent:
     """
     if not settings.edges:
         body_sites(model)
-    graph = points(model)
+    graph, kept = points(model), centres(model)
     bits_of = {
         site.name: settings.bits if site.role in ("body", "merge") else settings.edge_bits
         for site in convolution_sites(model)
@@ -196,7 +197,10 @@ def outlier_student(model, settings: OutlierSettings) -> OutlierStudent:
         if not is_convolution(layer) or layer.name not in bits_of:
             return copied(layer)
         convolutions[layer.name] = DualRegionConvolution(
-            bits=bits_of[layer.name], grid=settings.weight_grid, **layer.get_config()
+            bits=bits_of[layer.name],
+            grid=settings.weight_grid,
+            centre=kept.get(layer.name),
+            **layer.get_config(),
         )
         return convolutions[layer.name]
 

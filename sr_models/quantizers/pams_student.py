@@ -30,6 +30,7 @@ import numpy as np
 
 from sr_models.errors import CalibrationError, OptionError
 from sr_models.graph import points
+from sr_models.quantizers.centring import centres
 from sr_models.quantizers.pams import (
     LEAST_ALPHA,
     PamsActivation,
@@ -151,7 +152,7 @@ def _quantized_reads(model, settings: PamsSettings) -> set[tuple[str, str]]:
     return reads
 
 
-def pams_student(model, settings: PamsSettings) -> PamsStudent:
+def pams_student(model, settings: PamsSettings, *, centred: bool = False) -> PamsStudent:
     """The PAMS student of a float network, with the network's weights.
 
     The released code starts the student from scratch, with which its users miss the published
@@ -160,11 +161,13 @@ def pams_student(model, settings: PamsSettings) -> PamsStudent:
     Args:
         model: Float functional network: the teacher, which stays as it is.
         settings: How it is quantized.
+        centred: Whether a quantized head keeps the mean colour (`sr_models.quantizers.centring`);
+            weights that training left have that in their biases.
 
     Raises:
         OptionError: The network has no body to quantize.
     """
-    graph = points(model)
+    graph, kept = points(model), centres(model) if centred else {}
     roles = {site.name: site.role for site in convolution_sites(model)}
     if not settings.edges:
         body_sites(model)
@@ -199,7 +202,8 @@ def pams_student(model, settings: PamsSettings) -> PamsStudent:
             return copied(layer)
         bits = settings.bits if role == "body" else settings.edge_bits
         return PamsConvolution(
-            bits=bits, per_channel=settings.per_channel, **layer.get_config()
+            bits=bits, per_channel=settings.per_channel, centre=kept.get(layer.name),
+            **layer.get_config(),
         )  # fmt: skip
 
     student = student_of(model, replace_layer=replace_layer, transform=transform, read=read)

@@ -6,7 +6,7 @@ the other alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -20,23 +20,40 @@ class QuantizedConvolution(tf_keras.layers.Conv2D):
 
     Bias and activation stay float, as in all three papers. Groups are computed as one convolution
     each, which TensorFlow does faster on a CPU.
+
+    Args:
+        centre: A value of each input channel that the kernel answers to as the float one does; see
+            `sr_models.quantizers.centring`. Not for grouped convolutions.
     """
+
+    def __init__(self, *arguments, centre: Sequence[float] | None = None, **keywords):
+        super().__init__(*arguments, **keywords)
+        self.centre = None if centre is None else tuple(centre)
 
     def quantized_kernel(self):
         """The kernel that the convolution computes with, of the shape of the float one."""
         raise NotImplementedError
 
+    def rounded_away(self, quantized):
+        """What the answer to `centre` everywhere lacks with this kernel, (C,)."""
+        lost = tf.reduce_sum(self.kernel - quantized, axis=(0, 1))
+        return tf.linalg.matvec(lost, tf.constant(self.centre), transpose_a=True)
+
+    def get_config(self):
+        return {**super().get_config(), "centre": self.centre}
+
     def call(self, inputs):
-        padding = self.padding.upper()
+        padding, quantized = self.padding.upper(), self.quantized_kernel()
         parts = zip(
-            tf.split(inputs, self.groups, axis=-1),
-            tf.split(self.quantized_kernel(), self.groups, axis=-1),
+            tf.split(inputs, self.groups, axis=-1), tf.split(quantized, self.groups, axis=-1)
         )
         y = [
             tf.nn.conv2d(part, kernel, self.strides, padding, dilations=self.dilation_rate)
             for part, kernel in parts
         ]
         y = y[0] if len(y) == 1 else tf.concat(y, axis=-1)
+        if self.centre is not None:
+            y = y + self.rounded_away(quantized)
         return self.activation(y + self.bias if self.use_bias else y)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from sr_models.presets import Preset
+from sr_models.quantizers.centring import with_centres_merged
 from sr_models.quantizers.knowledge_transfer import knowledge_transfer_loss
 from sr_models.quantizers.pams_file import learned_by, save_learned
 from sr_models.quantizers.pams_student import pams_student, start_alphas
@@ -55,7 +56,7 @@ class PamsPupil:
         self._preset, self.course, self._start = preset, course, teacher
         trunk = load_trunk(preset, weights=teacher.weights)
         self.teacher = attach_tail(trunk, "none", scale=preset.scale)
-        self.student = pams_student(self.teacher, course.settings)
+        self.student = pams_student(self.teacher, course.settings, centred=True)
         feature = body_output(self.teacher)
         self._watched_teacher = watcher(self.teacher, [feature])
         self._watched = watcher(
@@ -93,7 +94,8 @@ class PamsPupil:
         from sr_models.network import build_trunk, named_weights, save_trunk, set_named_weights
 
         trunk = build_trunk(self._preset)
-        set_named_weights(trunk, named_weights(self.student.model))
+        own = named_weights(self.student.model)
+        set_named_weights(trunk, with_centres_merged(own, self.student.model))
         learned = learned_by(self.student, teacher=self._start.label)
 
         def save(path: Path) -> None:
