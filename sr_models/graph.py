@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from sr_models.errors import NetworkError
 from sr_models.layers import DepthToSpace, EdgePadding, RepeatChannels, SpaceToDepth
 
 INPUT = "input"
@@ -94,6 +95,21 @@ def points(model) -> dict[str, Point]:
 def output_name(model) -> str:
     """The name of the point that is the network's output."""
     return next(p.name for p in points(model).values() if p.tensor is model.output)
+
+
+def require_own_layers(model) -> None:
+    """Raise `NetworkError` where a layer with weights is called more than once.
+
+    What is changed for one call of such a layer would change the others too.
+    """
+    layers = [point.layer for point in points(model).values() if point.layer is not None]
+    for layer in layers:
+        calls = sum(other is layer for other in layers)
+        if layer.weights and calls > 1:
+            raise NetworkError(
+                f"expected each layer with weights to be called once, found {layer.name} called "
+                f"{calls} times; give each call a layer of its own with the same weights"
+            )
 
 
 def quantized_points(model) -> list[str]:

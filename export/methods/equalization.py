@@ -29,7 +29,7 @@ from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
 from export.methods.registry import register_method
 from representative_data.observation import pixel_points
 from representative_data.probe import probe_layers
-from sr_models.graph import INPUT, output_name, points, quantized_points
+from sr_models.graph import INPUT, output_name, points, quantized_points, require_own_layers
 from sr_models.int8.ranges import TensorRange, TensorRanges
 
 PICTURES = 64
@@ -314,7 +314,11 @@ def equalize(model, pictures: np.ndarray, *, strength: float = STRENGTH, seed: i
         pictures: float32 (N, h, w, 3) in 0..1, on which channels are observed.
         strength: 0 leaves channels as they are, 1 takes the factors that were found.
         seed: Seed of the random directions of derivatives.
+
+    Raises:
+        NetworkError: A layer with weights is called more than once.
     """
+    require_own_layers(model)
     copy = clone(model)
     channels, pixels = find_channels(copy), set(pixel_points(copy))
     names = [name for name in quantized_points(copy) if name not in pixels]

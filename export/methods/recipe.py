@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from export.methods.quantized_network import Evidence, QuantizedNetwork, observe
 from export.methods.registry import STAGES, Method, get_method, list_methods
 from sr_models.errors import OptionError
+from sr_models.graph import require_own_layers
 from sr_models.registry import unknown_name_message
 
 NATURAL = "natural"
@@ -45,7 +46,13 @@ class Recipe:
             model: Float functional Keras model, output tail included.
             evidence: The pictures; its dataset is of the kind that `dataset` names.
             on_stage: Called with what begins next.
+
+        Raises:
+            NetworkError: A layer with weights is called more than once, and a method changes
+                weights.
         """
+        if any(method.stage != "ranges" for method in self.methods):
+            require_own_layers(model)
         network = observe(model, evidence)
         for method in self.methods:
             on_stage(f"quantizing: {method.name}")

@@ -16,7 +16,7 @@ import tf_keras
 
 from export.methods.quantized_network import Evidence, QuantizedNetwork, observe
 from export.methods.registry import register_method
-from sr_models.graph import Point, output_name, points, rebuild
+from sr_models.graph import Point, output_name, points, rebuild, require_own_layers
 
 
 def find_prelus(model) -> list[str]:
@@ -41,7 +41,12 @@ def find_prelus(model) -> list[str]:
 
 
 def as_relu_pairs(model):
-    """The network with every PReLU of `find_prelus` as two ReLU; the network itself for none."""
+    """The network with every PReLU of `find_prelus` as two ReLU; the network itself for none.
+
+    Raises:
+        NetworkError: A layer with weights is called more than once.
+    """
+    require_own_layers(model)
     graph, found = points(model), find_prelus(model)
     makers = {graph[name].inputs[0] for name in found}
     slopes = {

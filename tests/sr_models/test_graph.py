@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tf_keras
 
+from sr_models.errors import NetworkError
 from sr_models.graph import (
     INPUT,
     at_size,
@@ -9,6 +10,7 @@ from sr_models.graph import (
     points,
     quantized_points,
     rebuild,
+    require_own_layers,
     with_split_groups,
 )
 from sr_models.tails import attach_tail
@@ -31,6 +33,14 @@ def test_a_layer_that_is_called_twice_makes_two_points():
     model = tf_keras.Model(picture, twice(twice(picture)))
     assert list(points(model)) == [INPUT, "twice", "twice:1"]
     assert output_name(model) == "twice:1"
+    with pytest.raises(NetworkError, match="found twice called 2 times"):
+        require_own_layers(model)
+
+
+def test_a_layer_without_weights_may_be_called_twice():
+    picture = tf_keras.Input((8, 8, 3), name="input")
+    relu = tf_keras.layers.ReLU()
+    require_own_layers(tf_keras.Model(picture, relu(relu(picture))))
 
 
 def test_fused_relus_and_inputs_of_a_concatenation_get_no_range_of_their_own():

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
+import tf_keras
 
 from export.methods import DEFAULT_RECIPE
 from export.methods import recipe as recipes
+from export.methods.equalization import equalize
 from export.methods.recipe import dataset_of, parse_recipe
-from sr_models.errors import OptionError
+from export.methods.relu_pairs import as_relu_pairs
+from sr_models.errors import NetworkError, OptionError
 from sr_models.int8.ranges import PIXELS
 
 
@@ -18,7 +21,7 @@ def test_a_name_decodes_and_reads_back(name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("magic", "found 'magic'; did you mean"),
+        ("magic", "found 'magic'; give one of cfqp, natural"),
         ("adaround", "found 'adaround'"),
         ("cfqp+magic", "expected a known method, found 'magic'"),
         ("cfqp+adaround+equalize", r"give cfqp\+equalize\+adaround"),
@@ -71,3 +74,19 @@ def test_what_a_method_finds_for_pixels_is_overruled(network, evidence, monkeypa
     monkeypatch.setattr(recipes, "get_method", lambda name: method)
     found = parse_recipe("natural+greedy").apply(network, evidence)
     assert found.ranges["input"] == PIXELS
+
+
+def test_weights_of_a_layer_that_is_called_twice_are_not_changed(evidence):
+    picture = tf_keras.Input((None, None, 3), name="input")
+    shared = tf_keras.layers.Conv2D(3, 3, padding="same", name="shared")
+    bent = tf_keras.layers.PReLU(shared_axes=[1, 2], name="bent")
+    once = bent(shared(picture))
+    model = tf_keras.Model(picture, shared(bent(shared(once))))
+    for change in (
+        lambda: parse_recipe("cfqp+adaround").apply(model, evidence),
+        lambda: equalize(model, evidence.stack(1)),
+        lambda: as_relu_pairs(model),
+    ):
+        with pytest.raises(NetworkError, match="found shared called 3 times; give each call"):
+            change()
+    assert parse_recipe("cfqp+percentile").apply(model, evidence).ranges
