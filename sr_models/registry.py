@@ -41,6 +41,8 @@ _MODULES = (
 )  # fmt: skip
 """Modules of `sr_models.families`, each the family of its name; asking for it imports it."""
 
+_MOST_NAMED = 40
+
 _FAMILIES: dict[str, Family] = {}
 
 
@@ -73,10 +75,13 @@ def get_family(name: str) -> Family:
 
 
 def unknown_name_message(noun: str, name: str, known: Iterable[str]) -> str:
-    """One line that names what is known and lies nearest to `name`."""
+    """One line that names what is known and lies nearest to `name`, or all where nothing does."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:5]
-    return f"expected a known {noun}, found {name!r}; did you mean {', '.join(near)}?"
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    every = f"{', '.join(names[:_MOST_NAMED])}{more}"
+    hint = f"did you mean {', '.join(near)}?" if near else f"give one of {every}"
+    return f"expected a known {noun}, found {name!r}; {hint}"
 
 
 def matching(names: Iterable[str], pattern: str) -> list[str]:

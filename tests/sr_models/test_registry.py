@@ -28,7 +28,9 @@ def test_an_unknown_family_suggests_the_nearest():
 
 def test_a_name_far_from_all_lists_what_there_is():
     message = registry.unknown_name_message("thing", "zzz", ["alpha", "beta"])
-    assert message == "expected a known thing, found 'zzz'; did you mean alpha, beta?"
+    assert message == "expected a known thing, found 'zzz'; give one of alpha, beta"
+    many = registry.unknown_name_message("layer", "zzz", [f"a{i:02}" for i in range(43)])
+    assert many.endswith("a38, a39 and 3 more")
 
 
 def test_patterns_select_and_sort():
