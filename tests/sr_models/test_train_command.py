@@ -80,20 +80,20 @@ def test_an_existing_out_is_kept_unless_told(call, picture_folder, weights, tmp_
 def test_train_to_the_end_and_further(call, picture_folder, tmp_path):
     (tmp_path / "licences").write_text(f"{picture_folder.name}: public domain\n")
     arguments = [
-        "train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path / "run", *QUICK,
+        "train", "espcn_x3", "--data", picture_folder, "--run-dir", tmp_path / "run", *QUICK,
         "--licences", tmp_path / "licences", "--benchmark", picture_folder,
     ]  # fmt: skip
     status, out, err = call(*arguments, "--steps", 4)
     assert status == 0
-    made = tmp_path / "run" / "xlsr_x3.weights.h5"
+    made = tmp_path / "run" / "espcn_x3.weights.h5"
     assert str(made) in out and out.count("\n") == 1
     assert re.findall(r"step \d of 4: validation PSNR [\d.]+ dB", err)
-    card = cards.load_card(tmp_path / "run" / "xlsr_x3.json")
+    card = cards.load_card(tmp_path / "run" / "espcn_x3.json")
     assert card.weights_sha256 == cards.file_sha256(made)
-    assert (card.steps, card.recipe["batch_size"], card.parameters) == (4, 1, 21_947)
+    assert (card.steps, card.recipe["batch_size"], card.parameters) == (4, 1, 31_131)
     assert card.data == (cards.DataFolder(picture_folder.name, 4, "public domain"),)
     assert card.validation_pictures == 1 and card.training_loss is not None
-    assert [row["model"] for row in card.evaluation] == ["bicubic", "xlsr_x3"]
+    assert [row["model"] for row in card.evaluation] == ["bicubic", "espcn_x3"]
     # The same run goes on where it ended, into another file this time.
     mine = tmp_path / "mine.weights.h5"
     status, out, _ = call(*arguments, "--steps", 6, "--out", mine, "--json", "-")
@@ -103,12 +103,12 @@ def test_train_to_the_end_and_further(call, picture_folder, tmp_path):
     # Another recipe is refused, and what there is stays.
     status, _, err = call(*arguments, "--seed", 9)
     assert status == 2 and "another seed" in err and err.count("\n") == 1
-    assert cards.load_card(tmp_path / "run" / "xlsr_x3.json") == card
+    assert cards.load_card(tmp_path / "run" / "espcn_x3.json") == card
 
 
 @pytest.mark.slow
 def test_a_signal_checkpoints_and_says_how_to_go_on(call, start_python, picture_folder, tmp_path):
-    arguments = ["train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path, *QUICK]
+    arguments = ["train", "espcn_x3", "--data", picture_folder, "--run-dir", tmp_path, *QUICK]
     code = "import sys; from sr_models.cli import main; main(sys.argv[1:])"
     process = start_python(code, *arguments, "--steps", 1_000_000)
     said = []
@@ -122,7 +122,7 @@ def test_a_signal_checkpoints_and_says_how_to_go_on(call, start_python, picture_
     assert match and not any("Traceback" in line for line in said)
     stopped_at = int(match[1])
     newest = tmp_path / "checkpoints" / f"ckpt-{stopped_at}.index"
-    assert newest.exists() and not list(tmp_path.glob("xlsr_x3.*"))
+    assert newest.exists() and not list(tmp_path.glob("espcn_x3.*"))
     status, out, _ = call(*arguments, "--steps", stopped_at + 1)
     assert status == 0 and f"of {stopped_at + 1}," in out
 
@@ -198,13 +198,13 @@ def test_two_workers_of_the_command_write_once(start_python, picture_folder, tmp
         task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
         monkeypatch.setenv("TF_CONFIG", json.dumps(task))
         arguments = [
-            "train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path, "--benchmark",
+            "train", "espcn_x3", "--data", picture_folder, "--run-dir", tmp_path, "--benchmark",
             picture_folder, "--steps", 4, *QUICK, "--batch-size", 2,
         ]  # fmt: skip
         processes.append(start_python(code, *arguments))
     ends = [process.communicate(timeout=240) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], ends
     (chief_out, _), (other_out, other_err) = ends
-    assert chief_out.count("\n") == 1 and "xlsr_x3.weights.h5" in chief_out
+    assert chief_out.count("\n") == 1 and "espcn_x3.weights.h5" in chief_out
     assert other_out == "" and other_err.splitlines()[-1].startswith("worker 1 is done")
-    assert cards.load_card(tmp_path / "xlsr_x3.json").steps == 4
+    assert cards.load_card(tmp_path / "espcn_x3.json").steps == 4
