@@ -52,6 +52,15 @@ def tiny_preset() -> Preset:
 
 
 @pytest.fixture(scope="session")
+def smallest_preset() -> Preset:
+    """An ABPN x3 of few layers, where what matters is the training around it.
+
+    Compiling a training step takes time with the number of variables: 8 here, 30 in `tiny_preset`.
+    """
+    return Preset("smallest_x3", "abpn", {"scale": 3, "width": 8, "blocks": 1}, "for tests")
+
+
+@pytest.fixture(scope="session")
 def start_python():
     """Start another interpreter that finds the packages: `start_python(code, *arguments)`."""
 

@@ -43,48 +43,48 @@ def test_figures_derived_by_hand(tiny_preset):
     assert (found.batch_size, found.patch_size) == (2, 8)
 
 
-def test_waiting_is_the_time_until_a_batch_is_there(tiny_preset, clock, tmp_path, monkeypatch):
+def test_waiting_is_the_time_until_a_batch_is_there(smallest_preset, clock, tmp_path, monkeypatch):
     def slow_batches(self, sampler, first):
         for seconds in (0.5, 0.25):
             clock.seconds += seconds
             yield seconds, first
 
     monkeypatch.setattr(Trainer, "batches", slow_batches)
-    trainer = WatchedTrainer(tiny_preset, RECIPE, run_dir=tmp_path, clock=clock)
+    trainer = WatchedTrainer(smallest_preset, RECIPE, run_dir=tmp_path, clock=clock)
     for _, first in trainer.batches(None, 6):
         assert first == 6
         clock.seconds += 70.0  # the step itself
     assert trainer.waits == [0.5, 0.25]
 
 
-def test_a_run_of_the_real_trainer_is_watched(tiny_preset, pairs, tmp_path):
+def test_a_run_of_the_real_trainer_is_watched(smallest_preset, pairs, tmp_path):
     pace = Pace(warmup=2, steps=12, seconds=600.0)
-    found = time_training(tiny_preset, pairs, run_dir=tmp_path, pace=pace, recipe=RECIPE)
+    found = time_training(smallest_preset, pairs, run_dir=tmp_path, pace=pace, recipe=RECIPE)
     assert found.steps == 12 and found.steps_per_second > 0.0 and found.step_ms > 0.0
     assert 0.0 < found.waiting_fraction < 1.0
     assert not list(tmp_path.rglob("ckpt*")) and not list(tmp_path.rglob("*.h5"))
 
 
-def test_the_budget_of_seconds_ends_a_run(tiny_preset, pairs, tmp_path):
+def test_the_budget_of_seconds_ends_a_run(smallest_preset, pairs, tmp_path):
     ticks = itertools.count().__next__  # a second for every look at the clock
     pace = Pace(warmup=1, steps=1000, seconds=3.0)
     found = time_training(
-        tiny_preset, pairs, run_dir=tmp_path, pace=pace, recipe=RECIPE, clock=ticks
+        smallest_preset, pairs, run_dir=tmp_path, pace=pace, recipe=RECIPE, clock=ticks
     )
     assert found.steps == LEAST_STEPS, "never less, whatever the budget"
 
 
-def test_a_run_may_end_before_the_pace_does(tiny_preset, pairs, tmp_path):
+def test_a_run_may_end_before_the_pace_does(smallest_preset, pairs, tmp_path):
     recipe = replace(RECIPE, steps=13, validation_interval=2)
     found = time_training(
-        tiny_preset, pairs, run_dir=tmp_path, pace=Pace(warmup=1, steps=50), recipe=recipe
+        smallest_preset, pairs, run_dir=tmp_path, pace=Pace(warmup=1, steps=50), recipe=recipe
     )
     assert found.steps == 12
     assert [path.name for path in tmp_path.rglob("ckpt*.index")] == ["ckpt-13.index"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_watching(number, tiny_preset, pairs, tmp_path):
+def test_a_signal_ends_the_watching(number, smallest_preset, pairs, tmp_path):
     looks = itertools.count()
 
     def clock():
@@ -94,14 +94,14 @@ def test_a_signal_ends_the_watching(number, tiny_preset, pairs, tmp_path):
         return float(look)
 
     with pytest.raises(KeyboardInterrupt):
-        time_training(tiny_preset, pairs, run_dir=tmp_path, recipe=RECIPE, clock=clock)
+        time_training(smallest_preset, pairs, run_dir=tmp_path, recipe=RECIPE, clock=clock)
     assert next(looks) < 20, "it did not go on"
 
 
-def test_a_recipe_too_short_to_watch(tiny_preset, pairs, tmp_path):
+def test_a_recipe_too_short_to_watch(smallest_preset, pairs, tmp_path):
     with pytest.raises(OptionError, match="at least 20 steps, found 15"):
         time_training(
-            tiny_preset, pairs, run_dir=tmp_path, recipe=Recipe(steps=15), pace=Pace(warmup=10)
+            smallest_preset, pairs, run_dir=tmp_path, recipe=Recipe(steps=15), pace=Pace(warmup=10)
         )
 
 

@@ -107,9 +107,11 @@ def ended(processes, timeout=240):
 
 
 @pytest.fixture(scope="module")
-def alone(tiny_preset, picture_folder, tmp_path_factory):
+def alone(smallest_preset, picture_folder, tmp_path_factory):
     """The run on one device that all others must equal."""
-    return train(tiny_preset, RECIPE, data=picture_folder, run_dir=tmp_path_factory.mktemp("alone"))
+    return train(
+        smallest_preset, RECIPE, data=picture_folder, run_dir=tmp_path_factory.mktemp("alone")
+    )
 
 
 def require_same_weights(preset, found, expected):
@@ -123,25 +125,25 @@ def require_same_weights(preset, found, expected):
 
 @pytest.mark.slow
 def test_two_devices_of_one_machine_yield_what_one_yields(
-    alone, tiny_preset, picture_folder, tmp_path
+    alone, smallest_preset, picture_folder, tmp_path
 ):
     process = start(
-        tiny_preset, data=picture_folder, run_dir=tmp_path, kind="mirrored", devices="2"
+        smallest_preset, data=picture_folder, run_dir=tmp_path, kind="mirrored", devices="2"
     )
     ((status, out, err),) = ended([process])
     assert status == 0, err[-2000:]
     result = json.loads(out.splitlines()[-1])
     assert (result["kind"], result["workers"], result["replicas"]) == ("mirrored", 1, 2)
     assert result["best_step"] == alone.best_step
-    require_same_weights(tiny_preset, tmp_path / "best.weights.h5", alone.weights)
+    require_same_weights(smallest_preset, tmp_path / "best.weights.h5", alone.weights)
 
 
 @pytest.mark.slow
 def test_two_workers_yield_what_one_yields_though_one_is_killed_between(
-    alone, tiny_preset, picture_folder, tmp_path
+    alone, smallest_preset, picture_folder, tmp_path
 ):
     options = {"data": picture_folder, "run_dir": tmp_path}
-    first, second = ended(start_workers(tiny_preset, fates=("none", "killed at 15"), **options))
+    first, second = ended(start_workers(smallest_preset, fates=("none", "killed at 15"), **options))
     assert second[0] == -signal.SIGKILL
     assert first[0] == 2, first[2][-2000:]
     assert first[1].count("\n") == 1, first[1]
@@ -151,22 +153,22 @@ def test_two_workers_yield_what_one_yields_though_one_is_killed_between(
         "ckpt-6", "ckpt-12",
     ] or (tmp_path / "checkpoints" / "ckpt-12.index").is_file()  # fmt: skip
 
-    again = ended(start_workers(tiny_preset, fates=("none", "none"), **options))
+    again = ended(start_workers(smallest_preset, fates=("none", "none"), **options))
     assert [outcome[0] for outcome in again] == [0, 0], again[0][2][-2000:]
     results = [json.loads(out.splitlines()[-1]) for _, out, _ in again]
     assert [result["chief"] for result in results] == [True, False]
     assert all((r["workers"], r["replicas"], r["steps"]) == (2, 2, 24) for r in results)
     assert {result["best_step"] for result in results} == {alone.best_step}
-    require_same_weights(tiny_preset, tmp_path / "best.weights.h5", alone.weights)
+    require_same_weights(smallest_preset, tmp_path / "best.weights.h5", alone.weights)
     log = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert log == [6, 12, 18, 24], "by one of the workers only"
 
 
 @pytest.mark.slow
-def test_a_signal_to_one_worker_stops_both_at_one_step(tiny_preset, picture_folder, tmp_path):
+def test_a_signal_to_one_worker_stops_both_at_one_step(smallest_preset, picture_folder, tmp_path):
     outcomes = ended(
         start_workers(
-            tiny_preset, fates=("none", "asked at 8"), data=picture_folder, run_dir=tmp_path
+            smallest_preset, fates=("none", "asked at 8"), data=picture_folder, run_dir=tmp_path
         )
     )
     assert [outcome[0] for outcome in outcomes] == [0, 0], outcomes[0][2][-2000:]

@@ -27,12 +27,12 @@ RECIPE = Recipe(
 
 
 @pytest.fixture(scope="module")
-def finished(tiny_preset, picture_folder, tmp_path_factory):
+def finished(smallest_preset, picture_folder, tmp_path_factory):
     """An uninterrupted run; not to be written to. Its folder, result and losses."""
     run_dir = tmp_path_factory.mktemp("finished")
     losses, validations = [], []
     result = train(
-        tiny_preset, RECIPE, data=picture_folder, run_dir=run_dir,
+        smallest_preset, RECIPE, data=picture_folder, run_dir=run_dir,
         on_step=lambda step, loss: losses.append(loss),
         on_validation=lambda step, psnr_db: validations.append((step, psnr_db)),
     )  # fmt: skip
@@ -56,11 +56,11 @@ def mean_loss(trunk, folder):
 
 
 @pytest.mark.slow
-def test_training_gains_and_keeps_the_best(finished, tiny_preset, picture_folder, tmp_path):
+def test_training_gains_and_keeps_the_best(finished, smallest_preset, picture_folder, tmp_path):
     run_dir, result, losses, validations = finished
     assert (result.steps, result.stopped_by, len(losses)) == (40, None, 40)
-    untrained = Trainer(tiny_preset, RECIPE, run_dir=tmp_path).pupil.trunk
-    trained = load_trunk(tiny_preset, weights=result.weights)
+    untrained = Trainer(smallest_preset, RECIPE, run_dir=tmp_path).pupil.trunk
+    trained = load_trunk(smallest_preset, weights=result.weights)
     assert mean_loss(trained, picture_folder) < 0.99 * mean_loss(untrained, picture_folder)
     assert [step for step, _ in validations] == list(range(5, 41, 5))
     best_step, best_db = max(validations, key=lambda entry: entry[1])
@@ -76,10 +76,10 @@ def test_training_gains_and_keeps_the_best(finished, tiny_preset, picture_folder
 
 
 @pytest.mark.slow
-def test_a_complete_run_is_not_trained_on(run_dir, finished, tiny_preset, picture_folder):
+def test_a_complete_run_is_not_trained_on(run_dir, finished, smallest_preset, picture_folder):
     steps, data = [], []
     result = train(
-        tiny_preset, RECIPE, data=picture_folder, run_dir=run_dir,
+        smallest_preset, RECIPE, data=picture_folder, run_dir=run_dir,
         on_step=lambda step, loss: steps.append(step),
         on_data=lambda *pairs: data.append([len(part) for part in pairs]),
     )  # fmt: skip
@@ -126,10 +126,10 @@ def in_another_process(run_python, preset: Preset, *, data, run_dir, fate, at):
     ("fate", "status"), [("killed", -signal.SIGKILL), ("disk full", 2)], ids=str
 )
 def test_an_end_in_the_middle_costs_at_most_an_interval(
-    fate, status, run_python, finished, tiny_preset, picture_folder, tmp_path
+    fate, status, run_python, finished, smallest_preset, picture_folder, tmp_path
 ):
     ended = in_another_process(
-        run_python, tiny_preset, data=picture_folder, run_dir=tmp_path / "run", fate=fate, at=13
+        run_python, smallest_preset, data=picture_folder, run_dir=tmp_path / "run", fate=fate, at=13
     )
     assert ended.returncode == status, ended.stderr
     if fate == "disk full":
@@ -138,13 +138,13 @@ def test_an_end_in_the_middle_costs_at_most_an_interval(
     assert not list((tmp_path / "run").glob(".*partial*"))
     steps = []
     result = train(
-        tiny_preset, RECIPE, data=picture_folder, run_dir=tmp_path / "run",
+        smallest_preset, RECIPE, data=picture_folder, run_dir=tmp_path / "run",
         on_step=lambda step, loss: steps.append(step),
     )  # fmt: skip
     assert steps == list(range(11, 41)), "goes on from the checkpoint of step 10"
     assert result.best_step == finished[1].best_step
     resumed, uninterrupted = (
-        named_weights(load_trunk(tiny_preset, weights=found.weights))
+        named_weights(load_trunk(smallest_preset, weights=found.weights))
         for found in (result, finished[1])
     )
     # The same but for the order in which threads add floats.
@@ -153,25 +153,25 @@ def test_an_end_in_the_middle_costs_at_most_an_interval(
 
 
 @pytest.mark.slow
-def test_a_signal_checkpoints_at_once(tiny_preset, picture_folder, tmp_path):
+def test_a_signal_checkpoints_at_once(smallest_preset, picture_folder, tmp_path):
     def on_step(step, loss):
         if step == 7:
             signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    result = train(tiny_preset, RECIPE, data=picture_folder, run_dir=tmp_path, on_step=on_step)
+    result = train(smallest_preset, RECIPE, data=picture_folder, run_dir=tmp_path, on_step=on_step)
     assert signal.getsignal(signal.SIGINT) is before
     assert result.stopped_by == "SIGINT" and result.steps in (7, 8)
-    trainer = Trainer(tiny_preset, RECIPE, run_dir=tmp_path)
+    trainer = Trainer(smallest_preset, RECIPE, run_dir=tmp_path)
     assert trainer.resume() == result.steps
 
 
 @pytest.mark.slow
 def test_a_loss_beyond_numbers_stops_and_keeps_the_last_checkpoint(
-    tiny_preset, picture_folder, tmp_path
+    smallest_preset, picture_folder, tmp_path
 ):
     recipe = dataclasses.replace(RECIPE, validation_interval=4)
-    trainer = Trainer(tiny_preset, recipe, run_dir=tmp_path)
+    trainer = Trainer(smallest_preset, recipe, run_dir=tmp_path)
     assert trainer.resume() == 0
     one_step, steps = trainer._train_step, []
 
@@ -182,25 +182,25 @@ def test_a_loss_beyond_numbers_stops_and_keeps_the_last_checkpoint(
     trainer._train_step = poisoned
     with pytest.raises(TrainingError, match=r"found nan at step 6.*--learning-rate"):
         run(trainer, picture_folder)
-    again = Trainer(tiny_preset, recipe, run_dir=tmp_path)
+    again = Trainer(smallest_preset, recipe, run_dir=tmp_path)
     assert again.resume() == 4
     assert all(np.isfinite(array).all() for array in named_weights(again.pupil.trunk).values())
 
 
 @pytest.mark.slow
-def test_an_absurd_learning_rate_stops_in_one_line(tiny_preset, picture_folder, tmp_path):
+def test_an_absurd_learning_rate_stops_in_one_line(smallest_preset, picture_folder, tmp_path):
     recipe = dataclasses.replace(RECIPE, warmup_steps=0)
     object.__setattr__(recipe, "learning_rate", 1e18)  # Past the recipe's own check.
     with pytest.raises(TrainingError, match=r"finite .*, found (nan|inf) at step \d+;") as error:
-        train(tiny_preset, recipe, data=picture_folder, run_dir=tmp_path)
+        train(smallest_preset, recipe, data=picture_folder, run_dir=tmp_path)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.slow
-def test_broken_weights_are_not_checkpointed(tiny_preset, picture_folder, tmp_path):
+def test_broken_weights_are_not_checkpointed(smallest_preset, picture_folder, tmp_path):
     """The loss of a step is that of the weights before it: its update may be what breaks them."""
     recipe = dataclasses.replace(RECIPE, validation_interval=2)
-    trainer = Trainer(tiny_preset, recipe, run_dir=tmp_path)
+    trainer = Trainer(smallest_preset, recipe, run_dir=tmp_path)
     one_step = trainer._train_step
 
     def breaking(*given):
@@ -228,27 +228,27 @@ def resumed(preset, run_dir, **changes):
 
 
 @pytest.mark.slow
-def test_another_recipe_is_refused_and_another_length_is_not(run_dir, tiny_preset):
+def test_another_recipe_is_refused_and_another_length_is_not(run_dir, smallest_preset):
     before = (run_dir / "recipe.json").read_text()
     with pytest.raises(TrainingError, match="found another batch_size, seed;"):
-        resumed(tiny_preset, run_dir, batch_size=3, seed=4)
+        resumed(smallest_preset, run_dir, batch_size=3, seed=4)
     with pytest.raises(TrainingError, match="found another preset;"):
-        resumed(dataclasses.replace(tiny_preset, name="other_x3"), run_dir)
+        resumed(dataclasses.replace(smallest_preset, name="other_x3"), run_dir)
     assert (run_dir / "recipe.json").read_text() == before
-    assert resumed(tiny_preset, run_dir, steps=60) == 40
+    assert resumed(smallest_preset, run_dir, steps=60) == 40
 
 
 @pytest.mark.slow
-def test_a_damaged_recipe_is_said_and_without_checkpoints_written_anew(run_dir, tiny_preset):
+def test_a_damaged_recipe_is_said_and_without_checkpoints_written_anew(run_dir, smallest_preset):
     (run_dir / "recipe.json").write_text('{"preset": "ti')
     with pytest.raises(TrainingError, match="missing or damaged"):
-        resumed(tiny_preset, run_dir)
+        resumed(smallest_preset, run_dir)
     (run_dir / "recipe.json").unlink()
     with pytest.raises(TrainingError, match="missing or damaged"):
-        resumed(tiny_preset, run_dir)
+        resumed(smallest_preset, run_dir)
     shutil.rmtree(run_dir / "checkpoints")
-    assert resumed(tiny_preset, run_dir) == 0
-    assert json.loads((run_dir / "recipe.json").read_text())["preset"] == "tiny_x3"
+    assert resumed(smallest_preset, run_dir) == 0
+    assert json.loads((run_dir / "recipe.json").read_text())["preset"] == "smallest_x3"
 
 
 def damage(path, how):
@@ -267,65 +267,67 @@ def damage(path, how):
 @pytest.mark.parametrize("how", ["cut", "empty", "changed"])
 @pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_remains(
-    suffix, how, run_dir, tiny_preset
+    suffix, how, run_dir, smallest_preset
 ):
     newest = run_dir / "checkpoints" / "ckpt-40"
     damage(newest.with_name(f"ckpt-40.{suffix}"), how)
     with pytest.raises(TrainingError, match=r"damaged one: .*ckpt-40 \(.*delete") as error:
-        resumed(tiny_preset, run_dir)
+        resumed(smallest_preset, run_dir)
     assert "\n" not in str(error.value)
     for path in newest.parent.glob("ckpt-40.*"):
         path.unlink()
-    assert resumed(tiny_preset, run_dir) == 35
+    assert resumed(smallest_preset, run_dir) == 35
 
 
 @pytest.mark.slow
-def test_a_damaged_list_of_checkpoints_does_not_begin_anew(run_dir, tiny_preset):
+def test_a_damaged_list_of_checkpoints_does_not_begin_anew(run_dir, smallest_preset):
     (run_dir / "checkpoints" / "checkpoint").write_bytes(b"\x00\xff no list")
-    assert resumed(tiny_preset, run_dir) == 40
+    assert resumed(smallest_preset, run_dir) == 40
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_another_network_is_a_training_error(run_dir, tiny_preset):
-    wider = dataclasses.replace(tiny_preset, config={**tiny_preset.config, "merge_width": 12})
+def test_a_checkpoint_of_another_network_is_a_training_error(run_dir, smallest_preset):
+    wider = dataclasses.replace(smallest_preset, config={**smallest_preset.config, "width": 12})
     with pytest.raises(TrainingError, match="damaged one"):
         resumed(wider, run_dir)
 
 
 @pytest.mark.slow
-def test_patience_ends_a_run_that_gains_nothing(tiny_preset, picture_folder, tmp_path):
+def test_patience_ends_a_run_that_gains_nothing(smallest_preset, picture_folder, tmp_path):
     recipe = dataclasses.replace(RECIPE, learning_rate=1e-12, patience=3)
-    result = train(tiny_preset, recipe, data=picture_folder, run_dir=tmp_path)
+    result = train(smallest_preset, recipe, data=picture_folder, run_dir=tmp_path)
     # At such a rate every validation gives the same PSNR, so the first stays the best.
     assert (result.best_step, result.steps, result.stopped_by) == (5, 20, "patience")
     steps = []
     again = train(
-        tiny_preset, recipe, data=picture_folder, run_dir=tmp_path,
+        smallest_preset, recipe, data=picture_folder, run_dir=tmp_path,
         on_step=lambda step, loss: steps.append(step),
     )  # fmt: skip
     assert (steps, again.steps, again.stopped_by) == ([], 20, "patience"), "it stays ended"
 
 
 @pytest.mark.slow
-def test_a_data_folder_that_vanishes_costs_nothing(tiny_preset, picture_folder, finished, tmp_path):
+def test_a_data_folder_that_vanishes_costs_nothing(
+    smallest_preset, picture_folder, finished, tmp_path
+):
     data = Path(shutil.copytree(picture_folder, tmp_path / "data"))
 
     def on_step(step, loss):
         if step == 3:
             shutil.rmtree(data)
 
-    result = train(tiny_preset, RECIPE, data=data, run_dir=tmp_path / "run", on_step=on_step)
+    result = train(smallest_preset, RECIPE, data=data, run_dir=tmp_path / "run", on_step=on_step)
     assert result.steps == 40
     assert result.validation_psnr_db == pytest.approx(finished[1].validation_psnr_db, abs=1e-3)
 
 
 @pytest.mark.slow
-def test_a_run_starts_from_trained_weights(finished, tiny_preset, picture_folder, tmp_path):
-    start = find_start(str(finished[1].weights), tiny_preset)
+def test_a_run_starts_from_trained_weights(finished, smallest_preset, picture_folder, tmp_path):
+    start = find_start(str(finished[1].weights), smallest_preset)
     recipe = dataclasses.replace(RECIPE, learning_rate=1e-9, steps=5)
     validations = []
     train(
-        tiny_preset, recipe, data=picture_folder, run_dir=tmp_path, start=start,
+        smallest_preset, recipe, data=picture_folder, run_dir=tmp_path, start=start,
         on_validation=lambda step, psnr_db: validations.append(psnr_db),
     )  # fmt: skip
     assert validations == [pytest.approx(finished[1].validation_psnr_db, abs=1e-3)]
@@ -333,15 +335,15 @@ def test_a_run_starts_from_trained_weights(finished, tiny_preset, picture_folder
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"loss": "l1"}, {"optimizer": "adam"}], ids=str)
-def test_other_losses_and_optimizers_train(changes, tiny_preset, picture_folder, tmp_path):
+def test_other_losses_and_optimizers_train(changes, smallest_preset, picture_folder, tmp_path):
     recipe = dataclasses.replace(RECIPE, **changes)
-    untrained = Trainer(tiny_preset, recipe, run_dir=tmp_path).pupil.trunk
-    result = train(tiny_preset, recipe, data=picture_folder, run_dir=tmp_path)
-    trained = load_trunk(tiny_preset, weights=result.weights)
+    untrained = Trainer(smallest_preset, recipe, run_dir=tmp_path).pupil.trunk
+    result = train(smallest_preset, recipe, data=picture_folder, run_dir=tmp_path)
+    trained = load_trunk(smallest_preset, weights=result.weights)
     assert mean_loss(trained, picture_folder) < 0.99 * mean_loss(untrained, picture_folder)
 
 
-def test_a_loss_is_what_its_formula_says(tiny_preset, tmp_path):
+def test_a_loss_is_what_its_formula_says(smallest_preset, tmp_path):
     difference = np.array([[0.3, -0.4], [0.0, 1.2]], np.float32)
     expected = {
         "l1": (0.3 + 0.4 + 0.0 + 1.2) / 4,
@@ -349,28 +351,28 @@ def test_a_loss_is_what_its_formula_says(tiny_preset, tmp_path):
     }
     for loss, value in expected.items():
         recipe = dataclasses.replace(RECIPE, loss=loss)
-        trainer = Trainer(tiny_preset, recipe, run_dir=tmp_path)
+        trainer = Trainer(smallest_preset, recipe, run_dir=tmp_path)
         assert float(trainer._loss(difference)) == pytest.approx(value, rel=1e-5)
 
 
-def test_unusable_data_is_said_before_a_run_folder_is_made(tiny_preset, tmp_path):
+def test_unusable_data_is_said_before_a_run_folder_is_made(smallest_preset, tmp_path):
     with pytest.raises(PictureError, match="no such path"):
-        train(tiny_preset, RECIPE, data=tmp_path / "absent", run_dir=tmp_path / "run")
+        train(smallest_preset, RECIPE, data=tmp_path / "absent", run_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_folder_that_cannot_be_made(tiny_preset, picture_folder, tmp_path):
+def test_a_run_folder_that_cannot_be_made(smallest_preset, picture_folder, tmp_path):
     (tmp_path / "file").write_text("precious")
     with pytest.raises(OutputError, match="a file stands where a folder is needed"):
-        train(tiny_preset, RECIPE, data=picture_folder, run_dir=tmp_path / "file" / "run")
+        train(smallest_preset, RECIPE, data=picture_folder, run_dir=tmp_path / "file" / "run")
     assert (tmp_path / "file").read_text() == "precious"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not stop the superuser")
-def test_a_run_folder_without_permission(tiny_preset, picture_folder, tmp_path):
+def test_a_run_folder_without_permission(smallest_preset, picture_folder, tmp_path):
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(OutputError, match="you may write to"):
-            train(tiny_preset, RECIPE, data=picture_folder, run_dir=tmp_path / "run")
+            train(smallest_preset, RECIPE, data=picture_folder, run_dir=tmp_path / "run")
     finally:
         tmp_path.chmod(0o700)
