@@ -48,6 +48,10 @@ def methods(
     steps: Annotated[int | None, typer.Option(help="Steps of that training.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Its patches per step.")] = None,
     patch_size: Annotated[int | None, typer.Option(help="Their side in input pixels.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Its rate.")] = None,
+    validation_interval: Annotated[
+        int | None, typer.Option(help="Its steps between validations.")
+    ] = None,
     learned: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,14 +88,18 @@ def methods(
     from export.running.runtimes import find_runtime
     from export.settings import ExportSettings
     from runtime_bench.latency import Plan
+    from runtime_bench.method_result import methods_json
     from runtime_bench.methods_report import methods_page, text_rows
-    from runtime_bench.methods_table import Calibration, Training, measure_methods, methods_json
+    from runtime_bench.methods_table import Calibration, Training, measure_methods
     from runtime_bench.quality import find_datasets
     from runtime_bench.tables import protocol_lines
     from sr_models.presets import get_preset
 
     scale = get_preset(name).scale
-    given = {"steps": steps, "batch_size": batch_size, "patch_size": patch_size}
+    given = {
+        "steps": steps, "batch_size": batch_size, "patch_size": patch_size,
+        "learning_rate": learning_rate, "validation_interval": validation_interval,
+    }  # fmt: skip
     changes = {key: value for key, value in given.items() if value is not None}
     if train is None and changes:
         raise OptionError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from export.settings import ExportSettings
 from representative_data.sources import bundled_pictures
 from representative_data.tiles import load_tiles
 from runtime_bench.latency import Plan, measure_latency
-from runtime_bench.quality import Dataset, load_pairs, measure_file, measure_upscaler, protocol
+from runtime_bench.method_result import FLOAT, TRAINED, MethodResult, Scores
+from runtime_bench.quality import Dataset, load_pairs, measure_file, measure_upscaler
 from sr_models.evaluation import network_upscaler
 from sr_models.metrics import to_pixels
 from sr_models.network import load_model, load_trunk
@@ -35,15 +36,12 @@ from sr_models.tails import attach_tail
 from sr_models.training.course import PAMS, PamsCourse
 from sr_models.training.finetuning import Start
 from sr_models.training.run import train
+from sr_models.training.validation import validation_crops, validation_psnr_db
 
-FLOAT = "float"
-TRAINED = f"{PAMS}, trained"
 FILE_BITS = 8
 EXPORTED_AS = {"minmax": "natural", "outlier-aware": "outlier", "dfsq": "dfsq-static"}
 """Recipe of the file that holds most of a method, where that needs no training."""
 BATCH = 8
-
-Scores = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -76,41 +74,6 @@ class Training:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class MethodResult:
-    """One row of the table.
-
-    Attributes:
-        method: Its name; `"float"` for the network itself.
-        bits: Width asked for; `None` for the float network.
-        levels: How many values an activation of the body can take; `None` where not counted.
-        ground_truth: Whether ground truth was needed.
-        simulated_db: Luma PSNR of the simulation by dataset, in dB.
-        seconds: Time of calibration or training; `None` where it was done before.
-        exported_as: Recipe of the file; `None` where the result is a simulation only.
-        exported_db: Luma PSNR of the file by dataset, in dB.
-        size_bytes: Size of the file.
-        median_ms: Time of one inference of the file.
-        curve: For training: seconds, step and validation PSNR (RGB) of each validation.
-    """
-
-    method: str
-    bits: int | None
-    levels: int | None
-    ground_truth: bool
-    simulated_db: Scores
-    seconds: float | None = None
-    exported_as: str | None = None
-    exported_db: Scores | None = None
-    size_bytes: int | None = None
-    median_ms: float | None = None
-    curve: tuple[tuple[float, int, float], ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The same as plain data."""
-        return asdict(self)
-
-
 class MethodsTable:
     """Measures methods on one network, one after another.
 
@@ -139,6 +102,8 @@ class MethodsTable:
         )  # fmt: skip
         patches = np.stack([tile.pixels for tile in tiles]).astype(np.float32) / np.float32(255.0)
         self.batches = [patches[i : i + BATCH] for i in range(0, len(patches), BATCH)]
+        self._simulated: dict[tuple[str, int | None], Any] = {}
+        self._crops: list[tuple] = []
 
     def float_row(self) -> MethodResult:
         """The float network itself."""
@@ -152,6 +117,7 @@ class MethodsTable:
             method, self.model, batches=self.batches, bits=bits, seed=self.calibration.seed
         )
         seconds = time.perf_counter() - begun
+        self._simulated[method, bits] = made.model
         return MethodResult(
             method, bits, made.levels, False, self._scores(made.model), seconds=seconds,
             exported_as=EXPORTED_AS.get(method) if bits == FILE_BITS else None,
@@ -187,6 +153,11 @@ class MethodsTable:
         curve: list[tuple[float, int, float]] = []
         begun: list[float] = []
 
+        def on_data(pairs: list, held: list) -> None:
+            self._crops = validation_crops(held or pairs[:1], scale=self.preset.scale)
+            # Loading pictures is no part of training.
+            begun.append(time.perf_counter())
+
         def on_validation(step: int, psnr_db: float) -> None:
             curve.append((time.perf_counter() - begun[0], step, psnr_db))
 
@@ -195,13 +166,17 @@ class MethodsTable:
             make_pupil=course.pupil_maker(
                 self.preset, recipe, teacher=Start(self.preset, None, self.preset.name)
             ),
-            # Loading pictures is no part of training.
-            on_data=lambda *_: begun.append(time.perf_counter()), on_validation=on_validation,
+            on_data=on_data, on_validation=on_validation,
         )  # fmt: skip
         if result.was_interrupted:
             raise KeyboardInterrupt
         seconds = time.perf_counter() - begun[0]
         return self.learned_row(result.weights, seconds=seconds, curve=tuple(curve))
+
+    def validated(self, row: MethodResult) -> MethodResult:
+        """A calibrated row with its PSNR on what training holds back; after a `trained_row`."""
+        model = self._simulated[row.method, row.bits]
+        return replace(row, validation_db=validation_psnr_db(model, self._crops))
 
     def exported(
         self, row: MethodResult, settings: ExportSettings, *, out: Path,
@@ -268,11 +243,14 @@ def measure_methods(
     rows, weights = [table.float_row()], {}
     with tempfile.TemporaryDirectory() as folder:
         for width in bits:
-            rows += [table.calibrated_row(name, width) for name in names]
-            if training is not None and PAMS in names:
-                run_dir = Path(folder, f"{PAMS}{width}")
-                rows.append(table.trained_row(width, training, folder=run_dir))
-                weights[len(rows) - 1] = run_dir / "best.weights.h5"
+            calibrated = [table.calibrated_row(name, width) for name in names]
+            if training is None or PAMS not in names:
+                rows += calibrated
+                continue
+            run_dir = Path(folder, f"{PAMS}{width}")
+            trained = table.trained_row(width, training, folder=run_dir)
+            rows += [*(table.validated(row) for row in calibrated), trained]
+            weights[len(rows) - 1] = run_dir / "best.weights.h5"
         for path in learned:
             rows.append(table.learned_row(path))
             weights[len(rows) - 1] = path
@@ -288,25 +266,3 @@ def measure_methods(
             for index, found in zip(files, measure_latency(list(files.values()), plan)):
                 rows[index] = replace(rows[index], median_ms=found.summary.median_ms)
     return rows
-
-
-def calibration_speedups(rows: Sequence[MethodResult]) -> dict[str, float]:
-    """How many times faster a calibration was than PAMS's training, `method@bits` -> factor.
-
-    Both took place in one run. Compared is a whole training; nothing is said of how good it is.
-    """
-    trained = {row.bits: row.seconds for row in rows if row.method == TRAINED and row.seconds}
-    return {
-        f"{row.method}@{row.bits}": trained[row.bits] / row.seconds
-        for row in rows
-        if row.bits in trained and row.seconds and row.method != TRAINED
-    }
-
-
-def methods_json(network: str, rows: Sequence[MethodResult], *, scale: int) -> dict[str, Any]:
-    """The table as plain data."""
-    return {
-        "model": network, "scale": scale, "protocol": protocol(scale),
-        "results": [row.to_json() for row in rows],
-        "training_over_calibration": calibration_speedups(rows),
-    }  # fmt: skip

@@ -5,7 +5,7 @@ import pytest
 from runtime_bench import methods_table
 from runtime_bench.cli import app
 from runtime_bench.cli_methods import parse_bits
-from runtime_bench.methods_table import MethodResult
+from runtime_bench.method_result import MethodResult
 from sr_models.command import status_of_command
 from sr_models.errors import OptionError
 

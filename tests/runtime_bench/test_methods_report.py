@@ -1,5 +1,5 @@
+from runtime_bench.method_result import TRAINED, MethodResult
 from runtime_bench.methods_report import method_rows, methods_page, quality_lines, text_rows
-from runtime_bench.methods_table import TRAINED, MethodResult
 
 ROWS = [
     MethodResult("float", None, None, True, {"Set5": 33.004}),

@@ -1,46 +1,14 @@
 import dataclasses
-import json
 
 import pytest
 
 from export.settings import ExportSettings
 from runtime_bench import methods_table
 from runtime_bench.latency import Plan
-from runtime_bench.methods_table import (
-    TRAINED,
-    Calibration,
-    MethodResult,
-    MethodsTable,
-    Training,
-    calibration_speedups,
-    measure_methods,
-    methods_json,
-)
+from runtime_bench.method_result import TRAINED, calibration_speedups, speedups_at_equal_quality
+from runtime_bench.methods_table import Calibration, MethodsTable, Training, measure_methods
 from runtime_bench.quality import Dataset
 from sr_models.errors import OptionError, PictureError, UnknownModelError, WeightsError
-
-ROWS = [
-    MethodResult("float", None, None, True, {"Set5": 33.0}),
-    MethodResult("minmax", 8, 256, False, {"Set5": 32.9}, seconds=2.0, exported_as="natural",
-                 exported_db={"Set5": 32.8}, size_bytes=40_000, median_ms=1.5),
-    MethodResult("minmax", 4, 16, False, {"Set5": 30.0}, seconds=4.0),
-    MethodResult(TRAINED, 8, 255, True, {"Set5": 32.95}, seconds=300.0),
-]  # fmt: skip
-
-
-def test_training_is_held_against_calibration_of_the_same_width():
-    assert calibration_speedups(ROWS) == {"minmax@8": 150.0}
-    assert calibration_speedups(ROWS[:3]) == {}
-    unknown = [*ROWS[:3], dataclasses.replace(ROWS[3], seconds=None)]
-    assert calibration_speedups(unknown) == {}
-
-
-def test_the_table_is_plain_data():
-    data = json.loads(json.dumps(methods_json("xlsr_x3", ROWS, scale=3)))
-    assert data["results"][1]["exported_db"] == {"Set5": 32.8}
-    assert data["results"][2]["exported_as"] is None
-    assert data["training_over_calibration"] == {"minmax@8": 150.0}
-    assert "antialiased bicubic" in data["protocol"]
 
 
 @pytest.fixture
@@ -75,7 +43,8 @@ def test_methods_are_simulated_exported_timed_and_trained(dataset, picture_folde
     trained = rows[-1]
     assert trained.exported_db["crops"] == pytest.approx(trained.simulated_db["crops"], abs=0.1)
     assert [step for _, step, _ in trained.curve] == [1, 2]
-    assert set(calibration_speedups(rows)) == {"minmax@8", "pams@8"}
+    both = {"minmax@8", "pams@8"}
+    assert set(calibration_speedups(rows)) == set(speedups_at_equal_quality(rows)) == both
     assert any("training pams at 8 bits, 2 steps" in stage for stage in stages)
 
 
