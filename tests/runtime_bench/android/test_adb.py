@@ -27,22 +27,31 @@ echo '[ro.build.version.sdk]: [35]'
 DUMPSYS = "#!/bin/sh\necho 'Thermal Status: 1'\n"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """Options for adb with a server of its own, which has no other phones."""
+def start_server(home):
+    """A process and its port; `None` where the free port was taken by another before it came."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
-    home = str(tmp_path_factory.mktemp("home"))
     environment = {**os.environ, "HOME": home, "ANDROID_ADB_SERVER_PORT": port, "ADB_MDNS": "0"}
     process = subprocess.Popen(
         ["adb", "-P", port, "nodaemon", "server"], env=environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     for _ in range(600):
+        if process.poll() is not None:
+            return None
         with socket.socket() as client:
             if client.connect_ex(("127.0.0.1", int(port))) == 0:
-                break
+                return process, port
         time.sleep(0.1)
+    process.kill()
+    return None
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Options for adb with a server of its own, which has no other phones."""
+    home = str(tmp_path_factory.mktemp("home"))
+    process, port = next(filter(None, (start_server(home) for _ in range(5))))
     yield "-P", port
     process.terminate()
     process.wait()
