@@ -1,7 +1,7 @@
 """The command `sr-bench`: latency, quality, comparison and reports of `.tflite` files.
 
 Its verbs stand in `cli_files`, `cli_latency`, `cli_networks`, `cli_pages`, `cli_phones`,
-`cli_pictures` and `cli_quantization`, by what they are about.
+`cli_pictures`, `cli_quantization` and `cli_trust`, by what they are about.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from runtime_bench.cli_pages import demo, report
 from runtime_bench.cli_phones import android
 from runtime_bench.cli_pictures import upscale
 from runtime_bench.cli_quantization import calibration, drop, precision
+from runtime_bench.cli_trust import overhead, trust, twins
 from sr_models.command import new_app, run
 
 app = new_app("Measure .tflite files: how long they take, and how good their pictures are.")
 VERBS = (
     latency, quality, compare, upscale, android, report, drop, methods, layers, precision,
-    calibration, forms, training, models, demo,
+    calibration, forms, training, models, demo, trust, overhead, twins,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)

@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from export.pixels import codes_of_pixels, pixels_of_codes
+from export.pixels import pixels_of_codes
 from export.running.interpreters import Runner
 from runtime_bench.gates import Gates, judge
-from runtime_bench.latency import Entry, Latency, Plan, open_entries, time_entries
+from runtime_bench.latency import (
+    Entry,
+    Latency,
+    Plan,
+    input_array,
+    open_entries,
+    time_entries,
+)
 from runtime_bench.quality import Dataset, QualityResult, measure_file
 from runtime_bench.statistics import Comparison, compare_samples
 from sr_models.errors import ModelFileError, OptionError
@@ -20,7 +27,7 @@ from sr_models.errors import ModelFileError, OptionError
 
 @dataclass(frozen=True)
 class CodeDifference:
-    """How far two files' output pixels are apart on the same random input.
+    """How far two files' output pixels are apart on the same input.
 
     Attributes:
         largest: Largest absolute difference of any code, 0..255.
@@ -103,21 +110,29 @@ def largest_drop(drops: dict[str, dict[str, float]], key: str) -> float | None:
     return max((drop[key] for drop in drops.values()), default=None)
 
 
-def code_difference(baseline: Runner, candidate: Runner, *, seed: int = 0) -> CodeDifference:
-    """Run two files on the same random pixels and compare their output pixels.
+def code_difference(
+    baseline: Runner, candidate: Runner, *, seed: int = 0, picture: np.ndarray | None = None
+) -> CodeDifference:
+    """Run two files on the same input and compare their output pixels.
 
     Both must have one input of the same shape. Eight-bit codes are compared as pixels, so that a
     uint8 file can stand against an int8 one; float output is saturated and rounded first.
+
+    Args:
+        baseline: What is there today.
+        candidate: What shall replace it.
+        seed: Seed of random pixels, which find the widest difference.
+        picture: uint8 (H, W, 3), resized to the input, instead of random pixels. Files that were
+            calibrated with other pictures may be far apart on noise, which neither was made for.
 
     Raises:
         ModelFileError: Input or output shapes differ.
     """
     _require_alike(baseline, candidate)
-    shape = baseline.inputs[0].shape
-    pixels = np.random.default_rng(seed).integers(0, 256, size=shape, dtype=np.uint8)
     first, second = (
         pixels_of_codes(
-            runner.run(codes_of_pixels(pixels, runner.inputs[0])), runner.outputs[0]
+            runner.run(input_array(runner.inputs[0], picture=picture, seed=seed)),
+            runner.outputs[0],
         ).astype(np.int16)
         for runner in (baseline, candidate)
     )  # fmt: skip
@@ -136,7 +151,7 @@ def compare_speed(
 
 def compare_entries(
     baseline: Entry, candidate: Entry, plan: Plan | None = None, *, gates: Gates | None = None,
-    datasets: Sequence[Dataset] = (), scale: int | None = None,
+    datasets: Sequence[Dataset] = (), scale: int | None = None, picture: np.ndarray | None = None,
     audit: Callable[[bytes], Any] | None = None, on_step: Callable[..., Any] | None = None,
 ) -> FileComparison:  # fmt: skip
     """Compare two opened files.
@@ -148,6 +163,7 @@ def compare_entries(
         gates: What the candidate must reach.
         datasets: Ground-truth pictures; none for a comparison without PSNR.
         scale: Scale factor that both files must have.
+        picture: What output codes are compared on, see `code_difference`.
         audit: Content to audit, for the gates that look into the file; the export package's own
             by default.
         on_step: Called with steps done, all steps and a note.
@@ -167,7 +183,7 @@ def compare_entries(
         facts |= found
     first, second, speed = compare_speed(baseline, candidate, plan, on_step=on_step)
     # After the timing, whose first inference is to be a cold one.
-    difference = code_difference(baseline.runner, candidate.runner, seed=plan.seed)
+    difference = code_difference(baseline.runner, candidate.runner, seed=plan.seed, picture=picture)
     facts["max_code_difference"] = difference.largest
     facts["partitions"] = second.delegation.partitions if second.delegation else None
     # Last, for it resizes the inputs of both.

@@ -9,6 +9,7 @@ from runtime_bench.comparison import FileComparison, compare_files
 from runtime_bench.gates import Gates
 from runtime_bench.latency import Plan
 from runtime_bench.quality import find_datasets
+from sr_models.images import load_image
 
 # Output codes are compared and files are read; a speed that nobody asked for needs few rounds.
 _QUICK = Plan(runs=1, warmup=0)
@@ -16,8 +17,9 @@ _QUICK = Plan(runs=1, warmup=0)
 
 def assert_no_regression(
     baseline: str | Path, candidate: str | Path, *, data: str | Path | None = None,
-    plan: Plan | None = None, delegate: str = "xnnpack", threads: int = 1,
-    height: int | None = None, width: int | None = None, **gates: Any,
+    picture: str | Path | None = None, plan: Plan | None = None,
+    delegate: str = "xnnpack", threads: int = 1, height: int | None = None,
+    width: int | None = None, **gates: Any,
 ) -> FileComparison:  # fmt: skip
     """Compare two `.tflite` files as `sr-bench compare` does, and fail where a gate is not met.
 
@@ -32,6 +34,7 @@ def assert_no_regression(
         baseline: What is there today.
         candidate: What shall replace it.
         data: Ground-truth pictures, for PSNR.
+        picture: Output codes are compared on this picture, resized, and not on random pixels.
         plan: How to time; one round by default, or the protocol's own with `min_speedup`.
         delegate: What both run with.
         threads: Threads that both may use.
@@ -55,6 +58,7 @@ def assert_no_regression(
         baseline, candidate, plan=plan or timed, delegate=delegate, threads=threads,
         height=height, width=width, gates=asked,
         datasets=() if data is None else find_datasets(data),
+        picture=None if picture is None else load_image(picture),
     )  # fmt: skip
     failed = [name for name, passed in found.gates.items() if not passed]
     if failed:

@@ -113,7 +113,7 @@ from runtime_bench.cli import app
 from sr_models.command import status_of_command
 verbs = [
     "latency", "quality", "compare", "android", "report", "drop", "calibration", "forms",
-    "training", "models", "demo",
+    "training", "models", "demo", "trust", "overhead", "twins",
 ]
 for words in ([], *([verb] for verb in verbs)):
     assert status_of_command(app, [*words, "--help"]) == 0

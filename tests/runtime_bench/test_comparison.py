@@ -58,6 +58,18 @@ def test_a_file_does_not_differ_from_itself(name, files):
     assert found.samples == 48 * 48 * 3
 
 
+def test_codes_are_compared_on_the_picture_that_is_given(files, photographs):
+    """A flat grey that each of the files upscales alike, where noise drives them apart."""
+    first, second = open_model(files.clip_free), open_model(files.natural)
+    grey = np.full((9, 9, 3), 128, np.uint8)
+    noise, flat = code_difference(first, second), code_difference(first, second, picture=grey)
+    assert flat.largest < noise.largest
+    assert flat.samples == noise.samples == 48 * 48 * 3
+    picture = photographs["chelsea"]
+    assert code_difference(first, first, picture=picture).largest == 0
+    assert 0 < code_difference(first, second, picture=picture).largest < noise.largest
+
+
 @pytest.mark.parametrize("other", ["clip_free_int8", "floating", "clipped"])
 def test_other_interfaces_are_compared_as_pixels(other, files):
     first, second = open_model(files.clip_free), open_model(getattr(files, other))

@@ -1,7 +1,8 @@
 import pytest
+from PIL import Image
 
 from runtime_bench.regression import assert_no_regression
-from sr_models.errors import OptionError
+from sr_models.errors import OptionError, PictureError
 
 BOTH = {"no_clip_ops": True, "pixel_contract": True}
 
@@ -42,3 +43,14 @@ def test_gates_are_needed_and_known(files):
         assert_no_regression(files.clipped, files.clip_free, max_psnr_drop=1)
     with pytest.raises(OptionError, match="pictures"):
         assert_no_regression(files.clipped, files.clip_free, max_psnr_drop_db=1.0)
+
+
+def test_codes_can_be_compared_on_a_picture(files, photographs, tmp_path):
+    Image.fromarray(photographs["chelsea"]).save(tmp_path / "cat.png")
+    (tmp_path / "text.png").write_text("no picture")
+    both = (files.clip_free, files.natural)
+    noise = assert_no_regression(*both, max_code_difference=255)
+    cat = assert_no_regression(*both, picture=tmp_path / "cat.png", max_code_difference=255)
+    assert cat.difference.largest < noise.difference.largest
+    with pytest.raises(PictureError, match=r"text\.png"):
+        assert_no_regression(*both, picture=tmp_path / "text.png", max_code_difference=255)

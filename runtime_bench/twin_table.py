@@ -1,0 +1,146 @@
+"""The clipped twin against the clip-free file: one table over many presets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime_bench.comparison import FileComparison, compare_files
+from runtime_bench.latency import Latency, Plan
+from runtime_bench.quality import Dataset
+from runtime_bench.statistics import Comparison
+from runtime_bench.twins import Twins
+
+_UNKNOWN = "?"
+
+
+@dataclass(frozen=True)
+class TwinRow:
+    """One preset.
+
+    Attributes:
+        preset: Its name.
+        by_threads: Number of threads -> the clip-free file against its clipped twin. Pictures are
+            compared with the first number only.
+    """
+
+    preset: str
+    by_threads: Mapping[int, FileComparison]
+
+    @property
+    def first(self) -> FileComparison:
+        """The comparison with the first number of threads."""
+        return next(iter(self.by_threads.values()))
+
+    def to_json(self) -> dict[str, Any]:
+        """The comparisons in full, by number of threads."""
+        return {
+            "preset": self.preset,
+            "comparisons": [
+                {"threads": threads, **found.to_json()}
+                for threads, found in self.by_threads.items()
+            ],
+        }  # fmt: skip
+
+
+def compare_twins(
+    twins: Iterable[Twins], *, threads: Sequence[int], height: int, width: int,
+    plan: Plan | None = None, datasets: Sequence[Dataset] = (),
+    on_network: Callable[[int, str], Any] = lambda done, name: None,
+) -> list[TwinRow]:  # fmt: skip
+    """Compare every pair as `sr-bench compare` does, at one size, with each number of threads.
+
+    Args:
+        twins: The pairs.
+        threads: Numbers of threads.
+        height: Input height in pixels.
+        width: Input width in pixels.
+        plan: How each comparison is timed.
+        datasets: Ground truth, for PSNR.
+        on_network: Called before each with the number done and its name.
+    """
+    rows = []
+    for done, pair in enumerate(twins):
+        on_network(done, pair.preset.name)
+        found: dict[int, FileComparison] = {}
+        for count in dict.fromkeys(threads):
+            found[count] = compare_files(
+                pair.clipped, pair.clip_free, plan=plan, threads=count, height=height,
+                width=width, datasets=() if found else datasets,
+            )  # fmt: skip
+        rows.append(TwinRow(pair.preset.name, found))
+    return rows
+
+
+def twin_cells(rows: Sequence[TwinRow]) -> tuple[list[str], list[list[str]]]:
+    """Column names and cells: milliseconds, speed-up, where the work ran, PSNR where measured."""
+    threads = list(rows[0].by_threads)
+    datasets = list(rows[0].first.psnr_drops_db)
+    columns = ["network"]
+    for count in threads:
+        unit = f"{count} thread" if count == 1 else f"{count} threads"
+        columns += [f"{unit}: clipped, ms", "clip-free, ms", "speed-up"]
+    columns += ["partitions", "left to the CPU, clipped", "clip-free"]
+    columns += [f"PSNR on {name}, dB" for name in datasets]
+    return columns, [
+        [
+            row.preset,
+            *(cell for count in threads for cell in _times(row.by_threads[count])),
+            *_places(row.first.baseline, row.first.candidate),
+            *(_psnr(row.first, name) for name in datasets),
+        ]
+        for row in rows
+    ]  # fmt: skip
+
+
+def twin_page(rows: Sequence[TwinRow], *, notes: Sequence[str]) -> str:
+    """The table in Markdown, and a paragraph of notes below it."""
+    columns, cells = twin_cells(rows)
+    rule = ["---", *["---:"] * (len(columns) - 1)]
+    named = [[f"`{line[0]}`", *line[1:]] for line in cells]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in (columns, rule, *named))
+    return f"{table}\n{' '.join(f'{note}.' for note in notes)}\n"
+
+
+def summary_of(rows: Sequence[TwinRow]) -> list[str]:
+    """For each number of threads, how often the clip-free file is faster, and by how much."""
+    said = []
+    for count in rows[0].by_threads:
+        speeds = [row.by_threads[count].speed for row in rows]
+        faster = sum(speed.verdict == "faster" for speed in speeds)
+        slower = sum(speed.verdict == "slower" for speed in speeds)
+        low, high = min(s.speedup for s in speeds), max(s.speedup for s in speeds)
+        said.append(
+            f"threads {count}: clip-free is faster in {faster} of {len(speeds)} networks, slower "
+            f"in {slower}; speed-ups {low:.2f} to {high:.2f}"
+        )
+    return said
+
+
+def _times(found: FileComparison) -> list[str]:
+    clipped, clip_free = (
+        f"{latency.summary.median_ms:.1f}" for latency in (found.baseline, found.candidate)
+    )
+    return [clipped, clip_free, _speed(found.speed)]
+
+
+def _speed(speed: Comparison) -> str:
+    shown = "" if speed.significant else ", no difference shown"
+    return f"{speed.speedup:.2f} [{speed.low:.2f}, {speed.high:.2f}]{shown}"
+
+
+def _places(clipped: Latency, clip_free: Latency) -> list[str]:
+    places = [latency.delegation for latency in (clipped, clip_free)]
+    if None in places:
+        return [_UNKNOWN] * 3
+    partitions = [str(place.partitions) for place in places]
+    text = partitions[0] if partitions[0] == partitions[1] else " → ".join(partitions)
+    return [text, *(str(len(place.left_behind)) for place in places)]
+
+
+def _psnr(found: FileComparison, dataset: str) -> str:
+    clipped, clip_free = (
+        result.raw.psnr_rgb_db for result in found.quality if result.dataset == dataset
+    )
+    return f"{clipped:.2f} → {clip_free:.2f}"
