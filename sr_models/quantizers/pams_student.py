@@ -51,9 +51,10 @@ from sr_models.quantizers.sites import (
 from sr_models.quantizers.student import copied, student_of
 from sr_models.quantizers.watching import tensors_of
 
-STARTS = ("mean", "last", "ema")
+STARTS = ("mean", "last", "ema", "largest")
 """How alphas start: the mean statistic of all batches (ours: the least noise), that of the last
-batch (released code), or its moving average from the first batch on (paper)."""
+batch (released code), its moving average from the first batch on (paper), or the greatest magnitude
+of all (ours), with which nothing is clipped: the mean of small patches' maxima cuts white off."""
 
 
 @dataclass(frozen=True)
@@ -233,12 +234,14 @@ def start_alphas(
     found: dict[str, float] = {}
     for count, tensors in enumerate(tensors_of(teacher, names, batches=pictures), start=1):
         for name, tensor in zip(names, tensors):
-            statistic = float(activation_statistic(tensor))
+            largest = start == "largest"
+            statistic = float(np.abs(tensor).max() if largest else activation_statistic(tensor))
             before = found.get(name, statistic)
             found[name] = {
                 "mean": before + (statistic - before) / count,
                 "last": statistic,
                 "ema": averaged_statistic(before, statistic),
+                "largest": max(before, statistic),
             }[start]
     for key, layer in student.quantizers.items():
         layer.alpha.assign(max(found[student.watched[key]], LEAST_ALPHA))

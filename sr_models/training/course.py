@@ -12,6 +12,7 @@ from typing import Any
 
 from sr_models.errors import OptionError, WeightsError
 from sr_models.presets import Preset
+from sr_models.quantizers.bits import PIXEL_BITS
 from sr_models.quantizers.pams_settings import PamsSettings
 from sr_models.training.finetuning import Start
 from sr_models.training.pupil import Pupil
@@ -22,9 +23,10 @@ LOSS_WEIGHT = 1000.0
 """Of PAMS's knowledge transfer, beside 1 for the mean absolute error of pictures in 0..255."""
 PUBLISHED = {
     "steps": 30_000, "batch_size": 16, "patch_size": 48, "optimizer": "adam", "warmup_steps": 0,
-    "learning_rate": 1e-4, "schedule": "step", "loss": "l1",
+    "learning_rate": 1e-4, "schedule": "step", "loss": "l1", "intensities": (1.0,), "candidates": 1,
 }  # fmt: skip
-"""What the released code of PAMS trains with, but for its schedule, which halves at each third."""
+"""What the released code of PAMS trains with, but for its schedule, which halves at each third.
+Darkened patches, as float networks are trained with here, would teach alphas to cut white off."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,15 @@ class PamsCourse:
     def label(self) -> str:
         """Method and width, e.g. `pams8`."""
         return f"{PAMS}{self.settings.bits}"
+
+    @property
+    def alpha_start(self) -> str:
+        """See `pams_student.STARTS`; a choice of ours.
+
+        Eight bits have steps to spare for the brightest picture; with few of them, alphas that clip
+        a little are better from the start (EDSR x4 at 4 bits: 0.8 dB).
+        """
+        return "largest" if self.settings.bits >= PIXEL_BITS else "mean"
 
     @property
     def record(self) -> dict[str, Any]:

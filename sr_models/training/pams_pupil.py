@@ -30,7 +30,7 @@ from sr_models.training.course import PamsCourse
 from sr_models.training.finetuning import Start
 from sr_models.training.pupil import Deployed, RateGroup
 
-STARTING_BATCHES = 4
+STARTING_BATCHES = 8
 
 
 class PamsPupil:
@@ -83,9 +83,9 @@ class PamsPupil:
 
     def begin(self, batch: Callable[[int], np.ndarray]) -> None:
         """Start the alphas with what the teacher shows."""
-        start_alphas(
-            self.student, self.teacher, pictures=[batch(i) for i in range(STARTING_BATCHES)]
-        )
+        pictures = [batch(i) for i in range(STARTING_BATCHES)]
+        start = self.course.alpha_start
+        start_alphas(self.student, self.teacher, pictures=pictures, start=start)
         mean = float(np.mean([float(alpha) for alpha in self.student.alphas]))
         self._factor.assign(self._share * mean)
 
