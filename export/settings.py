@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from export.methods.recipe import AUTO, dataset_of, parse_recipe
 from export.precision.kept_layers import KEPT_PRECISIONS
 from export.sizes import Size
 from representative_data.taming import Taming
+from representative_data.tiles import require_usable
 from sr_models.errors import OptionError
 from sr_models.tails import require_tail
 
@@ -96,10 +98,11 @@ class ExportSettings:
             self._require_dataset_alone(alone)
         if self.max_drop_db is not None and not self.max_drop_db > 0.0:
             raise OptionError(f"expected a largest drop above 0 dB, found {self.max_drop_db:g}")
-        if self.pictures < 1:
-            raise OptionError(f"expected at least 1 calibration picture, found {self.pictures}")
-        if self.seed < 0:
-            raise OptionError(f"expected a seed of 0 or more, found {self.seed}")
+        if not 0.0 <= self.minimum_fidelity_db < math.inf:
+            raise OptionError(
+                f"expected a least fidelity of 0 dB or more, found {self.minimum_fidelity_db:g}"
+            )
+        require_usable(count=self.pictures, side=self.tile_side, seed=self.seed)
         self.made_taming()
         if self.precision == "float32":
             # A float file has no other interface.
