@@ -27,6 +27,7 @@ from export.sizes import Size, file_names
 from export.verdict import find_failures
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
 from representative_data.dataset import RepresentativeDataset, load_dataset
+from representative_data.opening import natural_pieces
 from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.tiles import Tile, load_tiles
 from sr_models.atomic import refuse_existing, require_writable, writing_folder
@@ -47,7 +48,6 @@ FOLDER_FILES = (
 )  # fmt: skip
 HELD_OUT_SHARE = 5
 HELD_OUT_TILES = 16
-NATURAL = 8
 
 
 @dataclass(frozen=True)
@@ -261,12 +261,13 @@ def run_export(
         weights=weights,
         trust=trust,
         pixels=pixels,
-        pictures=lambda: _natural(calibration),
+        pictures=lambda: natural_pieces(calibration),
     )
     for note in network.notes:
         on_stage(f"{network.name}: {note}")
     trunk, scale = network.trunk, network.scale
     model = attach_tail(trunk, settings.tail, scale=scale)
+    require_layers(model, settings.kept)
     cut = {
         "scale": scale, "side": settings.tile_side, "seed": settings.seed,
         "channels": network.channels,
@@ -337,11 +338,6 @@ def _read_back(
     drop = meter(lambda low: upscale(runner, low).raw) if meter else None
     failures = find_failures(content, audit=audit, fidelity=fidelity, drop=drop, **judged)
     return ExportedFile(name, size, content, audit, fidelity, drop, failures)
-
-
-def _natural(paths: Sequence[Path]) -> list[np.ndarray]:
-    """A few pieces of pictures, to see what a network of the user's makes of them."""
-    return [tile.pixels for tile in load_tiles(paths[:NATURAL], scale=2, count=NATURAL)]
 
 
 def export_model(

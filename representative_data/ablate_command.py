@@ -11,7 +11,9 @@ from representative_data.command_options import (
     Json,
     LowResolution,
     Name,
+    Pixels,
     Tail,
+    Trust,
     Weights,
     require_open_tail,
 )
@@ -41,6 +43,8 @@ def ablate(
     seed: Annotated[int, typer.Option(help="Seed where it is not varied.")] = 0,
     low_resolution: LowResolution = False,
     weights: Weights = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
     json: Json = None,
 ):
     """Calibrate with one choice after another changed, and print what each does.
@@ -59,29 +63,35 @@ def ablate(
     import_tensorflow_quietly()
     from representative_data.ablation import VARIED, Choice, choices
     from representative_data.ablation import ablate as run_ablation
+    from representative_data.opening import open_network
     from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
-    from representative_data.tiles import load_tiles
-    from sr_models.network import load_model
-    from sr_models.presets import get_preset
+    from representative_data.tiles import load_tiles, require_usable
+    from sr_models.tails import attach_tail
 
-    scale = get_preset(name).scale
     base, varied = Choice(pictures=pictures, seed=seed), vary or list(VARIED)
     choices(base, varied)
+    require_usable(count=pictures, side=base.tile_side, seed=seed)
+    network = open_network(
+        name, images=images, low_resolution=low_resolution, weights=weights, pixels=pixels,
+        trust=trust,
+    )  # fmt: skip
+    scale, channels = network.scale, network.channels
     source = bundled_pictures() if images is None else images
-    model = load_model(name, tail=tail, weights=weights)
+    model = attach_tail(network.trunk, tail, scale=scale)
     held_out = load_tiles(
-        bundled_pictures(BUNDLED_HELD_OUT), scale=scale, count=HELD_OUT_TILES, side=base.tile_side
-    )
+        bundled_pictures(BUNDLED_HELD_OUT), scale=scale, count=HELD_OUT_TILES,
+        side=base.tile_side, channels=channels,
+    )  # fmt: skip
 
     def cut(choice):
         return load_tiles(
             source, scale=1 if low_resolution else scale, count=choice.pictures,
-            side=choice.tile_side, seed=choice.seed,
+            side=choice.tile_side, seed=choice.seed, channels=channels,
         )  # fmt: skip
 
     with progress("calibrating", unit="choices") as update:
         rows = run_ablation(
-            model, network=name, scale=scale, cut=cut, base=base, varied=varied,
+            model, network=network.name, scale=scale, cut=cut, base=base, varied=varied,
             held_out=[tile.pixels for tile in held_out], on_row=update,
         )  # fmt: skip
     protocol = (

@@ -129,10 +129,11 @@ def build_cfqp_dataset(
     if not pictures:
         nearest = min(dropped, key=lambda record: _outside(record.output_after))
         low, high = nearest.output_after
+        side, _, channels = tiles[0].pixels.shape
         raise CalibrationError(
             "expected pictures whose output can be led into [0, 1], found none: the nearest, "
             f"{nearest.source}, still gives {low:.3f}..{high:.3f} after {nearest.passes} passes; "
-            + why_untamable(probe, nearest, settings.taming, side=tiles[0].pixels.shape[0])
+            + why_untamable(probe, nearest, settings.taming, side=side, channels=channels)
         )
     if settings.anchors:
         # Of the tiles' size: a converter takes one size for all samples.

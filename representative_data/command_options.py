@@ -10,7 +10,13 @@ import typer
 from sr_models.command import require_json_target
 from sr_models.errors import OptionError
 
-Name = Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE",
+        help="Preset name, .keras or .h5 file, SavedModel folder, or module:function.",
+    ),
+]
 Images = Annotated[
     Path | None, typer.Option(help="Folder of pictures. [default: scikit-image's pictures]")
 ]
@@ -22,6 +28,13 @@ LowResolution = Annotated[
 ]
 Weights = Annotated[
     Path | None, typer.Option(help="A .weights.h5 file instead of the shipped one.")
+]
+Pixels = Annotated[
+    str | None,
+    typer.Option(help="Black and white of your own network: 0..1, 0..255 or -1..1. [found]"),
+]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
 ]
 Json = Annotated[
     str | None,

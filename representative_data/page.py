@@ -51,11 +51,12 @@ class Pair:
 
 
 def picture_uri(pixels: np.ndarray) -> str:
-    """A uint8 (h, w, 3) picture as a PNG data URI."""
+    """A uint8 (h, w, 3) or (h, w, 1) picture as a PNG data URI."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    shown = pixels[..., 0] if pixels.shape[2] == 1 else pixels
+    Image.fromarray(shown).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

@@ -12,8 +12,10 @@ from representative_data.command_options import (
     Json,
     LowResolution,
     Name,
+    Pixels,
     Tail,
     TileSide,
+    Trust,
     Weights,
     require_open_tail,
 )
@@ -35,6 +37,8 @@ def sensitivity(
     seed: Annotated[int, typer.Option(help="Seed of the choice of tiles.")] = 0,
     low_resolution: LowResolution = False,
     weights: Weights = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Draw it, as .svg or .png.")
     ] = None,
@@ -53,11 +57,13 @@ def sensitivity(
     sr-calibrate sensitivity xlsr_x3 --images photos --plot layers.svg --json -
     """
     from representative_data.sensitivity_plot import require_plot_name, save_plot
+    from representative_data.tiles import require_usable
     from sr_models.atomic import refuse_existing, require_writable
 
     require_open_tail(tail)
     if method not in ("cfqp", "natural"):
         raise OptionError(f"expected a method of cfqp, natural, found {method!r}")
+    require_usable(count=pictures, side=tile_side, seed=seed)
     if plot is not None:
         require_plot_name(plot)
         refuse_existing(plot, overwrite=overwrite)
@@ -65,24 +71,29 @@ def sensitivity(
     import_tensorflow_quietly()
     from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
     from representative_data.observation import observe_ranges, pin_pixels
+    from representative_data.opening import open_network
     from representative_data.sensitivity import measure_sensitivity
     from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
     from representative_data.tiles import load_tiles
-    from sr_models.network import load_model
-    from sr_models.presets import get_preset
+    from sr_models.tails import attach_tail
 
-    scale = get_preset(name).scale
-    model = load_model(name, tail=tail, weights=weights)
+    network = open_network(
+        name, images=images, low_resolution=low_resolution, weights=weights, pixels=pixels,
+        trust=trust,
+    )  # fmt: skip
+    scale, channels = network.scale, network.channels
+    model = attach_tail(network.trunk, tail, scale=scale)
     tiles = load_tiles(
         bundled_pictures() if images is None else images, scale=1 if low_resolution else scale,
-        count=pictures, side=tile_side, seed=seed,
+        count=pictures, side=tile_side, seed=seed, channels=channels,
     )  # fmt: skip
     build = build_natural_dataset if method == "natural" else build_cfqp_dataset
-    dataset = build(model, tiles, network=name, scale=scale)
+    dataset = build(model, tiles, network=network.name, scale=scale)
     ranges = pin_pixels(observe_ranges(model, dataset), model)
     held_out = load_tiles(
-        bundled_pictures(BUNDLED_HELD_OUT), scale=scale, count=HELD_OUT_TILES, side=tile_side
-    )
+        bundled_pictures(BUNDLED_HELD_OUT), scale=scale, count=HELD_OUT_TILES, side=tile_side,
+        channels=channels,
+    )  # fmt: skip
     with progress("quantizing", unit="layers") as update:
         rows = measure_sensitivity(
             model, ranges, [tile.pixels for tile in held_out], on_layer=update

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from representative_data.command_options import Images, Json, Name, TileSide, Weights
+from representative_data.command_options import (
+    Images,
+    Json,
+    Name,
+    Pixels,
+    TileSide,
+    Trust,
+    Weights,
+)
 from sr_models.command import GateNotMet, print_table, progress, write_json
 from sr_models.errors import OptionError
 from sr_models.native_output import import_tensorflow_quietly
@@ -19,6 +27,8 @@ def speed(
     tile_side: TileSide = 96,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 3,
     weights: Weights = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
     max_passes_per_picture: Annotated[
         float, typer.Option(help="Gate: forward passes per picture, anchors and report included.")
     ] = 15.0,
@@ -37,20 +47,22 @@ def speed(
     if rounds < 1:
         raise OptionError(f"expected at least 1 round, found {rounds}")
     import_tensorflow_quietly()
+    from representative_data.opening import open_network
     from representative_data.sources import bundled_pictures
     from representative_data.speed import time_calibration
-    from representative_data.tiles import load_tiles
-    from sr_models.network import load_model
-    from sr_models.presets import get_preset
+    from representative_data.tiles import load_tiles, require_usable
     from sr_models.provenance import tool_versions
+    from sr_models.tails import attach_tail
 
-    scale = get_preset(name).scale
-    model = load_model(name, weights=weights)
+    require_usable(count=pictures, side=tile_side, seed=0)
+    opened = open_network(name, images=images, weights=weights, pixels=pixels, trust=trust)
+    scale, channels = opened.scale, opened.channels
+    model = attach_tail(opened.trunk, "relu", scale=scale)
     source = bundled_pictures() if images is None else images
-    tiles = load_tiles(source, scale=scale, count=pictures, side=tile_side)
+    tiles = load_tiles(source, scale=scale, count=pictures, side=tile_side, channels=channels)
     with progress("calibrating", unit="rounds") as update:
         found = time_calibration(
-            model, tiles, network=name, scale=scale, rounds=rounds, on_round=update
+            model, tiles, network=opened.name, scale=scale, rounds=rounds, on_round=update
         )
     versions = tool_versions(("tensorflow", "numpy"))
     write_json({"model": name, **found.to_json(), "versions": versions}, json)

@@ -12,8 +12,10 @@ from representative_data.command_options import (
     Json,
     LowResolution,
     Name,
+    Pixels,
     Tail,
     TileSide,
+    Trust,
     Weights,
     require_open_tail,
 )
@@ -41,11 +43,14 @@ def tame(
     seed: Annotated[int, typer.Option(help="Seed of the choice of tiles.")] = 0,
     low_resolution: LowResolution = False,
     weights: Weights = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
     unit_weights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.weights.h5",
-            help="Where a network of 0..255 is written as the 0..1 network that the set is for.",
+            help="Where a preset with --weights of 0..255 is written as the 0..1 network that "
+            "the set is for.",
         ),
     ] = None,
     max_saturation: Annotated[
@@ -70,10 +75,12 @@ def tame(
 
     \b
     sr-calibrate xlsr_x3 --images photos --out rd.npz
+    sr-calibrate my_network.keras --images photos --out rd.npz
     sr-calibrate xlsr_x3 --images photos --out rd.npz --report rd.html
     sr-calibrate xlsr_x3 --images photos --out rd.npz --taming select --no-anchors --json -
     sr-calibrate xlsr_x3 --weights of_255.weights.h5 --unit-weights of_1.weights.h5 --out rd.npz
     """
+    from representative_data.tiles import require_usable
     from sr_models.atomic import refuse_existing, require_writable
 
     require_open_tail(tail)
@@ -81,18 +88,18 @@ def tame(
         raise OptionError(f"expected a method of cfqp, natural, found {method!r}")
     if not 0.0 <= max_saturation <= 1.0:
         raise OptionError(f"expected a share of 0..1, found --max-saturation {max_saturation:g}")
+    require_usable(count=pictures, side=tile_side, seed=seed)
     places = [place for place in (out, report, unit_weights) if place is not None]
     for place in places:
         refuse_existing(place, overwrite=overwrite)
     import_tensorflow_quietly()
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
+    from representative_data.opening import open_network
     from representative_data.report import build_report, report_tables
     from representative_data.sources import bundled_pictures
     from representative_data.taming import Taming
     from representative_data.tiles import load_tiles
-    from sr_models.network import load_trunk, save_trunk
-    from sr_models.pixel_range import find_pixel_range, with_unit_pixels
-    from sr_models.presets import get_preset
+    from sr_models.network import save_trunk
     from sr_models.tails import attach_tail
 
     settings = CfqpSettings(
@@ -102,22 +109,25 @@ def tame(
         "pictures": pictures, "tile_side": tile_side, "seed": seed, "tail": tail,
         "low_resolution": low_resolution,
     }  # fmt: skip
-    scale = get_preset(name).scale
     for place in places:
         require_writable(place)
-    trunk = load_trunk(get_preset(name), weights=weights)
+    network = open_network(
+        name, images=images, low_resolution=low_resolution, weights=weights, pixels=pixels,
+        trust=trust,
+    )  # fmt: skip
+    if unit_weights is not None and network.origin is not None:
+        raise OptionError(
+            f"expected --unit-weights with a preset, found {name}; sr-export takes the file itself"
+        )
+    scale = network.scale
     with progress("reading pictures") as update:
         tiles = load_tiles(
             bundled_pictures() if images is None else images, on_picture=update,
             scale=1 if low_resolution else scale, count=pictures, side=tile_side, seed=seed,
+            channels=network.channels,
         )  # fmt: skip
-    model = attach_tail(trunk, tail, scale=scale)
-    white = find_pixel_range(model, [tile.pixels for tile in tiles])
-    if not white.is_unit:
-        trunk = with_unit_pixels(trunk, white)
-        model = attach_tail(trunk, tail, scale=scale)
-        say(f"found a network with {white}; rewrote it for 0..1, which --unit-weights writes")
-    named = {"network": name, "scale": scale, "choices": choices}
+    model = attach_tail(network.trunk, tail, scale=scale)
+    named = {"network": network.name, "scale": scale, "choices": choices}
     with progress("taming") as update:
         if method == "natural":
             dataset = build_natural_dataset(model, tiles, **named)
@@ -127,7 +137,7 @@ def tame(
     dataset.save(out)
     say(f"wrote {out}")
     if unit_weights is not None:
-        save_trunk(trunk, unit_weights)
+        save_trunk(network.trunk, unit_weights)
         say(f"wrote {unit_weights}")
     write_json(result.to_json(), json)
     if json != "-":

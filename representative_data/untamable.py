@@ -19,6 +19,7 @@ def why_untamable(
     taming: Taming,
     *,
     side: int,
+    channels: int = 3,
 ) -> str:
     """The reason and the cure, to end a message with.
 
@@ -27,8 +28,9 @@ def why_untamable(
         nearest: The picture that came nearest to fitting.
         taming: How it was tried.
         side: Height and width of the pictures that are asked about, in pixels.
+        channels: 3 for RGB, 1 for luma.
     """
-    flats = [np.full((side, side, 3), value, np.uint8) for value in (0, 128, 255)]
+    flats = [np.full((side, side, channels), value, np.uint8) for value in (0, 128, 255)]
     ranges = probe(flats)
     lows, highs = ranges.minimum.min(axis=1), ranges.maximum.max(axis=1)
     middles = (lows + highs) / 2.0

@@ -172,11 +172,6 @@ def test_a_tail_that_bounds_the_output_does_not_hide_what_must_be_tamed(
     assert result.dataset.count("tamed") > 0
 
 
-def test_an_undefined_demand_is_not_met(picture_folder):
-    settings = ExportSettings(**SMALL, minimum_fidelity_db=float("nan"))
-    assert run_export("xlsr_x3", settings, images=picture_folder).failures
-
-
 def test_auto_stops_at_the_first_recipe_that_is_good_enough(picture_folder):
     stages = []
     settings = ExportSettings(**{**SMALL, "method": "auto"}, max_drop_db=2.0)

@@ -39,6 +39,7 @@ def test_what_each_layer_costs_is_printed_and_drawn(picture_folder, capsys, tmp_
         (("xlsr_x3", "--plot", "plot.jpg"), "plot.jpg"),
         (("xlsr_x3", "--plot", "setup.cfg/plot.svg"), "setup.cfg"),
         (("xlsr_x3", "--pictures", "0"), "at least 1 calibration picture"),
+        (("xlsr_x3", "--tile-side", "8"), "16..1024 pixels, found 8"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_two(arguments, said, capsys):

@@ -2,12 +2,16 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from export.pipeline import run_export
+from export.settings import ExportSettings
 from representative_data import cli
 from representative_data.dataset import load_dataset
 from sr_models.command import status_of_command
 from sr_models.network import load_trunk, save_trunk, weights_sha256
 from sr_models.presets import get_preset
+from tests.strangers import stranger
 
 SMALL = ("--pictures", "8", "--tile-side", "24")
 
@@ -64,11 +68,30 @@ def test_a_network_of_0_to_255_is_rewritten_and_its_weights_are_those_of_the_set
         "--weights", of_bytes, "--unit-weights", unit,
     )  # fmt: skip
     assert status == 0
-    assert "found a network with inputs of 0..255 and outputs of 0..255" in capsys.readouterr().err
+    assert "inputs of 0..255 and outputs of 0..255 (found by" in capsys.readouterr().err
     written = load_trunk(preset, weights=unit)
     load_dataset(out).require_network(network="it", weights_sha256=weights_sha256(written))
     for found, shipped in zip(written.get_weights(), load_trunk(preset).get_weights()):
         np.testing.assert_allclose(found, shipped, rtol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [3, 1], ids=["RGB", "luma"])
+def test_a_set_for_a_file_is_the_one_that_its_export_takes(
+    channels, picture_folder, tmp_path, capsys
+):
+    source, out, page = (str(tmp_path / name) for name in ("net.keras", "rd.npz", "rd.html"))
+    stranger(channels=channels, end=lambda y: tf.clip_by_value(y, 0.0, 1.0)).save(source)
+    chosen = ("--images", picture_folder, "--out", out)
+    assert run("tame", source, *chosen, *SMALL, "--report", page) == 0
+    assert "net: removed the output clip" in capsys.readouterr().err
+    assert {picture.shape for picture in load_dataset(out).pictures} == {(24, 24, channels)}
+    made = run_export(
+        source, ExportSettings(height=16, width=16, method="cfqp"), images=picture_folder,
+        dataset=out,
+    )  # fmt: skip
+    assert made.failures == [] and made.dataset.network == "net"
+    assert run("tame", source, *chosen, "--overwrite", "--unit-weights", "u.weights.h5") == 2
+    assert "expected --unit-weights with a preset" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -80,6 +103,8 @@ def test_a_network_of_0_to_255_is_rewritten_and_its_weights_are_those_of_the_set
         (("xlsr_x3", "--out", "new.npz", "--method", "magic"), "magic"),
         (("xlsr_x3", "--out", "new.npz", "--taming", "wild"), "wild"),
         (("xlsr_x3", "--out", "new.npz", "--pictures", "0"), "at least 1"),
+        (("xlsr_x3", "--out", "new.npz", "--tile-side", "8"), "16..1024 pixels, found 8"),
+        (("none.keras", "--out", "new.npz"), "found no file none.keras"),
         (("xlsr_x3", "--out", "new.npz", "--pictures", "many"), "many"),
         (("xlsr_x3", "--out", "new.npz", "--target", "all"), "all"),
         (("xlsr_x3", "--out", "new.npz", "--target", "set", "--taming", "select"), "--target"),
