@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-# At 0.05, a file against itself on a noisy machine was told apart in 4 of 100 comparisons.
+# With 0.05 here and without the least difference below, 7 of 70 comparisons of a file with itself
+# told the two apart; as they are, none of the same 70 (`sr-bench trust`: 30 by processor time, 40
+# on a busy machine).
 SIGNIFICANCE = 0.01
-# Ratios of a file to itself, each opened anew and timed by processor time, lay within 1.2 %, their
-# intervals within 0.5 % of 1 at the nearer end; see `sr-bench trust`.
+# Of those by processor time, ratios of medians went up to 1.012, and the 95 % intervals began at
+# 1.0045 at most.
 LEAST_DIFFERENCE = 0.01
 # Below nine repetitions the U test is not to be relied on (google/benchmark, docs/tools.md).
 LEAST_ROUNDS = 9
