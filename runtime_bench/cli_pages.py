@@ -13,18 +13,20 @@ from sr_models.native_output import import_tensorflow_quietly
 
 def report(
     results: Annotated[
-        list[str], typer.Argument(metavar="RESULTS.json", help="What the others wrote.")
+        list[str],
+        typer.Argument(metavar="RESULTS", help="What others wrote: .json, or a history, .jsonl."),
     ], *,
     out: Annotated[str, typer.Option(metavar="PAGE.html", help="The page to write.")],
     title: Annotated[str, typer.Option(help="Headline of the page.")] = "Measured files",
 ) -> None:  # fmt: skip
-    """Draw one self-contained HTML page from the JSON of latency, quality and compare.
+    """Draw one self-contained HTML page from the JSON of latency, quality, compare and android.
 
     [bold]Examples[/bold]
 
     \b
     sr-bench report latency.json quality.json --out report.html
     sr-bench report compare.json --out report.html --title "Clip-free against clipped"
+    sr-bench report latency.json phones.json speed.jsonl --out report.html
     """
     from runtime_bench.results import page_of_results, read_results
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
     Returns:
         An SVG as a data URI.
     """
-    figure, axes = _axes(height=0.9 + 0.42 * len(rows))
+    figure, axes = new_axes(height=0.9 + 0.42 * len(rows))
     places = np.arange(len(rows))
     medians = np.array([row["median_ms"] for row in rows], float)
     whiskers = np.array([
@@ -42,7 +43,7 @@ def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
     axes.invert_yaxis()
     axes.set_xlabel("median latency in ms, whiskers 5th to 95th percentile")
     axes.grid(axis="x", color=GRID, zorder=0)
-    return _svg(figure)
+    return svg_uri(figure)
 
 
 def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -53,7 +54,7 @@ def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
     Args:
         rows: `label`, `median_ms`, `psnr_db` each.
     """
-    figure, axes = _axes(height=4.0)
+    figure, axes = new_axes(height=4.0)
     points = [
         axes.scatter(row["median_ms"], row["psnr_db"], s=70, color=colour, zorder=3, alpha=0.85)
         for row, colour in zip(rows, _colours(len(rows)))
@@ -68,7 +69,7 @@ def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
     axes.set_xlabel("median latency in ms")
     axes.set_ylabel("PSNR in dB")
     axes.grid(color=GRID, zorder=0)
-    return _svg(figure)
+    return svg_uri(figure)
 
 
 def quality_by_bits(lines: Mapping[str, Sequence[tuple]], *, float_db: float) -> str:
@@ -78,7 +79,7 @@ def quality_by_bits(lines: Mapping[str, Sequence[tuple]], *, float_db: float) ->
         lines: Label -> points (bits, PSNR in dB) by rising bits.
         float_db: PSNR of the float network.
     """
-    figure, axes = _axes(height=4.0)
+    figure, axes = new_axes(height=4.0)
     drawn = [
         axes.plot(*zip(*points), marker="o", color=colour, zorder=3)[0]
         for points, colour in zip(lines.values(), _colours(len(lines)))
@@ -93,7 +94,7 @@ def quality_by_bits(lines: Mapping[str, Sequence[tuple]], *, float_db: float) ->
     axes.set_xlabel("bits")
     axes.set_ylabel("PSNR in dB")
     axes.grid(color=GRID, zorder=0)
-    return _svg(figure)
+    return svg_uri(figure)
 
 
 def histograms(rows: Sequence[tuple[str, np.ndarray]]) -> str:
@@ -114,8 +115,8 @@ def histograms(rows: Sequence[tuple[str, np.ndarray]]) -> str:
         panel.set_title(caption, fontsize=9, loc="left", color=INK, parse_math=False)
         _quiet(panel)
     panels[-1].set_xlim(-0.5, 255.5)
-    panels[-1].set_xlabel("code", color=MUTED)
-    return _svg(figure)
+    panels[-1].set_xlabel("code")
+    return svg_uri(figure)
 
 
 def difference_map(first: np.ndarray, second: np.ndarray, *, gain: int = 8) -> np.ndarray:
@@ -142,11 +143,19 @@ def picture(array: np.ndarray) -> str:
     return _data_uri("image/png", buffer.getvalue())
 
 
+def require_png(uri: Any) -> str:
+    """`uri` itself; raises `ValueError` where it is no PNG data URI such as `picture` makes."""
+    if not (isinstance(uri, str) and re.fullmatch(r"data:image/png;base64,[A-Za-z0-9+/=]+", uri)):
+        raise ValueError("a picture that is no PNG")
+    return uri
+
+
 def _colours(count: int) -> list[str]:
     return [COLOURS[index % len(COLOURS)] for index in range(count)]
 
 
-def _axes(*, height: float):
+def new_axes(*, height: float):
+    """A figure of the page's width and this height in inches, and its axes."""
     # Figure without pyplot: no global state, no window system.
     from matplotlib.figure import Figure
 
@@ -160,10 +169,13 @@ def _quiet(axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
     axes.tick_params(colors=MUTED, length=0, labelsize=9)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set(color=MUTED, fontsize=9)
     axes.set_axisbelow(True)
 
 
-def _svg(figure) -> str:
+def svg_uri(figure) -> str:
+    """A figure as an SVG data URI."""
     import matplotlib
 
     buffer = io.BytesIO()

@@ -80,20 +80,24 @@ class Profile:
     Attributes:
         operators: In the order in which they ran.
         runs: Number of profiled runs.
-        total_ms: Median of the whole graph in these runs, milliseconds; what is beyond the
-            operators' sum lies between them.
+        total_ms: Median of the whole graph in these runs, milliseconds.
+        between_ms: Median of what a run took beyond the sum of its operators.
     """
 
     operators: tuple[TimedOperator, ...]
     runs: int
     total_ms: float
+    between_ms: float
 
     def to_json(self) -> dict:
         """The keys that a latency row has for it."""
         return {
             "profile": [operator.to_json() for operator in self.operators],
-            "profiled": {"runs": self.runs, "total_ms": self.total_ms, "method": METHOD},
-        }
+            "profiled": {
+                "runs": self.runs, "total_ms": self.total_ms, "between_ms": self.between_ms,
+                "method": METHOD,
+            },
+        }  # fmt: skip
 
 
 def require_profiled(delegates: Iterable[str]) -> None:
@@ -169,8 +173,13 @@ def profile_file(
         [input_array(tensor, picture=picture, seed=plan.seed) for tensor in runner.inputs],
     )  # fmt: skip
     operators = operators_of(runs, read_graph(read_model(path)), runner.tensor_shapes)
-    total_us = float(np.median([run.total_us for run in runs]))
-    return Profile(operators, len(runs), total_us / 1e3)
+    total_us = np.array([run.total_us for run in runs], float)
+    sums_us = np.array([sum(event.elapsed_us for event in run.events) for run in runs], float)
+    # Times of operators are cut off to whole microseconds, and so is the whole.
+    between_us = np.maximum(total_us - sums_us, 0.0)
+    return Profile(
+        operators, len(runs), float(np.median(total_us)) / 1e3, float(np.median(between_us)) / 1e3
+    )
 
 
 def _identity(event: Event) -> tuple[str, bool, int]:

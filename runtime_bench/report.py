@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from runtime_bench import plots
+from runtime_bench import flame, plots
+from runtime_bench.tables import short_names
+from runtime_bench.trend_plot import Chart, draw
 from sr_models.atomic import writing_file
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -119,6 +121,40 @@ class Page:
             for row in rows
         ]  # fmt: skip
         return self._add("crops", lines=lines, caption=caption)
+
+    def add_flame(self, row: Mapping[str, Any], *, caption: str = "") -> Page:
+        """Operators of one result row with a `profile`, as boxes as wide as their time."""
+        spans = flame.spans_of(row)
+        text = "; ".join(span.label for span in spans)
+        return self._plot(flame.flame(spans), alt=f"Operators: {text}", caption=caption)
+
+    def add_trend(self, chart: Chart, *, caption: str = "") -> Page:
+        """Figures of a history over time."""
+        text = "; ".join(f"{line.label}: {line.points[-1].value:.4g}" for line in chart.lines)
+        return self._plot(draw(chart), alt=f"Over time, the last: {text}", caption=caption)
+
+    def add_drawn_crops(self, crop: Mapping[str, Any]) -> Page:
+        """A crop as `runtime_bench.crops` puts it into results: truth, files, differences.
+
+        Raises:
+            ValueError: A picture that is no PNG data URI.
+        """
+        size = {"height": int(crop["height"]), "width": int(crop["width"])}
+        line = [{"caption": "ground truth", "source": plots.require_png(crop["truth"]), **size}]
+        names = short_names(found["model"] for found in crop["files"])
+        for found in crop["files"]:
+            name = names[found["model"]]
+            line += [
+                {"caption": name, "source": plots.require_png(found["picture"]), **size},
+                {"caption": f"{name}: difference x{crop['gain']}",
+                 "source": plots.require_png(found["difference"]), **size},
+            ]  # fmt: skip
+        place = f"column {crop['left']}, row {crop['top']}"
+        return self._add(
+            "crops", lines=[line],
+            caption=f"{crop['dataset']}, {crop['image']}, {place}: codes read as pixels; "
+            "differences to the ground truth, amplified",
+        )  # fmt: skip
 
     def add_machine(self, machine: Mapping[str, Any]) -> Page:
         """The machine record, as `Machine.to_json` gives it."""

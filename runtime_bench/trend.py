@@ -13,6 +13,7 @@ from runtime_bench.statistics import compare_sessions
 
 NO_DIFFERENCE = "no difference shown"
 NOTHING_EARLIER = "nothing earlier"
+MACHINES_OWN = "so the difference is the machine's"
 DRIFT = 0.05
 """Least share by which two sessions must differ; medians of one file may vary by as much."""
 # From this many sessions of one file on, their own spread can say more than DRIFT.
@@ -83,9 +84,10 @@ def figures(entry: HistoryEntry) -> dict[str, Any]:
         "quality": ("psnr_rgb_db", "psnr_y_db", "ssim_y", "sha256", "runtime"),
         "compare": ("speedup", "speedup_low", "speedup_high", "psnr_drop_db"),
     }[entry.kind]
-    return {
-        "date": entry.date, "host": entry.host, **{name: entry.result.get(name) for name in names}
-    }  # fmt: skip
+    told = {name: entry.result.get(name) for name in names}
+    if entry.kind == "compare":
+        told["sha256"] = entry.result["candidate"]["sha256"]
+    return {"date": entry.date, "host": entry.host, **told}
 
 
 def trends(now: Sequence[HistoryEntry], past: Sequence[HistoryEntry]) -> list[Trend]:
@@ -99,14 +101,18 @@ def trends(now: Sequence[HistoryEntry], past: Sequence[HistoryEntry]) -> list[Tr
 def slowed_down(found: Sequence[Trend], ratio: float) -> list[str]:
     """Which latency trends are slower than the last result by more than `ratio`, in words.
 
-    Where no difference is shown, or nothing earlier is there, a trend is not slower.
+    Where no difference is shown, or nothing earlier is there, a trend is not slower. The same file
+    in the same interpreter is not either: what has become slower then is the machine.
     """
     return [
         f"{trend.now.result['model']} with {trend.now.result['delegate']}, "
         f"{trend.now.result['threads']} thread(s): {trend.change:.3f} times as long as on "
         f"{trend.earlier[-1].date[:10]}"
         for trend in found
-        if trend.verdict == "slower" and trend.change is not None and trend.change > ratio
+        if trend.verdict == "slower"
+        and trend.change is not None
+        and trend.change > ratio
+        and MACHINES_OWN not in trend.notes
     ]
 
 
@@ -144,7 +150,8 @@ def _trend(now: HistoryEntry, past: Sequence[HistoryEntry]) -> Trend:
     if not earlier:
         return Trend(now.kind, now, (), skipped, NOTHING_EARLIER)
     verdict, *change = _VERDICTS[now.kind](now, earlier)
-    return Trend(now.kind, now, tuple(earlier), skipped, verdict, *change, _notes(now, earlier[-1]))
+    notes = _notes(now, earlier[-1], differs=verdict != NO_DIFFERENCE)
+    return Trend(now.kind, now, tuple(earlier), skipped, verdict, *change, notes)
 
 
 def _subject(entry: HistoryEntry) -> tuple:
@@ -190,10 +197,23 @@ _CONDITIONS: dict[str, list[tuple[str, Callable[[HistoryEntry], Any]]]] = {
 
 
 def _judge_latency(now: HistoryEntry, earlier: Sequence[HistoryEntry]) -> tuple:
-    found = compare_sessions(earlier[-1].result["samples_ms"], now.result["samples_ms"])
+    last = earlier[-1].result
+    found = compare_sessions(last["samples_ms"], now.result["samples_ms"])
     change, low, high = 1 / found.speedup, 1 / found.high, 1 / found.low
-    shown = found.significant and abs(np.log(change)) > np.log1p(drift_of(earlier))
+    beyond_drift = abs(np.log(change)) > np.log1p(drift_of(earlier))
+    shown = found.significant and beyond_drift and _apart(last, now.result)
     return found.verdict if shown else NO_DIFFERENCE, change, low, high
+
+
+def _apart(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether neither median lies between the other's 5th and 95th percentile.
+
+    Where other work disturbs a machine, runs scatter as widely as its sessions do.
+    """
+    return all(
+        not one["p5_ms"] <= other["median_ms"] <= one["p95_ms"]
+        for one, other in ((first, second), (second, first))
+    )
 
 
 def _judge_quality(now: HistoryEntry, earlier: Sequence[HistoryEntry]) -> tuple:
@@ -222,16 +242,17 @@ def _judge_compare(now: HistoryEntry, earlier: Sequence[HistoryEntry]) -> tuple:
 _VERDICTS = {"latency": _judge_latency, "quality": _judge_quality, "compare": _judge_compare}
 
 
-def _notes(now: HistoryEntry, last: HistoryEntry) -> tuple[str, ...]:
-    notes = []
-    for row, former in _rows(now, last):
-        if row.get("sha256") != former.get("sha256"):
-            notes.append("another file")
-    if not notes:
-        notes.append("the same file")
-    runtimes = [row.get("runtime") for pair in _rows(now, last) for row in pair]
-    if len(set(runtimes)) > 1:
-        notes.append(f"then with {runtimes[1]}")
+def _same(now: HistoryEntry, last: HistoryEntry, key: str) -> bool:
+    return all(row.get(key) == former.get(key) for row, former in _rows(now, last))
+
+
+def _notes(now: HistoryEntry, last: HistoryEntry, *, differs: bool) -> tuple[str, ...]:
+    same_file, same_runtime = _same(now, last, "sha256"), _same(now, last, "runtime")
+    notes = ["the same file" if same_file else "another file"]
+    if not same_runtime:
+        notes.append(f"then with {_rows(now, last)[0][1].get('runtime')}")
+    if same_file and same_runtime and differs and now.kind == "latency":
+        notes.append(MACHINES_OWN)
     if now.host != last.host:
         notes.append(f"then on host {last.host}")
     if last.machine.get("warning"):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import types
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +19,25 @@ from export.tflite.model_files import ModelFile
 from representative_data.cfqp import build_natural_dataset
 from representative_data.observation import observe_ranges, pin_pixels
 from representative_data.tiles import load_tiles
+from runtime_bench.android.run import measure_phones, plan_job
+from runtime_bench.android.tool import ToolRun
 from runtime_bench.cli import app
-from sr_models.command import status_of_command
+from runtime_bench.comparison import compare_entries
+from runtime_bench.crops import take_crops
+from runtime_bench.gates import Gates
+from runtime_bench.history import new_entries
+from runtime_bench.latency import Plan, measure_latency, open_entries
+from runtime_bench.machine import Machine
+from runtime_bench.profile import profile_file
+from runtime_bench.quality import find_datasets
+from runtime_bench.trend import trends
+from sr_models.command import json_text, status_of_command
 from tests.networks import sharpening_network
+from tests.runtime_bench.android import texts
+from tests.runtime_bench.android.fakes import FakeAdb
 
 SIZE = {"height": 24, "width": 24}
+MACHINE = Machine("A CPU", (), 2, None, 0.0, "Linux", "3.11", {"numpy": "2.0"}).to_json()
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +71,22 @@ def files(calibration_set, tmp_path_factory) -> types.SimpleNamespace:
 
 
 @pytest.fixture(scope="session")
+def luma_file(tmp_path_factory) -> Path:
+    """An x2 file of one channel at 24x24 pixels, which repeats them."""
+    picture = tf_keras.Input((None, None, 1), name="input")
+    last = tf_keras.layers.Conv2D(4, 1, name="last")
+    trunk = tf_keras.Model(picture, last(picture))
+    last.set_weights([np.ones((1, 1, 1, 4)), np.zeros(4)])
+    model = attach_tail(trunk, "relu", scale=2)
+    ranges = TensorRanges(dict.fromkeys(quantized_points(model), PIXELS), "by hand")
+    path = tmp_path_factory.mktemp("luma") / "luma.tflite"
+    path.write_bytes(
+        convert_with_ranges(model, ranges, sample=np.zeros((24, 24, 1), np.uint8), **SIZE)
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
 def ground_truth(photographs, tmp_path_factory) -> Path:
     """A folder with two datasets: `first` of two pictures, `second` of one; of odd sizes."""
     folder = tmp_path_factory.mktemp("ground_truth")
@@ -66,6 +99,64 @@ def ground_truth(photographs, tmp_path_factory) -> Path:
         crop = photographs[name][60 : 60 + side, 120:180]
         Image.fromarray(crop).save(folder / dataset / f"{name}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def result_parts(files, ground_truth, tmp_path_factory) -> dict:
+    """What each verb writes, as it comes back from JSON, and a history."""
+    plan = Plan(runs=5, warmup=0)
+    timed = [
+        replace(found, profile=profile_file(found.model, plan, height=24, width=24))
+        for found in measure_latency([str(files.clipped), str(files.clip_free)], plan)
+    ]
+    datasets = find_datasets(ground_truth)
+    entries = open_entries([files.clipped, files.clip_free], delegates=["builtin"])
+    compared = compare_entries(
+        *entries, plan, datasets=datasets, gates=Gates(max_psnr_drop_db=1.0, no_clip_ops=True)
+    )
+    crops = take_crops([entry.runner for entry in entries], datasets, count=1)
+    rows = [found.to_json() for found in timed]
+    kept = [{**row, "samples_ms": list(found.samples_ms)} for row, found in zip(rows, timed)]
+    days = [
+        new_entries("latency", kept, machine=MACHINE, protocol={}, now=datetime(2026, 1, day))
+        for day in (1, 2, 3)
+    ]
+    program = tmp_path_factory.mktemp("tool") / "benchmark_model"
+    program.write_text("#!/bin/sh\n")
+    made = {
+        "latency": {
+            "results": rows, "machine": MACHINE,
+            "trend": [trend.to_json() for trend in trends(days[2], [*days[0], *days[1]])],
+        },
+        "quality": {
+            "results": [result.to_json() for result in compared.quality],
+            "per_image": [row for result in compared.quality for row in result.per_image()],
+            "crops": [crop.to_json() for crop in crops],
+        },
+        "compare": {**compared.to_json(), "machine": MACHINE},
+        "android": phone_part(files, program),
+    }  # fmt: skip
+    return {**json.loads(json_text(made)), "history": {"history": [e for day in days for e in day]}}
+
+
+def phone_part(files, program) -> dict:
+    """What `android` writes: a phone with a profile, one that tells no median, one that failed."""
+    adb = FakeAdb(tool=(texts.NNAPI_PARTLY, 0))
+    adb.state["profile"] = texts.PROFILE_CSV
+    nnapi = plan_job([files.clip_free], threads=(1,), tool=program,
+                     run=ToolRun(delegate="nnapi", profile=True))  # fmt: skip
+    old = plan_job([files.clipped], threads=(1, 4), tool=program, run=ToolRun())
+    outcomes = measure_phones(adb, nnapi)
+    outcomes += measure_phones(FakeAdb(serials=("P2",), tool=(texts.OLD, 0)), old)
+    row = {
+        "model": str(files.clip_free), "serial": "P1", "delegate": "nnapi", "dataset": "first",
+        "images": 2, "scale": 2, "psnr_rgb_db": 30.0, "desktop_psnr_rgb_db": 30.1,
+        "max_abs_code_difference": 3, "differing_fraction": 0.01, "protocol": "x2, as ever",
+    }  # fmt: skip
+    return {
+        "results": [found.to_json() for outcome in outcomes for found in outcome.results],
+        "quality": [row], "golden": [], "failures": {"P3": "expected P3 to stay, found it gone"},
+    }  # fmt: skip
 
 
 class FakeClock:

@@ -90,11 +90,13 @@ def test_results_are_kept_and_compared_with_the_next(files, tmp_path, call):
 
 
 def faster_past(history):
-    """Make every duration that a history holds a thousandth of what it was, with more rounds."""
+    """Another file's history: every duration a thousandth of what it was."""
     entry = json.loads(history.read_text())
     row = entry["result"]
-    row["samples_ms"] = [sample / 1000 for sample in row["samples_ms"]] * 4
-    row["median_ms"] /= 1000
+    row["samples_ms"] = [sample / 1000 for sample in row["samples_ms"]]
+    for name in ("median_ms", "p5_ms", "p95_ms"):
+        row[name] /= 1000
+    row["sha256"] = "0" * 64
     history.write_text(json.dumps(entry) + "\n")
 
 

@@ -105,7 +105,10 @@ def test_a_files_operators_are_measured_where_the_interpreter_runs_them(delegate
     assert found.runs == 4 and found.total_ms > 0
     # Times are whole microseconds and the medians of separate operators.
     told = found.to_json()
-    assert told["profiled"] == {"runs": 4, "total_ms": found.total_ms, "method": METHOD}
+    assert told["profiled"] == {
+        "runs": 4, "total_ms": found.total_ms, "between_ms": found.between_ms, "method": METHOD,
+    }  # fmt: skip
+    assert 0 <= found.between_ms < found.total_ms
     assert {"op", "mean_ms", "percent", "calls", "name", "inside"} <= set(told["profile"][0])
 
 

@@ -3,39 +3,25 @@ import json
 
 import pytest
 
-from runtime_bench.comparison import compare_files
-from runtime_bench.gates import Gates
-from runtime_bench.latency import Plan, measure_latency
-from runtime_bench.machine import Machine
-from runtime_bench.quality import find_datasets
+from runtime_bench.history import append_history
 from runtime_bench.results import KINDS, kind_of, page_of_results, read_results
 from sr_models.command import json_text
 from sr_models.errors import OptionError
 
-MACHINE = Machine("A CPU", (), 2, None, 0.0, "Linux", "3.11", {"numpy": "2.0"}).to_json()
+HEADINGS = {
+    "latency": ["Latency", "Over time", "Where the time goes"],
+    "quality": ["Quality", "Side by side"],
+    "compare": ["Candidate against baseline", "Latency", "Quality"],
+    "android": ["Latency on phones", "Pictures made on phones", "Where the time goes"],
+}
 
 
-@pytest.fixture(scope="module")
-def parts(files, ground_truth):
-    """What each verb writes, as it comes back from JSON."""
-    plan = Plan(runs=5, warmup=0)
-    timed = measure_latency([files.clipped, files.clip_free], plan)
-    compared = compare_files(
-        files.clipped, files.clip_free, plan=plan, datasets=find_datasets(ground_truth),
-        gates=Gates(max_psnr_drop_db=1.0, no_clip_ops=True), delegate="builtin",
-    )  # fmt: skip
-    made = {
-        "latency": {"results": [result.to_json() for result in timed], "machine": MACHINE},
-        "quality": {
-            "results": [result.to_json() for result in compared.quality],
-            "per_image": [row for result in compared.quality for row in result.per_image()],
-        },
-        "compare": {**compared.to_json(), "machine": MACHINE},
-    }
-    return json.loads(json_text(made))
+@pytest.fixture
+def parts(result_parts):
+    return result_parts
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", HEADINGS)
 def test_each_verbs_json_is_known_and_drawn(kind, parts, tmp_path):
     path = tmp_path / f"{kind}.json"
     path.write_text(json_text(parts[kind]))
@@ -43,12 +29,22 @@ def test_each_verbs_json_is_known_and_drawn(kind, parts, tmp_path):
     assert kind_of(read) == kind
     page = page_of_results([read], title="A title")
     headings = [block["text"] for block in page.blocks if block["kind"] == "heading"]
-    assert headings == {
-        "latency": ["Latency"], "quality": ["Quality"],
-        "compare": ["Candidate against baseline", "Latency", "Quality"],
-    }[kind]  # fmt: skip
+    assert headings == HEADINGS[kind]
     html = page.html()
     assert "A title" in html and "clip_free.tflite" in html
+
+
+def test_a_history_is_known_by_its_name_and_drawn(parts, tmp_path):
+    path = tmp_path / "speed.jsonl"
+    append_history(path, parts["history"]["history"])
+    read = read_results(path)
+    assert kind_of(read) == "history" and len(read["history"]) == 6
+    page = page_of_results([read], title="t")
+    assert [block["kind"] for block in page.blocks] == ["heading", "plot"]
+    path.write_text("{}\n")
+    with pytest.raises(OptionError, match="other data in line 1"):
+        read_results(path)
+    assert set(HEADINGS) | {"history"} == set(KINDS)
 
 
 def test_all_together_are_one_page(parts):
@@ -56,13 +52,23 @@ def test_all_together_are_one_page(parts):
     kinds = [block["kind"] for block in page.blocks]
     # The machine is the same: it is shown once.
     assert kinds.count("machine") == 1
-    # Bars, and points for each of two datasets.
-    assert kinds.count("plot") == 3
+    # Bars of desktops and phones, one line over time, points for each of two datasets, three
+    # profiles.
+    assert kinds.count("plot") == 2 + 1 + 2 + 3
+    assert kinds.count("crops") == 2
     html = page.html()
     assert "no difference shown" in html
     assert "gate no-clip-ops" in html and "passed" in html
     for row in parts["latency"]["results"]:
         assert row["sha256"][:12] in html
+
+
+@pytest.mark.parametrize("uri", ["http://a.example/x.png", 'data:image/png;base64,"><b>', 3, ""])
+def test_pictures_from_elsewhere_are_refused(uri, parts):
+    part = copy.deepcopy(parts["quality"])
+    part["crops"][0]["files"][0]["picture"] = uri
+    with pytest.raises(OptionError, match="no PNG"):
+        page_of_results([part], title="t")
 
 
 def test_infinite_psnr_comes_back_as_a_gap(parts):
@@ -118,6 +124,9 @@ def without(part, *path):
         ("latency", ("results", 0, "p5_ms")), ("latency", ("results", 1, "model")),
         ("quality", ("results", 0, "protocol")), ("compare", ("verdict",)),
         ("compare", ("baseline", "model")), ("compare", ("quality",)),
+        ("latency", ("results", 0, "profile", 0, "inside")), ("latency", ("trend", 0, "entries")),
+        ("quality", ("crops", 0, "truth")), ("android", ("results", 0, "placement")),
+        ("android", ("quality", 0, "protocol")),
     ],
 )  # fmt: skip
 def test_results_of_another_version_are_refused(kind, path, parts):
@@ -137,6 +146,11 @@ def test_results_of_another_version_are_refused(kind, path, parts):
         ("compare", {"baseline": "text"}),
         ("compare", {"quality": 3}),
         ("compare", {"p_value": {"a": 1}, "speedup_low": "x"}),
+        ("latency", {"trend": 3}),
+        ("latency", {"trend": ["text"]}),
+        ("quality", {"crops": [1]}),
+        ("android", {"failures": 3}),
+        ("android", {"results": ["text"]}),
     ],
 )
 def test_values_of_another_type_are_refused(kind, changes, parts):

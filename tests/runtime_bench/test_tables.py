@@ -109,11 +109,9 @@ def test_memory_is_shown_where_it_was_measured(capsys):
 
 
 def test_operators_are_shown_by_time(capsys):
-    slow = TimedOperator(
-        "CONV_2D", "Convolution (X)", True, 0, 1, "last;x", 4, 6, 9, 9, 8, 9, 90
-    )
+    slow = TimedOperator("CONV_2D", "Convolution (X)", True, 0, 1, "last;x", 4, 6, 9, 9, 8, 9, 90)
     unknown = TimedOperator("Copy", "Copy", True, 1, None, "", None, None, 1.0, 1, 1, 1, 10)
-    print_profiles([latency(), replace(latency(), profile=Profile((unknown, slow), 7, 10.5))])
+    print_profiles([latency(), replace(latency(), profile=Profile((unknown, slow), 7, 10.5, 0.5))])
     out = capsys.readouterr().out
     assert "7 profiled runs of 10.50 ms" in out and "4x6" in out and "last " in out
     assert out.index("CONV_2D") < out.index("Copy") and "xnnpack 1" in out

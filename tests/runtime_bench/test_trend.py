@@ -99,13 +99,29 @@ def test_other_files_say_nothing_about_drift():
     assert drift_of([*others, timed()]) == DRIFT
 
 
+def test_sessions_that_scatter_widely_show_nothing():
+    # The medians are 60 % apart, but runs of the first session took up to 17 ms.
+    wide = timed(10.0, p95_ms=17.0)
+    assert judged(timed(16.0), wide).verdict == "no difference shown"
+    assert judged(timed(16.0, p5_ms=9.5), timed(10.0)).verdict == "no difference shown"
+    assert judged(timed(18.0), wide).verdict == "slower"
+
+
+def test_the_same_file_in_the_same_interpreter_is_never_to_blame():
+    found = trends([timed(20.0)], [timed(10.0)])
+    assert found[0].verdict == "slower"
+    assert found[0].notes == ("the same file", "so the difference is the machine's")
+    assert slowed_down(found, 1.1) == []
+    assert slowed_down(trends([timed(20.0, runtime="r 2")], [timed(10.0)]), 1.1)
+
+
 def test_a_slowdown_beyond_the_gate_is_named():
-    found = trends([timed(12.0)], [timed(10.0)])
+    found = trends([timed(12.0, sha256="1")], [timed(10.0)])
     assert slowed_down(found, 1.25) == []
     (text,) = slowed_down(found, 1.1)
     assert "a.tflite with xnnpack, 1 thread(s)" in text and "2026-01-01" in text
-    assert slowed_down(trends([timed(9.0)], [timed(10.0)]), 1.1) == []
-    assert slowed_down(trends([timed(12.0)], []), 1.1) == []
+    assert slowed_down(trends([timed(9.0, sha256="1")], [timed(10.0)]), 1.1) == []
+    assert slowed_down(trends([timed(12.0, sha256="1")], []), 1.1) == []
 
 
 def rated(psnr_db, **changed):

@@ -20,7 +20,7 @@ def measured(files, program):
 def test_rows_have_the_keys_of_the_desktop_and_those_of_the_phone(measured, files):
     row = measured().to_json()
     assert set(row) >= AGREED_KEYS
-    assert kind_of({"results": [row]}) == "latency"
+    assert kind_of({"results": [row]}) == "android"
     assert (row["median_ms"], row["p5_ms"], row["p95_ms"]) == pytest.approx((71.951, 71.18, 75.61))
     assert (row["first_ms"], row["init_ms"]) == pytest.approx((83.45, 3.21))
     assert (row["delegated_nodes"], row["total_nodes"], row["partitions"]) == (12, 14, 2)
