@@ -2,10 +2,15 @@ import json
 
 import numpy as np
 import pytest
+import skimage.data
 import tensorflow as tf
 
-from sr_models.network import build_trunk, named_weights
+from sr_models.degradation import degrade
+from sr_models.network import build_trunk, load_model, named_weights
 from sr_models.presets import Preset
+from sr_models.quantizers.outlier_student import OutlierSettings, calibrated, outlier_student
+from sr_models.quantizers.pams_settings import PamsSettings
+from sr_models.quantizers.pams_student import pams_student, start_alphas
 from sr_models.quantizers.registry import quantization_methods, simulate_method
 from tests.families import random_weights
 
@@ -44,3 +49,31 @@ def test_every_method_simulates_a_network_and_leaves_it_alone(name, edsr):
     for key, array in named_weights(edsr).items():
         np.testing.assert_array_equal(array, before[key])
     assert (json.loads(json.dumps(found.to_json()))["ranges"] is not None) == (name == "pams")
+
+
+def students(network, low, *, bits: int):
+    """What the methods start from, head and tail at 16 bits whatever the width of the body."""
+    for reading in ("single", "released"):
+        settings = OutlierSettings(bits, reading=reading, edge_bits=16, weight_start="largest")
+        yield calibrated(outlier_student(network, settings), network, batches=[low]).model
+    pams = pams_student(network, PamsSettings(bits, edges=True, edge_bits=16), centred=True)
+    start_alphas(pams, network, pictures=[low])
+    yield pams.model
+
+
+def test_sixteen_bits_are_the_float_network_and_quality_falls_with_the_width():
+    network = load_model("edsr_f32b5_x4", tail="none")
+    high = skimage.data.astronaut()[20:148, 160:288]
+    # One picture for all: what ranges are taken from is what is measured on, so nothing clips.
+    low = degrade(high, 4)[None].astype(np.float32) / np.float32(255.0)
+
+    def psnr_db(model) -> float:
+        found = np.clip(model(low).numpy()[0], 0.0, 1.0) * 255.0
+        return float(10 * np.log10(255.0**2 / np.mean((np.rint(found) - high) ** 2.0)))
+
+    whole = psnr_db(network)
+    rows = [[psnr_db(m) for m in students(network, low, bits=bits)] for bits in (16, 6, 4, 3)]
+    for found in zip(*rows):
+        assert found[0] == pytest.approx(whole, abs=0.01)
+        assert list(found) == sorted(found, reverse=True)
+        assert found[-1] < whole - 0.5
