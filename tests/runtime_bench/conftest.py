@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tf_keras
 from PIL import Image
 
 from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
@@ -32,6 +33,9 @@ from runtime_bench.profile import profile_file
 from runtime_bench.quality import find_datasets
 from runtime_bench.trend import trends
 from sr_models.command import json_text, status_of_command
+from sr_models.graph import quantized_points
+from sr_models.int8.ranges import PIXELS, TensorRanges
+from sr_models.tails import attach_tail
 from tests.networks import sharpening_network
 from tests.runtime_bench.android import texts
 from tests.runtime_bench.android.fakes import FakeAdb
@@ -68,22 +72,6 @@ def files(calibration_set, tmp_path_factory) -> types.SimpleNamespace:
     for name, content in contents.items():
         (folder / f"{name}.tflite").write_bytes(content)
     return types.SimpleNamespace(**{name: folder / f"{name}.tflite" for name in contents})
-
-
-@pytest.fixture(scope="session")
-def luma_file(tmp_path_factory) -> Path:
-    """An x2 file of one channel at 24x24 pixels, which repeats them."""
-    picture = tf_keras.Input((None, None, 1), name="input")
-    last = tf_keras.layers.Conv2D(4, 1, name="last")
-    trunk = tf_keras.Model(picture, last(picture))
-    last.set_weights([np.ones((1, 1, 1, 4)), np.zeros(4)])
-    model = attach_tail(trunk, "relu", scale=2)
-    ranges = TensorRanges(dict.fromkeys(quantized_points(model), PIXELS), "by hand")
-    path = tmp_path_factory.mktemp("luma") / "luma.tflite"
-    path.write_bytes(
-        convert_with_ranges(model, ranges, sample=np.zeros((24, 24, 1), np.uint8), **SIZE)
-    )
-    return path
 
 
 @pytest.fixture(scope="session")
