@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tf_keras
 from PIL import Image
 
 from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
@@ -33,9 +32,6 @@ from runtime_bench.profile import profile_file
 from runtime_bench.quality import find_datasets
 from runtime_bench.trend import trends
 from sr_models.command import json_text, status_of_command
-from sr_models.graph import quantized_points
-from sr_models.int8.ranges import PIXELS, TensorRanges
-from sr_models.tails import attach_tail
 from tests.networks import sharpening_network
 from tests.runtime_bench.android import texts
 from tests.runtime_bench.android.fakes import FakeAdb
