@@ -59,7 +59,7 @@ def quality(
     datasets = find_datasets(data)
     runners = [open_model(file, delegate=delegate, threads=threads) for file in files]
     for runner in runners:
-        scale_of(runner, scale)
+        scale_of(runner, scale, luma=not crops)
     with progress("upscaling", unit="pictures") as update:
         results = [
             measure_file(runner, dataset, white=white, on_step=update)
@@ -76,8 +76,8 @@ def quality(
     if json != "-":
         print_quality(results)
         book.print()
-    for factor in sorted({result.scale for result in results}):
-        say(protocol(factor))
+    for factor, luma in sorted({(result.scale, result.luma) for result in results}):
+        say(protocol(factor, luma=luma))
     book.close()
 
 

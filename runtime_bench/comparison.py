@@ -92,13 +92,16 @@ class FileComparison:
 
 
 def psnr_drops(quality: Sequence[QualityResult]) -> dict[str, dict[str, float]]:
-    """Per dataset, raw PSNR of the first result less that of the second, in dB."""
+    """Per dataset, raw PSNR of the first result less that of the second, in dB.
+
+    `psnr_drop_db` is that of all channels: RGB, or luma where a file has nothing else.
+    """
     pairs: dict[str, list[QualityResult]] = {}
     for result in quality:
         pairs.setdefault(result.dataset, []).append(result)
     return {
         name: {
-            "psnr_drop_db": _drop(baseline.raw.psnr_rgb_db, candidate.raw.psnr_rgb_db),
+            "psnr_drop_db": _drop(_whole(baseline), _whole(candidate)),
             "psnr_y_drop_db": _drop(baseline.raw.psnr_y_db, candidate.raw.psnr_y_db),
         }
         for name, (baseline, candidate) in pairs.items()
@@ -209,6 +212,10 @@ def compare_files(
         seed=plan.seed,
     )  # fmt: skip
     return compare_entries(first, second, plan, **options)
+
+
+def _whole(result: QualityResult) -> float:
+    return result.raw.psnr_y_db if result.luma else result.raw.psnr_rgb_db
 
 
 def _drop(baseline: float, candidate: float) -> float:

@@ -18,6 +18,7 @@ from runtime_bench.external import open_with_delegate
 from runtime_bench.statistics import Summary, summarize
 from sr_models.degradation import resize_bicubic
 from sr_models.errors import OptionError
+from sr_models.metrics import luma_pixels
 
 # A budget of seconds never cuts a sample below what a median needs.
 LEAST_RUNS = 5
@@ -130,13 +131,14 @@ def seeded_input(tensor: Tensor, *, seed: int = 0) -> np.ndarray:
 
 
 def picture_input(tensor: Tensor, picture: np.ndarray) -> np.ndarray:
-    """A uint8 (H, W, 3) picture, resized to an input of shape (N, H, W, 3)."""
-    if len(tensor.shape) != 4 or tensor.shape[3] != 3:
+    """A uint8 (H, W, 3) picture, resized to an input (N, H, W, 3), or of its luma (N, H, W, 1)."""
+    if len(tensor.shape) != 4 or tensor.shape[3] not in (1, 3):
         raise OptionError(
-            f"expected an input (N, H, W, 3) for a picture, found {list(tensor.shape)}; "
-            "leave the picture out"
+            "expected an input (N, H, W, 3) or (N, H, W, 1) for a picture, found "
+            f"{list(tensor.shape)}; leave the picture out"
         )
     resized = resize_bicubic(picture, height=tensor.shape[1], width=tensor.shape[2])
+    resized = luma_pixels(resized) if tensor.shape[3] == 1 else resized
     pixels = np.broadcast_to(resized, tensor.shape)
     return np.ascontiguousarray(codes_of_pixels(pixels, tensor))
 

@@ -14,7 +14,7 @@ from export.running.interpreters import Runner, find_scale
 from sr_models.degradation import crop_to_multiple, degrade
 from sr_models.errors import ModelFileError, OptionError
 from sr_models.images import list_images_by_folder, load_image
-from sr_models.metrics import PROTOCOL, Quality, measure_quality
+from sr_models.metrics import PROTOCOL, Quality, luma_pixels, measure_quality
 
 MAX_SCALE = 8
 # scikit-image's SSIM with sigma 1.5 looks through a window of this many pixels.
@@ -41,8 +41,8 @@ class Pair:
 
     Attributes:
         name: File name of the picture.
-        low: uint8 (H / s, W / s, 3), RGB.
-        high: uint8 (H, W, 3), RGB, cropped to a multiple of s.
+        low: uint8 (H / s, W / s, 3), RGB; or of one channel, luma.
+        high: uint8 (H, W, 3), RGB, cropped to a multiple of s; or of one channel, luma.
     """
 
     name: str
@@ -83,6 +83,7 @@ class QualityResult:
         images: One result per picture.
         sha256: Hash of the file; `None` for a network that is no file.
         runtime: Interpreter package and version; `None` where none ran.
+        luma: Whether it upscales luma alone.
     """
 
     model: str
@@ -92,6 +93,7 @@ class QualityResult:
     images: tuple[ImageQuality, ...]
     sha256: str | None = None
     runtime: str | None = None
+    luma: bool = False
 
     @property
     def raw(self) -> Quality:
@@ -113,7 +115,7 @@ class QualityResult:
         return {
             "model": self.model, "dataset": self.dataset, "images": len(self.images),
             "scale": self.scale, **_readings(self), **_saturation(self),
-            "protocol": protocol(self.scale), "delegate": self.delegate,
+            "protocol": protocol(self.scale, luma=self.luma), "delegate": self.delegate,
             "runtime": self.runtime, "sha256": self.sha256,
         }  # fmt: skip
 
@@ -125,10 +127,11 @@ class QualityResult:
         ]
 
 
-def protocol(scale: int) -> str:
+def protocol(scale: int, *, luma: bool = False) -> str:
     """What the figures rest on, in one line."""
+    of = ", of its luma in pixels" if luma else ""
     return (
-        f"x{scale}, ground truth cropped to a multiple, antialiased bicubic in float, rounded; "
+        f"x{scale}, ground truth cropped to a multiple{of}, antialiased bicubic in float, rounded; "
         f"{PROTOCOL}; mean over pictures"
     )
 
@@ -140,14 +143,24 @@ def require_scale(scale: int) -> int:
     return scale
 
 
-def scale_of(runner: Runner, scale: int | None = None) -> int:
+def is_luma(runner: Runner) -> bool:
+    """Whether a file upscales luma alone."""
+    return runner.inputs[0].shape[-1:] == (1,)
+
+
+def scale_of(runner: Runner, scale: int | None = None, *, luma: bool = False) -> int:
     """The scale factor of a file, checked against what the user said.
+
+    Args:
+        runner: An opened file.
+        scale: What it must be.
+        luma: Whether a file of one channel will do.
 
     Raises:
         OptionError: The file upscales by another factor than `scale`.
         ModelFileError: The file does not upscale pictures.
     """
-    found = require_scale(find_scale(runner))
+    found = require_scale(find_scale(runner, luma=luma))
     if scale is not None and require_scale(scale) != found:
         raise OptionError(
             f"expected a x{scale} file, found x{found} in {runner.model.name}; change --scale"
@@ -164,8 +177,10 @@ def find_datasets(folder: str | Path) -> list[Dataset]:
     return [Dataset(name, tuple(paths)) for name, paths in list_images_by_folder(folder).items()]
 
 
-def load_pair(path: str | Path, *, scale: int) -> Pair:
+def load_pair(path: str | Path, *, scale: int, luma: bool = False) -> Pair:
     """Read one ground-truth picture, crop it to a multiple of `scale` and degrade it.
+
+    For `luma` it is its luma in pixels, of one channel, as such a file was calibrated with.
 
     Raises:
         PictureError: The picture cannot be used, or is too small for the metrics.
@@ -173,6 +188,7 @@ def load_pair(path: str | Path, *, scale: int) -> Pair:
     # What the crop may take, the border on both sides, and SSIM's window.
     least = (scale - 1) + 2 * scale + _SSIM_WINDOW
     high = crop_to_multiple(load_image(path, minimum_side=least), scale)
+    high = luma_pixels(high) if luma else high
     return Pair(Path(path).name, degrade(high, scale), high)
 
 
@@ -215,6 +231,8 @@ def measure_file(
 ) -> QualityResult:  # fmt: skip
     """Quality of an opened file on one dataset, each picture at its own size.
 
+    A file of one channel is fed luma and measured on luma; RGB figures are not a number.
+
     Args:
         runner: The file; it is resized for each picture.
         dataset: Ground-truth pictures.
@@ -226,12 +244,12 @@ def measure_file(
         ModelFileError: The file cannot run at a picture's size, or does not upscale.
         PictureError: A picture cannot be used.
     """
-    scale = scale_of(runner, scale)
+    scale, luma = scale_of(runner, scale, luma=True), is_luma(runner)
     images = []
     for done, path in enumerate(dataset.paths):
         if on_step is not None:
             on_step(done, len(dataset.paths), f"{dataset.name} {path.name}")
-        pair = load_pair(path, scale=scale)
+        pair = load_pair(path, scale=scale, luma=luma)
         result = upscale(runner, pair.low, white=white)
         raw = _measured(result.raw, pair, scale=scale, model=runner.model.name)
         same = np.array_equal(result.raw, result.dequantized)
@@ -239,7 +257,7 @@ def measure_file(
         images.append(ImageQuality(pair.name, raw, dequantized, result.saturated_fraction))
     return QualityResult(
         runner.model.name, dataset.name, scale, runner.delegate, tuple(images),
-        sha256=runner.model.sha256, runtime=str(runner.runtime),
+        sha256=runner.model.sha256, runtime=str(runner.runtime), luma=luma,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -112,9 +113,9 @@ def print_quality(results: Sequence[QualityResult]) -> None:
     rows = [
         [
             names[result.model], result.dataset, len(result.images), f"x{result.scale}",
-            round(result.raw.psnr_rgb_db, 2), round(result.raw.psnr_y_db, 2),
+            _decibels(result.raw.psnr_rgb_db), round(result.raw.psnr_y_db, 2),
             round(result.raw.ssim_y, 4),
-            round(result.dequantized.psnr_rgb_db, 2), round(result.dequantized.psnr_y_db, 2),
+            _decibels(result.dequantized.psnr_rgb_db), round(result.dequantized.psnr_y_db, 2),
         ]
         for result in results
     ]  # fmt: skip
@@ -123,6 +124,11 @@ def print_quality(results: Sequence[QualityResult]) -> None:
         "dequantized RGB dB", "dequantized Y dB",
     )  # fmt: skip
     print_table("Quality", columns, rows)
+
+
+def _decibels(value: float) -> float | str:
+    # Files of luma have no RGB.
+    return "-" if math.isnan(value) else round(value, 2)
 
 
 def print_comparison(result: FileComparison) -> None:
@@ -138,7 +144,8 @@ def print_comparison(result: FileComparison) -> None:
         ["size", f"{result.baseline.size_bytes} -> {result.candidate.size_bytes} bytes"],
     ]
     for name, drop in result.psnr_drops_db.items():
-        text = f"{drop['psnr_drop_db']:+.3f} dB RGB, {drop['psnr_y_drop_db']:+.3f} dB Y"
+        rgb = "" if result.quality[0].luma else f"{drop['psnr_drop_db']:+.3f} dB RGB, "
+        text = f"{rgb}{drop['psnr_y_drop_db']:+.3f} dB Y"
         rows.append([f"PSNR drop, {name}", text])
     rows += gate_rows(result.gates)
     print_table("Candidate against baseline", ("", "found"), rows)

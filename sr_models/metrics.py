@@ -20,7 +20,8 @@ class Quality:
     """How near one picture is to its ground truth.
 
     Attributes:
-        psnr_rgb_db: PSNR over all three channels, in dB (infinite for equal pictures).
+        psnr_rgb_db: PSNR over all three channels, in dB (infinite for equal pictures); not a number
+            for pictures of luma.
         psnr_y_db: PSNR on luma, in dB.
         ssim_y: Structural similarity on luma (Gaussian window, sigma 1.5), at most 1.
     """
@@ -58,13 +59,17 @@ def cut_border(picture: np.ndarray, border: int) -> np.ndarray:
 
 
 def measure_quality(result: np.ndarray, ground_truth: np.ndarray, *, scale: int) -> Quality:
-    """Compare two uint8 (H, W, 3) pictures by the protocol above."""
+    """Compare two uint8 (H, W, 3) pictures, or (H, W, 1) of luma, by the protocol above."""
     if result.shape != ground_truth.shape or result.dtype != np.uint8:
         raise ValueError(f"cannot compare {result.shape} {result.dtype} to {ground_truth.shape}")
     result, ground_truth = cut_border(result, scale), cut_border(ground_truth, scale)
-    result_y, ground_truth_y = luma(result), luma(ground_truth)
+    if result.shape[2] == 1:
+        rgb, result_y, ground_truth_y = float("nan"), result[..., 0], ground_truth[..., 0]
+    else:
+        rgb = psnr_db(result, ground_truth)
+        result_y, ground_truth_y = luma(result), luma(ground_truth)
     return Quality(
-        psnr_rgb_db=psnr_db(result, ground_truth),
+        psnr_rgb_db=rgb,
         psnr_y_db=psnr_db(result_y, ground_truth_y),
         ssim_y=float(
             structural_similarity(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tf_keras
 
+from sr_models.graph import quantized_points
+from sr_models.int8.ranges import PIXELS, TensorRanges
 from sr_models.tails import attach_tail
 
 
@@ -72,3 +74,17 @@ def brightness_keeping_network(*, scale: int = 2, white: float = 1.0):
         np.eye(channels, dtype=np.float32)[None, None], np.full(channels, 0.01 * white, np.float32)
     ])  # fmt: skip
     return attach_tail(trunk, "none", scale=scale)
+
+
+def luma_file_content() -> bytes:
+    """An x2 `.tflite` file of one channel at 24x24 pixels, uint8 in and out, which repeats them."""
+    from export.conversion import convert_with_ranges
+
+    picture = tf_keras.Input((None, None, 1), name="input")
+    last = tf_keras.layers.Conv2D(4, 1, name="last")
+    trunk = tf_keras.Model(picture, last(picture), name="luma")
+    last.set_weights([np.ones((1, 1, 1, 4)), np.zeros(4)])
+    model = attach_tail(trunk, "relu", scale=2)
+    ranges = TensorRanges(dict.fromkeys(quantized_points(model), PIXELS), "by hand")
+    sample = np.zeros((24, 24, 1), np.uint8)
+    return convert_with_ranges(model, ranges, sample=sample, height=24, width=24)

@@ -1,5 +1,7 @@
 import json
 
+from tests.networks import luma_file_content
+
 QUICK = ("--runs", 5, "--warmup", 0)
 
 
@@ -15,6 +17,26 @@ def test_quality_is_told_as_json(files, ground_truth, call):
     assert "x2, ground truth" in err
     status, out, _ = call("quality", files.clip_free, "--data", ground_truth / "second")
     assert status == 0 and "PSNR RGB dB" in out
+
+
+def test_files_of_luma_are_measured_and_compared_on_luma(tmp_path, ground_truth, call):
+    luma_file = tmp_path / "luma.tflite"
+    luma_file.write_bytes(luma_file_content())
+    status, out, err = call("quality", luma_file, "--data", ground_truth, "--json", "-")
+    (row, _) = json.loads(out)["results"]
+    assert status == 0 and row["psnr_rgb_db"] is None and row["psnr_y_db"] > 20.0
+    assert "of its luma in pixels" in err
+    status, out, _ = call("quality", luma_file, "--data", ground_truth)
+    assert status == 0 and " - " in out
+    status, out, _ = call(
+        "compare", luma_file, luma_file, "--data", ground_truth, *QUICK, "--max-psnr-drop-db", 0,
+        "--json", "-",
+    )  # fmt: skip
+    found = json.loads(out)
+    assert status == 0 and found["gates"] == {"max_psnr_drop_db": True}
+    assert (found["psnr_drop_db"], found["psnr_y_drop_db"]) == (0.0, 0.0)
+    status, _, err = call("quality", luma_file, "--data", ground_truth, "--crops", 1)
+    assert status == 2 and "expected an RGB picture in" in err
 
 
 def test_compare_is_told_as_json_and_its_gates_pass(files, ground_truth, call):

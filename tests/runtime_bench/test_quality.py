@@ -24,7 +24,7 @@ from runtime_bench.quality import (
 from sr_models.degradation import degrade
 from sr_models.errors import ModelFileError, OptionError, PictureError
 from sr_models.metrics import Quality, to_pixels
-from tests.networks import sharpening_network
+from tests.networks import luma_file_content, sharpening_network
 
 
 def repeat(picture):
@@ -50,6 +50,22 @@ def test_repeated_pixels_by_hand():
     assert found.raw.psnr_y_db == pytest.approx(20 * math.log10(255 * 255 / (5 * 65.481)), abs=1e-3)
     assert found.raw == found.dequantized
     assert (found.image, found.saturated_fraction) == ("flat.png", 0.0)
+
+
+def test_a_file_of_luma_is_fed_luma_and_measured_on_it(tmp_path, ground_truth):
+    """The file repeats pixels. Expected is found without our own reading of pairs."""
+    dataset = next(d for d in find_datasets(ground_truth) if d.name == "first")
+    (tmp_path / "luma.tflite").write_bytes(luma_file_content())
+    found = measure_file(open_model(tmp_path / "luma.tflite"), dataset)
+    for image, path in zip(found.images, dataset.paths):
+        picture = np.asarray(Image.open(path), np.float64)
+        picture = picture[: len(picture) // 2 * 2, : picture.shape[1] // 2 * 2]
+        y = np.rint(16.0 + picture @ [65.481, 128.553, 24.966] / 255.0).astype(np.uint8)[..., None]
+        error = repeat(degrade(y, 2)).astype(np.float64) - y
+        expected = 10 * math.log10(255**2 / np.square(error[2:-2, 2:-2]).mean())
+        assert image.raw.psnr_y_db == pytest.approx(expected, abs=1e-6)
+        assert math.isnan(image.raw.psnr_rgb_db) and 0.0 < image.raw.ssim_y < 1.0
+    assert found.luma and "of its luma" in found.to_json()["protocol"]
 
 
 def test_the_border_is_not_measured():

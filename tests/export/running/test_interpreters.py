@@ -211,6 +211,13 @@ def test_the_scale_is_told_by_the_shapes(low, high, scale):
     assert find_scale(shapes(inputs=[low], outputs=[high])) == scale
 
 
+def test_a_file_of_luma_has_a_scale_where_luma_will_do():
+    luma = shapes(inputs=[(1, 4, 4, 1)], outputs=[(1, 8, 8, 1)])
+    assert find_scale(luma, luma=True) == 2
+    with pytest.raises(ModelFileError, match="expected an RGB or luma picture"):
+        find_scale(shapes(inputs=[(1, 4, 4, 1)], outputs=[(1, 8, 8, 3)]), luma=True)
+
+
 @pytest.mark.parametrize(
     ("inputs", "outputs"),
     [
