@@ -216,8 +216,15 @@ def _apart(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     )
 
 
+def decibels_of(*rows: Mapping[str, Any]) -> list[float | None]:
+    """PSNR of quality rows that are to be compared: RGB, or luma where a file has no more."""
+    colour = [row["psnr_rgb_db"] for row in rows]
+    luma = [row["psnr_y_db"] for row in rows]
+    return luma if colour.count(None) == len(rows) else colour
+
+
 def _judge_quality(now: HistoryEntry, earlier: Sequence[HistoryEntry]) -> tuple:
-    first, second = earlier[-1].result["psnr_rgb_db"], now.result["psnr_rgb_db"]
+    first, second = decibels_of(earlier[-1].result, now.result)
     if first is None or second is None:
         # A picture without any error is infinitely good, which JSON does not have.
         verdict = NO_DIFFERENCE if first is second else "better" if second is None else "worse"

@@ -16,7 +16,7 @@ from runtime_bench.trend import figures, identity, machine_key
 # What is drawn of each kind: the figure, the ends of its band, and the words at the axis.
 _DRAWN = {
     "latency": ("median_ms", "p5_ms", "p95_ms", "median in ms, band 5th to 95th percentile"),
-    "quality": ("psnr_rgb_db", None, None, "PSNR in dB (RGB, raw)"),
+    "quality": ("psnr_rgb_db", None, None, "PSNR in dB (raw; RGB, or luma of luma files)"),
     "compare": ("speedup", "speedup_low", "speedup_high", "speed-up, band 95 % interval"),
 }  # fmt: skip
 UNITS = {"latency": "median ms", "quality": "dB", "compare": "speed-up"}
@@ -164,6 +164,9 @@ def draw(chart: Chart) -> str:
 def _point(kind: str, found: Mapping[str, Any]) -> Point | None:
     name, low, high, _ = _DRAWN[kind]
     value = found.get(name)
+    if kind == "quality" and value is None:
+        # Files of luma have no RGB.
+        value = found.get("psnr_y_db")
     if value is None:
         return None
     ends = [found.get(end) if end and found.get(end) is not None else value for end in (low, high)]

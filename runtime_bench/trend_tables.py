@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime_bench.tables import short_names
-from runtime_bench.trend import Trend
+from runtime_bench.trend import Trend, decibels_of
 from sr_models.command import print_table
 
 COLUMNS = {
@@ -63,7 +63,7 @@ def _row(trend: Trend, names: dict[str, str]) -> list:
         times = [_shown(last.result["median_ms"] if last else None, 2), _shown(row["median_ms"], 2)]
         return [*models, row["delegate"], row["threads"], *told, *times, change, *tail]
     if trend.kind == "quality":
-        figures = [last.result["psnr_rgb_db"] if last else None, row["psnr_rgb_db"]]
+        figures = decibels_of(last.result, row) if last else [None, *decibels_of(row)]
         change = "-" if trend.change is None else f"{trend.change:+.3f}"
         shown = [_shown(figure, 3) for figure in figures]
         return [*models, row["dataset"], row.get("delegate"), *told, *shown, change, *tail]

@@ -126,7 +126,7 @@ def test_a_slowdown_beyond_the_gate_is_named():
 
 def rated(psnr_db, **changed):
     row = {"model": "a", "dataset": "d", "scale": 2, "images": 3, "protocol": "p",
-           "delegate": "xnnpack", "psnr_rgb_db": psnr_db, "psnr_y_db": 1.0, "sha256": "0",
+           "delegate": "xnnpack", "psnr_rgb_db": psnr_db, "psnr_y_db": psnr_db, "sha256": "0",
            **changed}  # fmt: skip
     return HistoryEntry("quality", "2026-01-01T00:00:00Z", "h", MACHINE, {}, row)
 
@@ -138,6 +138,11 @@ def rated(psnr_db, **changed):
 )  # fmt: skip
 def test_quality_has_no_chance_in_it(now, then, verdict):
     assert judged(rated(now), rated(then)).verdict == verdict
+
+
+def test_files_of_luma_are_compared_by_it():
+    found = judged(rated(None, psnr_y_db=30.5), rated(None, psnr_y_db=30.0))
+    assert (found.verdict, found.change) == ("better", 0.5)
 
 
 def test_quality_of_other_pictures_is_not_compared():
