@@ -130,7 +130,7 @@ def compare(
     from runtime_bench.latency import Plan, open_entries, protocol
     from runtime_bench.machine import read_machine
     from runtime_bench.quality import find_datasets
-    from runtime_bench.tables import print_comparison, protocol_lines
+    from runtime_bench.tables import print_comparison, protocol_lines, scatter_lines
 
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
     gates = Gates(
@@ -161,7 +161,8 @@ def compare(
     if json != "-":
         print_comparison(result)
         book.print()
-    for line in protocol_lines(machine, result.baseline.runtime):
+    scatter = scatter_lines([result.baseline, result.candidate])
+    for line in (*protocol_lines(machine, result.baseline.runtime), *scatter):
         say(line)
     failed = [name.replace("_", "-") for name, passed in result.gates.items() if not passed]
     book.close(gates_met=not failed)

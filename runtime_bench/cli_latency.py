@@ -65,7 +65,7 @@ def latency(
     from runtime_bench.latency import Plan, measure_latency, protocol
     from runtime_bench.machine import read_machine
     from runtime_bench.profile import require_profiled
-    from runtime_bench.tables import print_latency, print_profiles, protocol_lines
+    from runtime_bench.tables import print_latency, print_profiles, protocol_lines, scatter_lines
     from runtime_bench.trend import slowed_down
     from sr_models.images import load_image
 
@@ -105,7 +105,7 @@ def latency(
         print_latency(results)
         print_profiles(results)
         book.print()
-    for line in protocol_lines(machine, results[0].runtime):
+    for line in (*protocol_lines(machine, results[0].runtime), *scatter_lines(results)):
         say(line)
     failed = []
     left = [result for result in results if not result.whole]

@@ -172,6 +172,11 @@ def open_entries(
                     runtime=runtime,
                 )  # fmt: skip
                 init_ms = (clock() - start) * 1e3
+                if height is None and runner.any_size:
+                    raise OptionError(
+                        f"expected --height and --width for {model.name}, which takes any size, "
+                        "found none; give both"
+                    )
                 runner.set_inputs(*(
                     input_array(tensor, picture=picture, seed=seed) for tensor in runner.inputs
                 ))  # fmt: skip

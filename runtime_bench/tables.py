@@ -17,6 +17,9 @@ from runtime_bench.statistics import Comparison
 from runtime_bench.training_speed import TrainingSpeed
 from sr_models.command import print_table
 
+WIDE = 1.5
+"""95th over 5th percentile of runs from which on a machine was too noisy to tell."""
+
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
     """Each path to the fewest last parts that tell it from the others."""
@@ -213,6 +216,18 @@ def print_training(results: Sequence[TrainingSpeed]) -> None:
         "median ms", "waiting for data, %",
     ]  # fmt: skip
     print_table("Training", columns, rows)
+
+
+def scatter_lines(results: Sequence[Latency]) -> list[str]:
+    """A warning for each result whose runs differ so much that their median says little."""
+    names = short_names(result.model for result in results)
+    return [
+        f"warning: {names[result.model]}, {result.delegate}, {result.threads} thread(s): the 95th "
+        f"percentile is {result.summary.p95_ms / result.summary.p5_ms:.1f} times the 5th; too "
+        "noisy to tell"
+        for result in results
+        if result.summary.p5_ms > 0 and result.summary.p95_ms > WIDE * result.summary.p5_ms
+    ]
 
 
 def protocol_lines(machine: Machine, runtime: str) -> list[str]:

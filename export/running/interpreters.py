@@ -86,6 +86,14 @@ class Runner:
         )
 
     @property
+    def any_size(self) -> bool:
+        """Whether the file leaves a size of an input open; such inputs begin at 1."""
+        return any(
+            -1 in details.get("shape_signature", ())
+            for details in self._interpreter.get_input_details()
+        )
+
+    @property
     def delegation(self) -> Delegation | None:
         """Where the nodes run; `None` where this interpreter does not tell."""
         try:

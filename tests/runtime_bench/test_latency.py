@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.running.interpreters import Tensor
+from export.running.interpreters import Runner, Tensor
 from export.tflite.model_files import read_model
 from runtime_bench.latency import (
     LEAST_RUNS,
@@ -193,6 +193,14 @@ def test_every_file_delegate_and_number_of_threads_is_opened_once(files):
         for threads in (1, 2)
     ]
     assert all(entry.runner.inputs[0].shape == (1, 6, 8, 3) for entry in entries)
+
+
+def test_files_of_any_size_need_one(files, monkeypatch):
+    monkeypatch.setattr(Runner, "any_size", True)
+    with pytest.raises(OptionError, match=r"expected --height and --width for .*clip_free"):
+        open_entries([files.clip_free])
+    (entry,) = open_entries([files.clip_free], height=6, width=8)
+    assert entry.runner.inputs[0].shape == (1, 6, 8, 3)
 
 
 def test_opening_is_timed_by_the_clock(files):

@@ -25,6 +25,7 @@ from runtime_bench.tables import (
     print_quality,
     print_training,
     protocol_lines,
+    scatter_lines,
     short_names,
 )
 from runtime_bench.training_speed import TrainingSpeed
@@ -106,6 +107,15 @@ def test_memory_is_shown_where_it_was_measured(capsys):
     print_latency([latency(), replace(latency("b"), peak_memory_mb=12.34)])
     out = capsys.readouterr().out
     assert "peak MiB" in out and "12.3" in out
+
+
+def test_runs_that_scatter_are_warned_about():
+    quiet, wild = (
+        replace(latency(name), summary=summarize(samples))
+        for name, samples in (("a", [1.0] * 20 + [9.0]), ("b", [1.0] * 10 + [9.0] * 10))
+    )
+    (line,) = scatter_lines([quiet, wild])
+    assert line.startswith("warning: b, xnnpack") and "9.0 times the 5th" in line
 
 
 def test_operators_are_shown_by_time(capsys):

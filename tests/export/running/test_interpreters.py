@@ -306,6 +306,22 @@ def test_an_interpreter_that_does_not_list_its_operators(contents):
     assert runner.delegation is None
 
 
+def test_files_of_any_size_say_so(contents):
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.float32)])
+    def twice(picture):
+        return 2.0 * picture
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [twice.get_concrete_function()], twice
+    )
+    runner = open_model(converter.convert())
+    assert runner.any_size and runner.inputs[0].shape == (1, 1, 1, 3)
+    runner.resize(5, 6)
+    assert runner.any_size and not open_model(contents["uint8"]).any_size
+
+
 def test_every_tensor_has_its_shape_at_the_present_size(contents):
     runner = open_model(contents["uint8"], delegate="builtin", height=6, width=10)
     shapes = runner.tensor_shapes
