@@ -10,6 +10,11 @@ from sr_models.int8.ranges import PIXELS, TensorRanges
 from sr_models.tails import attach_tail
 
 
+def conv(filters: int, name: str, **keywords):
+    """A 3x3 convolution that keeps the size."""
+    return tf_keras.layers.Conv2D(filters, 3, padding="same", name=name, **keywords)
+
+
 def sharpening_trunk(*, scale: int = 2, strength: float = 0.15):
     """A 3x3 convolution that repeats each pixel s^2 times and sharpens it.
 

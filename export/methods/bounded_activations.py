@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import tf_keras
 
-from export.methods.equalization import channel_sensitivities
+from export.methods.channel_statistics import channel_sensitivities
 from export.methods.quantized_network import Evidence, QuantizedNetwork, observe
 from export.methods.registry import register_method
 from sr_models.graph import points, rebuild

@@ -19,170 +19,29 @@ would be wrong at the picture's border, so larger kernels are left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
-import tensorflow as tf
-import tf_keras
 
+from export.methods.channel_statistics import channel_ranges, channel_sensitivities
+from export.methods.channels import Channel, find_channels, stretch
 from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
 from export.methods.registry import register_method
 from representative_data.observation import pixel_points
 from representative_data.probe import probe_layers
-from sr_models.graph import INPUT, output_name, points, quantized_points, require_own_layers
+from sr_models.graph import quantized_points, require_own_layers
 from sr_models.int8.ranges import TensorRange, TensorRanges
 
 PICTURES = 64
-BATCH = 8
-STRENGTH = 0.85
-"""Less than 1: a little of the room is kept for what calibration pictures did not show."""
-ROOM = 1.05
+TEMPER = 0.7
+"""Exponent of the factors of channels that are stretched beyond the costliest of their tensor."""
+ROOM = 1.01
 LARGEST_GAIN = 64.0
 """A channel that hardly moves would else have its rounding error in the next layer's weights."""
 PROBES = 16
 """Pictures whose outputs' derivatives are taken, each along one random direction."""
 SWEEPS = 20
 STEPS = 2.0 ** np.array([-1.0, -0.5, -0.2, -0.05, 0.05, 0.2, 0.5, 1.0])
-
-
-@dataclass
-class Channel:
-    """Everything that must be stretched by one factor for the function to stay.
-
-    Attributes:
-        producers: (convolution, output channel) that make it.
-        tensors: (point, channel) where it stands.
-        readers: (convolution, input channel) that read it.
-        linear: Whether it is neither activated nor added to anything.
-        free: Whether it can be stretched at all.
-    """
-
-    producers: list[tuple[str, int]] = field(default_factory=list)
-    tensors: list[tuple[str, int]] = field(default_factory=list)
-    readers: list[tuple[str, int]] = field(default_factory=list)
-    linear: bool = True
-    free: bool = True
-
-
-def find_channels(model) -> list[Channel]:
-    """The channels that a factor can be given to, in the order of computation."""
-    graph = points(model)
-    owner: dict[tuple[str, int], Channel] = {}
-    for name, point in graph.items():
-        for c in range(point.tensor.shape[-1]):
-            owner[name, c] = Channel(tensors=[(name, c)])
-
-    def tie(a: tuple[str, int], b: tuple[str, int]) -> None:
-        first, second = owner[a], owner[b]
-        if first is second:
-            return
-        for part in ("producers", "tensors", "readers"):
-            getattr(first, part).extend(getattr(second, part))
-        first.linear &= second.linear
-        first.free &= second.free
-        owner.update(dict.fromkeys(second.tensors, first))
-
-    def every(name: str) -> list[Channel]:
-        return [owner[name, c] for c in range(graph[name].tensor.shape[-1])]
-
-    for channel in (*every(INPUT), *every(output_name(model))):
-        channel.free = False
-    for name, point in graph.items():
-        if point.layer is None:
-            continue
-        if _is_plain_convolution(point.layer):
-            linear = point.layer.activation.__name__ == "linear"
-            for c, channel in enumerate(every(name)):
-                channel.producers.append((name, c))
-                channel.linear &= linear
-            for c, channel in enumerate(every(point.inputs[0])):
-                channel.readers.append((name, c))
-        elif point.concatenates:
-            place = 0
-            for source in point.inputs:
-                for c in range(graph[source].tensor.shape[-1]):
-                    tie((source, c), (name, place + c))
-                place += graph[source].tensor.shape[-1]
-        elif _is_homogeneous(point.layer):
-            for source in point.inputs:
-                for c, channel in enumerate(every(name)):
-                    channel.linear = False
-                    tie((source, c), (name, c))
-        else:
-            for channel in (c for n in (name, *point.inputs) for c in every(n)):
-                channel.free = False
-    found = {id(channel): channel for channel in owner.values()}.values()
-    return [c for c in found if c.free and c.producers and c.readers]
-
-
-def _is_plain_convolution(layer) -> bool:
-    return (
-        type(layer) is tf_keras.layers.Conv2D
-        and layer.trainable
-        and layer.activation.__name__ in ("linear", "relu")
-    )
-
-
-def _is_homogeneous(layer) -> bool:
-    if isinstance(layer, tf_keras.layers.ReLU):
-        return layer.max_value is None and not layer.threshold
-    return isinstance(layer, (tf_keras.layers.PReLU, tf_keras.layers.Add))
-
-
-def channel_ranges(model, names: list[str], pictures: np.ndarray) -> dict[str, tuple]:
-    """Least and greatest value of each channel: name -> (float64 (C,), float64 (C,)).
-
-    Args:
-        model: Float network.
-        names: Names of points.
-        pictures: float32 (N, h, w, 3) in 0..1.
-    """
-    watched = _watching(model, names)
-    low = dict.fromkeys(names, np.inf)
-    high = dict.fromkeys(names, -np.inf)
-    for first in range(0, len(pictures), BATCH):
-        tensors = watched(pictures[first : first + BATCH], training=False)[:-1]
-        for name, tensor in zip(names, tensors):
-            values = np.asarray(tensor, np.float64)
-            low[name] = np.minimum(low[name], values.min(axis=(0, 1, 2)))
-            high[name] = np.maximum(high[name], values.max(axis=(0, 1, 2)))
-    return {name: (low[name], high[name]) for name in names}
-
-
-def channel_sensitivities(
-    model, names: list[str], pictures: np.ndarray, *, seed: int = 0
-) -> dict[str, np.ndarray]:  # fmt: skip
-    """What noise in each channel does to the output: name -> float64 (C,).
-
-    The squared error of the whole output, to first order, where every value of the channel has an
-    error of variance 1 of its own; the trace of a product of Jacobians, estimated along random
-    signs (Hutchinson 1990).
-
-    Args:
-        model: Float network.
-        names: Names of points.
-        pictures: float32 (N, h, w, 3) in 0..1.
-        seed: Seed of the signs.
-    """
-    watched = _watching(model, names)
-    rng = np.random.default_rng([seed, 6])
-    found = dict.fromkeys(names, 0.0)
-    for first in range(0, len(pictures), BATCH):
-        batch = tf.constant(pictures[first : first + BATCH])
-        with tf.GradientTape() as tape:
-            tape.watch(batch)
-            *tensors, output = watched(batch, training=False)
-            signs = rng.choice(np.float32([-1.0, 1.0]), output.shape)
-            total = tf.reduce_sum(output * signs)
-        for name, slope in zip(names, tape.gradient(total, tensors)):
-            squares = np.square(slope.numpy().astype(np.float64))
-            found[name] = found[name] + squares.sum(axis=(0, 1, 2)) / len(pictures)
-    return found
-
-
-def _watching(model, names: list[str]):
-    graph = points(model)
-    return tf_keras.Model(model.input, [*(graph[name].tensor for name in names), model.output])
 
 
 class _Stretching:
@@ -244,7 +103,26 @@ class _Stretching:
                             ends, least = tried, cost
             if least > 0.999 * before:
                 break
-        return self._of_their_size(self.gains(ends)[: self.count], ends)
+        return self._tempered(self._of_their_size(self.gains(ends)[: self.count], ends))
+
+    def _tempered(self, gains: np.ndarray) -> np.ndarray:
+        """Gains with the smaller channels stretched less.
+
+        Of channels that share tensors one leads: its rounding costs most. It fills its tensors,
+        and so do those that had to be narrowed beside it. Those that had to be stretched keep some
+        room for what calibration pictures did not show, and their energy stays low, for which the
+        weights that read them can be rounded more freely.
+        """
+        tempered, labels = gains.copy(), self._sharing()
+        hurt = self.cost / np.square(np.append(gains, 1.0)[self.channel])
+        for label in set(labels.tolist()):
+            inside = (labels == label)[self.tensor]
+            own = np.unique(self.channel[inside & (self.channel < self.count)])
+            leader = np.bincount(self.channel[inside], hurt[inside], self.count + 1).argmax()
+            lead = np.append(gains, 1.0)[leader]
+            ratio = gains[own] / lead
+            tempered[own] = lead * np.where(ratio > 1.0, ratio**TEMPER, ratio)
+        return tempered
 
     def _of_their_size(self, gains: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Gains that leave tensors about as wide as they were.
@@ -276,27 +154,6 @@ class _Stretching:
             labels = found
 
 
-def _stretch(model, channel: Channel, gain: float, shift: float) -> None:
-    """Replace the value x of a channel by (x - shift) * gain, without changing the function."""
-    for name, c in channel.producers:
-        layer = model.get_layer(name)
-        weights = layer.get_weights()
-        weights[0][..., c] *= gain
-        if layer.use_bias:
-            weights[1][c] = (weights[1][c] - shift) * gain
-        layer.set_weights(weights)
-    for name, c in channel.readers:
-        layer = model.get_layer(name)
-        weights = layer.get_weights()
-        inputs, outputs = weights[0].shape[2], weights[0].shape[3] // layer.groups
-        group, place = divmod(c, inputs)
-        reads = np.s_[:, :, place, group * outputs : (group + 1) * outputs]
-        if shift:
-            weights[1][reads[3]] += weights[0][reads].sum(axis=(0, 1)) * shift
-        weights[0][reads] /= gain
-        layer.set_weights(weights)
-
-
 def _may_shift(model, channel: Channel) -> bool:
     readers = [model.get_layer(name) for name, _ in channel.readers]
     return (
@@ -306,7 +163,7 @@ def _may_shift(model, channel: Channel) -> bool:
     )
 
 
-def equalize(model, pictures: np.ndarray, *, strength: float = STRENGTH, seed: int = 0):
+def equalize(model, pictures: np.ndarray, *, strength: float = 1.0, seed: int = 0):
     """A copy of the network that computes the same with ranges that hurt less.
 
     Args:
@@ -337,7 +194,7 @@ def equalize(model, pictures: np.ndarray, *, strength: float = STRENGTH, seed: i
     costs = channel_sensitivities(copy, names, pictures[:PROBES], seed=seed)
     gains = _Stretching(channels, ranges, costs).search() ** strength
     for channel, gain, shift in zip(channels, gains.tolist(), shifts.tolist()):
-        _stretch(copy, channel, gain, shift)
+        stretch(copy, channel, gain, shift)
     return copy
 
 

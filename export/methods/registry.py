@@ -14,9 +14,9 @@ STAGES = ("network", "ranges", "weights", "tuning")
 """In the order in which methods can follow one another in a recipe."""
 
 _MODULES = (
-    "bias_correction", "bounded_activations", "dfsq_static", "entropy", "equalization",
-    "fine_tuning", "layer_choice", "mse_range", "outlier", "pams", "percentile", "relu_pairs",
-    "rounding",
+    "bias_correction", "bounded_activations", "channel_splitting", "dfsq_static", "entropy",
+    "equalization", "fine_tuning", "layer_choice", "mse_range", "outlier", "pams", "percentile",
+    "relu_pairs", "rotation", "rounding",
 )  # fmt: skip
 """Modules of this package that register methods."""
 

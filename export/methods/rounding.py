@@ -34,6 +34,9 @@ RIDGE = 1e-2
 DAMPING = 1e-3
 """The same for rounding, so that inputs never seen are not rounded at will."""
 SWEEPS = 30
+ORDERS = 8
+LOOSENESS = 1.0
+"""Standard deviation of the logarithm of what further orders multiply energies with."""
 LEAST_CONTRAST = 0.3
 STRETCHES = (1.0, 0.9985, 1.0015, 0.997, 1.003)
 """Grids tried for each channel, as factors on its largest weight over 127."""
@@ -45,13 +48,15 @@ def output_error(error: np.ndarray, moments: np.ndarray) -> np.ndarray:
 
 
 def round_codes(
-    weights: np.ndarray, moments: np.ndarray, scales: np.ndarray, *, sweeps: int = SWEEPS
+    weights: np.ndarray, moments: np.ndarray, scales: np.ndarray, *, sweeps: int = SWEEPS,
+    orders: int = ORDERS,
 ) -> np.ndarray:  # fmt: skip
     """Integer codes whose weights give nearly the same output.
 
     Makes e' M e small for each output channel, where e = codes * scales - weights: first one code
     after the other, each rounding error being made good by the weights that are still free; then
-    one code at a time until nothing improves. The largest weight of each channel has the outermost
+    one code at a time until nothing improves. What is found depends on the order, so that several
+    are tried. The largest weight of each channel has the outermost
     code, so that a converter finds the same scale.
 
     Args:
@@ -59,6 +64,7 @@ def round_codes(
         moments: float64 (K, K), second moments of the inputs, positive definite.
         scales: float64 (C,), steps of the codes.
         sweeps: Most passes over all codes.
+        orders: Orders that are tried.
 
     Returns:
         float64 (K, C), whole numbers of -127..127.
@@ -70,12 +76,31 @@ def round_codes(
         codes = np.clip(np.rint(wanted), -LARGEST_WEIGHT_CODE, LARGEST_WEIGHT_CODE)
         return np.where(extreme == k, outermost, codes)
 
-    diagonal = np.diag(moments)
-    order = np.argsort(-diagonal)
-    nearest = np.stack([rounded(k, row) for k, row in enumerate(weights / scales)])
-    codes = _in_turn(weights / scales, moments, order=order, rounded=rounded)
-    costs = [output_error(each * scales - weights, moments) for each in (codes, nearest)]
-    codes = np.where(costs[0] <= costs[1], codes, nearest)
+    def cost(codes):
+        return output_error(codes * scales - weights, moments)
+
+    best = np.stack([rounded(k, row) for k, row in enumerate(weights / scales)])
+    least = cost(best)
+    for order in _orders(np.diag(moments), orders):
+        codes = _in_turn(weights / scales, moments, order=order, rounded=rounded)
+        tried = cost(codes)
+        codes = np.where(tried <= least, codes, best)
+        codes = _one_by_one(codes, weights, moments, scales, order, rounded, sweeps)
+        tried = cost(codes)
+        best, least = np.where(tried < least, codes, best), np.minimum(tried, least)
+    return best
+
+
+def _orders(energies: np.ndarray, count: int) -> list[np.ndarray]:
+    """The inputs of most energy first, and further orders that are much like it."""
+    rng = np.random.default_rng(9)
+    loose = [np.exp(rng.normal(0.0, LOOSENESS, len(energies))) for _ in range(count - 1)]
+    return [np.argsort(-energies * factor, kind="stable") for factor in (1.0, *loose)]
+
+
+def _one_by_one(codes, weights, moments, scales, order, rounded, sweeps) -> np.ndarray:
+    """Coordinate descent: every code in turn is moved to where the error is least."""
+    codes, diagonal = codes.copy(), np.diag(moments)
     pull = moments @ (codes * scales - weights)
     for _ in range(sweeps):
         changed = False
@@ -108,14 +133,13 @@ def choose_codes(weights: np.ndarray, moments: np.ndarray) -> np.ndarray:
     The scale of a channel may be a little wider or narrower than its largest weight asks for, at
     the cost of half a step of that weight.
     """
-    found, least = np.zeros_like(weights), np.full(weights.shape[1], np.inf)
-    for stretch in STRETCHES:
-        scales = _scales(weights) * stretch
-        tried = round_codes(weights, moments, scales) * scales
-        cost = output_error(tried - weights, moments)
-        better = cost < least
-        found[:, better], least[better] = tried[:, better], cost[better]
-    return found
+    count, grids = weights.shape[1], len(STRETCHES)
+    scales = np.concatenate([_scales(weights) * stretch for stretch in STRETCHES])
+    wanted = np.tile(weights, grids)
+    found = round_codes(wanted, moments, scales) * scales
+    cost = output_error(found - wanted, moments).reshape(grids, count)
+    best = cost.argmin(axis=0) * count + np.arange(count)
+    return found[:, best]
 
 
 def in_more_colours(pictures: np.ndarray, *, seed: int) -> np.ndarray:

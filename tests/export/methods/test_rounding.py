@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.methods.quantized_network import observe
-from export.methods.rounding import choose_codes, fit_layer, in_more_colours, round_codes, rounded
+from export.methods.rounding import (
+    choose_codes,
+    fit_layer,
+    in_more_colours,
+    output_error,
+    round_codes,
+    rounded,
+)
 
 
 def problem(seed, *, inputs=4, outputs=2):
@@ -52,6 +59,19 @@ def test_against_every_choice_of_rounding_up_or_down(seed):
     found = cost(round_codes(weights, moments, scales_of(weights)), weights, moments)[0]
     # Coordinate descent may stop short of the best, but most of the way is gone.
     assert found <= best + 0.35 * (nearest - best) + 1e-12
+
+
+def test_more_orders_find_no_worse_and_often_better_codes():
+    rng = np.random.default_rng(3)
+    mixing = rng.normal(size=(24, 24)) * np.geomspace(1.0, 0.05, 24)
+    moments = mixing.T @ mixing
+    weights = rng.normal(size=(24, 40))
+    scales = np.abs(weights).max(axis=0) / 127.0
+    one, many = (
+        output_error(round_codes(weights, moments, scales, orders=n) * scales - weights, moments)
+        for n in (1, 6)
+    )
+    assert (many <= one).all() and many.sum() < 0.9 * one.sum()
 
 
 def test_independent_inputs_are_rounded_to_nearest():
