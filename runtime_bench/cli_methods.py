@@ -8,7 +8,7 @@ import typer
 
 from runtime_bench.options import Json, Runs, Seconds
 from sr_models.atomic import require_writable
-from sr_models.command import print_table, say, write_json
+from sr_models.command import print_table, progress, say, write_json
 from sr_models.errors import OptionError
 from sr_models.native_output import import_tensorflow_quietly
 from sr_models.quantizers.bits import require_bits
@@ -56,6 +56,13 @@ def methods(
         list[str] | None,
         typer.Option(
             metavar="FILE", help="Weights of earlier training with --quantize; repeatable."
+        ),
+    ] = None,
+    run_dir: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep states of tuning and training, and go on with those that a run left there.",
         ),
     ] = None,
     height: Annotated[int, typer.Option(help="Input height of the files.")] = 180,
@@ -106,13 +113,15 @@ def methods(
             f"expected --train DIR with {', '.join('--' + k.replace('_', '-') for k in changes)}, "
             "found none; give pictures to train on"
         )
-    rows = measure_methods(
-        name, bits=widths, datasets=find_datasets(data), methods=only or (),
-        calibration=Calibration(images, patches, side, seed),
-        training=Training(train, changes) if train else None, learned=learned or (),
-        settings=ExportSettings(height=height, width=width, seed=seed),
-        plan=Plan(runs=runs, seconds=seconds), on_stage=say,
-    )  # fmt: skip
+    with progress("methods", unit="steps") as update:
+        rows = measure_methods(
+            name, bits=widths, datasets=find_datasets(data), methods=only or (),
+            calibration=Calibration(images, patches, side, seed),
+            training=Training(train, changes) if train else None, learned=learned or (),
+            settings=ExportSettings(height=height, width=width, seed=seed),
+            plan=Plan(runs=runs, seconds=seconds), run_dir=run_dir, on_stage=say,
+            on_progress=update,
+        )  # fmt: skip
     data_of_table = methods_json(name, rows, scale=scale)
     write_json({**data_of_table, "machine": machine.to_json()}, json)
     if json != "-":

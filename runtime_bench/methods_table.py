@@ -81,19 +81,25 @@ class MethodsTable:
         network: Preset name.
         datasets: Ground truth; for measuring only, methods never see it.
         calibration: What methods are given.
+        run_dir: Folder of states of tuning and training, made if missing; what stands there is
+            gone on with, and gets no seconds.
         on_stage: Called with what begins next.
+        on_progress: Called with the steps done of a method, and their number.
 
     Raises:
         SrError: An unknown network, missing weights, no pictures.
     """
 
     def __init__(
-        self, network: str, *, datasets: Sequence[Dataset], calibration: Calibration | None = None,
+        self, network: str, *, datasets: Sequence[Dataset], run_dir: str | Path,
+        calibration: Calibration | None = None,
         on_stage: Callable[[str], None] = lambda stage: None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
     ):  # fmt: skip
         self.preset: Preset = get_preset(network)
         self.datasets, self.calibration = datasets, calibration or Calibration()
-        self._say = on_stage
+        self._say, self._on_progress = on_stage, on_progress
+        self.run_dir = Path(run_dir)
         self.model = load_model(network, tail="none")
         tiles = load_tiles(
             bundled_pictures() if self.calibration.images is None else self.calibration.images,
@@ -112,11 +118,13 @@ class MethodsTable:
     def calibrated_row(self, method: str, bits: int) -> MethodResult:
         """A method as far as it comes without training."""
         self._say(f"{self.preset.name}: {method} at {bits} bits")
-        begun = time.perf_counter()
+        state = self.run_dir / f"{method}{bits}.npz"
+        known, begun = state.exists(), time.perf_counter()
         made = simulate_method(
-            method, self.model, batches=self.batches, bits=bits, seed=self.calibration.seed
-        )
-        seconds = time.perf_counter() - begun
+            method, self.model, batches=self.batches, bits=bits, seed=self.calibration.seed,
+            on_progress=self._on_progress, state_path=state,
+        )  # fmt: skip
+        seconds = None if known else time.perf_counter() - begun
         self._simulated[method, bits] = made.model
         return MethodResult(
             method, bits, made.levels, False, self._scores(made.model), seconds=seconds,
@@ -145,8 +153,14 @@ class MethodsTable:
             exported_as=PAMS if fits else None, **known,
         )  # fmt: skip
 
-    def trained_row(self, bits: int, training: Training, *, folder: Path) -> MethodResult:
-        """PAMS, trained here; the weights stay in `folder`."""
+    def weights_of(self, bits: int) -> Path:
+        """Where `trained_row` leaves its weights."""
+        return self.run_dir / f"{PAMS}{bits}" / "best.weights.h5"
+
+    def trained_row(self, bits: int, training: Training) -> MethodResult:
+        """PAMS, trained here."""
+        folder = self.weights_of(bits).parent
+        known = (folder / "checkpoints").exists()
         course = PamsCourse(PamsSettings(bits, edges=True))
         recipe = course.recipe(seed=self.calibration.seed, **training.changes)
         self._say(f"{self.preset.name}: training {PAMS} at {bits} bits, {recipe.steps} steps")
@@ -167,9 +181,12 @@ class MethodsTable:
                 self.preset, recipe, teacher=Start(self.preset, None, self.preset.name)
             ),
             on_data=on_data, on_validation=on_validation,
+            on_step=lambda step, loss: self._on_progress(step, recipe.steps),
         )  # fmt: skip
         if result.was_interrupted:
             raise KeyboardInterrupt
+        if known:
+            return self.learned_row(result.weights)
         seconds = time.perf_counter() - begun[0]
         return self.learned_row(result.weights, seconds=seconds, curve=tuple(curve))
 
@@ -213,7 +230,8 @@ def measure_methods(
     methods: Sequence[str] = (), calibration: Calibration | None = None,
     training: Training | None = None, learned: Sequence[str | Path] = (),
     settings: ExportSettings | None = None, plan: Plan | None = None,
-    on_stage: Callable[[str], None] = lambda stage: None,
+    run_dir: str | Path | None = None, on_stage: Callable[[str], None] = lambda stage: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[MethodResult]:  # fmt: skip
     """Every method at every width on one network.
 
@@ -227,7 +245,9 @@ def measure_methods(
         learned: Weights of earlier PAMS training, with their alphas beside them.
         settings: Size and other choices of the files.
         plan: How files are timed: interleaved, on one thread.
+        run_dir: See `MethodsTable`; a folder for this run only by default.
         on_stage: Called with what begins next.
+        on_progress: Called with the steps done of a method, and their number.
 
     Raises:
         OptionError: An unknown method, or bits outside of 2..16.
@@ -238,19 +258,21 @@ def measure_methods(
         get_quantizer(name)
     for path in learned:
         load_learned(path)
-    table = MethodsTable(network, datasets=datasets, calibration=calibration, on_stage=on_stage)
     base = settings or ExportSettings()
-    rows, weights = [table.float_row()], {}
     with tempfile.TemporaryDirectory() as folder:
+        table = MethodsTable(
+            network, datasets=datasets, run_dir=run_dir or Path(folder, "run"),
+            calibration=calibration, on_stage=on_stage, on_progress=on_progress,
+        )  # fmt: skip
+        rows, weights = [table.float_row()], {}
         for width in bits:
             calibrated = [table.calibrated_row(name, width) for name in names]
             if training is None or PAMS not in names:
                 rows += calibrated
                 continue
-            run_dir = Path(folder, f"{PAMS}{width}")
-            trained = table.trained_row(width, training, folder=run_dir)
+            trained = table.trained_row(width, training)
             rows += [*(table.validated(row) for row in calibrated), trained]
-            weights[len(rows) - 1] = run_dir / "best.weights.h5"
+            weights[len(rows) - 1] = table.weights_of(width)
         for path in learned:
             rows.append(table.learned_row(path))
             weights[len(rows) - 1] = path

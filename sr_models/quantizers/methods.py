@@ -20,7 +20,7 @@ from sr_models.quantizers.tuning import TuningSettings
 
 
 @register_quantizer("minmax", source="the floor of arXiv 2511.00682's tables")
-def minmax(network, *, batches, bits, seed, on_progress) -> Simulation:
+def minmax(network, *, batches, bits, seed, on_progress, state_path) -> Simulation:
     """Activations between averaged least and greatest values, weights up to the largest one."""
     settings = OutlierSettings(bits, reading="single", weight_start="largest")
     student = calibrated(outlier_student(network, settings), network, batches=batches)
@@ -29,7 +29,7 @@ def minmax(network, *, batches, bits, seed, on_progress) -> Simulation:
 
 
 @register_quantizer("pams", source="arXiv 2011.04212", trains=True)
-def pams(network, *, batches, bits, seed, on_progress) -> Simulation:
+def pams(network, *, batches, bits, seed, on_progress, state_path) -> Simulation:
     """PAMS with alphas started and nothing trained, in the placement that integers can hold."""
     student = pams_student(network, PamsSettings(bits, edges=True), centred=True)
     start_alphas(student, network, pictures=batches)
@@ -37,12 +37,15 @@ def pams(network, *, batches, bits, seed, on_progress) -> Simulation:
     return Simulation("pams", bits, 2 * steps_of(bits) + 1, student.model, student.ranges())
 
 
-def _outlier_aware(name: str, reading: str, network, *, batches, bits, seed, on_progress):
+def _outlier_aware(
+    name: str, reading: str, network, *, batches, bits, seed, on_progress, state_path
+):  # fmt: skip
     settings = OutlierSettings(bits, reading=reading)
     student = calibrated(outlier_student(network, settings), network, batches=batches)
     tuner = AlternatingTuner(
-        student, network, pictures=np.concatenate(list(batches)), settings=TuningSettings(seed=seed)
-    )
+        student, network, pictures=np.concatenate(list(batches)),
+        settings=TuningSettings(seed=seed), state_path=state_path,
+    )  # fmt: skip
     tuner.run(on_step=lambda step, total, loss: on_progress(step, total))
     return Simulation(name, bits, level_count(bits, reading=reading), student.model)
 
@@ -60,7 +63,7 @@ def outlier_aware_budgeted(network, **options) -> Simulation:
 
 
 @register_quantizer("dfsq", source="arXiv 2305.05888")
-def dfsq(network, *, batches, bits, seed, on_progress) -> Simulation:
+def dfsq(network, *, batches, bits, seed, on_progress, state_path) -> Simulation:
     """Channels normalized per picture, on points of their own; head and tail stay float."""
     student = dfsq_student(
         network, DfsqSettings(bits, seed=seed), batches=batches, on_layer=on_progress

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,6 +56,7 @@ class Calibrate(Protocol):
         bits: int,
         seed: int,
         on_progress: Callable[[int, int], None],
+        state_path: Path | None,
     ) -> Simulation: ...
 
 
@@ -113,6 +115,7 @@ def simulate_method(
     bits: int,
     seed: int = 0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    state_path: Path | None = None,
 ) -> Simulation:
     """Quantize a float network by a method.
 
@@ -123,16 +126,19 @@ def simulate_method(
         bits: Width of the body's weights and activations, 2 to 16.
         seed: Seed of whatever is drawn.
         on_progress: Called with the steps done and their number.
+        state_path: An `.npz` file where a method that fine-tunes keeps its state after each epoch;
+            one that exists is gone on with.
 
     Raises:
         OptionError: No such method, or bits outside of 2..16.
         CalibrationError: There are no pictures.
-        TrainingError: Fine-tuning that came to no finite loss.
+        TrainingError: Fine-tuning that came to no finite loss, or a state of another one.
     """
     method = get_quantizer(name)
     require_bits(bits)
     if not len(batches):
         raise CalibrationError("expected pictures to calibrate with, found none; give some")
     return method.calibrate(
-        network, batches=batches, bits=bits, seed=seed, on_progress=on_progress
+        network, batches=batches, bits=bits, seed=seed, on_progress=on_progress,
+        state_path=state_path,
     )  # fmt: skip

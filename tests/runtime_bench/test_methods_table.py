@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+import tensorflow as tf
 
 from export.settings import ExportSettings
 from runtime_bench import methods_table
@@ -9,6 +10,10 @@ from runtime_bench.method_result import TRAINED, calibration_speedups, speedups_
 from runtime_bench.methods_table import Calibration, MethodsTable, Training, measure_methods
 from runtime_bench.quality import Dataset
 from sr_models.errors import OptionError, PictureError, UnknownModelError, WeightsError
+from sr_models.network import build_trunk
+from sr_models.presets import Preset
+from sr_models.tails import attach_tail
+from tests.families import random_weights
 
 
 @pytest.fixture
@@ -20,15 +25,16 @@ SMALL = Calibration(patches=4, side=24)
 
 
 @pytest.mark.slow
-def test_methods_are_simulated_exported_timed_and_trained(dataset, picture_folder):
+def test_methods_are_simulated_exported_timed_and_trained(dataset, picture_folder, tmp_path):
     calibration = dataclasses.replace(SMALL, images=picture_folder)
     quick = {"steps": 2, "batch_size": 1, "patch_size": 12, "validation_interval": 1}
-    stages = []
+    stages, counts = [], []
     rows = measure_methods(
         "abpn_x3", bits=[8], datasets=[dataset], methods=["minmax", "pams"],
         calibration=calibration, training=Training(picture_folder, quick),
         settings=ExportSettings(height=16, width=24, pictures=4, tile_side=24),
-        plan=Plan(runs=5), on_stage=stages.append,
+        plan=Plan(runs=5), on_stage=stages.append, run_dir=tmp_path / "run",
+        on_progress=lambda *progress: counts.append(progress),
     )  # fmt: skip
     assert [row.method for row in rows] == ["float", "minmax", "pams", TRAINED]
     whole = rows[0].simulated_db["crops"]
@@ -46,6 +52,13 @@ def test_methods_are_simulated_exported_timed_and_trained(dataset, picture_folde
     both = {"minmax@8", "pams@8"}
     assert set(calibration_speedups(rows)) == set(speedups_at_equal_quality(rows)) == both
     assert any("training pams at 8 bits, 2 steps" in stage for stage in stages)
+    assert counts[-2:] == [(1, 2), (2, 2)]
+    # What a run left is gone on with; how long it took in all is not known then.
+    again = MethodsTable(
+        "abpn_x3", datasets=[dataset], calibration=calibration, run_dir=tmp_path / "run"
+    ).trained_row(8, Training(picture_folder, quick))
+    assert again.simulated_db == trained.simulated_db
+    assert (again.seconds, again.curve) == (None, ())
 
 
 @pytest.mark.slow
@@ -73,4 +86,38 @@ def test_what_is_wrong_is_said_before_the_work(dataset, monkeypatch, tmp_path):
 
 def test_an_empty_folder_of_calibration_pictures_is_said(dataset, tmp_path):
     with pytest.raises(PictureError):
-        MethodsTable("xlsr_x3", datasets=[dataset], calibration=Calibration(images=tmp_path))
+        MethodsTable(
+            "xlsr_x3", datasets=[dataset], run_dir=tmp_path / "run",
+            calibration=Calibration(images=tmp_path),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def tiny_network(monkeypatch):
+    """In the place of shipped ones; compiling its few steps takes longer than running them."""
+    config = {"scale": 3, "blocks": 1, "width": 4}
+    trunk = random_weights(build_trunk(Preset("test", "edsr", config, "for tests")))
+    model = attach_tail(trunk, "none", scale=3)
+    monkeypatch.setattr(methods_table, "load_model", lambda *_, **__: model)
+    tf.config.run_functions_eagerly(True)
+    yield model
+    tf.config.run_functions_eagerly(False)
+
+
+def test_tuning_that_was_interrupted_is_gone_on_with(dataset, tmp_path, tiny_network):
+    def interrupted(done, total):
+        if done == 13:
+            raise KeyboardInterrupt
+
+    def table(**keywords):
+        return MethodsTable(
+            "abpn_x3", datasets=[dataset], run_dir=tmp_path, calibration=SMALL, **keywords
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        table(on_progress=interrupted).calibrated_row("outlier-aware", 8)
+    steps = []
+    row = table(on_progress=lambda *at: steps.append(at)).calibrated_row("outlier-aware", 8)
+    # Three pictures are tuned on, two at a step; the state of the last whole epoch stands.
+    assert (steps[0], steps[-1]) == ((13, 20), (20, 20))
+    assert row.seconds is None
