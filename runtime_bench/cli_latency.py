@@ -136,6 +136,8 @@ def _with_profiles(results, entries, sizes, *, plan, picture):
     from runtime_bench.profile import profile_file
 
     found = []
+    # The budget is that of all entries together, as for the timed rounds.
+    plan = replace(plan, seconds=plan.seconds / len(entries))
     with progress("profiling", unit="files") as update:
         for done, (result, (file, name, count)) in enumerate(zip(results, entries)):
             update(done, len(entries))

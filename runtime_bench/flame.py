@@ -37,6 +37,11 @@ class Span:
     kind: str = ""
 
 
+def is_delegate(op: Mapping[str, Any]) -> bool:
+    """Whether a row outside of delegates is the node of one: those of a file are in capitals."""
+    return not op["inside"] and op["op"] != op["op"].upper()
+
+
 def spans_of(row: Mapping[str, Any]) -> tuple[Span, ...]:
     """Boxes from the `profile` of a result row, of this machine or of a phone.
 
@@ -123,10 +128,8 @@ def _listed(told: Sequence[Mapping[str, Any]], inside: Sequence[Mapping[str, Any
     kernels = []
     for op in told:
         width = float(op["mean_ms"]) * op["calls"]
-        # Names of a file's operators are in capitals, those of delegates are not.
-        is_kernel = op["op"] != op["op"].upper()
-        spans.append(Span(1, start, width, _label(op), "" if is_kernel else op["op"]))
-        if is_kernel:
+        spans.append(Span(1, start, width, _label(op), "" if is_delegate(op) else op["op"]))
+        if is_delegate(op):
             kernels.append(start)
         start += width
     if inside and len(kernels) <= 1:

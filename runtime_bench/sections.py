@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runtime_bench.flame import is_delegate
 from runtime_bench.history import HistoryEntry
 from runtime_bench.report import Page
 from runtime_bench.tables import (
@@ -112,7 +113,7 @@ def add_phones(page: Page, rows: Rows, failures: Mapping[str, str]) -> None:
         phones = dict.fromkeys(tuple(row[key] for key in keys) for row in rows)
         page.add_table(["phone", "serial", "SoC", "Android", "API", "ABI"], list(phones))
     for notice in dict.fromkeys(notice for row in rows for notice in row["notices"]):
-        page.add_text(notice)
+        page.add_text(f"Note: {notice}.")
     if failures:
         page.add_table(["phone", "failed"], [[name, text] for name, text in failures.items()])
 
@@ -205,7 +206,7 @@ def add_operators(page: Page, rows: Rows) -> None:
         page.add_flame(row, caption=f"{name}. {_outside(row)}")
         cells = [
             [op["op"], size_text(op.get("height"), op.get("width")),
-             place_text(row["delegate"], op["inside"], op.get("partition")),
+             place_text(row["delegate"], op["inside"] or is_delegate(op), op.get("partition")),
              _time(op), _tenths(op["percent"]), op.get("kernel") or "-",
              str(op["name"]).split(";")[0] or "-"]
             for op in operators[:_MOST_OPERATORS]

@@ -67,6 +67,13 @@ def test_operators_stand_by_time_with_the_rest_in_one_row(result_parts):
     assert cells[place + 3 : place + 5] == ["10", "5"]
 
 
+def test_a_phones_delegate_is_not_the_interpreter(result_parts):
+    _, found = drawn(sections.add_operators, result_parts["android"]["results"])
+    cells = [text for text, _ in found.cells]
+    assert cells[cells.index("TfLiteNnapiDelegate") + 2] == "nnapi"
+    assert cells[cells.index("QUANTIZE") + 2] == "builtin"
+
+
 def test_how_much_lies_outside_of_the_delegate_is_said(result_parts):
     row = copy.deepcopy(result_parts["latency"]["results"][1])
     for operator in row["profile"]:
