@@ -145,6 +145,8 @@ def _activation(config: dict[str, Any], layer: str, version: int) -> Callable:
     found = "linear" if found is None else found
     if found == "hard_sigmoid":
         return _hard_sigmoid if version >= 3 else tf_keras.activations.hard_sigmoid
+    if found == "hard_tanh" and version >= 3:
+        return _hard_tanh
     if not isinstance(found, str) or found not in _ACTIVATIONS:
         raise NetworkError(
             f"expected an activation of Keras, found {str(found)[:60]} in {layer}; use ReLU, "
@@ -156,6 +158,10 @@ def _activation(config: dict[str, Any], layer: str, version: int) -> Callable:
 def _hard_sigmoid(x):
     """As Keras 3 has it: relu6(x + 3) / 6."""
     return tf.nn.relu6(x + 3.0) / 6.0
+
+
+def _hard_tanh(x):
+    return tf.clip_by_value(x, -1.0, 1.0)
 
 
 def _by_index(x, index):
@@ -196,6 +202,8 @@ def make_keras3_operation(class_name: str, config: dict[str, Any]) -> Callable:
         return lambda x: tf.concat(x, config.get("axis", -1))
     if class_name == "LeakyRelu":
         return lambda x: tf.nn.leaky_relu(x, config.get("negative_slope", 0.2))
+    if class_name in ("HardSigmoid", "HardTanh"):
+        return _hard_sigmoid if class_name == "HardSigmoid" else _hard_tanh
     if class_name == "GetItem":
         return lambda x, spec: _by_index(x, _slices(spec))
     if class_name == "DepthToSpace":

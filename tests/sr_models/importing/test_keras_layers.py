@@ -56,6 +56,10 @@ def test_activations_are_those_of_the_version_that_wrote_the_file():
     newer = made("Activation", {"activation": "hard_sigmoid"}, version=3)(x)
     assert older.numpy().tolist() == pytest.approx([0.0, 0.5, 0.7])
     assert newer.numpy().tolist() == pytest.approx([0.05, 0.5, 4 / 6])
+    bounded = made("Activation", {"activation": "hard_tanh"}, version=3)(x)
+    assert bounded.numpy().tolist() == [-1.0, 0.0, 1.0]
+    assert make_keras3_operation("HardTanh", {})(x).numpy().tolist() == [-1.0, 0.0, 1.0]
+    assert make_keras3_operation("HardSigmoid", {})(x).numpy()[1] == 0.5
     with pytest.raises(NetworkError, match="an activation of Keras, found my_own in mine"):
         made("Activation", {"activation": "my_own"})
 
