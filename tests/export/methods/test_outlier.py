@@ -11,6 +11,7 @@ from export.methods.recipe import parse_recipe
 from export.running.interpreters import open_model
 from sr_models.network import build_trunk
 from sr_models.presets import Preset
+from sr_models.quantizers.centring import MEAN_COLOUR
 from sr_models.quantizers.outlier_student import calibrated, outlier_student
 from sr_models.tails import attach_tail
 from tests.families import random_weights
@@ -67,6 +68,13 @@ def test_the_file_holds_what_was_learned(edsr, student, stack, pictures, evidenc
     # Biases are whole numbers in the file alone, and codes that flip inside spread.
     assert np.abs(found - simulated).mean() < 0.3
     assert abs((found - simulated).mean()) < 0.1
+
+
+def test_the_heads_bias_keeps_the_mean_colour(edsr, student):
+    learned = learned_network(edsr, student).model
+    flat = np.broadcast_to(np.float32(MEAN_COLOUR), (1, 5, 5, 3))
+    found, expected = (model.get_layer("first")(flat)[0, 2, 2] for model in (learned, edsr))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.slow
