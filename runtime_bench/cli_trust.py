@@ -150,6 +150,9 @@ def twins(
     threads: ThreadCounts = [1, 2],  # noqa: B006
     height: Annotated[int, typer.Option(help="Input height of all files.")] = 180,
     width: Annotated[int, typer.Option(help="Input width of all files.")] = 320,
+    method: Annotated[
+        str | None, typer.Option(help="Recipe of the clip-free files. [default: as sr-export]")
+    ] = None,
     data: Annotated[
         str | None, typer.Option(metavar="DIR", help="Ground-truth pictures, for PSNR.")
     ] = None,
@@ -173,19 +176,21 @@ def twins(
     """
     from pathlib import Path
 
+    from export.settings import DEFAULTS, ExportSettings
     from runtime_bench.latency import Plan, protocol
     from runtime_bench.machine import read_machine
     from runtime_bench.quality import find_datasets
     from runtime_bench.tables import protocol_lines
-    from runtime_bench.twins import export_twins, shipped_presets
+    from runtime_bench.twins import SIDE, export_twins, shipped_presets
 
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup)
+    settings = ExportSettings(height=SIDE, width=SIDE, method=method or DEFAULTS.method)
     presets = shipped_presets(patterns or [])
     datasets = find_datasets(data) if data is not None else []
     if markdown is not None:
         require_writable(markdown)
     import_tensorflow_quietly()
-    pairs = [export_twins(preset, Path(out), on_stage=say) for preset in presets]
+    pairs = [export_twins(preset, Path(out), settings, on_stage=say) for preset in presets]
     if only_export:
         return
     from runtime_bench.twin_table import compare_twins, summary_of, twin_cells, twin_page
@@ -198,7 +203,8 @@ def twins(
         )  # fmt: skip
     write_json(
         {"results": [row.to_json() for row in rows], "height": height, "width": width,
-         "machine": machine.to_json(), "protocol": protocol(plan)}, json,
+         "method": settings.method, "machine": machine.to_json(), "protocol": protocol(plan)},
+        json,
     )  # fmt: skip
     if json != "-":
         print_table(f"Clipped twin and clip-free at {height}x{width}", *twin_cells(rows))
@@ -206,6 +212,9 @@ def twins(
     for line in notes:
         say(line)
     if markdown is not None:
-        intro = f"Input {height}x{width}, uint8, median of at most {runs} interleaved rounds"
+        intro = (
+            f"Input {height}x{width}, uint8, clip-free by {settings.method}, median of at most "
+            f"{runs} interleaved rounds"
+        )
         with writing_file(markdown) as path:
             path.write_text(twin_page(rows, notes=[intro, *notes]))

@@ -47,7 +47,7 @@ def ready_made(files, monkeypatch):
     made = []
 
     def exported(preset, settings):
-        made.append(preset.name)
+        made.append((preset.name, settings.method))
         return contents[settings.tail]
 
     monkeypatch.setattr(twins_module, "_exported", exported)
@@ -69,7 +69,15 @@ def test_twins_are_exported_once_and_timed(ready_made, call, tmp_path):
     assert [row["preset"] for row in found["results"]] == ["xlsr_x2", "etds_t_x3"]
     assert (found["height"], found["width"]) == (16, 20)
     page = (tmp_path / "twins.md").read_text()
+    assert found["method"] == ready_made[1][1] and found["method"] in page
     assert "| `etds_t_x3` |" in page and "Input 16x20" in page and "of 2 networks" in page
+
+
+def test_another_recipe_is_another_clip_free_file(ready_made, call, tmp_path):
+    arguments = ("twins", "etds_t_x3", "--out", tmp_path / "files", "--only-export")
+    assert call(*arguments)[0] == call(*arguments, "--method", "cfqp")[0] == 0
+    methods = [method for _, method in ready_made]
+    assert methods[0] == "natural" and methods[2:] == ["cfqp"]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +92,7 @@ def test_twins_are_exported_once_and_timed(ready_made, call, tmp_path):
         (("twins", "xslr_x3", "--out", "files"), "did you mean xlsr_x3"),
         (("twins", "rdn_x2", "--out", "files"), "presets with weights"),
         (("twins", "xlsr_x3"), "--out"),
+        (("twins", "xlsr_x3", "--out", "files", "--method", "cfpq"), "did you mean cfqp"),
         (("twins", "xlsr_x3", "--out", "files", "--data", "none"), "none"),
         (("twins", "xlsr_x3", "--out", "files", "--markdown", "GOOD/page.md"), "page.md"),
         (("twins", "xlsr_x3", "--out", "files", "--runs", 0), "--runs"),
