@@ -14,13 +14,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
-from export.methods.channel_statistics import channel_sensitivities
+from export.methods.channel_splitting import allot_copies
+from export.methods.channel_statistics import channel_sensitivities, channel_values
 from export.methods.quantized_network import Evidence, QuantizedNetwork, observe
 from export.methods.registry import register_method
 from sr_models.graph import points, rebuild
 from sr_models.int8.ranges import TensorRange
+from sr_models.int8.simulator import FIXED_GRIDS
 
 PICTURES = 16
 ROWS = 20_000
@@ -31,6 +34,11 @@ GROUPS = 4
 LEAST_GAIN = 1.2
 """Groups are made where they lower the error at least by this factor."""
 CODES = 255
+CHANNELS_FOR_A_COPY = 16
+"""One copy is made for so many channels: layers grow by a sixteenth at most."""
+SMALL = 1e-3
+LEAST_SLOPE = 0.05
+"""A channel that is nearly always saturated is not moved by more than this asks for."""
 
 
 @dataclass(frozen=True)
@@ -129,17 +137,69 @@ def group_channels(costs: np.ndarray, *, most: int = GROUPS) -> list[np.ndarray]
     return np.split(order, cuts)
 
 
+@dataclass(frozen=True)
+class Layout:
+    """The channels before a bounded activation, in groups, some of them more than once.
+
+    Attributes:
+        groups: For each group, the channels that it holds.
+        shifts: For each group, what is added to the bias of each.
+        shares: float64, in the order of all groups: how much of the old kernel readers take.
+        moves: float64, in the same order: by how much the activation's output has moved.
+    """
+
+    groups: list[np.ndarray]
+    shifts: list[np.ndarray]
+    shares: np.ndarray
+    moves: np.ndarray
+
+
+def lay_out(model, found: BoundedActivation, pictures: np.ndarray) -> Layout:
+    """Channels in groups of like range, the costliest of them several times.
+
+    The output's grid is TFLite's and cannot be made finer; but the mean of k copies whose outputs
+    are moved by 0, 1/k, ... of a step has steps of a k-th of the size (as `split` has it).
+    """
+    groups = group_channels(saturation_costs(model, found, pictures)[1])
+    cost = channel_sensitivities(model, [found.name], pictures)[found.name]
+    layers = [points(model)[name].layer for name in (found.source, *found.readers)]
+    spare = len(cost) // CHANNELS_FOR_A_COPY if all(layer.use_bias for layer in layers) else 0
+    copies = allot_copies(cost, spare)
+    activation = points(model)[found.name].layer.activation
+    values = np.concatenate(
+        [v[found.source] for v in channel_values(model, [found.source], pictures)]
+    ).reshape(-1, len(cost))
+    plain = activation(tf.constant(values)).numpy()
+    slopes = (activation(tf.constant(values + SMALL)).numpy() - plain).mean(axis=0) / SMALL
+    slopes, step = np.maximum(slopes, LEAST_SLOPE), FIXED_GRIDS[activation.__name__].scale
+    shifts, moves = [], []
+    for group in groups:
+        own = [step * j / copies[c] / slopes[c] for c in group for j in range(copies[c])]
+        held = np.repeat(group, copies[group])
+        moved = activation(tf.constant(values[:, held] + np.float32(own))).numpy()
+        shifts.append(np.array(own))
+        moves.append((moved - plain[:, held]).mean(axis=0))
+    groups = [np.repeat(group, copies[group]) for group in groups]
+    shares = 1.0 / copies[np.concatenate(groups)]
+    return Layout(groups, shifts, shares, np.concatenate(moves))
+
+
 def with_groups(model, pictures: np.ndarray):
-    """The network with the convolutions before bounded activations split by range."""
+    """The network with the convolutions before bounded activations split by range.
+
+    Where channels stand in it more than once, it computes the same but for a part of a step of the
+    activation's grid, since tanh does not answer to a shift with a shift.
+    """
     graph = points(model)
-    groups, readers, activations = {}, {}, {}
+    layouts, readers, activations = {}, {}, {}
     for found in find_bounded(model):
-        parts = group_channels(saturation_costs(model, found, pictures)[1])
-        if found.readers and len(parts) > 1:
-            groups[found.source] = parts
-            activations[found.name] = found.source
-            readers |= dict.fromkeys(found.readers, np.concatenate(parts))
-    if not groups:
+        if found.readers:
+            layout = lay_out(model, found, pictures)
+            if len(layout.groups) > 1 or (layout.shares < 1.0).any():
+                layouts[found.source] = layout
+                activations[found.name] = found.source
+                readers |= dict.fromkeys(found.readers, layout)
+    if not layouts:
         return model
     weights: dict[str, list[np.ndarray]] = {}
 
@@ -151,20 +211,23 @@ def with_groups(model, pictures: np.ndarray):
     def reordered(layer):
         kernel, *bias = layer.get_weights()
         if layer.name in readers:
-            kernel = kernel[:, :, readers[layer.name]]
+            layout = readers[layer.name]
+            kernel = kernel[:, :, np.concatenate(layout.groups)] * layout.shares[:, None]
+            answer = np.einsum("yxio,i->o", kernel, layout.moves)
+            bias = [b - answer for b in bias]
         return kernel, bias
 
     def rewritten(layer):
-        if layer.name in groups:
+        if layer.name in layouts:
             return lambda tensor: tensor
         if layer.name in activations:
             source = graph[activations[layer.name]].layer
             kernel, bias = reordered(source)
 
             def in_groups(tensor):
-                made = []
-                for i, part in enumerate(groups[source.name]):
-                    own = kernel[..., part], [b[part] for b in bias]
+                made, layout = [], layouts[source.name]
+                for i, (group, shift) in enumerate(zip(layout.groups, layout.shifts)):
+                    own = kernel[..., group], [b[group] + shift for b in bias]
                     y = new_convolution(source, f"{source.name}_group{i}", *own)(tensor)
                     name = f"{layer.name}_group{i}"
                     made.append(tf_keras.layers.Activation(layer.activation, name=name)(y))

@@ -11,16 +11,16 @@ from export.methods.bounded_activations import (
     find_bounded,
     group_channels,
     grouped,
+    lay_out,
     saturation_costs,
     with_groups,
 )
 from export.methods.quantized_network import clone, observe
+from sr_models.graph import rebuild
+from sr_models.int8.fake_quantization import FakeQuantization
 from sr_models.int8.ranges import TensorRange
 from sr_models.int8.simulator import FIXED_GRIDS
-
-
-def conv(filters, name, **keywords):
-    return tf_keras.layers.Conv2D(filters, 3, padding="same", name=name, **keywords)
+from tests.networks import conv
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,62 @@ def test_each_step_lowers_the_error(curved, evidence, distance):
     assert errors[1] < 0.7 * errors[0] and errors[2] < 0.9 * errors[1]
     assert isinstance(narrow.ranges["one"], TensorRange)
     assert narrow.ranges["one"].maximum < plain.ranges["one"].maximum
+
+
+@pytest.fixture(scope="module", params=["tanh", "sigmoid"])
+def carrying(request):
+    """32 channels before an activation, of which two carry nearly all that the output hears."""
+    rng = np.random.default_rng(1)
+    picture = tf_keras.Input((None, None, 3), name="input")
+    y = tf_keras.layers.Activation(request.param, name="bent")(conv(32, "one")(picture))
+    model = tf_keras.Model(picture, conv(3, "last")(y))
+    kernel = 0.2 * rng.normal(size=(3, 3, 3, 32))
+    heard = 0.02 * rng.normal(size=(3, 3, 32, 3))
+    heard[1, 1, [5, 9], [0, 1]] = 1.0
+    model.get_layer("one").set_weights([kernel, np.zeros(32)])
+    model.get_layer("last").set_weights([heard, np.zeros(3)])
+    return model
+
+
+def test_the_costliest_channels_stand_in_their_groups_twice(carrying, evidence):
+    layout = lay_out(carrying, find_bounded(carrying)[0], evidence.stack(8))
+    held = np.concatenate(layout.groups)
+    channels, counts = np.unique(held, return_counts=True)
+    assert channels.tolist() == list(range(32)) and counts.sum() == 34
+    assert counts[[5, 9]].tolist() == [2, 2]
+    np.testing.assert_allclose(layout.shares, 1.0 / counts[held])
+    # The output of the second copy has moved by half a step of the activation's grid.
+    step = FIXED_GRIDS[carrying.get_layer("bent").activation.__name__].scale
+    for c in (5, 9):
+        np.testing.assert_allclose(layout.moves[held == c], [0.0, step / 2.0], atol=0.05 * step)
+
+
+def test_copies_change_the_function_by_a_part_of_a_step(carrying, evidence):
+    x = evidence.stack(2)
+    step = FIXED_GRIDS[carrying.get_layer("bent").activation.__name__].scale
+    change = (with_groups(carrying, evidence.stack(8))(x) - carrying(x)).numpy()[:, 1:-1, 1:-1]
+    assert 0.0 < np.abs(change).max() < 0.25 * step and np.abs(change.mean()) < 0.01 * step
+
+
+def test_copies_halve_the_steps_of_what_matters(carrying, evidence):
+    """A mean of two roundings, half a step apart, has a quarter of the error."""
+    x, errors = evidence.stack(8), []
+    name = carrying.get_layer("bent").activation.__name__
+    for model in (carrying, with_groups(carrying, evidence.stack(8))):
+        grid = FIXED_GRIDS[name]
+        quantize = FakeQuantization(grid.minimum, grid.maximum, grid.narrow)
+        stored = rebuild(model, lambda n, t, q=quantize: q(t) if n == "bent" else t)
+        errors.append(np.square(stored(x) - model(x))[:, 1:-1, 1:-1, :2].mean())
+    # The thirty others are left as they were.
+    assert errors[1] < 0.45 * errors[0]
+
+
+def test_a_reader_without_a_bias_gets_no_copies(evidence):
+    picture = tf_keras.Input((None, None, 3), name="input")
+    y = tf_keras.layers.Activation("tanh", name="bent")(conv(32, "one")(picture))
+    model = tf_keras.Model(picture, conv(3, "last", use_bias=False)(y))
+    layout = lay_out(model, find_bounded(model)[0], evidence.stack(2))
+    assert (layout.shares == 1.0).all()
 
 
 def test_a_network_without_them_is_left_as_it_is(network, evidence):
