@@ -9,12 +9,8 @@ from export.methods import DEFAULT_RECIPE
 from export.methods.quantized_network import Evidence, QuantizedNetwork
 from export.methods.recipe import Recipe, parse_recipe
 
-IN_ORDER_OF_COST = (
-    "cfqp", "cfqp+bias", "cfqp+equalize+adaround", DEFAULT_RECIPE,
-    "cfqp+relus+groups+equalize+choose+adaround",
-)  # fmt: skip
-"""From seconds to minutes. The first three leave the network's layers as they are; the last is for
-deep networks, whose sums have rare values far out."""
+IN_ORDER_OF_COST = ("cfqp", "cfqp+bias", "cfqp+equalize+adaround", DEFAULT_RECIPE)
+"""From seconds to a minute. The first three leave the network's layers as they are."""
 
 Judge = Callable[[QuantizedNetwork], float]
 
