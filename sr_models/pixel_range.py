@@ -89,7 +89,7 @@ def find_pixel_range(
         pictures: uint8 (h, w, 3) natural pictures; the first of one size are looked at.
         signed: Whether -1..1 is looked for too. Since 0..1 is a part of -1..1, a network of -1..1
             works on both; it is told by working on negative values as well.
-        output: What the network returns for black and white, where that is known.
+        output: What the network's bounds say that it returns for black and white, where it has any.
 
     Returns:
         0..1 (or the range of the outputs, where that is known) where no range fits: an untrained
@@ -102,7 +102,9 @@ def find_pixel_range(
     usual, candidates = UNIT, _OTHERS
     if output is not None:
         usual = PixelRange(output[1], output[1], output[0], output[0])
-        every = (PixelRange(high, output[1], low, output[0]) for low, high in _ENDS)
+        every = [PixelRange(high, output[1], low, output[0]) for low, high in _ENDS]
+        if output[0] <= 0.0 and output[1] >= 1.0:
+            every.append(UNIT)  # A network of 0..1 may have wider bounds, as of a hard tanh.
         candidates = tuple(white for white in every if white != usual)
     own = _distance(answer, batch, usual)
     if own <= plausible:
@@ -161,8 +163,9 @@ def require_unit_pixels(answer: Answer, pictures: Sequence[np.ndarray]) -> None:
     found = find_pixel_range(answer, pictures)
     if not found.is_unit:
         raise CalibrationError(
-            f"expected a network on pixels of 0..1, found {found} by what it outputs; rewrite it "
-            "with sr_models.pixel_range.with_unit_pixels (sr-calibrate does so itself)"
+            f"expected a network on pixels of 0..1, found {found} by what it outputs; say with "
+            "--pixels what black and white of your own network are, or rewrite it with "
+            "sr_models.pixel_range.with_unit_pixels"
         )
 
 

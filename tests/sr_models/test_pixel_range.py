@@ -99,6 +99,14 @@ def test_a_trained_network_of_negative_values_is_told_by_working_on_them(name, s
     assert mixed == PixelRange(1.0, 255.0)
 
 
+def test_bounds_that_are_wider_than_the_pixels_do_not_mislead(pictures):
+    model = brightness_keeping_network()
+    bounded = find_pixel_range(
+        lambda b: np.clip(model(b).numpy(), -1.0, 1.0), pictures, output=(-1.0, 1.0)
+    )
+    assert bounded == UNIT
+
+
 def test_a_linear_network_is_taken_for_0_to_1():
     """It answers both readings alike, so nothing is lost."""
     linear = sharpening_network(tail="none")
