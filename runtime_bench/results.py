@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runtime_bench import sections
+from runtime_bench import phone_sections, sections
 from runtime_bench.history import is_history, read_history
 from runtime_bench.report import Page
 from sr_models.errors import OptionError
@@ -80,7 +80,7 @@ def page_of_results(parts: Sequence[Mapping[str, Any]], *, title: str) -> Page:
 
 
 def _fill(page: Page, parts: Sequence[Mapping[str, Any]]) -> None:
-    timed, rated, phones, made = [], [], [], []
+    timed, rated, phones, made, pairs = [], [], [], [], []
     failures: dict[str, str] = {}
     for part in parts:
         kind = kind_of(part)
@@ -93,17 +93,19 @@ def _fill(page: Page, parts: Sequence[Mapping[str, Any]]) -> None:
         elif kind == "android":
             phones += part["results"]
             made += part.get("quality", ())
+            pairs += part.get("golden", ())
             failures |= part.get("failures", {})
         elif kind == "quality":
             rated += part["results"]
     sections.add_latency(page, timed)
-    sections.add_phones(page, phones, failures)
+    phone_sections.add_phones(page, phones, failures)
     sections.add_history(
         page, [entry for part in parts for entry in part.get("history", ())],
         [row for part in parts for row in part.get("trend", ())],
     )  # fmt: skip
     sections.add_quality(page, rated)
-    sections.add_phone_quality(page, made)
+    phone_sections.add_phone_quality(page, made)
+    phone_sections.add_goldens(page, pairs)
     sections.add_scatter(page, [*timed, *phones], [*rated, *made])
     sections.add_crops(page, [crop for part in parts for crop in part.get("crops", ())])
     sections.add_operators(page, [*timed, *phones])

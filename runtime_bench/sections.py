@@ -51,7 +51,7 @@ def add_latency(page: Page, rows: Rows) -> None:
         return
     names = short_names(row["model"] for row in rows)
     page.add_heading("Latency")
-    page.add_latency_bars([{**row, "label": _label(row, names)} for row in rows])
+    page.add_latency_bars([{**row, "label": label_of_row(row, names)} for row in rows])
     headers = [
         "file", "delegate", "threads", "runs", "median ms", "p5 ms", "p95 ms", "first ms",
         "init ms", "delegated nodes", "left behind",
@@ -70,52 +70,8 @@ def add_latency(page: Page, rows: Rows) -> None:
     runtimes = " and ".join(dict.fromkeys(row["runtime"] for row in rows))
     page.add_table(
         headers, cells, best={"median ms": "low"},
-        caption=f"Input {shapes}, {runtimes}. SHA-256: {_hashes(rows, names)}.",
+        caption=f"Input {shapes}, {runtimes}. SHA-256: {hashes_of(rows, names)}.",
     )  # fmt: skip
-
-
-def add_phones(page: Page, rows: Rows, failures: Mapping[str, str]) -> None:
-    """Bars and a table of what `android` measured, and which phones failed."""
-    if not rows and not failures:
-        return
-    names = short_names(row["model"] for row in rows)
-    page.add_heading("Latency on phones")
-    bars = [
-        {"label": f"{row['phone']}: {_label(row, names)}", "median_ms": row["median_ms"],
-         "p5_ms": _or(row["p5_ms"], row["median_ms"]),
-         "p95_ms": _or(row["p95_ms"], row["median_ms"])}
-        for row in rows if row["median_ms"] is not None
-    ]  # fmt: skip
-    if bars:
-        page.add_latency_bars(bars)
-    if len(bars) < len(rows):
-        page.add_text(
-            f"{len(rows) - len(bars)} row(s) without a bar: that benchmark_model tells no median."
-        )
-    headers = [
-        "phone", "file", "delegate", "threads", "runs", "median ms", "mean ms", "p5 ms", "p95 ms",
-        "first ms", "init ms", "where", "throttling before / after",
-    ]  # fmt: skip
-    keys = ("runs", "median_ms", "mean_ms", "p5_ms", "p95_ms", "first_ms", "init_ms")
-    cells = [
-        [row["phone"], names[row["model"]], row["delegate"], row["threads"],
-         *(row[key] for key in keys), _where(row), _throttling(row)]
-        for row in rows
-    ]  # fmt: skip
-    if cells:
-        runtimes = " and ".join(dict.fromkeys(row["runtime"] for row in rows))
-        page.add_table(
-            headers, cells,
-            caption=f"Programs started over adb are scheduled in another way than an app: compare "
-            f"rows with rows. Ran on {runtimes}. SHA-256: {_hashes(rows, names)}.",
-        )  # fmt: skip
-        keys = ("phone", "serial", "soc", "android", "sdk", "abi")
-        phones = dict.fromkeys(tuple(row[key] for key in keys) for row in rows)
-        page.add_table(["phone", "serial", "SoC", "Android", "API", "ABI"], list(phones))
-    for notice in dict.fromkeys(notice for row in rows for notice in row["notices"]):
-        page.add_text(f"Note: {notice}.")
-    if failures:
-        page.add_table(["phone", "failed"], [[name, text] for name, text in failures.items()])
 
 
 def add_quality(page: Page, rows: Rows) -> None:
@@ -143,25 +99,6 @@ def add_quality(page: Page, rows: Rows) -> None:
         )  # fmt: skip
 
 
-def add_phone_quality(page: Page, rows: Rows) -> None:
-    """Pictures that phones made, beside those of the desktop."""
-    if not rows:
-        return
-    names = short_names(row["model"] for row in rows)
-    page.add_heading("Pictures made on phones")
-    headers = [
-        "phone", "file", "delegate", "dataset", "pictures", "PSNR RGB dB", "on the desktop",
-        "largest code difference", "codes that differ",
-    ]  # fmt: skip
-    keys = ("dataset", "images", "psnr_rgb_db", "desktop_psnr_rgb_db", "max_abs_code_difference")
-    page.add_table(
-        headers,
-        [[row["serial"], names[row["model"]], row["delegate"], *(row[key] for key in keys),
-          f"{row['differing_fraction']:.2%}"] for row in rows],
-        caption=" ".join(dict.fromkeys(row["protocol"] for row in rows)),
-    )  # fmt: skip
-
-
 def add_scatter(page: Page, timed: Rows, rated: Rows) -> None:
     """PSNR against latency per dataset, of the files that have both.
 
@@ -174,8 +111,7 @@ def add_scatter(page: Page, timed: Rows, rated: Rows) -> None:
             for row in rated if row["dataset"] == dataset
         }  # fmt: skip
         rows = [
-            {"label": f"{row['phone']}: {_label(row, names)}" if row.get("phone")
-             else _label(row, names), "median_ms": row["median_ms"],
+            {"label": label_of_row(row, names), "median_ms": row["median_ms"],
              "psnr_db": psnr_db[row["model"], row.get("serial")]}
             for row in timed
             if row["median_ms"] is not None
@@ -202,8 +138,7 @@ def add_operators(page: Page, rows: Rows) -> None:
     page.add_heading("Where the time goes")
     for row in rows:
         operators = sorted(row["profile"], key=lambda op: -_time(op))
-        name = f"{row['phone']}: {_label(row, names)}" if row.get("phone") else _label(row, names)
-        page.add_flame(row, caption=f"{name}. {_outside(row)}")
+        page.add_flame(row, caption=f"{label_of_row(row, names)}. {_outside(row)}")
         cells = [
             [op["op"], size_text(op.get("height"), op.get("width")),
              place_text(row["delegate"], op["inside"] or is_delegate(op), op.get("partition")),
@@ -253,28 +188,15 @@ def add_machines(page: Page, parts: Rows) -> None:
         page.add_machine(machine)
 
 
-def _label(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    return f"{names[row['model']]}, {row['delegate']}, {row['threads']} thread(s)"
+def label_of_row(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """File, delegate and threads of a latency row, behind the phone's name where it has one."""
+    phone = f"{row['phone']}: " if row.get("phone") else ""
+    return f"{phone}{names[row['model']]}, {row['delegate']}, {row['threads']} thread(s)"
 
 
-def _hashes(rows: Rows, names: Mapping[str, str]) -> str:
+def hashes_of(rows: Rows, names: Mapping[str, str]) -> str:
+    """Each file and the beginning of its SHA-256."""
     return ", ".join(dict.fromkeys(f"{names[r['model']]} {r['sha256'][:12]}" for r in rows))
-
-
-def _or(value: float | None, other: float) -> float:
-    return other if value is None else value
-
-
-def _where(row: Mapping[str, Any]) -> str:
-    nodes = (row["delegated_nodes"], row["total_nodes"], row["partitions"])
-    told = [row["placement"], nodes_text(*nodes) if None not in nodes else ""]
-    left = left_text(row["left_behind"])
-    return ", ".join(word for word in (*told, left and f"on the CPU: {left}") if word)
-
-
-def _throttling(row: Mapping[str, Any]) -> str:
-    states = [(row[key] or {}).get("state") or "?" for key in ("thermal_before", "thermal_after")]
-    return " / ".join(states)
 
 
 def _tenths(percent: float | None) -> float | None:

@@ -13,8 +13,8 @@ def drawn(add, *arguments):
 
 def test_sections_without_rows_are_left_out():
     for add, nothing in (
-        (sections.add_latency, [[]]), (sections.add_phones, [[], {}]), (sections.add_quality, [[]]),
-        (sections.add_phone_quality, [[]]), (sections.add_scatter, [[], []]),
+        (sections.add_latency, [[]]), (sections.add_quality, [[]]),
+        (sections.add_scatter, [[], []]),
         (sections.add_crops, [[]]), (sections.add_operators, [[{"profile": []}]]),
         (sections.add_history, [[], []]), (sections.add_machines, [[{}]]),
     ):  # fmt: skip
@@ -28,19 +28,6 @@ def test_what_was_left_behind_and_memory_stand_beside_the_times(result_parts):
     rows[0]["peak_memory_mb"] = 12.5
     _, found = drawn(sections.add_latency, rows)
     assert "peak MiB" in found.text and "12.5" in found.text
-
-
-def test_phones_are_named_with_what_they_lack(result_parts):
-    part = result_parts["android"]
-    page, found = drawn(sections.add_phones, part["results"], part["failures"])
-    assert [block["kind"] for block in page.blocks].count("plot") == 1
-    for text in (
-        "Acme Phone 9", "Google Tensor G4", "nnapi", "on the CPU: QUANTIZE", "P3",
-        "2 row(s) without a bar", "expected P3 to stay", "deprecated since Android 15",
-    ):  # fmt: skip
-        assert text in found.text
-    _, found = drawn(sections.add_phones, [], {"P3": "gone"})
-    assert "gone" in found.text
 
 
 def test_points_need_a_latency_and_a_quality_of_the_same_phone(result_parts):
