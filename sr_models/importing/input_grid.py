@@ -12,7 +12,7 @@ import numpy as np
 
 from sr_models.importing.operations import INPUT, Network, Operation
 
-_MOVES = ("space_to_depth", "depth_to_space", "repeat")
+_MOVES = ("space_to_depth", "depth_to_space", "repeat", "slice")
 """What keeps the grid of what it moves. The converter requantizes behind them by itself, but
 XNNPACK does that more coarsely than it convolves."""
 
@@ -37,12 +37,12 @@ def with_input_apart(network: Network) -> Network:
         if operation.kind == "concatenate":
             copy = f"{operation.layer}_picture"
             inputs = [
-                made.add(_copy(made[name], name=copy)) if _is_picture(made, name) else name
+                made.add(_copy(made, name, layer=copy)) if _is_picture(made, name) else name
                 for name in inputs
             ]
         renamed[operation.name] = made.add(replace(operation, inputs=tuple(inputs)))
     made.output = renamed[network.output]
-    return made
+    return made.pruned()
 
 
 def _is_picture(network: Network, name: str) -> bool:
@@ -51,10 +51,15 @@ def _is_picture(network: Network, name: str) -> bool:
     return name == INPUT
 
 
-def _copy(source: Operation, *, name: str) -> Operation:
+def _copy(network: Network, name: str, *, layer: str) -> Operation:
+    """A convolution that copies a tensor; of some channels of another it reads that one."""
+    chosen = np.arange(network[name].channels)
+    while network[name].kind == "slice":
+        chosen = chosen + network[name]["start"]
+        (name,) = network[name].inputs
     values = {
-        "kernel": np.eye(source.channels, dtype=np.float32)[None, None],
-        "bias": np.zeros(source.channels, np.float32),
+        "kernel": np.eye(network[name].channels, dtype=np.float32)[:, chosen][None, None],
+        "bias": np.zeros(len(chosen), np.float32),
         "padding": "same", "dilation": (1, 1), "groups": 1, "fixed": True,
     }  # fmt: skip
-    return Operation(name, "convolution", (source.name,), source.channels, values)
+    return Operation(layer, "convolution", (name,), len(chosen), values)

@@ -8,7 +8,7 @@ from sr_models.importing.input_grid import joins_of_input, with_input_apart
 from sr_models.importing.keras_network import to_keras
 from sr_models.importing.operations import INPUT
 from sr_models.importing.simplification import simplified
-from tests.strangers import layers, read, stranger
+from tests.strangers import layers, read, stranger, varied
 
 
 def joining(*, times=1):
@@ -59,6 +59,22 @@ def test_a_moved_picture_is_copied_too_and_a_convolved_one_is_not():
     assert joins_of_input(network) == ["joined"] and joins_of_input(apart) == []
     added = [op for op in apart if op.name not in network.operations]
     assert [(op.channels, op.inputs) for op in added] == [(12, ("tf.nn.space_to_depth",))] * 2
+
+
+def test_channels_of_the_picture_are_chosen_as_they_are_copied():
+    def start(x):
+        y = layers.Conv2D(4, 3, padding="same", name="features")(x)
+        joined = layers.Concatenate(name="joined")([y, x[..., 1:][..., 1:2], x[..., :2]])
+        return layers.Conv2D(3, 1, name="back")(joined)
+
+    model = varied(stranger(start=start))
+    network = simplified(read(model)[1])
+    apart = with_input_apart(network)
+    assert "slice" not in {op.kind for op in apart}
+    picture = np.random.default_rng(1).random((1, 12, 14, 3)).astype(np.float32)
+    np.testing.assert_allclose(
+        to_keras(apart, name="apart")(picture), model(picture), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_a_network_that_joins_no_picture_stays_as_it_is():
