@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image
 from export.bundle.layout import golden_file
 from export.running.interpreters import open_model
 from representative_data.sources import bundled_pictures
+from sr_models.errors import BundleError
 from sr_models.images import load_image
 
 PATHS = ("xnnpack", "builtin", "reference")
@@ -120,3 +122,36 @@ def write_pair(pair: GoldenPair, folder: Path) -> dict[str, Any]:
         entry |= {part: raw, f"{part}_png": png}
     entry["tolerance"] = {path: found.to_json() for path, found in pair.tolerance.items()}
     return entry
+
+
+def read_pair(folder: Path, model: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The golden pair of one entry of a manifest: uint8 input and output, (h, w, 3) each.
+
+    Raises:
+        BundleError: The raw codes are not the picture's, or of another size.
+    """
+    pair = []
+    for part in ("input", "output"):
+        raw, png = (folder / model["golden"][key] for key in (part, f"{part}_png"))
+        shape = tuple(model[part]["shape"][1:])
+        codes = np.frombuffer(raw.read_bytes(), np.uint8)
+        if codes.size != (count := math.prod(shape)):
+            raise BundleError(
+                f"expected {count} codes in {model['golden'][part]}, found {codes.size}; "
+                "get the bundle anew"
+            )
+        codes = codes.reshape(shape)
+        try:
+            with Image.open(png) as picture:
+                same = picture.size == (shape[1], shape[0]) and np.array_equal(picture, codes)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise BundleError(
+                f"expected a picture, found another file: {png}; get the bundle anew"
+            ) from error
+        if not same:
+            raise BundleError(
+                f"expected the same pixels in {model['golden'][part]} and "
+                f"{model['golden'][f'{part}_png']}, found different ones; get the bundle anew"
+            )
+        pair.append(codes)
+    return pair[0], pair[1]

@@ -47,7 +47,7 @@ def inventory(folder: Path) -> list[str]:
     """Every file of a bundle as a relative POSIX path, sorted.
 
     Raises:
-        BundleError: The folder is none, or holds a link, a device, or an empty folder.
+        BundleError: The folder is none, or holds a link or a device.
     """
     if folder.is_symlink() or not folder.is_dir():
         raise BundleError(
@@ -64,11 +64,6 @@ def inventory(folder: Path) -> list[str]:
 
     for place, folders, names in os.walk(folder, onerror=unreadable):
         here = Path(place)
-        if not folders and not names:
-            raise BundleError(
-                f"expected no other files than the manifest's, found an empty folder: {here}; "
-                "remove it"
-            )
         for name in sorted([*folders, *names]):
             path = here / name
             mode = path.lstat().st_mode
@@ -79,6 +74,16 @@ def inventory(folder: Path) -> list[str]:
             if stat.S_ISREG(mode):
                 files.append(path.relative_to(folder).as_posix())
     return sorted(files)
+
+
+def require_no_empty_folder(folder: Path) -> None:
+    """Raise `BundleError` for an empty folder; to be called once no file is missing."""
+    for place, folders, names in os.walk(folder):
+        if not folders and not names:
+            raise BundleError(
+                f"expected no other files than the manifest's, found an empty folder: {place}; "
+                "remove it"
+            )
 
 
 def _kind(path: Path) -> str:

@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from export.bundle.contents import describe_audit, receptive_field_json
-from export.bundle.golden import PATHS, Tolerance, difference
-from export.bundle.layout import MANIFEST, inventory, require_inside
+from export.bundle.golden import PATHS, Tolerance, difference, read_pair
+from export.bundle.layout import (
+    MANIFEST,
+    inventory,
+    require_inside,
+    require_no_empty_folder,
+)
 from export.bundle.schema import require_valid
 from export.bundle.seal import require_manifest_sum, require_sealed
 from export.inspecting.audit import audit_model
@@ -108,6 +112,8 @@ def read_bundle(folder: str | Path) -> dict[str, Any]:
     for path in (*manifest["files"], *named):
         require_inside(path)
     require_sealed(folder, present, manifest["files"])
+    # Behind the seal, so that the only file of a folder is missed by its own name.
+    require_no_empty_folder(folder)
     for path in named:
         if path not in manifest["files"]:
             raise BundleError(f"expected the hash of {path} in {MANIFEST}, found none; export anew")
@@ -142,7 +148,7 @@ def verify_bundle(
     with Sandbox("export.running.sandboxed_jobs", memory_mb=_MEMORY_MB) as sandbox:
         for model in manifest["models"]:
             on_stage(f"auditing {model['file']}")
-            _require_described(folder, model, manifest["receptive_field"])
+            _require_described(folder, model, manifest)
             fed, expected = read_pair(folder, model)
             for path in dict.fromkeys(paths):
                 if path not in model["golden"]["tolerance"]:
@@ -168,11 +174,13 @@ def _golden_paths(model: Mapping[str, Any]) -> list[str]:
     return [model["golden"][key] for key in ("input", "input_png", "output", "output_png")]
 
 
-def _require_described(folder: Path, model: Mapping[str, Any], field: Any) -> None:
+def _require_described(
+    folder: Path, model: Mapping[str, Any], manifest: Mapping[str, Any]
+) -> None:  # fmt: skip
     file = read_model(folder / model["file"])
     audit = audit_model(file)
     found = describe_audit(audit) | {"receptive_field": receptive_field_json(file)}
-    expected = {key: model[key] for key in found if key in model} | {"receptive_field": field}
+    expected = {**model, "receptive_field": manifest["receptive_field"]}
     # As JSON has it: no tuples.
     for key, value in json.loads(json.dumps(found)).items():
         if value != expected[key]:
@@ -191,39 +199,13 @@ def _require_described(folder: Path, model: Mapping[str, Any], field: Any) -> No
             f"expected {model['file']} for {model['height']}x{model['width']} pixels, found "
             f"{list(shape)}; get the bundle anew"
         )
-
-
-def read_pair(folder: Path, model: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The golden pair of one entry of a manifest: uint8 input and output, (h, w, 3) each.
-
-    Raises:
-        BundleError: The raw codes are not the picture's, or of another size.
-    """
-    pair = []
-    for part in ("input", "output"):
-        raw, png = (folder / model["golden"][key] for key in (part, f"{part}_png"))
-        shape = tuple(model[part]["shape"][1:])
-        codes = np.frombuffer(raw.read_bytes(), np.uint8)
-        if codes.size != np.prod(shape):
-            raise BundleError(
-                f"expected {np.prod(shape)} codes in {model['golden'][part]}, found {codes.size}; "
-                "get the bundle anew"
-            )
-        codes = codes.reshape(shape)
-        try:
-            with Image.open(png) as picture:
-                same = picture.size == (shape[1], shape[0]) and np.array_equal(picture, codes)
-        except (OSError, ValueError, SyntaxError) as error:
-            raise BundleError(
-                f"expected a picture, found another file: {png}; get the bundle anew"
-            ) from error
-        if not same:
-            raise BundleError(
-                f"expected the same pixels in {model['golden'][part]} and "
-                f"{model['golden'][f'{part}_png']}, found different ones; get the bundle anew"
-            )
-        pair.append(codes)
-    return pair[0], pair[1]
+    scale = manifest["network"]["scale"]
+    made = audit.outputs[0].shape
+    if made != (1, model["height"] * scale, model["width"] * scale, 3):
+        raise BundleError(
+            f"expected {model['file']} to enlarge {scale} times, found {list(shape)} to "
+            f"{list(made)}; get the bundle anew"
+        )
 
 
 def _run(

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from export.bundle.golden import Tolerance, difference
-from export.bundle.verification import read_bundle, read_pair
+from export.bundle.golden import Tolerance, difference, read_pair
+from export.bundle.verification import read_bundle
 from export.running.interpreters import open_model
 from export.tflite.model_files import ModelFile
 from runtime_bench.android.quality import run_on_phone

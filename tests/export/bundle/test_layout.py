@@ -2,7 +2,12 @@ import os
 
 import pytest
 
-from export.bundle.layout import golden_file, inventory, require_inside
+from export.bundle.layout import (
+    golden_file,
+    inventory,
+    require_inside,
+    require_no_empty_folder,
+)
 from sr_models.errors import BundleError
 
 
@@ -34,13 +39,21 @@ def test_files_are_listed_and_nothing_else_is_allowed(tmp_path):
         ("a link", lambda path: path.symlink_to(tmp_path / "a")),
         ("a link", lambda path: path.symlink_to(tmp_path)),
         ("a device or pipe", os.mkfifo),
-        ("an empty folder", lambda path: path.mkdir()),
     ):
         odd = tmp_path / "b" / "odd"
         make(odd)
         with pytest.raises(BundleError, match=f"{kind}: .*odd"):
             inventory(tmp_path)
-        odd.rmdir() if odd.is_dir() and not odd.is_symlink() else odd.unlink()
+        odd.unlink()
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "c").write_text("")
+    require_no_empty_folder(tmp_path)
+    (tmp_path / "b" / "odd").mkdir()
+    with pytest.raises(BundleError, match=r"an empty folder: .*odd"):
+        require_no_empty_folder(tmp_path)
 
 
 def test_a_bundle_must_be_a_real_folder(tmp_path):

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from export.bundle.layout import MANIFEST, SUMS
+from export.bundle.layout import COMPARISON, MANIFEST, SUMS
 from export.bundle.seal import hash_files, sums_text
 from export.bundle.verification import read_bundle
 from sr_models.errors import BundleError
@@ -52,7 +52,8 @@ def test_missing_extra_and_swapped_files_are_named(bundle):
     with pytest.raises(BundleError, match=r"found golden/more\.png"):
         read_bundle(bundle)
     (bundle / "golden" / "more.png").unlink()
-    for name in ("model_16x24.tflite", MANIFEST, SUMS, "golden/16x24_output.png"):
+    # The comparison is the only file of its folder.
+    for name in ("model_16x24.tflite", MANIFEST, SUMS, "golden/16x24_output.png", COMPARISON):
         (bundle / name).rename(bundle.parent / "aside")
         with pytest.raises(BundleError, match=f"expected {name} in"):
             read_bundle(bundle)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import flatbuffers
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.bundle.golden import Tolerance
+from export.bundle.golden import Tolerance, read_pair
 from export.bundle.layout import MANIFEST, SUMS
 from export.bundle.verification import read_bundle, verify_bundle
 from export.bundle.writing import seal
@@ -72,6 +74,15 @@ def test_a_wrong_radius_is_found(bundle):
         verify_bundle(bundle)
 
 
+def test_a_wrong_scale_is_found(bundle):
+    def change(manifest):
+        manifest["network"]["scale"] += 1
+
+    reseal(bundle, change)
+    with pytest.raises(BundleError, match=r"model_1.*\.tflite to enlarge"):
+        verify_bundle(bundle)
+
+
 def test_a_model_that_is_none_is_found(bundle):
     (bundle / "model_16x24.tflite").write_bytes(b"\0\0\0\0TFL3" + bytes(60))
     reseal(bundle)
@@ -123,6 +134,26 @@ def test_a_pair_of_the_wrong_size_is_found(bundle):
     reseal(bundle)
     with pytest.raises(BundleError, match=r"found 3"):
         verify_bundle(bundle)
+
+
+def test_a_picture_that_claims_to_be_huge_is_never_decoded(bundle):
+    picture = bundle / "golden/16x24_input.png"
+    content = bytearray(picture.read_bytes())
+    content[16:24] = struct.pack(">II", 100_000, 100_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    picture.write_bytes(content)
+    reseal(bundle)
+    with pytest.raises(BundleError, match=r"expected a picture, .*16x24_input\.png"):
+        verify_bundle(bundle)
+
+
+def test_a_size_beyond_all_numbers_is_found(bundle):
+    """2^32 times 2^32 is 0 in arithmetic of 64 bits, as many codes as an empty file holds."""
+    model = json.loads((bundle / MANIFEST).read_text())["models"][0]
+    model["input"]["shape"] = [1, 2**32, 2**32, 3]
+    (bundle / model["golden"]["input"]).write_bytes(b"")
+    with pytest.raises(BundleError, match=f"expected {3 * 2**64} codes"):
+        read_pair(bundle, model)
 
 
 @pytest.mark.parametrize("path", ["../outside", "/etc/hostname", "a/../../b"])
