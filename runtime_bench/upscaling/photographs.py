@@ -59,19 +59,22 @@ def read_photograph(path: str | Path) -> Photograph:
         if getattr(upright, "is_animated", False) or upright.info.get("duration"):
             notices.append("of an animation the first frame is taken")
         alpha = None
-        if upright.mode != "F" and not upright.mode.startswith("I") and (
-            "A" in upright.getbands() or "a" in upright.getbands()
-            or "transparency" in upright.info
-        ):  # fmt: skip
+        # Not by the names of bands: LAB has an A that is no alpha.
+        if upright.has_transparency_data and upright.mode[0] not in "FI":
             rgba = np.asarray(upright.convert("RGBA"))
             pixels, alpha = np.ascontiguousarray(rgba[..., :3]), rgba[..., 3].copy()
         else:
             pixels = np.asarray(to_eight_bit_rgb(upright, path))
         profile = upright.info.get("icc_profile")
-        # Bytes 16 to 20 of a profile name the colours that it is for (ICC.1, table 19).
+        # Bytes 16 to 20 of a profile name the colours that it is for, bytes 36 to 40 mark it as
+        # one (ICC.1, table 17).
         if profile and profile[16:20] != b"RGB ":
             colours = profile[16:20].decode("ascii", "replace").strip()
-            notices.append(f"its profile is for {colours} and is left out of an RGB picture")
+            notices.append(
+                f"its profile is for {colours} and is left out of an RGB picture"
+                if profile[36:40] == b"acsp"
+                else "its profile cannot be read and is left out"
+            )
             profile = None
         return Photograph(pixels, alpha, profile or None, tuple(notices))
 

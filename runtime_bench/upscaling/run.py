@@ -113,10 +113,16 @@ def upscale_pictures(
 
     Raises:
         PictureError: A picture cannot be used; those before it stay written.
+        OptionError: A picture would be replaced by its own enlargement.
         OutputError: A file exists or cannot be written.
     """
-    for _, target in todo:
+    for source, target in todo:
         refuse_existing(target, overwrite=overwrite, replaces=())
+        if target.exists() and source.exists() and target.samefile(source):
+            raise OptionError(
+                f"expected an output beside the picture, found the picture itself: {source}; "
+                "give another path"
+            )
     results = []
     for number, (source, target) in enumerate(todo, start=1):
         photograph = read_photograph(source)

@@ -83,6 +83,20 @@ def test_a_profile_for_other_colours_is_left_out_and_told(pixels, tmp_path):
     assert "profile is for CMYK" in photograph.notices[0]
 
 
+def test_a_profile_that_is_none_is_left_out_and_told(pixels, tmp_path):
+    Image.fromarray(pixels).save(tmp_path / "in.png", icc_profile=b"no profile")
+    photograph = read_photograph(tmp_path / "in.png")
+    assert photograph.icc_profile is None
+    assert photograph.notices == ("its profile cannot be read and is left out",)
+
+
+def test_the_a_of_lab_is_no_transparency(pixels, tmp_path):
+    Image.fromarray(pixels).convert("LAB").save(tmp_path / "in.tif")
+    photograph = read_photograph(tmp_path / "in.tif")
+    assert photograph.alpha is None
+    assert np.abs(photograph.pixels.astype(int) - pixels).mean() < 4
+
+
 def test_orientation_is_applied(pixels, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # rotate by 90 degrees clockwise to view

@@ -49,6 +49,19 @@ def test_an_existing_picture_is_replaced_only_when_asked(upscaler, tmp_path):
     upscale_pictures(upscaler, todo, overwrite=True)
 
 
+def test_a_picture_is_never_replaced_by_its_own_enlargement(upscaler, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.png")
+    before = (tmp_path / "in.png").read_bytes()
+    (tmp_path / "link.png").symlink_to(tmp_path / "in.png")
+    for todo in (
+        pairs(tmp_path, tmp_path, suffix=".png"),
+        pairs(tmp_path / "link.png", tmp_path / "in.png", suffix=".png"),
+    ):
+        with pytest.raises(OptionError, match=r"the picture itself: .*\.png"):
+            upscale_pictures(upscaler, todo, overwrite=True)
+    assert (tmp_path / "in.png").read_bytes() == before
+
+
 def test_a_bad_picture_leaves_those_before_it(upscaler, tmp_path):
     (tmp_path / "in").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "in" / "a.png")
