@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.bundle.golden import PICTURE_LICENCE
+from export.bundle.model_card import PICTURE_LICENCE as CARD_PICTURE_LICENCE
 from export.bundle.schema import SCHEMA_VERSION
 from export.inspecting.audit import Audit
 from export.inspecting.file_windows import read_receptive_field
 from export.running.interpreters import open_model
 from export.tflite.flatbuffer import TensorInfo, read_graph
 from export.tflite.model_files import ModelFile
-from sr_models.card import find_card
+from sr_models.card import Card, card_path_of, find_card, load_card
 from sr_models.command import finite
-from sr_models.errors import BundleError, ConversionError, ModelFileError, OptionError
+from sr_models.errors import (
+    BundleError,
+    ConversionError,
+    ModelFileError,
+    OptionError,
+    WeightsError,
+)
 from sr_models.presets import PRESETS
+from sr_models.provenance import file_sha256
 
 if TYPE_CHECKING:
     from export.pipeline import ExportedFile, ExportResult
+    from export.settings import ExportSettings
 
 PROTOCOL = (
     "Fidelity: PSNR in dB (RGB, all pictures pooled) of the file's codes against the float "
@@ -49,6 +59,20 @@ def _quantization(content: bytes) -> list[tuple]:
     return sorted(
         (info.name, info.dtype, info.scales, info.zero_point or 0) for info in graph.tensors
     )
+
+
+def require_promising(settings: ExportSettings) -> None:
+    """Raise `OptionError` before any work for choices that `require_pixels` would not let pass."""
+    if settings.io != "uint8":
+        raise OptionError(
+            f"expected uint8 input and output in a bundle, found {settings.io}; leave --io and "
+            "--precision, or export it with sr-export model"
+        )
+    if any(size.is_dynamic for size in settings.all_sizes):
+        raise OptionError(
+            "expected fixed sizes, since golden pairs have one, found dynamic; "
+            "give --size 360x640 or others"
+        )
 
 
 def require_pixels(files: Sequence[ExportedFile]) -> None:
@@ -125,6 +149,7 @@ def describe_twin(twin: ExportedFile) -> dict[str, Any]:
 def build_contents(
     result: ExportResult, *, goldens: Sequence[Mapping[str, Any]], twin: ExportedFile | None,
     latency: Mapping[str, Any] | None, pictures_licence: str = NOT_STATED,
+    weights: str | Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The manifest but for `files`; the same inputs and versions give the same one.
 
@@ -134,6 +159,7 @@ def build_contents(
         twin: The clipped twin.
         latency: What `sr-bench latency --json` wrote for these files.
         pictures_licence: Licence of the calibration pictures, as whoever exports states it.
+        weights: The weights file that was taken instead of a preset's own.
     """
     manifest = result.manifest
     settings = {k: v for k, v in manifest["settings"].items() if k not in _SIZES}
@@ -154,18 +180,33 @@ def build_contents(
         "settings": settings,
         "calibration": manifest["representative_dataset"],
         "licences": {
-            "software": "Apache-2.0", "weights": _weights_licences(manifest["network"]["name"]),
+            "software": "Apache-2.0",
+            "weights": _weights_licences(manifest["network"]["name"], weights),
             "calibration_pictures": pictures_licence, "golden_pictures": PICTURE_LICENCE,
+            "card_picture": CARD_PICTURE_LICENCE,
         },
         "versions": manifest["versions"],
     })  # fmt: skip
 
 
-def _weights_licences(name: str) -> list[dict[str, Any]]:
-    card = find_card(PRESETS[name]) if name in PRESETS else None
+def _weights_licences(name: str, weights: str | Path | None) -> list[dict[str, Any]]:
+    card = _card_of(name, weights)
     if card is None:
         return []
     return [
         {"folder": row.folder, "pictures": row.pictures, "licence": row.licence}
         for row in card.data
     ]  # fmt: skip
+
+
+def _card_of(name: str, weights: str | Path | None) -> Card | None:
+    """The card of the weights that were taken: of others than the preset's, the one beside them."""
+    if name not in PRESETS:
+        return None
+    if weights is None:
+        return find_card(PRESETS[name])
+    try:
+        card = load_card(card_path_of(weights))
+    except (OptionError, WeightsError):
+        return None
+    return card if card.weights_sha256 == file_sha256(weights) else None

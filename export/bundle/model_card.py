@@ -18,6 +18,7 @@ from sr_models.degradation import crop_to_multiple, degrade, resize_bicubic
 from sr_models.images import load_image
 
 TEMPLATES = Path(__file__).with_name("templates")
+PICTURE_LICENCE = "chelsea.png of scikit-image: CC0, photographed by Stefan van der Walt"
 # An eye with whiskers: edges that overshoot.
 PICTURE, _TOP, _LEFT, _SIDE = "chelsea.png", 60, 110, 96
 _ENLARGED, _GAP = 3, 6

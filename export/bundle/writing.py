@@ -17,6 +17,7 @@ from export.bundle.contents import (
     build_contents,
     require_one_quantization,
     require_pixels,
+    require_promising,
 )
 from export.bundle.golden import make_pair, write_pair
 from export.bundle.layout import ANDROID, MANIFEST, SCHEMA, SUMS, TOP_LEVEL
@@ -65,6 +66,7 @@ def export_bundle(
     """
     refuse_existing(out, overwrite=overwrite, replaces=TOP_LEVEL)
     require_writable(out)
+    require_promising(settings)
     measured = read_latency(latency) if latency is not None else None
     if settings.max_drop_db is None:
         # Measured in any case, and no limit.
@@ -95,8 +97,9 @@ def export_bundle(
             pair = make_pair(file.content, height=file.size.height, width=file.size.width)
             goldens.append(write_pair(pair, folder))
         contents = build_contents(
-            result, goldens=goldens, twin=clipped, latency=measured, pictures_licence=licence
-        )
+            result, goldens=goldens, twin=clipped, latency=measured, pictures_licence=licence,
+            weights=source.get("weights"),
+        )  # fmt: skip
         model_card.write(
             folder, contents, result.files[0].content,
             twin=clipped.content if clipped is not None else None,

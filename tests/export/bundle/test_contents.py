@@ -1,9 +1,11 @@
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from export.bundle.contents import (
+    build_contents,
     receptive_field_json,
     require_one_quantization,
     require_pixels,
@@ -11,6 +13,7 @@ from export.bundle.contents import (
 from export.settings import ExportSettings
 from export.sizes import DYNAMIC, Size
 from sr_models.errors import ConversionError, OptionError
+from sr_models.presets import PRESETS
 from tests.tiny_files import clipped_file
 
 
@@ -43,7 +46,29 @@ def test_the_manifest_says_what_was_measured_and_how(manifest):
 def test_licences_are_stated_or_said_to_be_unknown(manifest):
     assert "scikit-image" in manifest["licences"]["calibration_pictures"]
     assert "CC0" in manifest["licences"]["golden_pictures"]
+    assert "chelsea.png" in manifest["licences"]["card_picture"]
     assert manifest["licences"]["weights"] == []
+
+
+def test_other_weights_do_not_take_the_licences_of_the_shipped_ones(export_small, tmp_path):
+    preset = PRESETS["xlsr_x3"]
+    made = export_small("xlsr_x3", ExportSettings(height=8, width=8))
+
+    def licences(weights):
+        contents = build_contents(made, goldens=[{}], twin=None, latency=None, weights=weights)
+        return contents["licences"]["weights"]
+
+    assert any(row["folder"] == "BSDS500" for row in licences(None))
+    other = tmp_path / "other.weights.h5"
+    shutil.copy(preset.weights_path, other)
+    assert licences(other) == []
+    shutil.copy(preset.card_path, tmp_path / "other.json")
+    assert licences(other) == licences(None)
+    with other.open("ab") as file:
+        file.write(b"trained further")
+    assert licences(other) == []
+    shutil.copy(preset.weights_path, tmp_path / "other.h5")
+    assert licences(tmp_path / "other.h5") == []
 
 
 def test_sizes_of_different_quantization_are_refused(export_small):

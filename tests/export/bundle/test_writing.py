@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from export.bundle.verification import verify_bundle
 from export.bundle.writing import export_bundle, read_latency, twin_settings
 from export.settings import ExportSettings
-from export.sizes import Size
+from export.sizes import DYNAMIC, Size
 from sr_models.errors import ConversionError, OptionError, OutputError
 from tests.bundles import TWO_SIZES
 
@@ -76,9 +77,20 @@ def test_a_folder_of_something_else_is_never_replaced(bundle, export_small, tmp_
 
 
 def test_interfaces_that_are_not_pixels_are_refused(export_small, tmp_path):
-    settings = ExportSettings(height=8, width=8, io="int8")
+    """Before any work where the choices tell."""
+    for choices, message in (
+        ({"io": "int8"}, "found int8; leave --io and"),
+        ({"precision": "float32"}, "found float32"),
+        ({"sizes": (DYNAMIC,)}, "expected fixed sizes"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            export_bundle("a", ExportSettings(**choices), out=tmp_path / "out", export=None)
+
+    def signed(name, settings, **inputs):
+        return export_small(name, replace(settings, io="int8"), **inputs)
+
     with pytest.raises(OptionError, match="uint8 codes are RGB pixels"):
-        export_bundle("a", settings, out=tmp_path / "out", export=export_small)
+        export_bundle("a", SMALL, out=tmp_path / "out", export=signed)
 
 
 def test_timings_are_taken_for_the_very_files(made_bundle, export_small, tmp_path):
