@@ -24,6 +24,8 @@ FORMATS = {
 }
 # What a side may have at most: JPEG's marker SOF has 16 bits, libjpeg stops at 65500; WebP 14 bits.
 _MOST_PIXELS = {"JPEG": 65500, "WEBP": 16383}
+# libwebp holds the whole picture twice more, which the promise of 1 GiB has no room for.
+_MOST_MEGAPIXELS = {"WEBP": 64}
 _SIXTEEN_BITS = re.compile(r"\b(?!BGR)[A-Za-z]+;16[BLNS]*\b")
 
 
@@ -118,6 +120,13 @@ class Canvas:
             raise OptionError(
                 f"expected at most {most} pixels a side in {self.format}, found "
                 f"{self.size[0]}x{self.size[1]} for {self.path}; write a .png"
+            )
+        megapixels = _MOST_MEGAPIXELS.get(self.format)
+        if megapixels is not None and self.size[0] * self.size[1] > megapixels * 1_000_000:
+            raise OptionError(
+                f"expected at most {megapixels} megapixels in {self.format}, which takes too much "
+                f"memory for more, found {self.size[0]}x{self.size[1]} for {self.path}; "
+                "write a .png"
             )
         if photograph.alpha is not None and self.format == "JPEG":
             raise OptionError(

@@ -139,6 +139,8 @@ def test_formats_that_cannot_hold_a_picture_are_refused(pixels, tmp_path):
         Canvas(photograph, scale=2, path=tmp_path / "out.jpg")
     with pytest.raises(OptionError, match="at most 16383 pixels a side in WEBP"):
         Canvas(photograph, scale=2000, path=tmp_path / "out.webp")
+    with pytest.raises(OptionError, match="at most 64 megapixels in WEBP"):
+        Canvas(photograph, scale=1300, path=tmp_path / "out.webp")
 
 
 def test_nothing_half_written_stays(pixels, tmp_path, monkeypatch):
