@@ -42,6 +42,18 @@ def test_what_is_not_known_is_said(contents):
     assert "What the weights were trained on is not stated" in card
 
 
+def test_a_noisy_machine_is_not_kept_quiet(contents):
+    row = {"model": "a.tflite", "sha256": "0", "delegate": "xnnpack", "threads": 1, "median_ms": 1}
+    contents["latency"] = {"results": [row], "machine": {"cpu": "a slow one", "warning": None}}
+    assert "warned" not in render(contents, size_bytes=1)
+    contents["latency"]["machine"]["warning"] = "noisy machine: load average 9"
+    assert "It warned of a noisy machine: load average 9." in render(contents, size_bytes=1)
+
+
+def test_the_shown_picture_is_credited(contents):
+    assert "The picture above: chelsea.png of scikit-image: CC0" in render(contents, size_bytes=1)
+
+
 def test_tables_have_no_gaps(contents):
     lines = render(contents, size_bytes=1).splitlines()
     for before, line, after in zip(lines, lines[1:], lines[2:]):
