@@ -16,16 +16,18 @@ from representative_data.observation import observe_ranges, pin_pixels
 from runtime_bench.upscaling.upscaler import Upscaler
 from sr_models.errors import ModelFileError, OptionError
 from sr_models.network import build_trunk
-from sr_models.presets import PRESETS
+from sr_models.presets import PRESETS, Preset
 from sr_models.tails import attach_tail
-from tests.families import random_weights
+from tests.families import SMALL, random_weights
 from tests.networks import branched_trunk
 from tests.tiny_files import TinyFile, pixel_grid
 
-ONE_OF_EACH_FAMILY = (
-    "xlsr_x3", "abpn_x2", "ecbsr_m4c16_x3", "edsr_f32b5_x4", "espcn_x3", "etds_t_x3",
-    "fsrcnn_x3", "quicksrnet_s_x2", "sesr_m5_x2",
-)  # fmt: skip
+LARGE = ("edsr_baseline_x2", "edsr_baseline_x4", "rdn_x2", "rdn_x4")
+"""Presets that take minutes; the smaller EDSR and a small RDN have the same layers."""
+NETWORKS = (
+    *(preset for name, preset in PRESETS.items() if name not in LARGE),
+    Preset("rdn_small_x2", "rdn", SMALL["rdn"], "for tests"),
+)
 
 
 def picture_of(height: int, width: int) -> np.ndarray:
@@ -48,9 +50,8 @@ def branched() -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
-def test_tiles_of_a_real_network_leave_no_seam(name):
-    preset = PRESETS[name]
+@pytest.mark.parametrize("preset", NETWORKS, ids=lambda preset: preset.name)
+def test_tiles_of_a_real_network_leave_no_seam(preset):
     content = int8_file(random_weights(build_trunk(preset)), scale=preset.scale)
     least = read_receptive_field(content).least_tile
     picture = picture_of(2 * least + 3, 3 * least + 1)
@@ -59,6 +60,10 @@ def test_tiles_of_a_real_network_leave_no_seam(name):
     tiled = Upscaler(open_model(content), tile=(least + 2, least + 7))
     assert np.array_equal(tiled.whole(picture), whole)
     assert tiled.plan(*picture.shape[:2]).tiles > 6
+
+
+def test_every_family_has_its_real_network():
+    assert {preset.family for preset in NETWORKS} == set(SMALL)
 
 
 @settings(max_examples=12)
