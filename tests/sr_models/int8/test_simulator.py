@@ -38,6 +38,7 @@ def test_kernels_lie_on_the_symmetric_grid_of_their_channel(kernel):
         scale = np.abs(kernel[..., channel]).max() / 127
         if scale == 0.0:
             assert not found[..., channel].any()
+        if scale < np.finfo(np.float32).tiny:  # a step that float32 may flush to 0
             continue
         codes = found[..., channel] / scale
         np.testing.assert_allclose(codes, np.rint(codes), atol=1e-3)
