@@ -35,6 +35,8 @@ DAMPING = 1e-3
 """The same for rounding, so that inputs never seen are not rounded at will."""
 SWEEPS = 30
 ORDERS = 8
+WORK = 6e7
+"""Orders times inputs squared times outputs, at most: large kernels get fewer orders."""
 LOOSENESS = 1.0
 """Standard deviation of the logarithm of what further orders multiply energies with."""
 LEAST_CONTRAST = 0.3
@@ -136,7 +138,8 @@ def choose_codes(weights: np.ndarray, moments: np.ndarray) -> np.ndarray:
     count, grids = weights.shape[1], len(STRETCHES)
     scales = np.concatenate([_scales(weights) * stretch for stretch in STRETCHES])
     wanted = np.tile(weights, grids)
-    found = round_codes(wanted, moments, scales) * scales
+    orders = int(np.clip(WORK // (len(moments) ** 2 * count), 1, ORDERS))
+    found = round_codes(wanted, moments, scales, orders=orders) * scales
     cost = output_error(found - wanted, moments).reshape(grids, count)
     best = cost.argmin(axis=0) * count + np.arange(count)
     return found[:, best]
