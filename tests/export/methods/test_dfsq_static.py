@@ -4,6 +4,7 @@ import pytest
 from export.conversion import convert_with_ranges
 from export.inspecting.audit import audit_model, missing_ranges
 from export.methods.dfsq_static import with_dfsq_weights
+from export.methods.equalization import ROOM
 from export.methods.recipe import parse_recipe
 from export.tflite.unpacked import unpack
 from sr_models.network import build_trunk
@@ -77,6 +78,6 @@ def test_scales_are_folded_without_changing_the_function(edsr, evidence):
     np.testing.assert_allclose(network.model(x), edsr(x), atol=1e-4)
     # Channels reach 1, and there is a little room; those of the trunk share their scales.
     reach = {n: max(-r.minimum, r.maximum) for n, r in network.ranges.items()}
-    assert reach["block0_conv0"] == pytest.approx(1.05, abs=1e-3)
+    assert reach["block0_conv0"] == pytest.approx(ROOM, abs=1e-3)
     trunk = [reach[n] for n in ("first", "block0_conv1", "block0_add", "body_last", "long_skip")]
-    assert max(trunk) == pytest.approx(1.05, abs=1e-3)
+    assert max(trunk) == pytest.approx(ROOM, abs=1e-3)
