@@ -14,17 +14,13 @@ from export.command_options import (
     ImagesOption,
     JsonOption,
     MethodOption,
-    NameArgument,
     PicturesOption,
-    PixelsOption,
     SeedOption,
-    TileSideOption,
-    TrustOption,
-    WeightsOption,
 )
 from export.inspecting.inspect_command import inspect
 from export.methods import DEFAULT_RECIPE
 from export.stripping.strip_command import strip
+from representative_data.command_options import Name, Pixels, TileSide, Trust, Weights
 from sr_models.command import (
     new_app,
     print_table,
@@ -45,7 +41,7 @@ app.command()(verify)
 
 @app.command()
 def model(
-    name: NameArgument,
+    name: Name,
     out: Annotated[Path, typer.Option(help="Folder to write: model.tflite and manifest.json.")],
     images: ImagesOption = None,
     dataset: DatasetOption = None,
@@ -60,8 +56,8 @@ def model(
             help="Or: 360x640 or dynamic, repeatable: a file for each, all quantized alike.",
         ),
     ] = None,
-    pixels: PixelsOption = None,
-    trust: TrustOption = False,
+    pixels: Pixels = None,
+    trust: Trust = False,
     method: MethodOption = DEFAULT_RECIPE,
     tail: Annotated[str, typer.Option(help="relu, none, clip or conv_clip.")] = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
@@ -93,7 +89,7 @@ def model(
     ),
     anchors: Annotated[bool, typer.Option(help="Add pictures that span the input.")] = True,
     pictures: PicturesOption = 64,
-    tile_side: TileSideOption = 96,
+    tile_side: TileSide = 96,
     seed: SeedOption = 0,
     minimum_fidelity_db: Annotated[
         float, typer.Option(help="Reject a file less faithful to the float network.")
@@ -102,7 +98,7 @@ def model(
         float | None,
         typer.Option(help="Reject a file that loses more on pictures held out. [auto: 0.05]"),
     ] = None,
-    weights: WeightsOption = None,
+    weights: Weights = None,
     as_bundle: Annotated[
         bool, typer.Option("--bundle", help="Write a bundle, see sr-export bundle.")
     ] = False,

@@ -18,13 +18,6 @@ JsonOption = Annotated[
     ),
 ]
 
-NameArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME|FILE",
-        help="Preset name, .keras or .h5 file, SavedModel folder, or module:function.",
-    ),
-]
 ImagesOption = Annotated[
     Path | None,
     typer.Option(help="Folder of calibration pictures. [default: scikit-image's pictures]"),
@@ -32,17 +25,6 @@ ImagesOption = Annotated[
 DatasetOption = Annotated[
     Path | None, typer.Option(help="A set from sr-calibrate, instead of shaping one.")
 ]
-PixelsOption = Annotated[
-    str | None,
-    typer.Option(help="Black and white of your own network: 0..1, 0..255 or -1..1. [found]"),
-]
-TrustOption = Annotated[
-    bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
-]
 MethodOption = Annotated[str, typer.Option(help="A recipe, see docs/quantizing.md; or auto.")]
 PicturesOption = Annotated[int, typer.Option(help="Number of calibration tiles.")]
-TileSideOption = Annotated[int, typer.Option(help="Side of a tile in input pixels.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the choice of tiles.")]
-WeightsOption = Annotated[
-    Path | None, typer.Option(help="A .weights.h5 file instead of the shipped one.")
-]

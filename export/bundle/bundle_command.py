@@ -12,21 +12,17 @@ from export.command_options import (
     ImagesOption,
     JsonOption,
     MethodOption,
-    NameArgument,
     PicturesOption,
-    PixelsOption,
     SeedOption,
-    TileSideOption,
-    TrustOption,
-    WeightsOption,
 )
 from export.methods import DEFAULT_RECIPE
+from representative_data.command_options import Name, Pixels, TileSide, Trust, Weights
 from sr_models.command import print_table, say, write_json
 from sr_models.native_output import import_tensorflow_quietly
 
 
 def bundle(
-    name: NameArgument,
+    name: Name,
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     size: Annotated[
         list[str] | None,
@@ -36,14 +32,14 @@ def bundle(
     dataset: DatasetOption = None,
     method: MethodOption = DEFAULT_RECIPE,
     pictures: PicturesOption = 64,
-    tile_side: TileSideOption = 96,
+    tile_side: TileSide = 96,
     seed: SeedOption = 0,
     max_drop_db: Annotated[
         float | None, typer.Option(help="Reject files that lose more on pictures held out.")
     ] = None,
-    pixels: PixelsOption = None,
-    trust: TrustOption = False,
-    weights: WeightsOption = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
+    weights: Weights = None,
     licence: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Licence of the calibration pictures.")
     ] = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -65,6 +65,24 @@ def _slopes(model, names: list[str], pictures: np.ndarray, seed: int) -> Iterato
         yield {name: slope.numpy().astype(np.float64) for name, slope in zip(names, found)}
 
 
+def _mean_of_slopes(model, names: list[str], pictures: np.ndarray, seed: int, form: Callable):
+    """`form` of each tensor's slopes, summed over pixels by itself, in the mean over pictures."""
+    found = dict.fromkeys(names, 0.0)
+    for slopes in _slopes(model, names, pictures, seed):
+        for name, slope in slopes.items():
+            found[name] = found[name] + form(slope) / len(pictures)
+    return found
+
+
+def _square_sums(slope: np.ndarray) -> np.ndarray:
+    return np.square(slope).sum(axis=(0, 1, 2))
+
+
+def _products(slope: np.ndarray) -> np.ndarray:
+    flat = slope.reshape(-1, slope.shape[-1])
+    return flat.T @ flat
+
+
 def channel_sensitivities(
     model, names: list[str], pictures: np.ndarray, *, seed: int = 0
 ) -> dict[str, np.ndarray]:  # fmt: skip
@@ -80,11 +98,7 @@ def channel_sensitivities(
         pictures: float32 (N, h, w, 3) in 0..1.
         seed: Seed of the signs.
     """
-    found = dict.fromkeys(names, 0.0)
-    for slopes in _slopes(model, names, pictures, seed):
-        for name, slope in slopes.items():
-            found[name] = found[name] + np.square(slope).sum(axis=(0, 1, 2)) / len(pictures)
-    return found
+    return _mean_of_slopes(model, names, pictures, seed, _square_sums)
 
 
 def joint_sensitivities(
@@ -101,9 +115,4 @@ def joint_sensitivities(
         pictures: float32 (N, h, w, 3) in 0..1.
         seed: Seed of the signs.
     """
-    found = dict.fromkeys(names, 0.0)
-    for slopes in _slopes(model, names, pictures, seed):
-        for name, slope in slopes.items():
-            flat = slope.reshape(-1, slope.shape[-1])
-            found[name] = found[name] + flat.T @ flat / len(pictures)
-    return found
+    return _mean_of_slopes(model, names, pictures, seed, _products)
