@@ -41,6 +41,9 @@ def methods(
     ] = None,
     patches: Annotated[int, typer.Option(help="Number of calibration patches.")] = 32,
     side: Annotated[int, typer.Option(help="Their height and width in input pixels.")] = 48,
+    epochs: Annotated[
+        int, typer.Option(help="Passes over them by methods that fine-tune; 0 for none.")
+    ] = 10,
     train: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Train PAMS too, on this ground truth. [default: no]"),
@@ -116,7 +119,7 @@ def methods(
     with progress("methods", unit="steps") as update:
         rows = measure_methods(
             name, bits=widths, datasets=find_datasets(data), methods=only or (),
-            calibration=Calibration(images, patches, side, seed),
+            calibration=Calibration(images, patches, side, seed, epochs),
             training=Training(train, changes) if train else None, learned=learned or (),
             settings=ExportSettings(height=height, width=width, seed=seed),
             plan=Plan(runs=runs, seconds=seconds), run_dir=run_dir, on_stage=say,

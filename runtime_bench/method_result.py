@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from runtime_bench.quality import protocol
@@ -32,6 +32,7 @@ class MethodResult:
         median_ms: Time of one inference of the file.
         curve: For training: seconds, step and validation PSNR (RGB) of each validation.
         validation_db: PSNR (RGB) of the simulation on the crops of that validation.
+        details: What the method chose and came to, as plain data.
     """
 
     method: str
@@ -46,6 +47,7 @@ class MethodResult:
     median_ms: float | None = None
     curve: tuple[tuple[float, int, float], ...] = ()
     validation_db: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""

@@ -32,6 +32,7 @@ from sr_models.quantizers.pams import steps_of
 from sr_models.quantizers.pams_file import load_learned
 from sr_models.quantizers.pams_settings import PamsSettings
 from sr_models.quantizers.registry import get_quantizer, quantization_methods, simulate_method
+from sr_models.quantizers.tuning import TuningSettings
 from sr_models.tails import attach_tail
 from sr_models.training.course import PAMS, PamsCourse
 from sr_models.training.finetuning import Start
@@ -53,12 +54,14 @@ class Calibration:
         patches: How many low-resolution patches.
         side: Their height and width in pixels.
         seed: Seed of their places, and of whatever a method draws.
+        epochs: Passes over them by a method that fine-tunes; 0 for none.
     """
 
     images: str | Path | None = None
     patches: int = 32
     side: int = 48
     seed: int = 0
+    epochs: int = TuningSettings.epochs
 
 
 @dataclass(frozen=True)
@@ -122,13 +125,14 @@ class MethodsTable:
         known, begun = state.exists(), time.perf_counter()
         made = simulate_method(
             method, self.model, batches=self.batches, bits=bits, seed=self.calibration.seed,
-            on_progress=self._on_progress, state_path=state,
+            on_progress=self._on_progress, state_path=state, epochs=self.calibration.epochs,
         )  # fmt: skip
         seconds = None if known else time.perf_counter() - begun
         self._simulated[method, bits] = made.model
         return MethodResult(
             method, bits, made.levels, False, self._scores(made.model), seconds=seconds,
             exported_as=EXPORTED_AS.get(method) if bits == FILE_BITS else None,
+            details=made.details,
         )  # fmt: skip
 
     def learned_row(self, weights: str | Path, **known: Any) -> MethodResult:

@@ -17,10 +17,11 @@ from sr_models.quantizers.pams_settings import PamsSettings
 from sr_models.quantizers.pams_student import pams_student, start_alphas
 from sr_models.quantizers.registry import Simulation, register_quantizer
 from sr_models.quantizers.tuning import TuningSettings
+from sr_models.quantizers.weight_starts import BETTER
 
 
 @register_quantizer("minmax", source="the floor of arXiv 2511.00682's tables")
-def minmax(network, *, batches, bits, seed, on_progress, state_path) -> Simulation:
+def minmax(network, *, batches, bits, on_progress, **unused) -> Simulation:
     """Activations between averaged least and greatest values, weights up to the largest one."""
     settings = OutlierSettings(bits, reading="single", weight_start="largest")
     student = calibrated(outlier_student(network, settings), network, batches=batches)
@@ -29,7 +30,7 @@ def minmax(network, *, batches, bits, seed, on_progress, state_path) -> Simulati
 
 
 @register_quantizer("pams", source="arXiv 2011.04212", trains=True)
-def pams(network, *, batches, bits, seed, on_progress, state_path) -> Simulation:
+def pams(network, *, batches, bits, on_progress, **unused) -> Simulation:
     """PAMS with alphas started and nothing trained, in the placement that integers can hold."""
     student = pams_student(network, PamsSettings(bits, edges=True), centred=True)
     start_alphas(student, network, pictures=batches)
@@ -38,16 +39,20 @@ def pams(network, *, batches, bits, seed, on_progress, state_path) -> Simulation
 
 
 def _outlier_aware(
-    name: str, reading: str, network, *, batches, bits, seed, on_progress, state_path
+    name: str, reading: str, network, *, batches, bits, seed, on_progress, state_path, epochs
 ):  # fmt: skip
-    settings = OutlierSettings(bits, reading=reading)
+    settings = OutlierSettings(bits, reading=reading, weight_start=BETTER)
     student = calibrated(outlier_student(network, settings), network, batches=batches)
-    tuner = AlternatingTuner(
-        student, network, pictures=np.concatenate(list(batches)),
-        settings=TuningSettings(seed=seed), state_path=state_path,
-    )  # fmt: skip
-    tuner.run(on_step=lambda step, total, loss: on_progress(step, total))
-    return Simulation(name, bits, level_count(bits, reading=reading), student.model)
+    details = {"weight_start": student.settings.weight_start}
+    if epochs:
+        tuner = AlternatingTuner(
+            student, network, pictures=np.concatenate(list(batches)),
+            settings=TuningSettings(epochs=epochs, seed=seed), state_path=state_path,
+        )  # fmt: skip
+        result = tuner.run(on_step=lambda step, total, loss: on_progress(step, total))
+        details["tuning"] = result.to_json()
+    levels = level_count(bits, reading=reading)
+    return Simulation(name, bits, levels, student.model, details=details)
 
 
 @register_quantizer("outlier-aware", source="arXiv 2511.00682, released code")
@@ -63,7 +68,7 @@ def outlier_aware_budgeted(network, **options) -> Simulation:
 
 
 @register_quantizer("dfsq", source="arXiv 2305.05888")
-def dfsq(network, *, batches, bits, seed, on_progress, state_path) -> Simulation:
+def dfsq(network, *, batches, bits, seed, on_progress, **unused) -> Simulation:
     """Channels normalized per picture, on points of their own; head and tail stay float."""
     student = dfsq_student(
         network, DfsqSettings(bits, seed=seed), batches=batches, on_layer=on_progress

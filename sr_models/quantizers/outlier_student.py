@@ -12,7 +12,7 @@ Which convolutions those are in networks without blocks is our choice (`sites`),
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,9 @@ from sr_models.graph import points
 from sr_models.quantizers.bits import PIXEL_BITS, require_bits
 from sr_models.quantizers.centring import centres
 from sr_models.quantizers.dual_region import (
-    SHRINKS,
     WEIGHT_GRIDS,
     DualRegionActivation,
     DualRegionConvolution,
-    least_error_bound,
     require_reading,
 )
 from sr_models.quantizers.regions import BREAK_POINTS, Regions, regions_of
@@ -39,13 +37,14 @@ from sr_models.quantizers.sites import (
 )
 from sr_models.quantizers.student import copied, student_of
 from sr_models.quantizers.watching import tensors_of
+from sr_models.quantizers.weight_starts import (
+    BETTER,
+    WEIGHT_STARTS,
+    start_bounds,
+    with_better_start,
+)
 
 PLACEMENTS = ("reads", "tensors")
-WEIGHT_STARTS = ("least_error", "largest")
-"""Where a weight bound starts: at the least squared error (published), or at the largest weight
-(ours). Where few large weights carry the picture, as in XLSR, the first one cuts them: W4A4 of
-xlsr_x3 before fine-tuning is 16.6 dB from the float network with it and 28.6 dB with the second
-(RGB, saturated, one 48x48 crop of scikit-image's rocket, calibrated with three other crops)."""
 GROUPS = ("weights", "bounds", "break_points")
 """What is learned in turn: weight bounds, activation bounds, break points."""
 
@@ -61,7 +60,7 @@ class OutlierSettings:
         edge_bits: Their width.
         placement: `"reads"`, a quantizer before each convolution, or `"tensors"` (ours).
         weight_grid: See `dual_region.WEIGHT_GRIDS`.
-        weight_start: One of `WEIGHT_STARTS`.
+        weight_start: One of `weight_starts.WEIGHT_STARTS`.
         break_points: See `regions.BREAK_POINTS`.
         learn_clipping: Whether bounds learn from what they clip (ours).
     """
@@ -205,13 +204,7 @@ def outlier_student(model, settings: OutlierSettings) -> OutlierStudent:
         return convolutions[layer.name]
 
     student = student_of(model, replace_layer=replace_layer, transform=transform, read=read)
-    shrinks = SHRINKS if settings.weight_start == "least_error" else 1
-    for layer in convolutions.values():
-        bound = least_error_bound(
-            layer.kernel.numpy(), bits=layer.bits, grid=layer.grid,
-            per_channel=layer.grid == "narrow", shrinks=shrinks,
-        )  # fmt: skip
-        layer.bound.assign(bound)
+    start_bounds(convolutions, settings.weight_start)
     return OutlierStudent(student, settings, quantizers, watched, convolutions, reads)
 
 
@@ -227,7 +220,8 @@ def calibrated(
         unit: See `sensitivity.sensitivities`.
 
     Returns:
-        The same student with its sensitivities.
+        The same student with its sensitivities; where its weights were to start as is better, its
+        settings name what was taken.
 
     Raises:
         CalibrationError: There are no batches.
@@ -247,4 +241,7 @@ def calibrated(
                 regions[name] = regions_of(values)
     student.set_regions({name: regions[source].ordered for name, source in student.watched.items()})
     each = {name: float(np.mean(spreads[source])) for name, source in student.reads.items()}
-    return OutlierStudent(**{**vars(student), "sensitivities": sensitivities(each, unit=unit)})
+    made = replace(student, sensitivities=sensitivities(each, unit=unit))
+    if student.settings.weight_start != BETTER:
+        return made
+    return with_better_start(made, teacher, pictures=np.asarray(batches[0], np.float32))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import numpy as np
 from sr_models.errors import CalibrationError, OptionError
 from sr_models.quantizers.bits import require_bits
 from sr_models.quantizers.pams_student import AlphaRange
+from sr_models.quantizers.tuning import TuningSettings
 from sr_models.registry import unknown_name_message
 
 _MODULE = "sr_models.quantizers.methods"
@@ -29,6 +30,7 @@ class Simulation:
         model: Keras network with the inputs and outputs of the float one.
         ranges: Grids for a file of integers by the float network's points, where the method has
             one grid per tensor; else `None`: the result is a simulation only.
+        details: What the method chose and came to, as plain data.
     """
 
     method: str
@@ -36,12 +38,14 @@ class Simulation:
     levels: int
     model: Any
     ranges: dict[str, AlphaRange] | None = None
+    details: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data, without the network."""
         ranges = self.ranges and {name: value.to_json() for name, value in self.ranges.items()}
         return {
             "method": self.method, "bits": self.bits, "levels": self.levels, "ranges": ranges,
+            "details": self.details,
         }  # fmt: skip
 
 
@@ -57,6 +61,7 @@ class Calibrate(Protocol):
         seed: int,
         on_progress: Callable[[int, int], None],
         state_path: Path | None,
+        epochs: int,
     ) -> Simulation: ...
 
 
@@ -116,6 +121,7 @@ def simulate_method(
     seed: int = 0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     state_path: Path | None = None,
+    epochs: int = TuningSettings.epochs,
 ) -> Simulation:
     """Quantize a float network by a method.
 
@@ -128,17 +134,19 @@ def simulate_method(
         on_progress: Called with the steps done and their number.
         state_path: An `.npz` file where a method that fine-tunes keeps its state after each epoch;
             one that exists is gone on with.
+        epochs: Passes over the pictures by a method that fine-tunes; 0 for calibration alone.
 
     Raises:
-        OptionError: No such method, or bits outside of 2..16.
+        OptionError: No such method, bits outside of 2..16, or a negative number of epochs.
         CalibrationError: There are no pictures.
         TrainingError: Fine-tuning that came to no finite loss, or a state of another one.
     """
     method = get_quantizer(name)
     require_bits(bits)
+    TuningSettings(epochs=epochs)
     if not len(batches):
         raise CalibrationError("expected pictures to calibrate with, found none; give some")
     return method.calibrate(
         network, batches=batches, bits=bits, seed=seed, on_progress=on_progress,
-        state_path=state_path,
+        state_path=state_path, epochs=epochs,
     )  # fmt: skip

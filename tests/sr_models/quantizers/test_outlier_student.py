@@ -32,15 +32,6 @@ def test_every_convolution_has_a_quantizer_and_a_bound_of_its_own(edsr):
     assert list(inner.quantizers) == list(inner.convolutions) == BODY
 
 
-def test_weight_bounds_start_at_the_least_error_or_at_the_largest_weight(edsr):
-    for name in ("first", "block0_conv1"):
-        largest = np.abs(edsr.get_layer(name).get_weights()[0]).max()
-        for start, least in (("largest", 1.0), ("least_error", 0.2)):
-            student = outlier_student(edsr, OutlierSettings(3, edge_bits=3, weight_start=start))
-            share = float(student.convolutions[name].bound) / largest
-            assert least - 1e-6 <= share <= (1.0 + 1e-6 if start == "largest" else 0.95)
-
-
 def test_on_tensors_each_one_has_one_grid(edsr):
     settings = OutlierSettings(8, reading="single", placement="tensors", weight_grid="narrow")
     student = outlier_student(edsr, settings)
