@@ -2,225 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
-from export.fidelity import Fidelity, measure_fidelity
-from export.held_out_drop import DropMeter, HeldOutDrop
-from export.inspecting.audit import Audit, audit_model
-from export.kernel_agreement import KernelAgreement, measure_agreement
+from export.conversion_path import convert
+from export.folder import require_free, write_folder
+from export.held_out_drop import DropMeter
+from export.held_out_pictures import split_pictures, unseen_pictures
+from export.kernel_agreement import measure_agreement
 from export.manifest import build_manifest
-from export.methods.auto import choose_recipe
-from export.methods.quantized_network import Evidence, QuantizedNetwork
-from export.methods.recipe import AUTO, dataset_of, parse_recipe
-from export.pixels import upscale
 from export.precision.kept_layers import raised_layers, require_layers
-from export.precision.raised_network import raise_files
-from export.running.interpreters import open_model
+from export.result import ExportResult, read_back
 from export.settings import DEFAULTS, ExportSettings
-from export.sizes import Size, file_names
-from export.verdict import find_failures
-from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-from representative_data.dataset import RepresentativeDataset, load_dataset
+from export.shaping import build_dataset
+from export.sizes import file_names
+from representative_data.dataset import load_dataset
 from representative_data.opening import natural_pieces
-from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
-from representative_data.tiles import Tile, load_tiles
-from sr_models.atomic import refuse_existing, require_writable, writing_folder
-from sr_models.command import json_text
-from sr_models.errors import AnchorError, ConversionError
-from sr_models.evaluation import network_upscaler
-from sr_models.images import list_images
-from sr_models.importing.sources import SourceNetwork, open_source
-from sr_models.int8.ranges import TensorRanges
-from sr_models.int8.simulator import simulate
-from sr_models.metrics import to_pixels
+from representative_data.tiles import load_tiles
+from sr_models.errors import ConversionError
+from sr_models.evaluation import pixel_upscaler
+from sr_models.importing.sources import open_source
 from sr_models.network import weights_sha256
-from sr_models.provenance import file_sha256
 from sr_models.tails import attach_tail
 
-FOLDER_FILES = (
-    "model.tflite", "rejected.tflite", "model_*.tflite", "rejected_*.tflite", "manifest.json",
-)  # fmt: skip
-HELD_OUT_SHARE = 5
 HELD_OUT_TILES = 16
-
-
-@dataclass(frozen=True)
-class ExportedFile:
-    """One file of an export, for one input size.
-
-    Attributes:
-        name: File name.
-        size: Input size.
-        content: The `.tflite` file.
-        audit: What was read back from it.
-        fidelity: How it compares with the float network.
-        drop: What it loses on pictures held out; `None` where it was not asked for.
-        failures: Why it is rejected; empty for a good file.
-    """
-
-    name: str
-    size: Size
-    content: bytes
-    audit: Audit
-    fidelity: Fidelity
-    drop: HeldOutDrop | None
-    failures: list[str]
-
-    def to_json(self) -> dict[str, Any]:
-        """The same as plain data, without the content."""
-        return {
-            "file": self.name, "height": self.size.height, "width": self.size.width,
-            "sha256": self.audit.sha256, "size_bytes": self.audit.size_bytes,
-            "accepted": not self.failures, "failures": self.failures,
-            "audit": self.audit.to_json(), "fidelity": self.fidelity.to_json(),
-        }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """What an export made.
-
-    Attributes:
-        content: The `.tflite` file; the first one's where there are several sizes.
-        audit: What was read back from it.
-        fidelity: How it compares with the float network.
-        failures: Why an export is rejected; empty where all of its files are good.
-        dataset: The representative dataset behind it.
-        ranges: The ranges written into it; `None` where the converter found its own.
-        manifest: The manifest as plain data.
-        files: Every file, in the order of the sizes.
-        kernels: How far its kernel paths are apart; `None` where it is not all int8.
-    """
-
-    content: bytes
-    audit: Audit
-    fidelity: Fidelity
-    failures: list[str]
-    dataset: RepresentativeDataset
-    ranges: TensorRanges | None
-    manifest: dict[str, Any]
-    files: tuple[ExportedFile, ...] = ()
-    kernels: KernelAgreement | None = None
-
-
-def split_pictures(images: str | Path | None) -> tuple[list[Path], list[Path]]:
-    """Pictures for calibration, and pictures held out for measuring fidelity.
-
-    Of a folder every fifth picture is held out, of a single one none. Without a folder
-    scikit-image's own pictures are taken.
-    """
-    if images is None:
-        return bundled_pictures(), bundled_pictures(BUNDLED_HELD_OUT)
-    paths = list_images(images)
-    if len(paths) == 1:
-        return paths, []
-    held_out = paths[:: max(2, min(HELD_OUT_SHARE, len(paths)))]
-    return [path for path in paths if path not in set(held_out)], held_out
-
-
-def unseen_pictures(paths: Sequence[Path], dataset: RepresentativeDataset) -> list[Path]:
-    """Those of `paths` that the set was not made from; scikit-image's held-out ones for none."""
-    seen = {record.source_sha256 for record in dataset.records}
-    unseen = [path for path in paths if file_sha256(path) not in seen]
-    return unseen or bundled_pictures(BUNDLED_HELD_OUT)
-
-
-def build_dataset(
-    model, tiles: Sequence[Tile], *, network: SourceNetwork, settings: ExportSettings,
-    on_stage: Callable[[str], None] = lambda stage: None,
-) -> RepresentativeDataset:  # fmt: skip
-    """The representative dataset that the settings ask for.
-
-    Where no anchors can be made it does without, unless pictures alone tell the input's range.
-    """
-    made = {name: getattr(settings, name) for name in ("pictures", "tile_side", "seed", "tail")}
-    if dataset_of(settings.method) == "natural":
-        return build_natural_dataset(
-            model, tiles, network=network.name, scale=network.scale, choices=made
-        )
-
-    def shaped(anchors: bool) -> RepresentativeDataset:
-        choices = CfqpSettings(taming=settings.made_taming(), anchors=anchors)
-        return build_cfqp_dataset(
-            model, tiles, network=network.name, scale=network.scale, settings=choices,
-            choices=made,
-        )  # fmt: skip
-
-    try:
-        return shaped(settings.anchors)
-    except AnchorError:
-        if settings.pure or settings.calibrator == "converter":
-            raise
-        on_stage("doing without anchors: this network leaves [0, 1] at every candidate")
-        return shaped(False)
-
-
-def convert(
-    model, dataset: RepresentativeDataset, settings: ExportSettings, *,
-    pictures: Sequence[np.ndarray] = (), meter: DropMeter | None = None,
-    weights: str | Path | None = None, on_stage: Callable[[str], None] = lambda stage: None,
-) -> tuple[list[bytes], QuantizedNetwork | None]:  # fmt: skip
-    """Quantize once, and convert for every size, by the path that the settings ask for.
-
-    Args:
-        model: Float network with its output tail.
-        dataset: The representative dataset.
-        settings: Every choice.
-        pictures: uint8 (h, w, 3) low-resolution pictures as they are in nature, for the methods
-            that follow the dataset; the dataset's own by default.
-        meter: Measures what a network loses; needed by the method `"auto"`.
-        weights: File of the network's weights; needed by the method `"pams"`.
-        on_stage: Called with what begins next.
-
-    Returns:
-        A file for each size, and the network with the ranges that were written into them (`None`
-        where none were).
-    """
-    sizes = [{"height": size.height, "width": size.width} for size in settings.all_sizes]
-    if settings.precision == "float32":
-        return [convert_float(model, **size) for size in sizes], None
-    evidence = Evidence(
-        dataset, list(pictures) or dataset.pictures, pinned=not settings.pure, seed=settings.seed,
-        weights=Path(weights) if weights else None,
-    )  # fmt: skip
-    require_layers(model, settings.kept)
-    if settings.calibrator == "converter":
-        contents = [
-            convert_with_calibrator(model, dataset, io=settings.io, **size) for size in sizes
-        ]
-        return raise_files(contents, model, None, evidence, settings, on_stage=on_stage), None
-    if settings.method == AUTO:
-        network = choose_recipe(
-            model, evidence, judge=lambda made: meter(_simulated(made)).worst_db,
-            max_drop_db=settings.max_drop_db, on_stage=on_stage,
-        ).network  # fmt: skip
-    else:
-        network = parse_recipe(settings.method).apply(model, evidence, on_stage=on_stage)
-    contents = []
-    for size, named in zip(sizes, settings.all_sizes):
-        on_stage(f"converting for {named}")
-        contents.append(
-            convert_with_ranges(
-                network.model, network.ranges, sample=dataset.pictures[0], io=settings.io, **size
-            )
-        )
-    raised = raise_files(contents, model, network, evidence, settings, on_stage=on_stage)
-    return raised, network
-
-
-def _simulated(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray]:
-    return _pixels_of(simulate(network.model, network.ranges))
-
-
-def _pixels_of(model) -> Callable[[np.ndarray], np.ndarray]:
-    upscale_float = network_upscaler(model)
-    return lambda low: to_pixels(upscale_float(low))
 
 
 def run_export(
@@ -292,7 +97,7 @@ def run_export(
     meter = None
     if settings.max_drop_db is not None:
         meter = DropMeter(
-            _pixels_of(float_model), held_out, scale=scale, channels=network.channels
+            pixel_upscaler(float_model), held_out, scale=scale, channels=network.channels
         )  # fmt: skip
     contents, quantized = convert(
         model, shaped, settings, pictures=natural, meter=meter, weights=weights, on_stage=on_stage
@@ -303,7 +108,7 @@ def run_export(
     judged = {"settings": settings, "dataset": shaped, "ranges": ranges}
     low = [tile.pixels for tile in held_out_tiles]
     files = [
-        _read_back(*made, float_model=float_model, pictures=low, meter=meter, **judged)
+        read_back(*made, float_model=float_model, pictures=low, meter=meter, **judged)
         for made in zip(names, settings.all_sizes, contents)
     ]
     first, failures = files[0], list(dict.fromkeys(f for file in files for f in file.failures))
@@ -325,19 +130,6 @@ def run_export(
         first.content, first.audit, first.fidelity, failures, shaped, ranges, manifest,
         tuple(files), agreement,
     )  # fmt: skip
-
-
-def _read_back(
-    name: str, size: Size, content: bytes, *, float_model, pictures: Sequence[np.ndarray],
-    meter: DropMeter | None, **judged: Any,
-) -> ExportedFile:  # fmt: skip
-    """Audit a file, hold it against the float network, and judge it."""
-    audit = audit_model(content)
-    runner = open_model(content, threads=2)
-    fidelity = measure_fidelity(runner, float_model, pictures)
-    drop = meter(lambda low: upscale(runner, low).raw) if meter else None
-    failures = find_failures(content, audit=audit, fidelity=fidelity, drop=drop, **judged)
-    return ExportedFile(name, size, content, audit, fidelity, drop, failures)
 
 
 def export_model(
@@ -377,23 +169,13 @@ def export_model(
         OutputError: `out` exists, or cannot be written to.
         SrError: Other unusable input.
     """
-    refuse_existing(out, overwrite=overwrite, replaces=FOLDER_FILES)
-    require_writable(out)
+    require_free(out, overwrite=overwrite)
     result = run_export(
         name, settings, images=images, dataset=dataset, weights=weights, trust=trust,
         pixels=pixels, on_stage=on_stage,
     )  # fmt: skip
     if not result.failures or keep_rejected:
-        names = {file.name: file.name for file in result.files}
-        if result.failures:
-            names = {name: name.replace("model", "rejected", 1) for name in names}
-        manifest = result.manifest
-        for entry in (manifest["model"], *manifest["files"]):
-            entry["file"] = names[entry["file"]]
-        with writing_folder(out, overwrite=overwrite, replaces=FOLDER_FILES) as folder:
-            for file in result.files:
-                (folder / names[file.name]).write_bytes(file.content)
-            (folder / "manifest.json").write_text(json_text(manifest))
+        write_folder(out, result, overwrite=overwrite)
     if result.failures:
         kept = f"; kept as {out}/rejected.tflite" if keep_rejected else "; nothing was written"
         raise ConversionError(

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from export.inspecting.audit import Audit
-from export.pipeline import ExportSettings, run_export
+from export.pipeline import run_export
 from export.pixels import upscale
 from export.running.interpreters import open_model
+from export.settings import ExportSettings
 from runtime_bench.latency import Latency, Plan, open_entries, time_entries
 from runtime_bench.quality import (
     Dataset,

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from export.pipeline import ExportResult, run_export
+from export.pipeline import run_export
+from export.result import ExportResult
 from export.running.interpreters import open_model
 from export.settings import ExportSettings
 from runtime_bench.quality import (

@@ -102,6 +102,12 @@ def network_upscaler(model) -> Upscaler:
     return upscale
 
 
+def pixel_upscaler(model) -> Upscaler:
+    """The same in pixels: saturated and rounded, uint8 (H, W, 3) to uint8 (H s, W s, 3)."""
+    upscale = network_upscaler(model)
+    return lambda low: metrics.to_pixels(upscale(low))
+
+
 def bicubic_upscaler(scale: int) -> Upscaler:
     """The baseline: bicubic interpolation, float32 in 0..1."""
 

@@ -8,7 +8,7 @@ from export.conversion import convert_with_ranges
 from export.fidelity import Fidelity
 from export.held_out_drop import HeldOutDrop
 from export.inspecting.audit import audit_model
-from export.pipeline import ExportedFile, ExportResult
+from export.result import ExportedFile, ExportResult
 from export.settings import ExportSettings
 from export.sizes import Size, file_names
 from representative_data.cfqp import build_natural_dataset

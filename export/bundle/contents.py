@@ -27,7 +27,7 @@ from sr_models.presets import PRESETS
 from sr_models.provenance import file_sha256
 
 if TYPE_CHECKING:
-    from export.pipeline import ExportedFile, ExportResult
+    from export.result import ExportedFile, ExportResult
     from export.settings import ExportSettings
 
 PROTOCOL = (

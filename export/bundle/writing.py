@@ -23,7 +23,8 @@ from export.bundle.golden import make_pair, write_pair
 from export.bundle.layout import ANDROID, MANIFEST, SCHEMA, SUMS, TOP_LEVEL
 from export.bundle.schema import SCHEMA_PATH, require_valid
 from export.bundle.seal import hash_files, sums_text
-from export.pipeline import ExportResult, run_export
+from export.pipeline import run_export
+from export.result import ExportResult
 from export.settings import DEFAULTS, ExportSettings
 from sr_models.atomic import refuse_existing, require_writable, writing_folder
 from sr_models.command import json_text

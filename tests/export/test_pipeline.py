@@ -6,14 +6,9 @@ import pytest
 from export import pipeline
 from export.inspecting.audit import audit_model
 from export.methods import DEFAULT_RECIPE
-from export.pipeline import ExportSettings, export_model, run_export, split_pictures
-from sr_models.errors import (
-    AnchorError,
-    CalibrationError,
-    ConversionError,
-    OutputError,
-    UnknownModelError,
-)
+from export.pipeline import export_model, run_export
+from export.settings import ExportSettings
+from sr_models.errors import CalibrationError, ConversionError, OutputError, UnknownModelError
 from sr_models.provenance import file_sha256
 
 # Without what takes seconds and is tested by itself.
@@ -109,14 +104,6 @@ def test_a_wrong_name_is_answered_with_the_nearest(tmp_path):
         export_model("xslr_x3", out=tmp_path / "p")
 
 
-def test_of_a_folder_every_fifth_picture_is_held_out(picture_folder):
-    calibration, held_out = split_pictures(picture_folder)
-    assert len(calibration) == 3 and len(held_out) == 1
-    assert not set(calibration) & set(held_out)
-    one = sorted(picture_folder.iterdir())[0]
-    assert one in held_out
-
-
 def test_a_saved_set_gives_the_file_that_shaping_it_gives(exported, picture_folder, tmp_path):
     out, result = exported
     result.dataset.save(tmp_path / "rd.npz")
@@ -195,18 +182,3 @@ def test_unasked_the_default_recipe_is_taken(picture_folder):
     )
     assert default.ranges.method == DEFAULT_RECIPE and default.failures == []
     assert default.fidelity.psnr_db > plain.fidelity.psnr_db + 1.0
-
-
-def test_a_network_without_anchors_is_exported_all_the_same(picture_folder, monkeypatch):
-    def refused(*arguments, **keywords):
-        raise AnchorError("expected a spot, found none")
-
-    monkeypatch.setattr("representative_data.cfqp.find_anchors", refused)
-    stages = []
-    result = run_export(
-        "xlsr_x3", ExportSettings(**SMALL), images=picture_folder, on_stage=stages.append
-    )
-    assert result.failures == [] and result.dataset.count("anchor") == 0
-    assert any(stage.startswith("doing without anchors") for stage in stages)
-    with pytest.raises(AnchorError):
-        run_export("xlsr_x3", ExportSettings(**SMALL, pure=True), images=picture_folder)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from export.conversion_path import convert
 from export.inspecting.audit import CONTRACT_TOLERANCE, audit_model
-from export.pipeline import convert, run_export
+from export.pipeline import run_export
 from export.settings import ExportSettings
 from export.sizes import Size
 from export.tflite.flatbuffer import read_graph

@@ -15,8 +15,9 @@ import pytest
 import tf_keras
 from PIL import Image
 
-from export.pipeline import build_dataset, convert
+from export.conversion_path import convert
 from export.settings import ExportSettings
+from export.shaping import build_dataset
 from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.tiles import load_tiles
 from runtime_bench.regression import assert_no_regression

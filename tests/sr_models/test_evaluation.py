@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tf_keras
 from PIL import Image
 
 from sr_models import evaluation
@@ -40,6 +41,15 @@ def test_each_subfolder_is_a_dataset_and_bicubic_comes_first(datasets, tiny_pres
         assert row.psnr_y_db == pytest.approx(np.mean([i.psnr_y_db for i in row.per_image]))
         assert 15 < row.psnr_rgb_db < row.psnr_y_db < 45 and 0.3 < row.ssim_y < 1.0
     assert results[0].psnr_y_db > results[1].psnr_y_db, "an untrained network is no better"
+
+
+def test_in_pixels_the_output_is_saturated_and_rounded():
+    network = tf_keras.Sequential([tf_keras.layers.Rescaling(1.25, -0.1)])
+    low = np.array([[[0, 101, 255], [20, 200, 21]]], np.uint8)
+    found = evaluation.pixel_upscaler(network)(low)
+    # 1.25 p - 25.5 by hand: -25.5, 100.75, 293.25; -0.5, 224.5, 0.75.
+    np.testing.assert_array_equal(found[0, 0], [0, 101, 255])
+    assert found.dtype == np.uint8 and found[0, 1, 0] == 0 and found[0, 1, 2] == 1
 
 
 def test_pictures_of_the_folder_itself_are_a_dataset(picture_folder, datasets):

@@ -1,0 +1,77 @@
+"""From a float network to a file for each size, by the path that the settings ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
+from export.held_out_drop import DropMeter
+from export.methods.auto import choose_recipe
+from export.methods.quantized_network import Evidence, QuantizedNetwork
+from export.methods.recipe import AUTO, parse_recipe
+from export.precision.kept_layers import require_layers
+from export.precision.raised_network import raise_files
+from export.settings import ExportSettings
+from representative_data.dataset import RepresentativeDataset
+from sr_models.evaluation import pixel_upscaler
+from sr_models.int8.simulator import simulate
+
+
+def convert(
+    model, dataset: RepresentativeDataset, settings: ExportSettings, *,
+    pictures: Sequence[np.ndarray] = (), meter: DropMeter | None = None,
+    weights: str | Path | None = None, on_stage: Callable[[str], None] = lambda stage: None,
+) -> tuple[list[bytes], QuantizedNetwork | None]:  # fmt: skip
+    """Quantize once, and convert for every size, by the path that the settings ask for.
+
+    Args:
+        model: Float network with its output tail.
+        dataset: The representative dataset.
+        settings: Every choice.
+        pictures: uint8 (h, w, 3) low-resolution pictures as they are in nature, for the methods
+            that follow the dataset; the dataset's own by default.
+        meter: Measures what a network loses; needed by the method `"auto"`.
+        weights: File of the network's weights; needed by the method `"pams"`.
+        on_stage: Called with what begins next.
+
+    Returns:
+        A file for each size, and the network with the ranges that were written into them (`None`
+        where none were).
+    """
+    sizes = [{"height": size.height, "width": size.width} for size in settings.all_sizes]
+    if settings.precision == "float32":
+        return [convert_float(model, **size) for size in sizes], None
+    evidence = Evidence(
+        dataset, list(pictures) or dataset.pictures, pinned=not settings.pure, seed=settings.seed,
+        weights=Path(weights) if weights else None,
+    )  # fmt: skip
+    require_layers(model, settings.kept)
+    if settings.calibrator == "converter":
+        contents = [
+            convert_with_calibrator(model, dataset, io=settings.io, **size) for size in sizes
+        ]
+        return raise_files(contents, model, None, evidence, settings, on_stage=on_stage), None
+    if settings.method == AUTO:
+        network = choose_recipe(
+            model, evidence, judge=lambda made: meter(_simulated(made)).worst_db,
+            max_drop_db=settings.max_drop_db, on_stage=on_stage,
+        ).network  # fmt: skip
+    else:
+        network = parse_recipe(settings.method).apply(model, evidence, on_stage=on_stage)
+    contents = []
+    for size, named in zip(sizes, settings.all_sizes):
+        on_stage(f"converting for {named}")
+        contents.append(
+            convert_with_ranges(
+                network.model, network.ranges, sample=dataset.pictures[0], io=settings.io, **size
+            )
+        )
+    raised = raise_files(contents, model, network, evidence, settings, on_stage=on_stage)
+    return raised, network
+
+
+def _simulated(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray]:
+    return pixel_upscaler(simulate(network.model, network.ranges))
