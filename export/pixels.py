@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.running.interpreters import Runner, Tensor
+from export.running.interpreters import Runner
+from export.running.tensors import Tensor
 from sr_models.errors import ModelFileError, OptionError
 
 # Networks end at 1 or at 255; the geometric mean tells them apart, however loose the range.

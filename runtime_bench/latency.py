@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from export.pixels import codes_of_pixels
-from export.running.interpreters import Tensor
 from export.running.runtimes import find_runtime
+from export.running.tensors import Tensor
 from export.tflite.model_files import ModelFile, read_model
 from runtime_bench.external import open_with_delegate
 from runtime_bench.statistics import Summary, summarize

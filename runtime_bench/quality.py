@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from export.pixels import upscale
-from export.running.interpreters import Runner, find_scale
+from export.running.interpreters import Runner
+from export.running.scale_factor import find_scale
 from sr_models.degradation import crop_to_multiple, degrade
 from sr_models.errors import ModelFileError, OptionError
 from sr_models.images import list_images_by_folder, load_image

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from export.running.runtimes import (
     require_threads,
     with_first_depth_to_space,
 )
+from export.running.tensors import Tensor, described, tensor_of
 from export.tflite.model_files import ModelFile, read_model
 from sr_models.errors import ModelFileError, OptionError
 from sr_models.images import MAX_PIXELS
@@ -23,29 +23,6 @@ from sr_models.native_output import caught_native_output
 
 _EXPORT_ANEW = "export the file anew, or take another delegate"
 _EXPORT_AT_SIZE = "export the file at this size"
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """An input or output of a file.
-
-    Attributes:
-        name: Name in the file.
-        shape: Present shape, NHWC for pictures.
-        dtype: NumPy name of the element type: `uint8`, `int8`, `int16`, `float32` ...
-        scale: Real value of one code; `None` where the tensor is not quantized.
-        zero_point: Code of the real value 0; `None` where the tensor is not quantized.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scale: float | None
-    zero_point: int | None
-
-    def to_json(self) -> dict:
-        """The attributes, the shape as a list."""
-        return {**asdict(self), "shape": list(self.shape)}
 
 
 class Runner:
@@ -68,12 +45,12 @@ class Runner:
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """The input tensors at their present shapes."""
-        return tuple(_tensor(details) for details in self._interpreter.get_input_details())
+        return tuple(tensor_of(details) for details in self._interpreter.get_input_details())
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         """The output tensors at their present shapes."""
-        return tuple(_tensor(details) for details in self._interpreter.get_output_details())
+        return tuple(tensor_of(details) for details in self._interpreter.get_output_details())
 
     @property
     def tensor_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -149,7 +126,7 @@ class Runner:
                 self._interpreter.set_tensor(tensor["index"], array)
             except ValueError as error:
                 raise ModelFileError(
-                    f"expected input of {_describe(tensor)} by {self.model.name}, found "
+                    f"expected input of {described(tensor)} by {self.model.name}, found "
                     f"{tuple(array.shape)} {array.dtype}; {_first_line(error)}"
                 ) from error
 
@@ -182,7 +159,7 @@ class Runner:
             )
         details = self._interpreter.get_input_details()
         if len(details) != 1 or len(details[0]["shape"]) != 4:
-            found = ", ".join(_describe(tensor) for tensor in details) or "none"
+            found = ", ".join(described(tensor) for tensor in details) or "none"
             raise ModelFileError(
                 f"expected one input (N, H, W, C), found {found} in {self.model.name}; "
                 "give a file that takes one picture"
@@ -260,47 +237,6 @@ def open_model(
     else:
         runner.resize(height, width)
     return runner
-
-
-def find_scale(runner: Runner, *, luma: bool = False) -> int:
-    """The scale factor of a super-resolution file, from the shapes of its input and output.
-
-    Args:
-        runner: An opened file.
-        luma: Whether a file of one channel will do.
-
-    Raises:
-        ModelFileError: The shapes are not (N, H, W, 3) and (N, H s, W s, 3) for a whole s.
-    """
-    inputs, outputs = runner.inputs, runner.outputs
-    channels = (1, 3) if luma else (3,)
-    if len(inputs) == 1 and outputs:
-        low, high = inputs[0].shape, outputs[0].shape
-        if len(low) == len(high) == 4 and low[3] == high[3] in channels and min(low) > 0:
-            scale = high[1] // low[1]
-            if scale >= 1 and (low[1] * scale, low[2] * scale) == high[1:3]:
-                return scale
-    shapes = [list(tensor.shape) for tensor in (*inputs, *outputs)]
-    raise ModelFileError(
-        f"expected an RGB {'or luma ' if luma else ''}picture in and one s times as large out, "
-        f"found shapes {shapes} in {runner.model.name}; give a super-resolution file"
-    )
-
-
-def _tensor(details: dict) -> Tensor:
-    parameters = details["quantization_parameters"]
-    quantized = len(parameters["scales"]) > 0
-    return Tensor(
-        name=details["name"],
-        shape=tuple(int(size) for size in details["shape"]),
-        dtype=np.dtype(details["dtype"]).name,
-        scale=float(parameters["scales"][0]) if quantized else None,
-        zero_point=int(parameters["zero_points"][0]) if quantized else None,
-    )
-
-
-def _describe(details: dict) -> str:
-    return f"{tuple(int(n) for n in details['shape'])} {np.dtype(details['dtype']).name}"
 
 
 def _first_line(error: Exception) -> str:

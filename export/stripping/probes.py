@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from export.pixels import EIGHT_BITS, codes_of_pixels, quantized_pixels
-from export.running.interpreters import Tensor
+from export.running.tensors import Tensor
 
 FLAT_LEVELS = (0, 1, 127, 128, 254, 255)
 RANDOM_PICTURES = 4

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from export.pixels import codes_of_pixels, pixels_of_codes
-from export.running.interpreters import Runner, Tensor, open_model
+from export.running.interpreters import Runner, open_model
+from export.running.tensors import Tensor
 from export.tflite.model_files import ModelFile
 from runtime_bench.android.adb import PhoneError
 from runtime_bench.android.session import SPARE_SECONDS, Session

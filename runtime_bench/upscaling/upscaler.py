@@ -10,7 +10,8 @@ import numpy as np
 from export.inspecting.audit import audit_model
 from export.inspecting.file_windows import read_receptive_field
 from export.pixels import codes_of_pixels, dequantized_pixels, pixels_of_codes, quantized_pixels
-from export.running.interpreters import Runner, find_scale
+from export.running.interpreters import Runner
+from export.running.scale_factor import find_scale
 from runtime_bench.upscaling.tiling import Span, aligned, margin_of, spans
 from sr_models.errors import ModelFileError, OptionError
 from sr_models.receptive_field import ReceptiveField

@@ -13,7 +13,8 @@ from export.pixels import (
     upscale,
     white_value,
 )
-from export.running.interpreters import Tensor, open_model
+from export.running.interpreters import open_model
+from export.running.tensors import Tensor
 from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.errors import ModelFileError, OptionError
 

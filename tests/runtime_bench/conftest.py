@@ -14,7 +14,7 @@ from PIL import Image
 
 from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
 from export.running.delegation import Delegation
-from export.running.interpreters import Tensor
+from export.running.tensors import Tensor
 from export.tflite.model_files import ModelFile
 from representative_data.cfqp import build_natural_dataset
 from representative_data.observation import observe_ranges, pin_pixels

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.running.interpreters import Runner, Tensor
+from export.running.interpreters import Runner
+from export.running.tensors import Tensor
 from export.tflite.model_files import read_model
 from runtime_bench.latency import (
     LEAST_RUNS,

@@ -1,10 +1,8 @@
-import types
-
 import numpy as np
 import pytest
 
 from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
-from export.running.interpreters import Runner, Tensor, find_scale, open_model
+from export.running.interpreters import Runner, open_model
 from export.running.runtimes import DELEGATES, Runtime, find_runtime
 from export.tflite.model_files import read_model
 from representative_data.observation import observe_ranges, pin_pixels
@@ -178,8 +176,6 @@ def test_a_file_with_two_inputs_takes_no_picture(two_inputs):
         runner.run(picture)
     with pytest.raises(ModelFileError, match="expected one input"):
         runner.resize(8, 8)
-    with pytest.raises(ModelFileError, match="give a super-resolution file"):
-        find_scale(runner)
     runner.set_inputs(picture, picture)
     runner.invoke()
     assert (runner.output() == 2.0).all()
@@ -189,52 +185,6 @@ def test_a_file_that_takes_no_picture(flat):
     runner = open_model(flat)
     with pytest.raises(ModelFileError, match=r"expected one input \(N, H, W, C\)"):
         runner.resize(8, 8)
-    with pytest.raises(ModelFileError, match="give a super-resolution file"):
-        find_scale(runner)
-
-
-def shapes(*, inputs, outputs):
-    """The part of a runner that has shapes."""
-    return types.SimpleNamespace(
-        inputs=tuple(Tensor("in", shape, "uint8", 1 / 255, 0) for shape in inputs),
-        outputs=tuple(Tensor("out", shape, "uint8", 1 / 255, 0) for shape in outputs),
-        model=types.SimpleNamespace(name="fake.tflite"),
-    )
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "scale"),
-    [((1, 5, 7, 3), (1, 15, 21, 3), 3), ((1, 5, 7, 3), (1, 5, 7, 3), 1),
-     ((4, 1, 1, 3), (4, 8, 8, 3), 8)],
-)  # fmt: skip
-def test_the_scale_is_told_by_the_shapes(low, high, scale):
-    assert find_scale(shapes(inputs=[low], outputs=[high])) == scale
-
-
-def test_a_file_of_luma_has_a_scale_where_luma_will_do():
-    luma = shapes(inputs=[(1, 4, 4, 1)], outputs=[(1, 8, 8, 1)])
-    assert find_scale(luma, luma=True) == 2
-    with pytest.raises(ModelFileError, match="expected an RGB or luma picture"):
-        find_scale(shapes(inputs=[(1, 4, 4, 1)], outputs=[(1, 8, 8, 3)]), luma=True)
-
-
-@pytest.mark.parametrize(
-    ("inputs", "outputs"),
-    [
-        ([(1, 4, 4, 3)], [(1, 8, 9, 3)]),
-        ([(1, 4, 4, 3)], [(1, 10, 10, 3)]),
-        ([(1, 4, 4, 3)], [(1, 2, 2, 3)]),
-        ([(1, 4, 4, 1)], [(1, 8, 8, 1)]),
-        ([(1, 3, 4, 4)], [(1, 3, 8, 8)]),
-        ([(4, 4, 3)], [(8, 8, 3)]),
-        ([(1, 4, 4, 3)] * 2, [(1, 8, 8, 3)]),
-        ([(1, 4, 4, 3)], []),
-        ([], []),
-    ],
-)
-def test_other_shapes_are_no_super_resolution(inputs, outputs):
-    with pytest.raises(ModelFileError, match="found shapes"):
-        find_scale(shapes(inputs=inputs, outputs=outputs))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from export.running.interpreters import Tensor
+from export.running.tensors import Tensor
 from export.stripping.probes import feed, probe_pictures
 
 

@@ -3,7 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from export.running.interpreters import Tensor, open_model
+from export.running.interpreters import open_model
+from export.running.tensors import Tensor
 from runtime_bench.android.adb import PhoneError
 from runtime_bench.android.quality import codes_of_bytes
 from runtime_bench.android.run import measure_phones, plan_job
