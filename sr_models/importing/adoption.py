@@ -21,8 +21,9 @@ from sr_models.importing.output_clip import (
     with_free_grid,
     without_clips,
 )
+from sr_models.importing.pixel_ends import with_pixels
 from sr_models.importing.reading import read_graph
-from sr_models.importing.simplification import simplified, with_pixels
+from sr_models.importing.simplification import simplified
 from sr_models.metrics import luma_pixels
 from sr_models.pixel_range import PixelRange, find_pixel_range
 

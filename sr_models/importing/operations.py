@@ -114,3 +114,15 @@ def affine_values(channels: int, factor=1.0, shift=0.0) -> dict[str, np.ndarray]
         "factor": np.broadcast_to(np.float32(factor), (channels,)).astype(np.float32),
         "shift": np.broadcast_to(np.float32(shift), (channels,)).astype(np.float32),
     }
+
+
+def is_shifted(operation: Operation) -> bool:
+    """Whether an `affine` adds anything."""
+    return bool(operation["shift"].any())
+
+
+def is_relu(operation: Operation) -> bool:
+    """Whether an operation is a bound of 0 to infinity."""
+    return (
+        operation.kind == "bound" and operation["minimum"] == 0.0 and np.isinf(operation["maximum"])
+    )

@@ -15,9 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from sr_models.importing.operations import INPUT, Network, Operation, affine_values
-
-_NOTHING = {"factor": 1.0, "shift": 0.0}
+from sr_models.importing.absorption import Absorption
+from sr_models.importing.operations import INPUT, Network, Operation, is_relu, is_shifted
 
 
 def simplified(network: Network, *, final: bool = False) -> Network:
@@ -35,15 +34,11 @@ def simplified(network: Network, *, final: bool = False) -> Network:
         network = smaller
 
 
-def _is_shifted(operation: Operation) -> bool:
-    return bool(operation["shift"].any())
-
-
 def _is_scaling(operation: Operation, *, by: float) -> bool:
     return (
         operation.kind == "affine"
         and bool((operation["factor"] == by).all())
-        and not _is_shifted(operation)
+        and not is_shifted(operation)
     )
 
 
@@ -65,7 +60,7 @@ class _Rewriting:
             if self.uses[name] == 1
         }
         self.renamed: dict[str, str] = {}
-        self.shared: set[str] = set()  # operations of the new network that several others read
+        self.absorption = Absorption(self.new)
 
     def run(self) -> Network:
         for operation in self.old:
@@ -74,19 +69,17 @@ class _Rewriting:
             name = rule(replace(operation, inputs=inputs))
             self.renamed[operation.name] = name
             if self.uses[operation.name] > 1:
-                self.shared.add(name)
+                self.absorption.shared.add(name)
         self.new.output = self.renamed[self.old.output]
         return self.new.pruned()
 
     def _source(self, operation: Operation) -> Operation:
         return self.new[operation.inputs[0]]
 
-    # What each kind becomes.
-
     def _affine(self, operation: Operation) -> str:
         if self.only_reader.get(operation.name) == "affine":
             return self.new.add(operation)  # first the two become one
-        absorbed = self._absorbed(operation.inputs[0], operation["factor"], operation["shift"])
+        absorbed = self.absorption.of(operation.inputs[0], operation["factor"], operation["shift"])
         return self.new.add(operation) if absorbed is None else absorbed
 
     def _bound(self, operation: Operation) -> str:
@@ -103,13 +96,13 @@ class _Rewriting:
         """relu(x) - a relu(-x) is how PReLU is computed where there is no operator for it."""
         first, second = (self.new[name] for name in operation.inputs)
         for positive, negative in ((first, second), (second, first)):
-            if not (_is_relu(positive) and negative.kind == "affine"):
+            if not (is_relu(positive) and negative.kind == "affine"):
                 continue
             inner = self._source(negative)
-            turned = self._source(inner) if _is_relu(inner) else None
+            turned = self._source(inner) if is_relu(inner) else None
             if turned is None or not _is_scaling(turned, by=-1.0):
                 continue
-            if turned.inputs == positive.inputs and not _is_shifted(negative):
+            if turned.inputs == positive.inputs and not is_shifted(negative):
                 values = {"slope": -negative["factor"]}
                 return self.new.add(
                     replace(operation, kind="prelu", inputs=positive.inputs, values=values)
@@ -125,7 +118,7 @@ class _Rewriting:
             return self.new.add(operation)
         kernel, groups = operation["kernel"], operation["groups"]
         scaled = kernel * _per_group(source["factor"], kernel, groups)
-        if not _is_shifted(source):
+        if not is_shifted(source):
             return self._with(operation, source.inputs, kernel=scaled)
         if not _has_room(operation):
             moved = (kernel * _per_group(source["shift"], kernel, groups)).sum(axis=(0, 1, 2))
@@ -165,98 +158,6 @@ class _Rewriting:
             self.new.add(Operation(name, "convolution", (INPUT,), channels + 1, values))
         return name
 
-    # factor * x + shift for nothing.
-
-    def _absorbed(self, name: str, factor: np.ndarray, shift: np.ndarray) -> str | None:
-        """An operation that computes x * factor + shift at no cost; `None` where there is none."""
-        operation = self.new[name]
-        if (factor == 1.0).all() and not shift.any():
-            return name
-        if name in self.shared and operation.kind != "affine":
-            return None
-        rule = getattr(self, f"_absorbed_{operation.kind}", None)
-        return rule(operation, factor, shift) if rule else None
-
-    def _absorbed_affine(self, operation: Operation, factor, shift) -> str | None:
-        both = {"factor": operation["factor"] * factor,
-                "shift": operation["shift"] * factor + shift}  # fmt: skip
-        # Of 1/255 and 255 the product is 1 but for float32's rounding.
-        if all(np.allclose(both[n], v, rtol=0, atol=1e-6) for n, v in _NOTHING.items()):
-            return operation.inputs[0]
-        if operation.name in self.shared:
-            return None
-        deeper = self._absorbed(operation.inputs[0], both["factor"], both["shift"])
-        return self.new.add(replace(operation, values=both)) if deeper is None else deeper
-
-    def _absorbed_convolution(self, operation: Operation, factor, shift) -> str | None:
-        if operation.values.get("fixed"):
-            return None
-        kernel, bias = operation["kernel"] * factor, operation["bias"] * factor + shift
-        return self._with(operation, operation.inputs, kernel=kernel, bias=bias)
-
-    def _absorbed_depth_to_space(self, operation: Operation, factor, shift) -> str | None:
-        times = operation["block"] ** 2
-        return self._moved(operation, np.tile(factor, times), np.tile(shift, times))
-
-    def _absorbed_bilinear(self, operation: Operation, factor, shift) -> str | None:
-        return self._moved(operation, factor, shift)
-
-    def _absorbed_repeat(self, operation: Operation, factor, shift) -> str | None:
-        parts = [np.split(v, operation["times"]) for v in (factor, shift)]
-        if any((part != first[0]).any() for first in parts for part in first):
-            return None
-        return self._moved(operation, parts[0][0], parts[1][0])
-
-    def _absorbed_bound(self, operation: Operation, factor, shift) -> str | None:
-        low, high = operation["minimum"], operation["maximum"]
-        if (factor <= 0.0).any():
-            return None
-        if (factor != factor[0]).any() or (shift != shift[0]).any():
-            if shift.any() or not _is_relu(operation):
-                return None
-            return self._moved(operation, factor, shift)
-        values = {"minimum": low * factor[0] + shift[0], "maximum": high * factor[0] + shift[0]}
-        return self._moved(replace(operation, values=values), factor, shift)
-
-    def _absorbed_prelu(self, operation: Operation, factor, shift) -> str | None:
-        if (factor <= 0.0).any() or shift.any():
-            return None
-        return self._moved(operation, factor, shift)
-
-    def _moved(self, operation: Operation, factor, shift) -> str | None:
-        source = self._absorbed(operation.inputs[0], factor, shift)
-        if source is None:
-            return None
-        return self.new.add(replace(operation, inputs=(source,)))
-
-    def _absorbed_concatenate(self, operation: Operation, factor, shift) -> str | None:
-        widths = np.cumsum([self.new[name].channels for name in operation.inputs])[:-1]
-        parts = zip(operation.inputs, np.split(factor, widths), np.split(shift, widths))
-        inputs = tuple(self._absorbed(*part) for part in parts)
-        return None if None in inputs else self.new.add(replace(operation, inputs=inputs))
-
-    def _absorbed_add(self, operation: Operation, factor, shift) -> str | None:
-        """The factor goes both ways; the shift goes where it costs less."""
-        none = np.zeros_like(shift)
-        ways = []
-        for shifts in ((shift, none), (none, shift)):
-            inputs = tuple(self._absorbed(n, factor, s) for n, s in zip(operation.inputs, shifts))
-            if None not in inputs:
-                ways.append(inputs)
-        if not ways:
-            return None
-        return self.new.add(replace(operation, inputs=min(ways, key=self._cost)))
-
-    def _cost(self, names: tuple[str, ...]) -> int:
-        made = [self.new[name] for name in self.new.needed(*names)]
-        return sum(1 + _is_shifted(op) for op in made if op.kind == "affine")
-
-
-def _is_relu(operation: Operation) -> bool:
-    return (
-        operation.kind == "bound" and operation["minimum"] == 0.0 and np.isinf(operation["maximum"])
-    )
-
 
 def _per_group(values: np.ndarray, kernel: np.ndarray, groups: int) -> np.ndarray:
     """Values of input channels, laid out as a kernel's (1, 1, in / groups, out)."""
@@ -272,34 +173,3 @@ def _dense(kernel: np.ndarray, groups: int) -> np.ndarray:
     for group in range(groups):
         made[:, :, group, :, group] = parts[:, :, :, group]
     return made.reshape(height, width, groups * inputs, outputs)
-
-
-def with_pixels(
-    network: Network, *, black_in: float, white_in: float, black_out: float, white_out: float
-) -> Network:
-    """The same network on pixels of 0..1, with an `affine` at each end that folding may take away.
-
-    Args:
-        network: Any.
-        black_in: What the network takes for black.
-        white_in: What it takes for white.
-        black_out: What it returns for black.
-        white_out: What it returns for white.
-    """
-    made = Network()
-    channels = network[INPUT].channels
-    made.add(network[INPUT])
-    values = affine_values(channels, white_in - black_in, black_in)
-    first = made.add(Operation("to_network", "affine", (INPUT,), channels, values))
-    renamed = {INPUT: first}
-    for operation in network:
-        if operation.name != INPUT:
-            inputs = tuple(renamed[name] for name in operation.inputs)
-            renamed[operation.name] = made.add(replace(operation, inputs=inputs))
-    span = white_out - black_out
-    last = network[network.output].channels
-    values = affine_values(last, 1.0 / span, -black_out / span)
-    made.output = made.add(
-        Operation("to_pixels", "affine", (renamed[network.output],), last, values)
-    )
-    return made

@@ -1,6 +1,14 @@
 import numpy as np
+import pytest
 
-from sr_models.importing.operations import INPUT, Network, Operation, affine_values
+from sr_models.importing.operations import (
+    INPUT,
+    Network,
+    Operation,
+    affine_values,
+    is_relu,
+    is_shifted,
+)
 
 
 def chain():
@@ -31,3 +39,19 @@ def test_affine_values_are_given_for_all_channels_or_each():
     np.testing.assert_array_equal(values["factor"], [2.0, 2.0, 2.0])
     np.testing.assert_array_equal(values["shift"], [1.0, 2.0, 3.0])
     assert values["shift"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("kind", "minimum", "maximum", "expected"),
+    [("bound", 0.0, np.inf, True), ("bound", 0.0, 6.0, False), ("bound", -1.0, np.inf, False),
+     ("prelu", 0.0, np.inf, False)],
+)  # fmt: skip
+def test_a_bound_from_0_to_infinity_is_a_relu(kind, minimum, maximum, expected):
+    operation = Operation("y", kind, (INPUT,), 2, {"minimum": minimum, "maximum": maximum})
+    assert is_relu(operation) == expected
+
+
+def test_one_channel_that_is_shifted_is_enough():
+    for shift, expected in (((0.0, 0.0), False), ((0.0, -0.5), True)):
+        operation = Operation("y", "affine", (INPUT,), 2, affine_values(2, 3.0, shift))
+        assert is_shifted(operation) == expected

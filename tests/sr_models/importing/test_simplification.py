@@ -2,12 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sr_models.importing.keras_network import to_keras
 from sr_models.importing.operations import affine_values
-from sr_models.importing.simplification import simplified, with_pixels
+from sr_models.importing.simplification import simplified
 from tests.strangers import layers, read, varied
 
 PICTURE = np.random.default_rng(7).random((1, 12, 14, 3)).astype(np.float32)
@@ -136,38 +134,6 @@ def test_bounds_that_follow_each_other_are_one():
     )
     (bound,) = list(small)[1:]
     assert (bound["minimum"], bound["maximum"]) == (0.0, 0.5)
-
-
-@given(st.floats(-300, 300), st.floats(-300, 300), st.floats(0.1, 300), st.floats(0.1, 300))
-def test_any_range_of_pixels_can_be_taken_and_given(black_in, black_out, span_in, span_out):
-    """The rewritten network on 0..1 is the given one between two changes of unit."""
-    model = NETWORK
-    graph, network = GRAPH
-    rescaled = simplified(
-        simplified(
-            with_pixels(
-                network, black_in=black_in, white_in=black_in + span_in, black_out=black_out,
-                white_out=black_out + span_out,
-            )
-        ),
-        final=True,
-    )  # fmt: skip
-    expected = (graph(PICTURE * np.float32(span_in) + np.float32(black_in)) - black_out) / span_out
-    found = to_keras(rescaled, name="rescaled")(PICTURE).numpy()
-    scale = max(1.0, np.abs(expected).max(), abs(black_out) / span_out)
-    np.testing.assert_allclose(found / scale, expected / scale, atol=2e-5)
-    assert "affine" not in kinds(rescaled), model.name
-
-
-NETWORK = model_of(
-    lambda x: tf.nn.depth_to_space(
-        layers.Conv2D(12, 3, padding="same")(
-            layers.Conv2D(4, 3, padding="same", activation="relu")(x)
-        ),
-        2,
-    )
-)
-GRAPH = read(NETWORK)
 
 
 def test_affine_values_of_nothing_change_nothing():
