@@ -24,6 +24,7 @@ from representative_data.command_options import Name, Pixels, TileSide, Trust, W
 from sr_models.command import (
     new_app,
     print_table,
+    progress,
     run,
     say,
     write_json,
@@ -99,6 +100,12 @@ def model(
         typer.Option(help="Reject a file that loses more on pictures held out. [auto: 0.05]"),
     ] = None,
     weights: Weights = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep how far fine-tuning came (outlier), and go on from there."
+        ),
+    ] = None,
     as_bundle: Annotated[
         bool, typer.Option("--bundle", help="Write a bundle, see sr-export bundle.")
     ] = False,
@@ -133,9 +140,11 @@ def model(
 
       sr-export model xlsr_x3 --out twin --tail clip --method natural --calibrator converter
     """
-    from sr_models.atomic import refuse_existing
+    from sr_models.atomic import refuse_existing, require_writable
 
     refuse_existing(out, overwrite=overwrite)
+    if run_dir is not None:
+        require_writable(run_dir / "state")
     import_tensorflow_quietly()
     from export.pipeline import ExportSettings, export_model
     from export.settings import DEFAULTS
@@ -153,19 +162,21 @@ def model(
         target=target, max_passes=max_passes, anchors=anchors, seed=seed,
         minimum_fidelity_db=minimum_fidelity_db, max_drop_db=max_drop_db,
     )  # fmt: skip
+    given = {
+        "out": out, "images": images, "dataset": dataset, "weights": weights, "trust": trust,
+        "pixels": pixels, "overwrite": overwrite, "run_dir": run_dir, "on_stage": say,
+    }  # fmt: skip
     if as_bundle:
         from export.bundle.writing import export_bundle
 
-        made = export_bundle(
-            name, settings, out=out, images=images, dataset=dataset, weights=weights, trust=trust,
-            pixels=pixels, overwrite=overwrite, on_stage=say,
-        )  # fmt: skip
+        with progress("quantizing", unit="steps") as update:
+            made = export_bundle(name, settings, **given, on_progress=update)
         tell(made, out, json=json)
         return
-    result = export_model(
-        name, settings, out=out, images=images, dataset=dataset, weights=weights, trust=trust,
-        pixels=pixels, overwrite=overwrite, keep_rejected=keep_rejected, on_stage=say,
-    )  # fmt: skip
+    with progress("quantizing", unit="steps") as update:
+        result = export_model(
+            name, settings, **given, keep_rejected=keep_rejected, on_progress=update
+        )
     write_json(result.manifest, json)
     if json != "-":
         print_table(

@@ -23,7 +23,9 @@ from sr_models.int8.simulator import simulate
 def convert(
     model, dataset: RepresentativeDataset, settings: ExportSettings, *,
     pictures: Sequence[np.ndarray] = (), meter: DropMeter | None = None,
-    weights: str | Path | None = None, on_stage: Callable[[str], None] = lambda stage: None,
+    weights: str | Path | None = None, run_dir: str | Path | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[bytes], QuantizedNetwork | None]:  # fmt: skip
     """Quantize once, and convert for every size, by the path that the settings ask for.
 
@@ -35,7 +37,9 @@ def convert(
             that follow the dataset; the dataset's own by default.
         meter: Measures what a network loses; needed by the method `"auto"`.
         weights: File of the network's weights; needed by the method `"pams"`.
+        run_dir: Folder of states of methods that fine-tune; see `Evidence`.
         on_stage: Called with what begins next.
+        on_progress: Called with the steps done of a long method, and their number.
 
     Returns:
         A file for each size, and the network with the ranges that were written into them (`None`
@@ -46,7 +50,8 @@ def convert(
         return [convert_float(model, **size) for size in sizes], None
     evidence = Evidence(
         dataset, list(pictures) or dataset.pictures, pinned=not settings.pure, seed=settings.seed,
-        weights=Path(weights) if weights else None,
+        weights=Path(weights) if weights else None, run_dir=Path(run_dir) if run_dir else None,
+        on_progress=on_progress,
     )  # fmt: skip
     require_layers(model, settings.kept)
     if settings.calibrator == "converter":

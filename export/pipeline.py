@@ -38,7 +38,9 @@ def run_export(
     trust: bool = False,
     pixels: str | None = None,
     model_file: str | None = None,
+    run_dir: str | Path | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ExportResult:
     """Calibrate, convert, audit and measure, in memory; writes nothing.
 
@@ -53,7 +55,10 @@ def run_export(
         trust: Whether code from a Keras file may be run where we do not know it.
         pixels: What black and white are for a network of the user's; found by default.
         model_file: What the manifest calls the file, where there is one.
+        run_dir: Folder where methods that fine-tune keep their state, made if missing; what stands
+            there is gone on with.
         on_stage: Called with what begins next.
+        on_progress: Called with the steps done of a long method, and their number.
 
     Raises:
         SrError: See the children; nothing is left behind.
@@ -100,8 +105,9 @@ def run_export(
             pixel_upscaler(float_model), held_out, scale=scale, channels=network.channels
         )  # fmt: skip
     contents, quantized = convert(
-        model, shaped, settings, pictures=natural, meter=meter, weights=weights, on_stage=on_stage
-    )
+        model, shaped, settings, pictures=natural, meter=meter, weights=weights, run_dir=run_dir,
+        on_stage=on_stage, on_progress=on_progress,
+    )  # fmt: skip
     ranges = quantized.ranges if quantized else None
     names = [model_file] if model_file and len(contents) == 1 else file_names(settings.all_sizes)
     on_stage("auditing the files")
@@ -144,7 +150,9 @@ def export_model(
     pixels: str | None = None,
     overwrite: bool = False,
     keep_rejected: bool = False,
+    run_dir: str | Path | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ExportResult:
     """Export a network into a folder: `model.tflite` and `manifest.json`.
 
@@ -162,7 +170,9 @@ def export_model(
         pixels: See `run_export`.
         overwrite: Whether an existing folder may be replaced.
         keep_rejected: Write files of a failed export too, with `rejected` for `model`.
+        run_dir: See `run_export`.
         on_stage: Called with what begins next.
+        on_progress: See `run_export`.
 
     Raises:
         ConversionError: The file failed its audit; nothing was written unless `keep_rejected`.
@@ -172,7 +182,7 @@ def export_model(
     require_free(out, overwrite=overwrite)
     result = run_export(
         name, settings, images=images, dataset=dataset, weights=weights, trust=trust,
-        pixels=pixels, on_stage=on_stage,
+        pixels=pixels, run_dir=run_dir, on_stage=on_stage, on_progress=on_progress,
     )  # fmt: skip
     if not result.failures or keep_rejected:
         write_folder(out, result, overwrite=overwrite)

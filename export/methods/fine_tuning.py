@@ -10,6 +10,7 @@ network gives already, saturated to black and white.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -115,7 +116,10 @@ class Tuner:
         """Mean squared error of the simulation, outputs in 0..1."""
         return tf.reduce_mean(tf.square(self.simulated(low, training=True) - high))
 
-    def train(self, low: np.ndarray, high: np.ndarray, *, steps: int, seed: int) -> None:
+    def train(
+        self, low: np.ndarray, high: np.ndarray, *, steps: int, seed: int,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:  # fmt: skip
         """Go through random batches of patches and targets."""
         rng = np.random.default_rng([seed, 4])
         for step in range(steps):
@@ -124,6 +128,7 @@ class Tuner:
             self._step(
                 tf.constant(low[chosen]), tf.constant(high[chosen]), tf.constant(rate, tf.float32)
             )  # fmt: skip
+            on_progress(step + 1, steps)
 
     def result(self) -> QuantizedNetwork:
         """Weights put on their grid, with the ranges as they were learned."""
@@ -159,7 +164,9 @@ def fine_tune(
     held = max(1, patches // HELD_OUT_SHARE)
     pinned = set(evidence.pin(TensorRanges({}, ""), network.model))
     tuner = Tuner(network, held=pinned)
-    tuner.train(low[held:], high[held:], steps=steps, seed=evidence.seed)
+    tuner.train(
+        low[held:], high[held:], steps=steps, seed=evidence.seed, on_progress=evidence.on_progress
+    )
     tuned = tuner.result()
     before, after = (
         simulated_error(n, pictures=low[:held], targets=high[:held]) for n in (network, tuned)

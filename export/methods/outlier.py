@@ -9,6 +9,9 @@ ones are simulated.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
@@ -39,11 +42,14 @@ INT8 = OutlierSettings(
     PIXEL_BITS, reading="single", placement="tensors", weight_grid="narrow", weight_start="largest"
 )
 """Quantizers that an int8 file has."""
+STATE = "outlier.npz"
+"""Where `Evidence.run_dir` keeps how far tuning came."""
 
 
 def tuned_student(
     model, pictures: np.ndarray, *, settings: OutlierSettings = INT8, epochs: int = 10,
-    seed: int = 0,
+    seed: int = 0, state_path: Path | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> OutlierStudent:  # fmt: skip
     """The student of a float network, calibrated and fine-tuned.
 
@@ -53,11 +59,19 @@ def tuned_student(
         settings: How it is quantized.
         epochs: Of fine-tuning, each with one group of bounds; 0 for calibration alone.
         seed: Of the order, and of what is held back.
+        state_path: See `AlternatingTuner`.
+        on_progress: Called with the steps done, and their number.
+
+    Raises:
+        TrainingError: The loss is not finite, or the state is damaged or of another run.
     """
     batches = [pictures[i : i + BATCH] for i in range(0, len(pictures), BATCH)]
     student = calibrated(outlier_student(model, settings), model, batches=batches)
     tuning = TuningSettings(epochs=epochs, seed=seed)
-    AlternatingTuner(student, model, pictures=pictures, settings=tuning).run()
+    tuner = AlternatingTuner(
+        student, model, pictures=pictures, settings=tuning, state_path=state_path
+    )
+    tuner.run(on_step=lambda step, total, loss: on_progress(step, total))
     return student
 
 
@@ -82,6 +96,9 @@ def outlier(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """Bounds of activations and weights, fine-tuned on what the float network gives."""
     pictures = np.stack(evidence.pictures).astype(np.float32) / np.float32(255.0)
     patches = draw_patches(pictures, count=PATCHES, side=PATCH_SIZE, seed=evidence.seed)
-    student = tuned_student(network.model, patches, seed=evidence.seed)
+    student = tuned_student(
+        network.model, patches, seed=evidence.seed, on_progress=evidence.on_progress,
+        state_path=evidence.run_dir and evidence.run_dir / STATE,
+    )  # fmt: skip
     learned = learned_network(network.model, student)
     return QuantizedNetwork(learned.model, network.ranges.replacing(learned.ranges))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,9 @@ class Evidence:
         pinned: Whether input and output are written as exactly [0, 1], whatever is observed.
         seed: Seed of every random choice.
         weights: File of the network's weights; `None` for shipped ones.
+        run_dir: Folder of states of methods that fine-tune, made if missing; what stands there is
+            gone on with. `None` keeps none.
+        on_progress: Called with the steps done of a long method, and their number.
     """
 
     dataset: RepresentativeDataset
@@ -49,6 +52,8 @@ class Evidence:
     pinned: bool = True
     seed: int = 0
     weights: Path | None = None
+    run_dir: Path | None = None
+    on_progress: Callable[[int, int], None] = lambda done, total: None
 
     def observe(self, model) -> TensorRanges:
         """Min/max ranges of a network over the representative dataset."""

@@ -207,7 +207,7 @@ def rounded(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     simulated = LayerInputs(simulate(copy, network.ranges), pictures, places)
     names = convolutions(copy)
     targets = LayerInputs(network.model, pictures, places).products(names)
-    for name in names:
+    for done, name in enumerate(names, start=1):
         layer = copy.get_layer(name)
         weights = layer.get_weights()
         found = simulated.rows(name)
@@ -224,4 +224,5 @@ def rounded(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
             if layer.use_bias:
                 weights[1][outputs] += moved
         layer.set_weights(weights)
+        evidence.on_progress(done, len(names))
     return QuantizedNetwork(copy, network.ranges)

@@ -48,6 +48,7 @@ def test_a_clipped_file_fails_the_gate(picture_folder, tmp_path, capsys):
         (("model", "xlsr_x3", "--out", "new", "--images", "nowhere"), "nowhere"),
         (("model", "xlsr_x3", "--out", "new", "--weights", "none.h5"), "none.h5"),
         (("model", "xlsr_x3", "--out", "old"), "--overwrite"),
+        (("model", "xlsr_x3", "--out", "new", "--run-dir", "old/text.tflite"), "a file stands"),
         (("model", "xlsr_x3"), "--out"),
         (("inspect", "none.tflite"), "none.tflite"),
         (("inspect", "old/text.tflite"), "TFL3"),

@@ -9,6 +9,7 @@ from export.methods.outlier import INT8, learned_network, tuned_student
 from export.methods.quantized_network import QuantizedNetwork
 from export.methods.recipe import parse_recipe
 from export.running.interpreters import open_model
+from sr_models.errors import TrainingError
 from sr_models.network import build_trunk
 from sr_models.presets import Preset
 from sr_models.quantizers.centring import MEAN_COLOUR
@@ -90,3 +91,32 @@ def test_the_method_keeps_pixels_and_is_near_the_float_network(edsr, evidence, m
         np.testing.assert_array_equal(old, new)
     x = np.stack(evidence.pictures).astype(np.float32) / 255.0
     np.testing.assert_allclose(found.model(x), edsr(x), atol=0.1)
+
+
+@pytest.mark.slow
+def test_tuning_that_was_interrupted_is_gone_on_with(edsr, evidence, monkeypatch, tmp_path):
+    monkeypatch.setattr("export.methods.outlier.PATCHES", 5)
+    monkeypatch.setattr("export.methods.outlier.PATCH_SIZE", 24)
+    seen = []
+
+    def interrupted(done, total):
+        seen.append((done, total))
+        if done == 13:
+            raise KeyboardInterrupt
+
+    def found(**changes):
+        return parse_recipe("outlier").apply(edsr, dataclasses.replace(evidence, **changes))
+
+    with pytest.raises(KeyboardInterrupt):
+        found(run_dir=tmp_path / "run", on_progress=interrupted)
+    # Four pictures are tuned on, two at a step: six epochs are whole.
+    assert seen[-1] == (13, 20)
+    seen.clear()
+    resumed = found(run_dir=tmp_path / "run", on_progress=lambda *at: seen.append(at))
+    assert (seen[0], seen[-1]) == ((13, 20), (20, 20))
+    whole = found()
+    assert resumed.ranges == whole.ranges
+    for first, second in zip(resumed.model.get_weights(), whole.model.get_weights()):
+        np.testing.assert_array_equal(first, second)
+    with pytest.raises(TrainingError, match="found another pictures, seed"):
+        found(run_dir=tmp_path / "run", seed=1)
