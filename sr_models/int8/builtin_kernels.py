@@ -85,8 +85,8 @@ class IntegerWeights:
 
     Attributes:
         kernel: int8 (h, w, input channels of a group, output channels).
-        scales: float32 (output channels,), the largest weight over 127, or more where the bias
-            would have more than `LARGEST_BIAS_CODE` steps.
+        scales: float32 (output channels,), the largest weight over 127 where a method gave no
+            others, or more where the bias would have more than `LARGEST_BIAS_CODE` steps.
         bias: int32 (output channels,), in steps of input scale times kernel scale.
     """
 
@@ -95,16 +95,22 @@ class IntegerWeights:
     bias: np.ndarray
 
     @classmethod
-    def of(cls, kernel, bias, *, source: Grid) -> IntegerWeights:
-        """What the converter makes of float32 weights; `bias` may be `None`."""
+    def of(cls, kernel, bias, *, source: Grid, scales=None) -> IntegerWeights:
+        """What the converter makes of float32 weights; `bias` and given `scales` may be `None`."""
         bias = np.zeros(kernel.shape[-1]) if bias is None else bias.astype(np.float64)
         needed = np.abs(bias) / LARGEST_BIAS_CODE / source.exact_scale
-        exact = np.maximum(symmetric_scale(kernel, axis=(0, 1, 2)), needed)
+        if scales is None:
+            given = symmetric_scale(kernel, axis=(0, 1, 2))
+        else:
+            # Given as the bounds of a fake quantization, in single precision.
+            bounds = LARGEST_WEIGHT_CODE * np.asarray(scales, np.float32)
+            given = bounds.astype(np.float64) / LARGEST_WEIGHT_CODE
+        exact = np.maximum(given, needed)
         # The product is stored in single precision, and the bias divided by what is stored.
         steps = (source.exact_scale * exact).astype(np.float32).astype(np.float64)
         codes = np.clip(rounded(bias / steps), -LARGEST_BIAS_CODE, LARGEST_BIAS_CODE)
-        kernel_codes = rounded(kernel / exact).astype(np.int8)
-        return cls(kernel_codes, exact.astype(np.float32), codes.astype(np.int32))
+        kernel_codes = np.clip(rounded(kernel / exact), -LARGEST_WEIGHT_CODE, LARGEST_WEIGHT_CODE)
+        return cls(kernel_codes.astype(np.int8), exact.astype(np.float32), codes.astype(np.int32))
 
 
 def convolve(

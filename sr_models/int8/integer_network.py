@@ -22,6 +22,7 @@ from sr_models.int8.builtin_kernels import LOWEST, Grid, IntegerWeights
 from sr_models.int8.fake_quantization import require_ranges
 from sr_models.int8.ranges import TensorRanges
 from sr_models.int8.simulator import stored_ranges
+from sr_models.int8.weight_grids import GridConvolution
 from sr_models.layers import ClipByValue
 
 ACTIVATIONS = {"tanh": np.tanh, "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x))}
@@ -92,7 +93,8 @@ def _operator(
     """The function from input codes to output codes of one layer."""
     layer = point.layer
     alone = {"source": sources[0], "target": target}
-    if type(layer) is tf_keras.layers.Conv2D and _name(layer.activation) in ("linear", "relu"):
+    convolves = type(layer) in (tf_keras.layers.Conv2D, GridConvolution)
+    if convolves and _name(layer.activation) in ("linear", "relu"):
         return _convolution(
             layer, rectified=rectified or _name(layer.activation) == "relu", **alone
         )
@@ -138,8 +140,10 @@ def _is_plain_relu(layer) -> bool:
 
 def _convolution(layer, *, source: Grid, target: Grid, rectified: bool):
     bias = layer.bias.numpy() if layer.use_bias else None
+    scales = getattr(layer, "scales", None)
     return partial(
-        kernels.convolve, weights=IntegerWeights.of(layer.kernel.numpy(), bias, source=source),
+        kernels.convolve,
+        weights=IntegerWeights.of(layer.kernel.numpy(), bias, source=source, scales=scales),
         source=source, target=target, rectified=rectified, strides=layer.strides,
         padding=layer.padding.upper(), dilations=layer.dilation_rate,
     )  # fmt: skip

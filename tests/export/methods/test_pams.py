@@ -7,21 +7,23 @@ import tensorflow as tf
 from export.conversion import convert_with_ranges
 from export.inspecting.audit import audit_model, missing_ranges
 from export.methods.pams import learned_ranges, require_integer, with_pams_weights
-from export.methods.quantized_network import Evidence, clone
+from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
 from export.methods.recipe import parse_recipe
 from export.running.interpreters import open_model
 from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.errors import CalibrationError, OptionError, WeightsError
 from sr_models.graph import points
+from sr_models.int8.integer_network import simulate_builtin
 from sr_models.network import build_trunk, save_trunk
 from sr_models.presets import Preset
 from sr_models.quantizers.pams_file import learned_by, load_learned, save_learned
 from sr_models.quantizers.pams_settings import PamsSettings
-from sr_models.quantizers.pams_student import pams_student, start_alphas
+from sr_models.quantizers.pams_student import PamsStudent, pams_student, start_alphas
 from sr_models.tails import attach_tail
 from tests.families import random_weights
 from tests.networks import sharpening_network
+from tests.tensor_codes import apart, steps_apart
 
 PRESET = Preset("tiny_edsr_x2", "edsr", {"scale": 2, "width": 8, "blocks": 2}, "for tests")
 
@@ -55,22 +57,35 @@ def exported(model, weights, pictures):
     content = convert_with_ranges(
         network.model, network.ranges, sample=pictures[0], height=32, width=32
     )
-    return content, network.ranges
+    return content, network
 
 
-@pytest.mark.parametrize("ours", [False, True], ids=["published", "unsigned, per channel"])
-def test_alphas_stand_in_the_file_exactly(ours, trunk, model, pictures, tmp_path):
-    weights, student = learned(
-        trunk, tmp_path, pictures, unsigned=ours, per_channel=ours
-    )  # fmt: skip
-    content, ranges = exported(model, weights, pictures)
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A student, and its file with the network that it was written from."""
+
+    student: PamsStudent
+    content: bytes
+    network: QuantizedNetwork
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["published", "unsigned, per channel"])
+def made(request, trunk, model, pictures, tmp_path_factory):
+    settings = {"unsigned": request.param, "per_channel": request.param}
+    weights, student = learned(trunk, tmp_path_factory.mktemp("pams"), pictures, **settings)
+    return Exported(student, *exported(model, weights, pictures))
+
+
+def test_alphas_stand_in_the_file_exactly(made):
+    student, content, ranges = made.student, made.content, made.network.ranges
+    ours = student.settings.unsigned
     audit = audit_model(content)
     assert audit.full_integer and audit.pixel_contract.holds
     assert missing_ranges(content, ranges) == []
     graph = read_graph(content)
-    made = {op.outputs[0] for op in graph.operators if op.name in ("CONV_2D", "ADD")}
+    written = {op.outputs[0] for op in graph.operators if op.name in ("CONV_2D", "ADD")}
     grids = [
-        (graph.tensors[i].scale, graph.tensors[i].zero_point) for i in made
+        (graph.tensors[i].scale, graph.tensors[i].zero_point) for i in written
         if graph.tensors[i].zero_point != -128 or ours
     ]  # fmt: skip
     for name, layer in student.quantizers.items():
@@ -96,9 +111,39 @@ def with_whole_biases(trunk, grids, *, per_channel):
     return copy
 
 
+@pytest.mark.parametrize("delegate", ["builtin", "xnnpack"])
+def test_no_tensor_is_more_than_one_code_from_the_simulation(delegate, made, trunk, pictures):
+    """Given the same codes to read; on both kernel paths, at the border and inside of it.
+
+    What differs: biases are whole numbers in the file, ties are rounded otherwise, and a code -128
+    may stand where the simulation clips at -127.
+    """
+    network = attach_tail(trunk, "none", scale=2)
+    found = steps_apart(
+        made.student, made.content, pictures, delegate=delegate, network=network
+    )  # fmt: skip
+    assert len(found) == 10, "nine tensors and the pixels"
+    for name, places in found.items():
+        for place, difference in places.items():
+            assert difference.max() <= 1, (name, place)
+            # Measured: 0.3 % of the codes, 0.9 % of the pixels, most of them by builtin kernels.
+            assert np.mean(difference > 0) < (0.02 if name == "pixels" else 0.01), (name, place)
+
+
+def test_the_integer_simulation_is_the_builtin_file_code_for_code(made, pictures):
+    """Whole pictures, whose codes no float simulation can have: kernel paths differ themselves."""
+    network, stack = made.network, np.stack(pictures)
+    expected = simulate_builtin(network.model, network.ranges)(stack)
+    runner = open_model(made.content, delegate="builtin")
+    found = np.concatenate([runner.run(picture[None]) for picture in pictures])
+    assert found.std() > 20.0, "a network with something to compute"
+    for difference in apart(found, expected, border=2).values():
+        assert not difference.any()
+
+
 @pytest.mark.parametrize("ours", [False, True], ids=["published", "unsigned, per channel"])
-def test_the_file_computes_what_the_simulation_does(ours, trunk, pictures, tmp_path):
-    """Where biases are whole and no alpha clips: else the file has them whole, and a code -128."""
+def test_what_differs_on_xnnpack_is_biases_and_one_code(ours, trunk, pictures, tmp_path):
+    """Where biases are whole and no alpha clips, nothing does but a tie of single precision."""
     settings = {"unsigned": ours, "per_channel": ours}
     _, student = learned(trunk, tmp_path, pictures, **settings)
     grids = learned_by(student, teacher="").tensors
@@ -110,16 +155,20 @@ def test_the_file_computes_what_the_simulation_does(ours, trunk, pictures, tmp_p
         layer.alpha.assign(alphas[name])
     save_learned(learned_by(student, teacher="itself"), weights)
     content, _ = exported(attach_tail(whole, "relu", scale=2), weights, pictures)
-    runner = open_model(content, delegate="xnnpack")
-    apart = []
+    network = attach_tail(whole, "none", scale=2)
+    found = steps_apart(student, content, pictures, delegate="xnnpack", network=network)
+    differences = np.concatenate([d for places in found.values() for d in places.values()])
+    assert differences.max() <= 1
+    assert np.count_nonzero(differences) <= 5, f"of {len(differences)}"
+    # Such a code moves others on its way to the pixels, some by more than one.
+    runner, away = open_model(content, delegate="xnnpack"), []
     for picture in pictures:
         expected = student.model(picture[None] / np.float32(255.0), training=False).numpy()
         codes = np.rint(255.0 * np.clip(expected, 0.0, 1.0)).astype(int)
         assert codes.std() > 20.0, "a network with something to compute"
-        apart.append(np.abs(runner.run(picture[None]).astype(int) - codes))
-    # Ties are rounded differently, and a code that flips inside may be several of the last tensor.
-    assert np.mean(np.array(apart) > 0) <= 0.01
-    assert np.mean(np.array(apart) > 1) <= 0.001
+        away.append(np.abs(runner.run(picture[None]).astype(int) - codes))
+    assert np.mean(np.array(away) > 0) <= 0.005
+    assert np.mean(np.array(away) > 1) <= 0.001
 
 
 def test_weights_lie_on_one_grid_for_all_channels(model):

@@ -49,6 +49,15 @@ def test_weights_by_hand():
     assert found.bias.tolist() == [3, -2]
 
 
+def test_weights_on_given_scales_by_hand():
+    # Codes 1 and 100 of 1/64, where the largest weight would have asked for 100/127 of that.
+    kernel = np.array([1 / 64, 100 / 64, 5.0], np.float32).reshape(1, 1, 3, 1)
+    bias = np.array([2.5 * 2.0**-13], np.float32)
+    found = IntegerWeights.of(kernel, bias, source=Grid(2.0**-7, 0), scales=[1 / 64])
+    assert found.kernel.ravel().tolist() == [1, 100, 127], "beyond the grid it saturates"
+    assert (found.scales.tolist(), found.bias.tolist()) == ([1 / 64], [3])
+
+
 def test_a_bias_is_divided_by_its_scale_in_single_precision():
     # 1e-5 * 2^-7 is no float32 value; the nearest one differs by 2.5e-8 of it, 0.001 of 40000.
     source, kernel = Grid(2.0**-7, 0), np.full((1, 1, 1, 1), 127e-5, np.float32)
