@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,8 @@ import numpy as np
 from sr_models.atomic import writing_file
 from sr_models.errors import TrainingError
 from sr_models.presets import Preset
+from sr_models.training.averages import WeightAverages, decay_at
+from sr_models.training.batches import distributed_batches
 from sr_models.training.checkpoints import CheckpointFolder
 from sr_models.training.distribution import Distribution
 from sr_models.training.finetuning import Start
@@ -74,12 +75,13 @@ class Trainer:
             self.optimizers = [make_optimizer(recipe) for _ in self.pupil.groups]
             for optimizer, group in zip(self.optimizers, self.pupil.groups):
                 optimizer.build(group.variables)
-            self.averages = [tf.Variable(v, trainable=False) for v in self.pupil.variables]
+            self.averages = WeightAverages(self.pupil.variables)
             self.best_psnr_db = tf.Variable(-1.0, trainable=False)
             self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.checkpoints = CheckpointFolder(
             self.run_dir / "checkpoints", optimizer=self.optimizers[0],
-            averages=self.averages, best_psnr_db=self.best_psnr_db, best_step=self.best_step,
+            averages=self.averages.values,
+            best_psnr_db=self.best_psnr_db, best_step=self.best_step,
             **{f"optimizer_{i}": other for i, other in enumerate(self.optimizers[1:], start=1)},
             **self.pupil.checkpointed,
         )  # fmt: skip
@@ -108,6 +110,7 @@ class Trainer:
         import tensorflow as tf
 
         groups, strategy = self.pupil.groups, self.distribution.strategy
+        decay = decay_at(self.optimizers[0].iterations, limit=self.recipe.ema_decay)
 
         def of_replica(low, high, wish):
             with tf.GradientTape() as tape:
@@ -119,18 +122,10 @@ class Trainer:
                 optimizer.apply_gradients(zip(found, group.variables))
             return tf.stack([loss, wish])
 
-        # Averages start as the weights themselves: a short decay early, the full one later.
-        count = tf.cast(self.optimizers[0].iterations, tf.float32)
-        decay = tf.minimum(self.recipe.ema_decay, (1.0 + count) / (10.0 + count))
-
-        def follow(average, variable):
-            average.assign(decay * average + (1.0 - decay) * variable)
-
         for optimizer, group in zip(self.optimizers, groups):
             optimizer.learning_rate.assign(rate * group.factor)
         outcome = strategy.run(of_replica, (low, high, wish))
-        for average, variable in zip(self.averages, self.pupil.variables):
-            strategy.extended.update(average, follow, args=(variable,))
+        self.averages.follow(strategy, decay=decay)
         return strategy.reduce("SUM", outcome, axis=None)
 
     def resume(self) -> int:
@@ -153,7 +148,7 @@ class Trainer:
         if newest is None:
             if self._start is not None:
                 self.pupil.take_over(self._start)
-                self._start_averages()
+                self.averages.start()
             if self.distribution.is_chief:
                 with writing_file(recorded) as path:
                     path.write_text(json.dumps(wanted, indent=2) + "\n")
@@ -168,25 +163,9 @@ class Trainer:
         self.checkpoints.restore(newest)
         return self.step
 
-    def _start_averages(self) -> None:
-        for average, variable in zip(self.averages, self.pupil.variables):
-            average.assign(variable)
-
-    @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """The pupil with the averaged weights, for a while."""
-        current = [v.numpy() for v in self.pupil.variables]
-        for variable, average in zip(self.pupil.variables, self.averages):
-            variable.assign(average)
-        try:
-            yield
-        finally:
-            for variable, value in zip(self.pupil.variables, current):
-                variable.assign(value)
-
     def validate(self, crops: list[tuple]) -> float:
         """PSNR (RGB, pooled over all crops) of the averaged weights; keeps the best on disk."""
-        with self._averaged():
+        with self.averages.in_place():
             deployed, psnr_db = self.pupil.deployed(), -1.0
             if self.distribution.is_chief:
                 psnr_db = validation_psnr_db(deployed.model, crops)
@@ -199,31 +178,10 @@ class Trainer:
         return psnr_db
 
     def batches(self, sampler: PatchSampler, first: int):
-        """A `tf.data` pipeline of the batches from step `first` on, prepared ahead of use.
-
-        Where replicas share a batch, each element holds their rows.
-        """
-        import tensorflow as tf
-
-        recipe, side = self.recipe, self.recipe.patch_size * self.preset.scale
-        rows = self.distribution.local_batch_size(recipe.batch_size)
-        local = self.distribution.replicas // self.distribution.workers
-        row = self.distribution.index * local * rows
-
-        def draw(index):
-            low, high, factors = tf.numpy_function(
-                lambda i: sampler.codes(i // local, first=row + i % local * rows, count=rows),
-                [index], (tf.uint8, tf.uint8, tf.float32),
-            )  # fmt: skip
-            low = tf.ensure_shape(low, (rows, recipe.patch_size, recipe.patch_size, 3))
-            high = tf.ensure_shape(high, (rows, side, side, 3))
-            return tf.cast(low, tf.float32) * factors, tf.cast(high, tf.float32) * factors
-
-        def dataset(_context):
-            indices = tf.data.Dataset.range(first * local, recipe.steps * local)
-            return indices.map(draw).prefetch(8 * local)
-
-        return self.distribution.strategy.distribute_datasets_from_function(dataset)
+        """The batches from step `first` on, see `distributed_batches`."""
+        return distributed_batches(
+            sampler, self.distribution, first=first, recipe=self.recipe, scale=self.preset.scale
+        )
 
     def _require_finite(self, what: str, value: float, step: int) -> None:
         if not math.isfinite(value):
@@ -255,7 +213,7 @@ class Trainer:
         first, stopped_by = self.step, None
         if first == 0:
             self.pupil.begin(lambda step: sampler.batch(step)[0])
-            self._start_averages()
+            self.averages.start()
         if self._out_of_patience():
             first, stopped_by = recipe.steps, PATIENCE
         with StopSignal() as stop, self.distribution.lost_workers_said(self.run_dir):

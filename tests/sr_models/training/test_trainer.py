@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from sr_models.errors import OptionError
-from sr_models.training.patches import PatchSampler, load_pairs
 from sr_models.training.recipe import Recipe
 from sr_models.training.soap import Soap
 from sr_models.training.trainer import Trainer, make_optimizer
@@ -17,26 +16,13 @@ def test_an_optimizer_is_what_the_recipe_names():
     assert type(make_optimizer(Recipe(optimizer="adam"))).__name__ == "Adam"
 
 
-def test_batches_go_on_where_a_run_stands(tiny_preset, picture_folder, tmp_path):
-    sampler = PatchSampler(
-        load_pairs(picture_folder, scale=3, patch_size=12), scale=3, batch_size=4, patch_size=12
-    )
-    trainer = Trainer(tiny_preset, RECIPE, run_dir=tmp_path)
-    batches = list(trainer.batches(sampler, 6))
-    assert len(batches) == 3
-    for step, (low, high) in enumerate(batches, start=6):
-        expected = sampler.batch(step)
-        np.testing.assert_array_equal(low, expected[0])
-        np.testing.assert_array_equal(high, expected[1])
-
-
 def test_a_step_follows_the_averages(tiny_preset, tmp_path):
     """The k-th average is (1 - d) w_k + d a_(k-1) with d = (1 + k) / (10 + k) at first."""
     trainer = Trainer(tiny_preset, RECIPE, run_dir=tmp_path)
     rng = np.random.default_rng(0)
     low = rng.random((4, 12, 12, 3), dtype=np.float32)
     high = rng.random((4, 36, 36, 3), dtype=np.float32)
-    variable, average = trainer.pupil.variables[0], trainer.averages[0]
+    variable, average = trainer.pupil.variables[0], trainer.averages.values[0]
     expected = variable.numpy()
     for k in range(3):
         trainer._train_step(low, high, np.float32(0.01), np.float32(0.0))
