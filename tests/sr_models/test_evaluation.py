@@ -110,6 +110,22 @@ def test_what_leaves_the_range_is_saturated_and_counted(picture_folder):
     assert over.psnr_rgb_db == within.psnr_rgb_db
 
 
+def test_results_are_rounded_to_eight_bits_before_they_are_compared(picture_folder):
+    """0.4 of a code is none, 0.6 one: 20 log10(255) = 48.1308 dB."""
+    pictures = [np.asarray(Image.open(p)) for p in sorted(picture_folder.iterdir())]
+
+    def off_by(codes):
+        # Towards the middle, so that nothing saturates.
+        high = iter(p + np.where(p < 128, codes, -codes) for p in pictures)
+        return lambda low: (next(high) / 255.0).astype(np.float32)
+
+    near, far = evaluation.evaluate(
+        {"near": off_by(0.4), "far": off_by(0.6)}, picture_folder, scale=3
+    )
+    assert near.psnr_rgb_db == near.psnr_y_db == math.inf
+    assert far.psnr_rgb_db == pytest.approx(48.1308, abs=1e-4)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_broken_network_is_a_weights_error(value, picture_folder):
     def broken(low):

@@ -23,6 +23,15 @@ def test_psnr_from_a_hand_derived_value():
     assert psnr_db(spot, black) == psnr_db(black, spot)
 
 
+def test_psnr_of_luma_from_a_hand_derived_value():
+    # 10 codes of every channel are 10 * (65.481 + 128.553 + 24.966) / 255 = 8.588235 of luma:
+    # 20 log10(255 / 8.588235) = 29.4527 dB.
+    first, second = np.full((20, 20, 3), 100, np.uint8), np.full((20, 20, 3), 110, np.uint8)
+    found = measure_quality(first, second, scale=4)
+    assert found.psnr_y_db == pytest.approx(29.4527, abs=1e-4)
+    assert found.psnr_rgb_db == pytest.approx(28.1308, abs=1e-4)
+
+
 def test_equal_pictures_are_infinitely_near():
     assert psnr_db(np.ones((3, 3), np.uint8), np.ones((3, 3), np.uint8)) == math.inf
 

@@ -6,12 +6,15 @@ from export.inspecting.audit import audit_model, missing_ranges
 from export.methods.dfsq_static import with_dfsq_weights
 from export.methods.equalization import ROOM
 from export.methods.recipe import parse_recipe
+from export.running.interpreters import open_model
 from export.tflite.unpacked import unpack
+from sr_models.int8.integer_network import simulate_builtin
 from sr_models.network import build_trunk
 from sr_models.presets import Preset
 from sr_models.quantizers.dfsq import quantized_weights, weight_codes
 from sr_models.tails import attach_tail
 from tests.families import random_weights
+from tests.tensor_codes import apart
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +84,25 @@ def test_scales_are_folded_without_changing_the_function(edsr, evidence):
     assert reach["block0_conv0"] == pytest.approx(ROOM, abs=1e-3)
     trunk = [reach[n] for n in ("first", "block0_conv1", "block0_add", "body_last", "long_skip")]
     assert max(trunk) == pytest.approx(ROOM, abs=1e-3)
+
+
+@pytest.mark.parametrize("recipe", ["dfsq-static", "dfsq-static-w4"])
+def test_the_builtin_file_is_its_integer_simulation_and_no_worse_at_the_border(
+    recipe, edsr, evidence
+):
+    """A scale that padding does not share would show in the outermost pixels alone."""
+    network, pictures = parse_recipe(recipe).apply(edsr, evidence), evidence.pictures
+    content = convert_with_ranges(
+        network.model, network.ranges, sample=pictures[0], height=32, width=32
+    )
+    runner = open_model(content, delegate="builtin")
+    found = np.concatenate([runner.run(picture[None]) for picture in pictures])
+    assert found.std() > 20.0, "a network with something to compute"
+    simulated = simulate_builtin(network.model, network.ranges)(np.stack(pictures))
+    for difference in apart(found, simulated, border=2).values():
+        assert not difference.any()
+    x = np.stack(pictures).astype(np.float32) / 255.0
+    exact = np.rint(255.0 * np.clip(network.model(x).numpy(), 0.0, 1.0)).astype(int)
+    # The field of this network reaches twelve pixels of its output.
+    error = {place: np.mean(d) for place, d in apart(found, exact, border=12).items()}
+    assert error["border"] < 1.25 * error["interior"]

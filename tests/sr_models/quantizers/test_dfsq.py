@@ -85,6 +85,18 @@ def test_rescaling_a_channel_rescales_its_result(x, factor, centred):
     assert wrong.mean() <= 0.02, "at most a tie that the epsilon tips"
 
 
+@given(seed=st.integers(0, 1000), powers=st.tuples(*[st.integers(0, 8)] * 3),
+       centred=st.booleans())  # fmt: skip
+def test_rescaling_by_powers_of_two_is_exact(seed, powers, centred):
+    """Where the epsilon vanishes beside a magnitude of 1 or more, not a bit differs."""
+    x = np.random.default_rng(seed).normal(2.0, 5.0, (2, 5, 4, 3)).astype(np.float32)
+    factors = np.float32(2.0) ** np.float32(powers)
+    np.testing.assert_array_equal(
+        quantized_activation(x * factors, TABLE, centred=centred),
+        quantized_activation(x, TABLE, centred=centred) * factors,
+    )
+
+
 def test_a_channel_of_zeros_stays_zero_and_another_picture_does_not_matter():
     x = np.random.default_rng(1).normal(size=(2, 5, 5, 3)).astype(np.float32)
     x[0, :, :, 1] = 0.0

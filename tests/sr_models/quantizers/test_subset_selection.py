@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from sr_models.errors import CalibrationError, OptionError
 from sr_models.quantizers.subset_selection import _k_means, _Sorted, select_subset
@@ -23,6 +26,24 @@ def test_points_are_values_of_the_set_ascending_with_zero(bits):
     assert (np.diff(found.points) >= 0.0).all()
     assert 0.0 in found.points
     assert found.loss == pytest.approx(error_of(found.points, laplace()), rel=1e-6)
+
+
+@given(
+    values=arrays.arrays(np.float64, st.integers(1, 60), elements=st.floats(-1.0, 1.0)),
+    bits=st.integers(2, 5), seed=st.integers(0, 100),
+)  # fmt: skip
+def test_zero_is_a_point_whatever_the_values(values, bits, seed):
+    for these in (values, np.abs(values), 0.5 + np.abs(values) / 2):
+        found = select_subset(these, bits=bits, seed=seed)
+        assert 0.0 in found.points and len(found.points) == 2**bits
+        assert np.isin(found.points, UNIVERSAL_SET).all()
+
+
+@given(seed=st.integers(0, 1000), bits=st.integers(2, 5))
+def test_no_further_restart_raises_the_loss(seed, bits):
+    values = laplace(500, seed=seed)
+    losses = [select_subset(values, bits=bits, restarts=n, seed=seed).loss for n in range(1, 6)]
+    assert losses == sorted(losses, reverse=True)
 
 
 def plain_k_means(values, centres, *, iterations):
