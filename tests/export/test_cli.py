@@ -1,9 +1,11 @@
 import json
+import shutil
 
 import pytest
 
 from export.cli import app
 from sr_models.command import status_of_command
+from sr_models.presets import get_preset
 
 
 def run(*arguments):
@@ -47,6 +49,11 @@ def test_a_clipped_file_fails_the_gate(picture_folder, tmp_path, capsys):
         (("model", "xlsr_x3", "--out", "new", "--height", "tall"), "tall"),
         (("model", "xlsr_x3", "--out", "new", "--images", "nowhere"), "nowhere"),
         (("model", "xlsr_x3", "--out", "new", "--weights", "none.h5"), "none.h5"),
+        (("model", "xlsr_x3", "--out", "new", "--images", "empty"), "found none; give a folder"),
+        (
+            ("model", "xlsr_x3", "--out", "new", "--precision", "mixed", "--keep", "mixx"),
+            "found 'mixx'; did you mean mix",
+        ),
         (("model", "xlsr_x3", "--out", "old"), "--overwrite"),
         (("model", "xlsr_x3", "--out", "new", "--run-dir", "old/text.tflite"), "a file stands"),
         (("model", "xlsr_x3"), "--out"),
@@ -58,12 +65,34 @@ def test_a_clipped_file_fails_the_gate(picture_folder, tmp_path, capsys):
 def test_a_mistake_is_one_line_and_status_two(arguments, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "old").mkdir()
+    (tmp_path / "empty").mkdir()
     (tmp_path / "old" / "text.tflite").write_text("this is no model")
     assert run(*arguments) == 2
     captured = capsys.readouterr()
     lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 and said in lines[0]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["old"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "old"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ((), "found the shipped ones; make some with sr-models train NAME --quantize pams"),
+        (("--weights", "plain.weights.h5"), "found no file plain.quantization.json"),
+    ],
+)
+def test_pams_without_what_was_learned_is_one_line(
+    weights, said, picture_folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(get_preset("xlsr_x3").weights_path, "plain.weights.h5")
+    options = ("--method", "pams", "--images", picture_folder, *SMALL, *weights)
+    assert run("model", "xlsr_x3", "--out", "new", *options) == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
+    assert (captured.out, len(lines)) == ("", 1) and said in lines[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["plain.weights.h5"]
 
 
 def test_help_is_instant(run_python):

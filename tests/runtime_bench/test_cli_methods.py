@@ -34,16 +34,24 @@ def call(capsys):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["--bits", "1"], "2 to 16"), (["--method", "magic"], "found 'magic'"),
+        (["--bits", "1"], "2 to 16"), (["--bits", "8,17"], "2 to 16"),
+        (["--method", "magic"], "found 'magic'"),
         (["--steps", "5"], "--train DIR with --steps"),
         (["--learned", "absent.weights.h5"], "expected alphas beside the weights"),
         (["--images", "absent"], "no such path"),
+        (["--images", "EMPTY"], "found none; give a folder that holds pictures"),
+        (["--data", "EMPTY"], "found none; give a folder that holds pictures"),
+        (["--patches", "0"], "at least 1 calibration picture, found 0"),
     ],
 )  # fmt: skip
-def test_bad_input_is_one_line(arguments, part, call, picture_folder):
-    status, out, err = call("xlsr_x3", "--data", str(picture_folder), *arguments)
+def test_bad_input_is_one_line(arguments, part, call, picture_folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    given = [str(tmp_path / "empty") if part == "EMPTY" else part for part in arguments]
+    kept = ["--run-dir", str(tmp_path / "run"), "--json", str(tmp_path / "rows.json")]
+    status, out, err = call("xlsr_x3", "--data", str(picture_folder), *kept, *given)
     assert (status, out, err.count("\n")) == (2, "", 1), err
     assert part in err
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
 def test_the_result_is_a_table_json_and_a_page(call, picture_folder, monkeypatch, tmp_path):

@@ -1,10 +1,13 @@
 import json
+import math
 import re
 import shutil
 import signal
 import socket
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from sr_models import card as cards
 from sr_models import cli
@@ -13,6 +16,7 @@ from sr_models.network import build_trunk, load_trunk, save_trunk
 from sr_models.presets import get_preset
 from sr_models.quantizers.pams_file import load_learned
 from sr_models.tails import attach_tail
+from sr_models.training.pams_pupil import PamsPupil
 
 QUICK = [
     "--batch-size", "1", "--patch-size", "8", "--validation-interval", "2",
@@ -56,17 +60,21 @@ def weights(tmp_path_factory):
         (["--quantize", "dfsq"], "expected pams"),
         (["--quantize", "pams", "--placement", "all"], "integer, figure, code"),
         (["--quantize", "pams", "--from", "xlsr_x2"], "same network as xlsr_x3"),
+        (["--quantize", "pams", "--from", "absent.weights.h5"], "found no file absent.weights.h5"),
+        (["--quantize", "pams", "--data", "EMPTY"], "found none; give a folder that holds"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
 def test_train_with_bad_input(arguments, part, call, picture_folder, tmp_path):
-    run_dir = tmp_path / "run"
+    (tmp_path / "empty").mkdir()
+    given = [str(tmp_path / "empty") if part == "EMPTY" else part for part in arguments]
     status, out, err = call(
-        "train", "xlsr_x3", "--data", picture_folder, "--run-dir", run_dir, *QUICK, *arguments
+        "train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path / "run", *QUICK, *given
     )
     assert (status, out) == (2, "")
     assert part in err and err.count("\n") == 1
-    assert not list(tmp_path.rglob("*.weights.h5"))
+    # At most what the run would have been: no checkpoint and no weights.
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"recipe.json"}
 
 
 def test_an_existing_out_is_kept_unless_told(call, picture_folder, weights, tmp_path):
@@ -176,6 +184,43 @@ def test_train_a_quantized_network(call, picture_folder, tmp_path):
     model = learned.student_of(attach_tail(trunk, "none", scale=3)).model
     rows = evaluate_model(model, picture_folder, name="abpn_x3", scale=3)
     assert card.evaluation[1]["psnr_y_db"] == pytest.approx(rows[1].psnr_y_db, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_quantized_training_that_comes_to_no_number_keeps_what_was_good(
+    call, picture_folder, tmp_path, monkeypatch
+):
+    arguments = [
+        "train", "espcn_x3", "--data", picture_folder, "--run-dir", tmp_path, *QUICK, "--steps", 4,
+        "--quantize", "pams", "--bits", 4,
+    ]  # fmt: skip
+    loss = PamsPupil.loss
+
+    def poisoned(pupil, low, high, **keywords):
+        # The fourth batch: what its gradients leave behind are weights and alphas of NaN.
+        steps.assign_add(1)
+        return loss(pupil, low, tf.where(steps > 3, math.nan, high), **keywords)
+
+    steps = tf.Variable(0)
+    monkeypatch.setattr(PamsPupil, "loss", poisoned)
+    status, out, err = call(*arguments)
+    assert (status, out) == (2, "")
+    assert re.search(
+        r"^error: expected a finite loss, found nan at step 3; the last good", err, re.M
+    )
+    assert err.count("error: ") == 1 and "step 2 of 4" in err
+    assert [path.stem for path in (tmp_path / "checkpoints").glob("*.index")] == ["ckpt-2"]
+    assert not list(tmp_path.glob("espcn_x3.*")), "no weights under the name of finished ones"
+    best = load_trunk(get_preset("espcn_x3"), weights=tmp_path / "best.weights.h5")
+    assert all(np.isfinite(array).all() for array in best.get_weights())
+    assert all(
+        grid.maximum > 0.0 for grid in load_learned(tmp_path / "best.weights.h5").tensors.values()
+    )
+    # The same command goes on from the good checkpoint.
+    monkeypatch.setattr(PamsPupil, "loss", loss)
+    status, out, err = call(*arguments)
+    assert status == 0 and "step 4 of 4" in err and "step 2 of 4" not in err
+    assert load_learned(tmp_path / "espcn_x3.weights.h5").settings.bits == 4
 
 
 def test_a_senseless_cluster_is_one_line(call, picture_folder, tmp_path, monkeypatch):
