@@ -176,19 +176,17 @@ def run_demo(
 
 def float_quality(network: str, datasets: Sequence[Dataset]) -> dict[str, float]:
     """Dataset -> mean RGB PSNR in dB of the float network, saturated and rounded."""
-    from sr_models.evaluation import network_upscaler
-    from sr_models.metrics import to_pixels
+    from sr_models.evaluation import pixel_upscaler
     from sr_models.network import load_model
     from sr_models.presets import get_preset
 
     scale = get_preset(network).scale
-    restore = network_upscaler(load_model(network, tail="none"))
+    upscale = pixel_upscaler(load_model(network, tail="none"))
     return {
         dataset.name: mean_quality([
             image.raw
             for image in measure_upscaler(
-                lambda low: to_pixels(restore(low)), load_pairs(dataset.paths, scale=scale),
-                scale=scale,
+                upscale, load_pairs(dataset.paths, scale=scale), scale=scale
             )
         ]).psnr_rgb_db
         for dataset in datasets

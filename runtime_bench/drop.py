@@ -21,8 +21,7 @@ from runtime_bench.quality import (
     measure_upscaler,
     protocol,
 )
-from sr_models.evaluation import network_upscaler
-from sr_models.metrics import to_pixels
+from sr_models.evaluation import pixel_upscaler
 from sr_models.network import load_model
 from sr_models.presets import get_preset
 
@@ -125,15 +124,12 @@ def measured_exports(
         on_stage: Called with what begins next.
     """
     scale = get_preset(network).scale
-    upscale = network_upscaler(load_model(network, tail="none"))
+    upscale = pixel_upscaler(load_model(network, tail="none"))
     on_stage(f"{network}: measuring the float network")
     floats = {
         dataset.name: QualityResult(
             network, dataset.name, scale, None,
-            measure_upscaler(
-                lambda low: to_pixels(upscale(low)), load_pairs(dataset.paths, scale=scale),
-                scale=scale,
-            ),
+            measure_upscaler(upscale, load_pairs(dataset.paths, scale=scale), scale=scale),
         )
         for dataset in datasets
     }  # fmt: skip
