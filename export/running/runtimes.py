@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -65,13 +65,13 @@ def find_runtime(names: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
     )
 
 
-def require_delegate(name: str) -> str:
-    """`name` itself; raises `OptionError` for an unknown one."""
-    if name in DELEGATES:
+def require_delegate(name: str, known: Collection[str] = DELEGATES) -> str:
+    """`name` itself; raises `OptionError` for one that is not among those known."""
+    if name in known:
         return name
-    near = difflib.get_close_matches(name.lower(), DELEGATES, n=1)
+    near = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else "; give one of these"
-    raise OptionError(f"expected a delegate of {', '.join(DELEGATES)}, found {name!r}{hint}")
+    raise OptionError(f"expected a delegate of {', '.join(known)}, found {name!r}{hint}")
 
 
 def require_threads(threads: int) -> int:

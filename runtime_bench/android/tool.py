@@ -9,11 +9,11 @@ not know, so none is given that the help does not list.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from export.running.runtimes import require_delegate
 from sr_models.errors import OptionError
 
 CLASSIC, LITERT = "classic", "litert"
@@ -76,7 +76,7 @@ class ToolRun:
     profile: bool = False
 
     def __post_init__(self):
-        require_delegate(self.delegate)
+        require_delegate(self.delegate, DELEGATES)
         if self.accelerator and self.delegate != "nnapi":
             raise OptionError(
                 f"expected --delegate nnapi with --accelerator, found {self.delegate}; "
@@ -89,15 +89,6 @@ class ToolRun:
                 "expected at least 1 run, 0 warm-up runs and more than 0 seconds, found "
                 f"{self.runs}, {self.warmup} and {self.seconds:g}"
             )
-
-
-def require_delegate(name: str) -> str:
-    """`name` itself; raises `OptionError` for an unknown one."""
-    if name in DELEGATES:
-        return name
-    near = difflib.get_close_matches(name.lower(), DELEGATES, n=1)
-    hint = f"; did you mean {near[0]}?" if near else "; give one of these"
-    raise OptionError(f"expected a delegate of {', '.join(DELEGATES)}, found {name!r}{hint}")
 
 
 def parse_threads(text: str) -> tuple[int, ...]:

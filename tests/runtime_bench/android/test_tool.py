@@ -12,7 +12,6 @@ from runtime_bench.android.tool import (
     parse_help,
     parse_threads,
     picture_arguments,
-    require_delegate,
 )
 from sr_models.errors import OptionError
 from tests.runtime_bench.android.texts import CLASSIC_FLAGS, LITERT_FLAGS, help_text
@@ -150,9 +149,9 @@ def test_impossible_runs_are_refused(options):
         ToolRun(**options)
 
 
-def test_the_nearest_delegate_is_suggested():
-    with pytest.raises(OptionError, match="did you mean nnapi"):
-        require_delegate("nnap")
+def test_the_nearest_delegate_of_phones_is_suggested():
+    with pytest.raises(OptionError, match=r"xnnpack, none, gpu, nnapi, npu.*did you mean nnapi"):
+        ToolRun(delegate="nnap")
 
 
 def test_threads_are_listed():
