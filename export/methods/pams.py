@@ -5,7 +5,9 @@ alphas beside them. At eight bits the grid of an alpha is that of an int8 tensor
 alpha / 127 and zero point 0 (unsigned, which is ours: alpha / 255 and -128), and a kernel's scale
 is its largest weight over 127, one for all channels; both go into the file as they are. What the
 file does otherwise than the simulation: biases are whole numbers of 32 bits, the picture's grid is
-the pixels', and ties are rounded away from 0.
+the pixels', a code -128 is not clipped to -127, outputs of tanh and sigmoid lie on TFLite's own
+grids, and builtin kernels round in fixed point. Given the same codes to read, no tensor without
+such an activation is more than one code apart; over a whole picture such codes spread.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import tf_keras
 from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
 from export.methods.registry import register_method
 from sr_models.errors import CalibrationError, OptionError
-from sr_models.graph import quantized_points
+from sr_models.graph import points, quantized_points
 from sr_models.int8.ranges import TensorRange, TensorRanges
 from sr_models.int8.simulator import LARGEST_WEIGHT_CODE
 from sr_models.int8.weight_grids import with_weight_scales
@@ -46,11 +48,14 @@ def require_integer(learned: LearnedPams) -> None:
 def learned_ranges(model, learned: LearnedPams) -> TensorRanges:
     """The ranges that alphas stand for.
 
+    Outputs of tanh and sigmoid have none: TFLite fixes their grids, whatever was learned.
+
     Raises:
         CalibrationError: The alphas are another network's.
     """
     stored = set(quantized_points(model))
-    if other := sorted(set(learned.tensors) - stored):
+    fixed = {name for name, point in points(model).items() if point.has_fixed_grid}
+    if other := sorted(set(learned.tensors) - stored - fixed):
         raise CalibrationError(
             f"expected alphas of the tensors of {model.name}, found some of {', '.join(other[:4])};"
             " give the weights that they were learned with"
@@ -58,6 +63,7 @@ def learned_ranges(model, learned: LearnedPams) -> TensorRanges:
     ranges = {
         name: TensorRange(grid.minimum, grid.maximum, grid.narrow)
         for name, grid in learned.tensors.items()
+        if name in stored
     }
     return TensorRanges(ranges, "pams")
 

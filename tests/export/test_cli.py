@@ -1,11 +1,15 @@
 import json
+import math
 import shutil
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from export.cli import app
 from sr_models.command import status_of_command
 from sr_models.presets import get_preset
+from sr_models.quantizers import alternating
 
 
 def run(*arguments):
@@ -93,6 +97,37 @@ def test_pams_without_what_was_learned_is_one_line(
     lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
     assert (captured.out, len(lines)) == ("", 1) and said in lines[0]
     assert [path.name for path in tmp_path.iterdir()] == ["plain.weights.h5"]
+
+
+@pytest.mark.slow
+def test_tuning_that_comes_to_no_number_leaves_a_state_and_no_file(
+    picture_folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("export.methods.outlier.PATCHES", 5)
+    monkeypatch.setattr("export.methods.outlier.PATCH_SIZE", 24)
+    run_dir, out = tmp_path / "run", tmp_path / "phone"
+    command = (
+        "model", "abpn_x3", "--out", out, "--images", picture_folder, *SMALL, "--method",
+        "outlier", "--run-dir", run_dir,
+    )  # fmt: skip
+    calls, loss = tf.Variable(0), alternating.picture_loss
+
+    def poisoned(*pictures):
+        # One for the calibrated state, three for the first epoch and its end, one after that.
+        calls.assign_add(1)
+        return loss(*pictures) * tf.where(calls > 5, math.nan, 1.0)
+
+    monkeypatch.setattr(alternating, "picture_loss", poisoned)
+    assert run(*command) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    assert len(lines) == 1 and "expected a finite loss, found nan at step 4" in lines[0]
+    assert not out.exists()
+    with np.load(run_dir / "outlier.npz") as state:
+        numbers = [state[key] for key in state.files if state[key].dtype.kind == "f"]
+    assert len(numbers) > 10 and all(np.isfinite(array).all() for array in numbers)
+    monkeypatch.setattr(alternating, "picture_loss", loss)
+    assert run(*command) == 0
+    assert (out / "model.tflite").is_file()
 
 
 def test_help_is_instant(run_python):

@@ -211,3 +211,16 @@ def test_alphas_of_another_network_are_refused(trunk, pictures, tmp_path):
     weights, _ = learned(trunk, tmp_path, pictures)
     with pytest.raises(CalibrationError, match="found some of block0_add"):
         learned_ranges(sharpening_network(), load_learned(weights))
+
+
+def test_the_grid_of_a_tanh_stays_that_of_its_operator(pictures, tmp_path):
+    config = {"scale": 2, "first_width": 8, "second_width": 6}
+    trunk = random_weights(build_trunk(Preset("tiny_espcn_x2", "espcn", config, "for tests")))
+    weights, student = learned(trunk, tmp_path, pictures)
+    content, network = exported(attach_tail(trunk, "relu", scale=2), weights, pictures)
+    assert audit_model(content).full_integer
+    assert missing_ranges(content, network.ranges) == []
+    # What the body reads has an alpha, which 8 bits in a file do without.
+    assert "first_tanh" in student.quantizers and "first_tanh" not in network.ranges
+    scales = [tensor.scale for tensor in read_graph(content).tensors]
+    assert scales.count(1 / 128) == 2, "both of the network's tanh"
