@@ -20,7 +20,6 @@ from representative_data.command_options import (
 from sr_models.command import print_table, progress, say, write_json
 from sr_models.native_output import import_tensorflow_quietly
 
-HELD_OUT_TILES = 16
 COLUMNS = [
     "varied", "value", "pictures", "passes", "inputs", "outputs", "scale errors", "saturating",
     "pure dB", "default dB",
@@ -63,8 +62,9 @@ def ablate(
     import_tensorflow_quietly()
     from representative_data.ablation import VARIED, Choice, choices
     from representative_data.ablation import ablate as run_ablation
+    from representative_data.held_out import HELD_OUT, held_out_tiles
     from representative_data.opening import open_network
-    from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
+    from representative_data.sources import bundled_pictures
     from representative_data.tiles import load_tiles, require_usable
     from sr_models.tails import attach_tail
 
@@ -78,10 +78,7 @@ def ablate(
     scale, channels = network.scale, network.channels
     source = bundled_pictures() if images is None else images
     model = attach_tail(network.trunk, tail, scale=scale)
-    held_out = load_tiles(
-        bundled_pictures(BUNDLED_HELD_OUT), scale=scale, count=HELD_OUT_TILES,
-        side=base.tile_side, channels=channels,
-    )  # fmt: skip
+    held_out = held_out_tiles(scale=scale, side=base.tile_side, channels=channels)
 
     def cut(choice):
         return load_tiles(
@@ -92,12 +89,9 @@ def ablate(
     with progress("calibrating", unit="choices") as update:
         rows = run_ablation(
             model, network=network.name, scale=scale, cut=cut, base=base, varied=varied,
-            held_out=[tile.pixels for tile in held_out], on_row=update,
+            held_out=held_out, on_row=update,
         )  # fmt: skip
-    protocol = (
-        f"simulated: eight-bit activations, float weights; {HELD_OUT_TILES} tiles of "
-        f"{', '.join(BUNDLED_HELD_OUT)}, tail {tail}"
-    )
+    protocol = f"simulated: eight-bit activations, float weights; {HELD_OUT}, tail {tail}"
     write_json(
         {"model": name, "tail": tail, "protocol": protocol, "rows": [r.to_json() for r in rows]},
         json,

@@ -23,7 +23,6 @@ from sr_models.command import print_table, progress, say, write_json
 from sr_models.errors import OptionError
 from sr_models.native_output import import_tensorflow_quietly
 
-HELD_OUT_TILES = 16
 COLUMNS = ["layer", "kind", "weights dB", "activation dB", "both dB", "share", "rank"]
 
 
@@ -70,10 +69,11 @@ def sensitivity(
         require_writable(plot)
     import_tensorflow_quietly()
     from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
+    from representative_data.held_out import HELD_OUT, held_out_tiles
     from representative_data.observation import observe_ranges, pin_pixels
     from representative_data.opening import open_network
     from representative_data.sensitivity import measure_sensitivity
-    from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
+    from representative_data.sources import bundled_pictures
     from representative_data.tiles import load_tiles
     from sr_models.tails import attach_tail
 
@@ -90,17 +90,12 @@ def sensitivity(
     build = build_natural_dataset if method == "natural" else build_cfqp_dataset
     dataset = build(model, tiles, network=network.name, scale=scale)
     ranges = pin_pixels(observe_ranges(model, dataset), model)
-    held_out = load_tiles(
-        bundled_pictures(BUNDLED_HELD_OUT), scale=scale, count=HELD_OUT_TILES, side=tile_side,
-        channels=channels,
-    )  # fmt: skip
+    held_out = held_out_tiles(scale=scale, side=tile_side, channels=channels)
     with progress("quantizing", unit="layers") as update:
-        rows = measure_sensitivity(
-            model, ranges, [tile.pixels for tile in held_out], on_layer=update
-        )  # fmt: skip
+        rows = measure_sensitivity(model, ranges, held_out, on_layer=update)
     protocol = (
         f"simulated, one layer at a time; {ranges.method} ranges of {len(dataset)} pictures; "
-        f"{HELD_OUT_TILES} tiles of {', '.join(BUNDLED_HELD_OUT)}, tail {tail}"
+        f"{HELD_OUT}, tail {tail}"
     )
     write_json(
         {"model": name, "tail": tail, "protocol": protocol, "layers": [r.to_json() for r in rows]},
