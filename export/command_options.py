@@ -7,17 +7,11 @@ from typing import Annotated
 
 import typer
 
-from sr_models.command import require_json_target
+from sr_models.command import json_option
 
 JsonOption = Annotated[
-    str | None,
-    typer.Option(
-        "--json",
-        callback=require_json_target,
-        help="Write the result as JSON to a path, or - for stdout.",
-    ),
+    str | None, json_option("Write the result as JSON to a path, or - for stdout.")
 ]
-
 ImagesOption = Annotated[
     Path | None,
     typer.Option(help="Folder of calibration pictures. [default: scikit-image's pictures]"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sr_models.command import require_json_target
+from sr_models.command import json_option
 from sr_models.errors import OptionError
 
 Name = Annotated[
@@ -36,15 +36,7 @@ Pixels = Annotated[
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
 ]
-Json = Annotated[
-    str | None,
-    typer.Option(
-        "--json",
-        metavar="PATH",
-        callback=require_json_target,
-        help="Write the report as JSON; - for stdout.",
-    ),
-]
+Json = Annotated[str | None, json_option("Write the report as JSON; - for stdout.")]
 
 
 def require_open_tail(tail: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sr_models.command import require_json_target
+from sr_models.command import json_option
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Files to measure.")]
 Delegate = Annotated[str, typer.Option(help="xnnpack, builtin or reference.")]
@@ -27,15 +27,7 @@ Threads = Annotated[int, typer.Option(help="Threads the kernels may use.")]
 ThreadCounts = Annotated[
     list[int], typer.Option("--threads", help="Threads the kernels may use; repeatable.")
 ]
-Json = Annotated[
-    str | None,
-    typer.Option(
-        "--json",
-        metavar="PATH",
-        callback=require_json_target,
-        help="Write the result as JSON; - for stdout.",
-    ),
-]
+Json = Annotated[str | None, json_option("Write the result as JSON; - for stdout.")]
 Scale = Annotated[int | None, typer.Option(help="Scale factor; read from the file by default.")]
 White = Annotated[
     float | None, typer.Option(help="Value of white in float files: 1 (default) or 255.")

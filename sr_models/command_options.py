@@ -6,15 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sr_models.command import require_json_target
+from sr_models.command import json_option
 
 Name = Annotated[str, typer.Argument(help="Name of a preset, as `sr-models list` shows it.")]
-Json = Annotated[
-    str | None,
-    typer.Option(
-        "--json",
-        metavar="PATH",
-        callback=require_json_target,
-        help="Write the result as JSON there; - for stdout.",
-    ),
-]
+Json = Annotated[str | None, json_option("Write the result as JSON there; - for stdout.")]
