@@ -172,7 +172,7 @@ def test_json_that_cannot_be_written_is_refused_before_the_work(target, tmp_path
 
 def test_the_json_option_says_what_it_is_given_and_looks_at_its_target():
     option = command.json_option("Write it.")
-    assert (option.param_decls, option.metavar, option.help) == (("--json",), "PATH", "Write it.")
+    assert (option.metavar, option.help) == ("PATH", "Write it.")
     assert option.callback is command.require_json_target
 
 
