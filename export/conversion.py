@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from representative_data.dataset import RepresentativeDataset
+from sr_models.choices import require_known
 from sr_models.errors import ConversionError, OptionError
 from sr_models.graph import MAX_SIDE, at_size
 from sr_models.int8.fake_quantization import write_ranges
@@ -34,8 +35,7 @@ def require_size(height: int | None, width: int | None) -> None:
 
 def require_io(io: str) -> None:
     """Raise `OptionError` for an unknown type of input and output."""
-    if io not in IO_DTYPES:
-        raise OptionError(f"expected an interface of {', '.join(IO_DTYPES)}, found {io!r}")
+    require_known("an interface", io, IO_DTYPES)
 
 
 def _convert(model, configure: Callable) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.conversion import require_io, require_size
@@ -13,6 +12,7 @@ from export.precision.kept_layers import KEPT_PRECISIONS
 from export.sizes import Size
 from representative_data.taming import Taming
 from representative_data.tiles import require_usable
+from sr_models.choices import require_known
 from sr_models.errors import OptionError
 from sr_models.tails import require_tail
 
@@ -85,9 +85,9 @@ class ExportSettings:
         require_size(self.height, self.width)
         require_tail(self.tail)
         require_io(self.io)
-        _require_known("precision", self.precision, PRECISIONS)
-        _require_known("calibrator", self.calibrator, CALIBRATORS)
-        _require_known("precision to keep layers in", self.kept_precision, KEPT_PRECISIONS)
+        require_known("a precision", self.precision, PRECISIONS)
+        require_known("a calibrator", self.calibrator, CALIBRATORS)
+        require_known("a precision to keep layers in", self.kept_precision, KEPT_PRECISIONS)
         self._require_layers_where_mixed()
         alone = dataset_of(self.method)
         if self.method != AUTO:
@@ -153,11 +153,6 @@ class ExportSettings:
                 f"--calibrator converter), found --method {self.method}; give --method {alone} or "
                 "leave the other out"
             )
-
-
-def _require_known(what: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise OptionError(f"expected a {what} of {', '.join(known)}, found {value!r}")
 
 
 DEFAULTS = ExportSettings()

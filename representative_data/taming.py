@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from representative_data.probe import OutputProbe
+from sr_models.choices import require_known
 from sr_models.errors import OptionError
 
 TOLERANCE = 1 / 510
@@ -43,12 +44,10 @@ class Taming:
     target: str = "picture"
 
     def __post_init__(self):
-        if self.method not in METHODS:
-            raise OptionError(f"expected a taming of {', '.join(METHODS)}, found {self.method!r}")
+        require_known("a taming", self.method, METHODS)
         if self.max_passes < 1:
             raise OptionError(f"expected at least 1 pass, found {self.max_passes}")
-        if self.target not in TARGETS:
-            raise OptionError(f"expected a target of {', '.join(TARGETS)}, found {self.target!r}")
+        require_known("a target", self.target, TARGETS)
         if (self.method, self.target) == ("select", "set"):
             raise OptionError(
                 "expected a change that pictures can share, found select, which judges each alone; "

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import tf_keras
 
-from sr_models.errors import OptionError
+from sr_models.choices import require_known
 from sr_models.layers import ClipByValue, DepthToSpace, SpaceToDepth
 
 TAILS = ("relu", "none", "clip", "conv_clip")
@@ -24,9 +24,7 @@ TAILS = ("relu", "none", "clip", "conv_clip")
 
 def require_tail(tail: str) -> str:
     """`tail` itself; raises `OptionError` for an unknown one."""
-    if tail not in TAILS:
-        raise OptionError(f"expected an output tail of {', '.join(TAILS)}, found {tail!r}")
-    return tail
+    return require_known("an output tail", tail, TAILS)
 
 
 def _complemented(y, *, channels: int, name: str):

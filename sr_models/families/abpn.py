@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import tf_keras
 
-from sr_models.errors import OptionError
+from sr_models.choices import require_known
 from sr_models.layers import RepeatChannels
 from sr_models.registry import register_family
 
@@ -48,8 +48,7 @@ class AbpnConfig:
     anchor: str = "concat"
 
     def __post_init__(self):
-        if self.anchor not in ANCHORS:
-            raise OptionError(f"expected an anchor of {', '.join(ANCHORS)}, found {self.anchor!r}")
+        require_known("an anchor", self.anchor, ANCHORS)
 
 
 def _convolution(filters: int, *, name: str, activation: str | None = "relu"):

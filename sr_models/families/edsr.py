@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import tf_keras
 
+from sr_models.choices import require_known
 from sr_models.errors import OptionError
 from sr_models.layers import DepthToSpace, SpaceToDepth
 from sr_models.registry import register_family
@@ -44,10 +45,7 @@ class EdsrConfig:
     upsampler: str = "direct"
 
     def __post_init__(self):
-        if self.upsampler not in UPSAMPLERS:
-            raise OptionError(
-                f"expected an upsampler of {', '.join(UPSAMPLERS)}, found {self.upsampler!r}"
-            )
+        require_known("an upsampler", self.upsampler, UPSAMPLERS)
         if self.upsampler == "staged":
             stages(self.scale)
 

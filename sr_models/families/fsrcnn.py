@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.errors import OptionError
+from sr_models.choices import require_known
 from sr_models.layers import rectifier
 from sr_models.registry import register_family
 
@@ -53,10 +53,7 @@ class FsrcnnConfig:
     activation: str = "prelu"
 
     def __post_init__(self):
-        if self.activation not in ACTIVATIONS:
-            raise OptionError(
-                f"expected an activation of {', '.join(ACTIVATIONS)}, found {self.activation!r}"
-            )
+        require_known("an activation", self.activation, ACTIVATIONS)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sr_models.choices import require_known
 from sr_models.errors import NetworkError, OptionError
 from sr_models.importing.adoption import PIXELS, Adopted, adopt
 from sr_models.importing.keras_files import load_keras_file
@@ -71,8 +72,8 @@ def open_source(
         OptionError: Options that do not go with the source.
     """
     kind = kind_of(source)
-    if pixels is not None and pixels not in PIXELS:
-        raise OptionError(f"expected pixels of {', '.join(PIXELS)}, found {pixels!r}")
+    if pixels is not None:
+        require_known("pixels", pixels, PIXELS)
     if kind == "preset":
         preset = get_preset(source)
         trunk, notes = load_unit_trunk(preset, weights=weights, pictures=pictures)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sr_models.choices import require_known
 from sr_models.errors import OptionError, TrainingError
 
 DISTRIBUTIONS = ("auto", "none", "mirrored", "multi-worker")
@@ -80,10 +81,7 @@ class Distribution:
     def __init__(self, kind: str = "auto"):
         import tensorflow as tf
 
-        if kind not in DISTRIBUTIONS:
-            raise OptionError(
-                f"expected a distribution of {', '.join(DISTRIBUTIONS)}, found {kind!r}"
-            )
+        require_known("a distribution", kind, DISTRIBUTIONS)
         config = os.environ.get(CLUSTER_VARIABLE, "")
         if kind == "multi-worker" and not config:
             raise OptionError(

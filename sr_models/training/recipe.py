@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sr_models.choices import require_known
 from sr_models.errors import OptionError, TrainingError
 from sr_models.presets import Preset
 
@@ -81,10 +82,7 @@ class Recipe:
         for name, known in (
             ("optimizer", OPTIMIZERS), ("loss", LOSSES), ("schedule", SCHEDULES),
         ):  # fmt: skip
-            if getattr(self, name) not in known:
-                raise OptionError(
-                    f"expected {name} of {', '.join(known)}, found {getattr(self, name)!r}"
-                )
+            require_known(name, getattr(self, name), known)
 
     def learning_rate_at(self, step: int) -> float:
         """The rate of step `step` (from 0)."""
