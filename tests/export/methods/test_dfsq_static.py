@@ -102,7 +102,7 @@ def test_the_builtin_file_is_its_integer_simulation_and_no_worse_at_the_border(
     for difference in apart(found, simulated, border=2).values():
         assert not difference.any()
     x = np.stack(pictures).astype(np.float32) / 255.0
-    exact = np.rint(255.0 * np.clip(network.model(x).numpy(), 0.0, 1.0)).astype(int)
+    exact = np.rint(255.0 * np.clip(edsr(x).numpy(), 0.0, 1.0)).astype(int)
     # The field of this network reaches twelve pixels of its output.
     error = {place: np.mean(d) for place, d in apart(found, exact, border=12).items()}
     assert error["border"] < 1.25 * error["interior"]
