@@ -102,9 +102,9 @@ class IntegerWeights:
         if scales is None:
             given = symmetric_scale(kernel, axis=(0, 1, 2))
         else:
-            # Given as the bounds of a fake quantization, in single precision.
+            # Passed on as the bounds of a fake quantization, and divided in single precision.
             bounds = LARGEST_WEIGHT_CODE * np.asarray(scales, np.float32)
-            given = bounds.astype(np.float64) / LARGEST_WEIGHT_CODE
+            given = (bounds / np.float32(LARGEST_WEIGHT_CODE)).astype(np.float64)
         exact = np.maximum(given, needed)
         # The product is stored in single precision, and the bias divided by what is stored.
         steps = (source.exact_scale * exact).astype(np.float32).astype(np.float64)
