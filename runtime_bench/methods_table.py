@@ -24,8 +24,8 @@ from representative_data.tiles import load_tiles
 from runtime_bench.latency import Plan, measure_latency
 from runtime_bench.method_result import FLOAT, TRAINED, MethodResult, Scores
 from runtime_bench.quality import Dataset, load_pairs, measure_file, measure_upscaler
-from sr_models.evaluation import network_upscaler
-from sr_models.metrics import to_pixels
+from sr_models.evaluation import pixel_upscaler
+from sr_models.images import list_images
 from sr_models.network import load_model, load_trunk
 from sr_models.presets import Preset, get_preset
 from sr_models.quantizers.pams import steps_of
@@ -218,13 +218,10 @@ class MethodsTable:
         return replace(row, exported_db=found, size_bytes=len(result.content))
 
     def _scores(self, model) -> Scores:
-        upscale, scale = network_upscaler(model), self.preset.scale
+        upscale, scale = pixel_upscaler(model), self.preset.scale
         scores = {}
         for dataset in self.datasets:
-            images = measure_upscaler(
-                lambda low: to_pixels(upscale(low)), load_pairs(dataset.paths, scale=scale),
-                scale=scale,
-            )  # fmt: skip
+            images = measure_upscaler(upscale, load_pairs(dataset.paths, scale=scale), scale=scale)
             scores[dataset.name] = float(np.mean([image.raw.psnr_y_db for image in images]))
         return scores
 
@@ -254,7 +251,8 @@ def measure_methods(
         on_progress: Called with the steps done of a method, and their number.
 
     Raises:
-        OptionError: An unknown method, or bits outside of 2..16.
+        OptionError: An unknown method, bits outside of 2..16, or a recipe of training that
+            cannot be.
         SrError: See `MethodsTable`.
     """
     names = list(methods) or quantization_methods()
@@ -262,6 +260,9 @@ def measure_methods(
         get_quantizer(name)
     for path in learned:
         load_learned(path)
+    if training is not None:
+        list_images(training.data)
+        PamsCourse(PamsSettings(bits[0])).recipe(**training.changes)
     base = settings or ExportSettings()
     with tempfile.TemporaryDirectory() as folder:
         table = MethodsTable(

@@ -127,3 +127,22 @@ def rectifier(activation: str, *, name: str, slope: float = 0.25):
         return tf_keras.layers.ReLU(name=f"{name}_relu")
     start = tf_keras.initializers.Constant(slope)
     return tf_keras.layers.PReLU(start, shared_axes=[1, 2], name=f"{name}_prelu")
+
+
+def convolve(layer, inputs, kernel):
+    """What a `Conv2D` computes before bias and activation, with another kernel.
+
+    Groups are computed as one convolution each, which TensorFlow does faster on a CPU.
+
+    Args:
+        layer: Says strides, padding, dilation and groups.
+        inputs: float32 (N, h, w, C).
+        kernel: float32 of the shape of the layer's own.
+
+    Returns:
+        float32 (N, H, W, filters).
+    """
+    parts = zip(*(tf.split(tensor, layer.groups, axis=-1) for tensor in (inputs, kernel)))
+    options = {"padding": layer.padding.upper(), "dilations": layer.dilation_rate}
+    made = [tf.nn.conv2d(part, group, layer.strides, **options) for part, group in parts]
+    return made[0] if len(made) == 1 else tf.concat(made, axis=-1)

@@ -18,6 +18,7 @@ import tensorflow as tf
 from export.methods.fine_tuning import draw_patches
 from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
 from export.methods.registry import register_method
+from sr_models.graph import quantized_points
 from sr_models.int8.ranges import TensorRange
 from sr_models.int8.simulator import LARGEST_WEIGHT_CODE
 from sr_models.int8.weight_grids import with_weight_scales
@@ -76,8 +77,11 @@ def tuned_student(
 
 
 def learned_network(model, student: OutlierStudent) -> QuantizedNetwork:
-    """Weights and ranges as a student of quantizers on tensors has learned them; pixels lack."""
-    copy, scales = clone(model), {}
+    """Weights and ranges as a student of quantizers on tensors has learned them; pixels lack.
+
+    Outputs of tanh and sigmoid have no range either: TFLite fixes their grids.
+    """
+    copy, scales, stored = clone(model), {}, set(quantized_points(model))
     set_named_weights(copy, with_centres_merged(named_weights(copy), student.model))
     for name, layer in student.convolutions.items():
         bound = layer.bound.numpy()
@@ -86,7 +90,9 @@ def learned_network(model, student: OutlierStudent) -> QuantizedNetwork:
         copy.get_layer(name).set_weights([on_grid.numpy(), *rest])
         scales[name] = bound / LARGEST_WEIGHT_CODE
     ranges = {
-        name: TensorRange(found.lower, found.upper) for name, found in student.regions().items()
+        name: TensorRange(found.lower, found.upper)
+        for name, found in student.regions().items()
+        if name in stored
     }
     return QuantizedNetwork(with_weight_scales(copy, scales), ranges)
 

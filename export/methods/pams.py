@@ -52,13 +52,20 @@ def learned_ranges(model, learned: LearnedPams) -> TensorRanges:
 
     Raises:
         CalibrationError: The alphas are another network's.
+        OptionError: A tensor has an alpha and, in a file, no grid of its own.
     """
-    stored = set(quantized_points(model))
-    fixed = {name for name, point in points(model).items() if point.has_fixed_grid}
-    if other := sorted(set(learned.tensors) - stored - fixed):
+    graph, stored = points(model), set(quantized_points(model))
+    fixed = {name for name, point in graph.items() if point.has_fixed_grid}
+    if other := sorted(set(learned.tensors) - graph.keys()):
         raise CalibrationError(
             f"expected alphas of the tensors of {model.name}, found some of {', '.join(other[:4])};"
             " give the weights that they were learned with"
+        )
+    if joined := sorted(set(learned.tensors) - stored - fixed):
+        raise OptionError(
+            f"expected alphas of tensors that have a grid of their own in a file, found some of "
+            f"{', '.join(joined[:4])}, which a concatenation joins on one; of {model.name} PAMS is "
+            "simulated only"
         )
     ranges = {
         name: TensorRange(grid.minimum, grid.maximum, grid.narrow)

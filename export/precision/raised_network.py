@@ -57,6 +57,12 @@ def raise_files(
         names = _present(settings.kept, exact)
     else:
         computing = operators_of_layers(read_graph(contents[0]), exact.model)
+        if settings.most_sensitive > len(computing):
+            raise OptionError(
+                f"expected at most the {len(computing)} layers that compute to be kept, found "
+                f"{settings.most_sensitive}; keep fewer, or all by --precision "
+                f"{settings.kept_precision}"
+            )
         names = sensitive_layers(exact, evidence, settings.most_sensitive, among=computing)
     on_stage(f"keeping {', '.join(names)} in {settings.kept_precision}")
     return [

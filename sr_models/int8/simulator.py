@@ -20,7 +20,7 @@ from sr_models.int8.builtin_kernels import Grid
 from sr_models.int8.builtin_prelu import builtin_prelu
 from sr_models.int8.fake_quantization import FakeQuantization, require_ranges
 from sr_models.int8.ranges import TensorRange, TensorRanges
-from sr_models.layers import ClipByValue
+from sr_models.layers import ClipByValue, convolve
 
 LARGEST_WEIGHT_CODE = 127
 FIXED_GRIDS = {"tanh": TensorRange(-1.0, 127 / 128), "sigmoid": TensorRange(0.0, 255 / 256)}
@@ -62,7 +62,6 @@ def quantized_slope(slope):
 class SimulatedConvolution(tf_keras.layers.Layer):
     """A `Conv2D` with the kernel and the bias that its int8 operator has.
 
-    Groups are computed as one convolution each, which TensorFlow does faster on a CPU.
     Holds the layer it stands for: training it trains that layer's weights.
     """
 
@@ -73,16 +72,7 @@ class SimulatedConvolution(tf_keras.layers.Layer):
 
     def call(self, inputs):
         layer = self.convolution
-        kernel = quantized_kernel(layer.kernel)
-        padding = layer.padding.upper()
-        parts = zip(
-            tf.split(inputs, layer.groups, axis=-1), tf.split(kernel, layer.groups, axis=-1)
-        )
-        y = [
-            tf.nn.conv2d(part, group, layer.strides, padding, dilations=layer.dilation_rate)
-            for part, group in parts
-        ]
-        y = y[0] if len(y) == 1 else tf.concat(y, axis=-1)
+        y = convolve(layer, inputs, quantized_kernel(layer.kernel))
         return layer.activation(y + self._bias() if layer.use_bias else y)
 
     def _bias(self):

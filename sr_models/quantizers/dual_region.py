@@ -31,7 +31,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.errors import OptionError
+from sr_models.choices import require_known
 from sr_models.quantizers.bits import largest_code, require_bits
 from sr_models.quantizers.rounding import straight_through_round
 from sr_models.quantizers.student import QuantizedConvolution
@@ -46,9 +46,7 @@ LEAST_LENGTH = 1e-8
 
 def require_reading(reading: str) -> str:
     """`reading` itself; raises `OptionError` for an unknown one."""
-    if reading not in READINGS:
-        raise OptionError(f"expected a reading of {', '.join(READINGS)}, found {reading!r}")
-    return reading
+    return require_known("a reading", reading, READINGS)
 
 
 def level_count(bits: int, *, reading: str) -> int:
@@ -238,9 +236,7 @@ class DualRegionConvolution(QuantizedConvolution):
 
     def __init__(self, *arguments, bits: int = 8, grid: str = "even", **keywords):
         super().__init__(*arguments, **keywords)
-        if grid not in WEIGHT_GRIDS:
-            raise OptionError(f"expected a grid of {', '.join(WEIGHT_GRIDS)}, found {grid!r}")
-        self.bits, self.grid = require_bits(bits), grid
+        self.bits, self.grid = require_bits(bits), require_known("a grid", grid, WEIGHT_GRIDS)
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from sr_models.errors import CalibrationError, OptionError
+from sr_models.choices import require_known
+from sr_models.errors import CalibrationError
 from sr_models.graph import points
 from sr_models.quantizers.bits import PIXEL_BITS, require_bits
 from sr_models.quantizers.centring import centres
@@ -83,10 +84,7 @@ class OutlierSettings:
             ("placement", PLACEMENTS), ("weight_grid", WEIGHT_GRIDS),
             ("weight_start", WEIGHT_STARTS), ("break_points", BREAK_POINTS),
         ):  # fmt: skip
-            if getattr(self, name) not in known:
-                raise OptionError(
-                    f"expected {name} of {', '.join(known)}, found {getattr(self, name)!r}"
-                )
+            require_known(name, getattr(self, name), known)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sr_models.choices import require_known
 from sr_models.errors import OptionError
 from sr_models.quantizers.bits import PIXEL_BITS, require_bits
 
@@ -35,10 +36,7 @@ class PamsSettings:
     def __post_init__(self):
         require_bits(self.bits)
         require_bits(self.edge_bits)
-        if self.placement not in PLACEMENTS:
-            raise OptionError(
-                f"expected a placement of {', '.join(PLACEMENTS)}, found {self.placement!r}"
-            )
+        require_known("a placement", self.placement, PLACEMENTS)
         if self.edges and self.placement != "integer":
             raise OptionError(
                 f"expected the placement 'integer' where head and tail are quantized, found "

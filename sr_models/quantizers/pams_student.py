@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from sr_models.choices import require_known
 from sr_models.errors import CalibrationError, OptionError
 from sr_models.graph import points
 from sr_models.quantizers.centring import centres
@@ -226,8 +227,7 @@ def start_alphas(
         CalibrationError: There are no pictures.
         OptionError: No such start.
     """
-    if start not in STARTS:
-        raise OptionError(f"expected a start of {', '.join(STARTS)}, found {start!r}")
+    require_known("a start", start, STARTS)
     if not len(pictures):
         raise CalibrationError("expected pictures to start alphas with, found none; give some")
     names = sorted(set(student.watched.values()))

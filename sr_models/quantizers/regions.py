@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sr_models.errors import OptionError
+from sr_models.choices import require_known
 from sr_models.quantizers.dual_region import EMA_DECAY, LEAST_LENGTH, QUANTILE
 
 BREAK_POINTS = ("last", "ema")
@@ -35,10 +35,7 @@ class Regions:
 
     def after(self, values: np.ndarray, *, break_points: str = "last") -> Regions:
         """The same after one more batch of values of any shape."""
-        if break_points not in BREAK_POINTS:
-            raise OptionError(
-                f"expected break points of {', '.join(BREAK_POINTS)}, found {break_points!r}"
-            )
+        require_known("break points", break_points, BREAK_POINTS)
         new = regions_of(values)
 
         def averaged(old: float, value: float) -> float:

@@ -22,7 +22,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from sr_models.errors import CalibrationError, OptionError
+from sr_models.choices import require_known
+from sr_models.errors import CalibrationError
 
 PIXEL_RANGE = 255.0
 FEATURE_WEIGHT = 10.0
@@ -73,8 +74,7 @@ def feature_weights(
         align: One of `ALIGNMENTS`. Where the released one runs out of convolutions it starts over,
             which is ours.
     """
-    if align not in ALIGNMENTS:
-        raise OptionError(f"expected an alignment of {', '.join(ALIGNMENTS)}, found {align!r}")
+    require_known("an alignment", align, ALIGNMENTS)
     if align == "released":
         flat = np.resize(np.array(list(weights.values()), np.float32), len(layers) * batch)
         return flat.reshape(len(layers), batch)

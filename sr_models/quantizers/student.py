@@ -13,6 +13,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.graph import rebuild
+from sr_models.layers import convolve
 
 
 class QuantizedConvolution(tf_keras.layers.Conv2D):
@@ -43,15 +44,8 @@ class QuantizedConvolution(tf_keras.layers.Conv2D):
         return {**super().get_config(), "centre": self.centre}
 
     def call(self, inputs):
-        padding, quantized = self.padding.upper(), self.quantized_kernel()
-        parts = zip(
-            tf.split(inputs, self.groups, axis=-1), tf.split(quantized, self.groups, axis=-1)
-        )
-        y = [
-            tf.nn.conv2d(part, kernel, self.strides, padding, dilations=self.dilation_rate)
-            for part, kernel in parts
-        ]
-        y = y[0] if len(y) == 1 else tf.concat(y, axis=-1)
+        quantized = self.quantized_kernel()
+        y = convolve(self, inputs, quantized)
         if self.centre is not None:
             y = y + self.rounded_away(quantized)
         return self.activation(y + self.bias if self.use_bias else y)

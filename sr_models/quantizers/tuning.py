@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sr_models.choices import require_known
 from sr_models.errors import OptionError
 from sr_models.quantizers.sensitivity import ALIGNMENTS
 
@@ -45,10 +46,7 @@ class TuningSettings:
         for name in ("rate", "decay", "held_back"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise OptionError(f"expected {name} in 0..1, found {getattr(self, name)}")
-        if self.align not in ALIGNMENTS:
-            raise OptionError(
-                f"expected an alignment of {', '.join(ALIGNMENTS)}, found {self.align!r}"
-            )
+        require_known("an alignment", self.align, ALIGNMENTS)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""

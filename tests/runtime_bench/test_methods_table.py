@@ -82,6 +82,13 @@ def test_what_is_wrong_is_said_before_the_work(dataset, monkeypatch, tmp_path):
         measure_methods(
             "xlsr_x3", bits=[8], datasets=[dataset], learned=[tmp_path / "a.weights.h5"]
         )
+    with pytest.raises(PictureError, match="expected pictures"):
+        measure_methods("xlsr_x3", bits=[8], datasets=[dataset], training=Training(tmp_path))
+    with pytest.raises(OptionError, match="steps of at least 1"):
+        measure_methods(
+            "xlsr_x3", bits=[8], datasets=[dataset],
+            training=Training(dataset.paths[0].parent, {"steps": 0}),
+        )  # fmt: skip
 
 
 def test_an_empty_folder_of_calibration_pictures_is_said(dataset, tmp_path):

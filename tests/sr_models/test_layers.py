@@ -1,7 +1,15 @@
 import numpy as np
+import pytest
 import tf_keras
 
-from sr_models.layers import ChannelSlice, ClipByValue, DepthToSpace, EdgePadding, rectifier
+from sr_models.layers import (
+    ChannelSlice,
+    ClipByValue,
+    DepthToSpace,
+    EdgePadding,
+    convolve,
+    rectifier,
+)
 
 
 def test_depth_to_space_puts_channels_where_the_docstring_says():
@@ -50,3 +58,18 @@ def test_a_rectifier_is_relu_or_prelu_with_a_slope_for_each_channel():
     np.testing.assert_array_equal(relu(x), [[[[0.0, 0.0], [1.0, 3.0]]]])
     np.testing.assert_array_equal(prelu(x), [[[[-0.5, -1.0], [1.0, 3.0]]]])
     assert prelu.get_weights()[0].shape == (1, 1, 2)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_convolution_takes_another_kernel(groups):
+    rng = np.random.default_rng(1)
+    layer = tf_keras.layers.Conv2D(
+        4, 3, groups=groups, padding="same", dilation_rate=2, use_bias=False
+    )
+    x = rng.normal(size=(1, 9, 8, 6)).astype(np.float32)
+    layer.build(x.shape)
+    other = rng.normal(size=layer.kernel.shape).astype(np.float32)
+    found = convolve(layer, x, other)
+    assert np.abs(layer(x) - found).max() > 0.1
+    layer.set_weights([other])
+    np.testing.assert_allclose(layer(x), found, rtol=1e-4, atol=1e-5)

@@ -111,6 +111,19 @@ def test_the_heads_bias_keeps_the_mean_colour(edsr, student):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_the_grid_of_a_tanh_stays_that_of_its_operator(stack, pictures, evidence):
+    config = {"scale": 2, "first_width": 8, "second_width": 6}
+    trunk = random_weights(build_trunk(Preset("tiny_espcn_x2", "espcn", config, "for tests")))
+    espcn = attach_tail(trunk, "relu", scale=2)
+    student = tuned_student(espcn, stack, epochs=0)
+    found = learned_network(espcn, student)
+    assert "first_tanh" in student.regions() and "first_tanh" not in found.ranges
+    ranges = evidence.observe(espcn).replacing(found.ranges)
+    content = convert_with_ranges(found.model, ranges, sample=pictures[0], height=16, width=16)
+    assert audit_model(content).full_integer
+    assert missing_ranges(content, ranges) == []
+
+
 @pytest.mark.slow
 def test_the_method_keeps_pixels_and_is_near_the_float_network(edsr, evidence, monkeypatch):
     monkeypatch.setattr("export.methods.outlier.PATCHES", 12)

@@ -21,7 +21,7 @@ from sr_models.quantizers.pams_file import learned_by, load_learned, save_learne
 from sr_models.quantizers.pams_settings import PamsSettings
 from sr_models.quantizers.pams_student import PamsStudent, pams_student, start_alphas
 from sr_models.tails import attach_tail
-from tests.families import random_weights
+from tests.families import SMALL, random_weights
 from tests.networks import sharpening_network
 from tests.tensor_codes import apart, steps_apart
 
@@ -224,3 +224,10 @@ def test_the_grid_of_a_tanh_stays_that_of_its_operator(pictures, tmp_path):
     assert "first_tanh" in student.quantizers and "first_tanh" not in network.ranges
     scales = [tensor.scale for tensor in read_graph(content).tensors]
     assert scales.count(1 / 128) == 2, "both of the network's tanh"
+
+
+def test_tensors_that_a_concatenation_joins_have_no_grid_of_their_own(pictures, tmp_path):
+    trunk = random_weights(build_trunk(Preset("tiny_rdn", "rdn", SMALL["rdn"], "for tests")))
+    weights, _ = learned(trunk, tmp_path, pictures)
+    with pytest.raises(OptionError, match="which a concatenation joins on one"):
+        learned_ranges(attach_tail(trunk, "relu", scale=2), load_learned(weights))

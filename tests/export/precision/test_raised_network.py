@@ -53,6 +53,11 @@ def test_the_most_sensitive_layers_are_those_that_are_kept(network, evidence, mo
     assert seen == [("natural", 2)], "once, on pictures of the evidence"
 
 
+def test_more_layers_than_there_are_cannot_be_kept(network, evidence):
+    with pytest.raises(OptionError, match=r"at most the \d layers that compute .*found 99"):
+        raised(network, evidence, precision="mixed", most_sensitive=99)
+
+
 def test_layers_by_name_are_kept_in_what_is_asked_for(network, evidence):
     content = raised(
         network, evidence, precision="mixed", kept=("merge",), kept_precision="int16x8"
