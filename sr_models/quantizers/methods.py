@@ -32,8 +32,9 @@ def minmax(network, *, batches, bits, on_progress, **unused) -> Simulation:
 @register_quantizer("pams", source="arXiv 2011.04212", trains=True)
 def pams(network, *, batches, bits, on_progress, **unused) -> Simulation:
     """PAMS with alphas started and nothing trained, in the placement that integers can hold."""
-    student = pams_student(network, PamsSettings(bits, edges=True), centred=True)
-    start_alphas(student, network, pictures=batches)
+    settings = PamsSettings(bits, edges=True)
+    student = pams_student(network, settings, centred=True)
+    start_alphas(student, network, pictures=batches, start=settings.alpha_start)
     on_progress(1, 1)
     return Simulation("pams", bits, 2 * steps_of(bits) + 1, student.model, student.ranges())
 

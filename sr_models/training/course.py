@@ -12,7 +12,6 @@ from typing import Any
 
 from sr_models.errors import OptionError, WeightsError
 from sr_models.presets import Preset
-from sr_models.quantizers.bits import PIXEL_BITS
 from sr_models.quantizers.pams_settings import PamsSettings
 from sr_models.training.finetuning import Start
 from sr_models.training.pupil import Pupil
@@ -56,15 +55,6 @@ class PamsCourse:
     def label(self) -> str:
         """Method and width, e.g. `pams8`."""
         return f"{PAMS}{self.settings.bits}"
-
-    @property
-    def alpha_start(self) -> str:
-        """See `pams_student.STARTS`; a choice of ours.
-
-        Eight bits have steps to spare for the brightest picture; with few of them, alphas that clip
-        a little are better from the start (EDSR x4 at 4 bits: 0.8 dB).
-        """
-        return "largest" if self.settings.bits >= PIXEL_BITS else "mean"
 
     @property
     def record(self) -> dict[str, Any]:

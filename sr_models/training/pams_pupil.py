@@ -84,7 +84,7 @@ class PamsPupil:
     def begin(self, batch: Callable[[int], np.ndarray]) -> None:
         """Start the alphas with what the teacher shows."""
         pictures = [batch(i) for i in range(STARTING_BATCHES)]
-        start = self.course.alpha_start
+        start = self.course.settings.alpha_start
         start_alphas(self.student, self.teacher, pictures=pictures, start=start)
         mean = float(np.mean([float(alpha) for alpha in self.student.alphas]))
         self._factor.assign(self._share * mean)

@@ -12,6 +12,7 @@ from sr_models.quantizers.outlier_student import OutlierSettings, calibrated, ou
 from sr_models.quantizers.pams_settings import PamsSettings
 from sr_models.quantizers.pams_student import pams_student, start_alphas
 from sr_models.quantizers.registry import quantization_methods, simulate_method
+from sr_models.quantizers.watching import tensors_of
 from tests.families import random_weights
 
 BATCHES = np.random.default_rng(1).random((1, 2, 10, 10, 3), np.float32)
@@ -77,3 +78,11 @@ def test_sixteen_bits_are_the_float_network_and_quality_falls_with_the_width():
         assert found[0] == pytest.approx(whole, abs=0.01)
         assert list(found) == sorted(found, reverse=True)
         assert found[-1] < whole - 0.5
+
+
+def test_at_eight_bits_no_alpha_clips_what_calibration_shows(edsr):
+    picture = BATCHES[0] * np.array([0.2, 1.0], np.float32)[:, None, None, None]
+    found = simulate_method("pams", edsr, batches=[picture], bits=8)
+    each = next(tensors_of(edsr, sorted(found.ranges), batches=[picture]))
+    for name, tensor in zip(sorted(found.ranges), each):
+        assert found.ranges[name].maximum == pytest.approx(np.abs(tensor).max(), rel=1e-6), name

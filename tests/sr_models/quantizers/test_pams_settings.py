@@ -17,6 +17,11 @@ def test_settings_that_cannot_be(given, message):
         PamsSettings(**given)
 
 
+@pytest.mark.parametrize(("bits", "start"), [(4, "mean"), (6, "mean"), (8, "largest")])
+def test_where_steps_are_plenty_alphas_clip_nothing_at_first(bits, start):
+    assert PamsSettings(bits).alpha_start == start
+
+
 def test_settings_need_no_tensorflow(run_python):
     code = (
         "import sys; from sr_models.training.course import PamsCourse; "

@@ -56,11 +56,6 @@ def test_an_unknown_method_is_refused():
         quantized_course("dfsq", **NOTHING)
 
 
-@pytest.mark.parametrize(("bits", "start"), [(4, "mean"), (6, "mean"), (8, "largest")])
-def test_where_steps_are_plenty_alphas_clip_nothing_at_first(bits, start):
-    assert PamsCourse(PamsSettings(bits)).alpha_start == start
-
-
 def test_patches_are_as_bright_as_the_pictures_so_that_alphas_see_white():
     recipe = PamsCourse(PamsSettings()).recipe()
     assert (recipe.intensities, recipe.candidates) == ((1.0,), 1)
