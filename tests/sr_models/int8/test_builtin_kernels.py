@@ -58,6 +58,14 @@ def test_weights_on_given_scales_by_hand():
     assert (found.scales.tolist(), found.bias.tolist()) == ([1 / 64], [3])
 
 
+def test_a_given_scale_is_divided_in_single_precision():
+    # 127 * 0.003 over 127 is 0.003 in float32, and in float64 so much more that 0.3 times it is
+    # the next float32 behind 0.0009: 2 of 2^25 steps.
+    kernel, bias = np.zeros((1, 1, 1, 1), np.float32), np.float32([0.0009]) * np.float32(2**25)
+    found = IntegerWeights.of(kernel, bias, source=Grid(0.3, 0), scales=[0.003])
+    assert found.bias.tolist() == [2**25]
+
+
 def test_a_bias_is_divided_by_its_scale_in_single_precision():
     # 1e-5 * 2^-7 is no float32 value; the nearest one differs by 2.5e-8 of it, 0.001 of 40000.
     source, kernel = Grid(2.0**-7, 0), np.full((1, 1, 1, 1), 127e-5, np.float32)
