@@ -155,17 +155,37 @@ def model(
     settings = ExportSettings(
         height=DEFAULTS.height if height is None else height,
         width=DEFAULTS.width if width is None else width,
-        sizes=tuple(parse_size(text) for text in size or ()), method=method, tail=tail, io=io,
+        sizes=tuple(parse_size(text) for text in size or ()),
+        method=method,
+        tail=tail,
+        io=io,
         precision=precision,
-        kept=tuple(keep or ()), most_sensitive=keep_most_sensitive, kept_precision=keep_precision,
-        pure=pure, calibrator=calibrator, pictures=pictures, tile_side=tile_side, taming=taming,
-        target=target, max_passes=max_passes, anchors=anchors, seed=seed,
-        minimum_fidelity_db=minimum_fidelity_db, max_drop_db=max_drop_db,
-    )  # fmt: skip
+        kept=tuple(keep or ()),
+        most_sensitive=keep_most_sensitive,
+        kept_precision=keep_precision,
+        pure=pure,
+        calibrator=calibrator,
+        pictures=pictures,
+        tile_side=tile_side,
+        taming=taming,
+        target=target,
+        max_passes=max_passes,
+        anchors=anchors,
+        seed=seed,
+        minimum_fidelity_db=minimum_fidelity_db,
+        max_drop_db=max_drop_db,
+    )
     given = {
-        "out": out, "images": images, "dataset": dataset, "weights": weights, "trust": trust,
-        "pixels": pixels, "overwrite": overwrite, "run_dir": run_dir, "on_stage": say,
-    }  # fmt: skip
+        "out": out,
+        "images": images,
+        "dataset": dataset,
+        "weights": weights,
+        "trust": trust,
+        "pixels": pixels,
+        "overwrite": overwrite,
+        "run_dir": run_dir,
+        "on_stage": say,
+    }
     if as_bundle:
         from export.bundle.writing import export_bundle
 
@@ -180,20 +200,29 @@ def model(
     write_json(result.manifest, json)
     if json != "-":
         print_table(
-            f"{out}/{result.files[0].name}", ["property", "value"],
+            f"{out}/{result.files[0].name}",
+            ["property", "value"],
             [
                 *_audit_rows(result.audit),
-                *([["further files", ", ".join(file.name for file in result.files[1:])]]
-                  if result.files[1:] else []),
-                *[["source", note] for note in (result.manifest["network"]["origin"] or {}).get(
-                    "done", [])],
+                *(
+                    [["further files", ", ".join(file.name for file in result.files[1:])]]
+                    if result.files[1:]
+                    else []
+                ),
+                *[
+                    ["source", note]
+                    for note in (result.manifest["network"]["origin"] or {}).get("done", [])
+                ],
                 ["layers above int8", _raised_summary(result.manifest["layers_above_int8"])],
                 ["calibration pictures", _dataset_summary(result.dataset)],
-                ["fidelity to float", f"{result.fidelity.psnr_db:.2f} dB on "
-                 f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})"],
+                [
+                    "fidelity to float",
+                    f"{result.fidelity.psnr_db:.2f} dB on "
+                    f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})",
+                ],
                 ["kernels apart", str(result.kernels or "not compared, not all int8")],
             ],
-        )  # fmt: skip
+        )
 
 
 def _audit_rows(audit) -> list[list[str]]:
@@ -220,10 +249,13 @@ def _audit_rows(audit) -> list[list[str]]:
 
 def _raised_summary(layers: dict[str, str]) -> str:
     kinds = dict.fromkeys(layers.values())
-    return "; ".join(
-        f"{kind}: {', '.join(name for name, found in layers.items() if found == kind)}"
-        for kind in kinds
-    ) or "none"  # fmt: skip
+    return (
+        "; ".join(
+            f"{kind}: {', '.join(name for name, found in layers.items() if found == kind)}"
+            for kind in kinds
+        )
+        or "none"
+    )
 
 
 def _dataset_summary(dataset) -> str:

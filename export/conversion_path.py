@@ -21,12 +21,17 @@ from sr_models.int8.simulator import simulate
 
 
 def convert(
-    model, dataset: RepresentativeDataset, settings: ExportSettings, *,
-    pictures: Sequence[np.ndarray] = (), meter: DropMeter | None = None,
-    weights: str | Path | None = None, run_dir: str | Path | None = None,
+    model,
+    dataset: RepresentativeDataset,
+    settings: ExportSettings,
+    *,
+    pictures: Sequence[np.ndarray] = (),
+    meter: DropMeter | None = None,
+    weights: str | Path | None = None,
+    run_dir: str | Path | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[list[bytes], QuantizedNetwork | None]:  # fmt: skip
+) -> tuple[list[bytes], QuantizedNetwork | None]:
     """Quantize once, and convert for every size, by the path that the settings ask for.
 
     Args:
@@ -49,10 +54,14 @@ def convert(
     if settings.precision == "float32":
         return [convert_float(model, **size) for size in sizes], None
     evidence = Evidence(
-        dataset, list(pictures) or dataset.pictures, pinned=not settings.pure, seed=settings.seed,
-        weights=Path(weights) if weights else None, run_dir=Path(run_dir) if run_dir else None,
+        dataset,
+        list(pictures) or dataset.pictures,
+        pinned=not settings.pure,
+        seed=settings.seed,
+        weights=Path(weights) if weights else None,
+        run_dir=Path(run_dir) if run_dir else None,
         on_progress=on_progress,
-    )  # fmt: skip
+    )
     require_layers(model, settings.kept)
     if settings.calibrator == "converter":
         contents = [
@@ -61,9 +70,12 @@ def convert(
         return raise_files(contents, model, None, evidence, settings, on_stage=on_stage), None
     if settings.method == AUTO:
         network = choose_recipe(
-            model, evidence, judge=lambda made: meter(_simulated(made)).worst_db,
-            max_drop_db=settings.max_drop_db, on_stage=on_stage,
-        ).network  # fmt: skip
+            model,
+            evidence,
+            judge=lambda made: meter(_simulated(made)).worst_db,
+            max_drop_db=settings.max_drop_db,
+            on_stage=on_stage,
+        ).network
     else:
         network = parse_recipe(settings.method).apply(model, evidence, on_stage=on_stage)
     contents = []

@@ -9,8 +9,12 @@ from sr_models.atomic import refuse_existing, require_writable, writing_folder
 from sr_models.command import json_text
 
 FOLDER_FILES = (
-    "model.tflite", "rejected.tflite", "model_*.tflite", "rejected_*.tflite", "manifest.json",
-)  # fmt: skip
+    "model.tflite",
+    "rejected.tflite",
+    "model_*.tflite",
+    "rejected_*.tflite",
+    "manifest.json",
+)
 
 
 def require_free(out: str | Path, *, overwrite: bool) -> None:

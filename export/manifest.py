@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 _SHAPING = ("method", "pictures", "tile_side", "taming", "target", "max_passes", "anchors", "seed")
 _TOOLS = (
-    "clip-free-sr", "tensorflow", "tf-keras", "ai-edge-litert", "numpy", "pillow", "scikit-image",
-)  # fmt: skip
+    "clip-free-sr",
+    "tensorflow",
+    "tf-keras",
+    "ai-edge-litert",
+    "numpy",
+    "pillow",
+    "scikit-image",
+)
 
 
 def build_manifest(
@@ -76,9 +82,14 @@ def build_manifest(
     return {
         "schema_version": SCHEMA_VERSION,
         "network": {
-            "name": preset.name, "family": preset.family, "config": preset.config,
-            "scale": preset.scale, "tail": settings.tail, "weights_sha256": weights_sha256,
-            "channels": channels, "origin": dict(origin) if origin is not None else None,
+            "name": preset.name,
+            "family": preset.family,
+            "config": preset.config,
+            "scale": preset.scale,
+            "tail": settings.tail,
+            "weights_sha256": weights_sha256,
+            "channels": channels,
+            "origin": dict(origin) if origin is not None else None,
         },
         "settings": flags,
         "model": {"file": model_file, "sha256": audit.sha256, "size_bytes": audit.size_bytes},
@@ -93,4 +104,4 @@ def build_manifest(
         "ranges": ranges.to_json() if ranges is not None else None,
         "representative_dataset": {**dataset.to_json(), "source": source},
         "versions": tool_versions(_TOOLS),
-    }  # fmt: skip
+    }

@@ -79,9 +79,11 @@ def run_export(
     model = attach_tail(trunk, settings.tail, scale=scale)
     require_layers(model, settings.kept)
     cut = {
-        "scale": scale, "side": settings.tile_side, "seed": settings.seed,
+        "scale": scale,
+        "side": settings.tile_side,
+        "seed": settings.seed,
         "channels": network.channels,
-    }  # fmt: skip
+    }
     if dataset is None:
         on_stage("shaping the representative dataset")
         tiles = load_tiles(calibration, count=settings.pictures, **cut)
@@ -103,11 +105,18 @@ def run_export(
     if settings.max_drop_db is not None:
         meter = DropMeter(
             pixel_upscaler(float_model), held_out, scale=scale, channels=network.channels
-        )  # fmt: skip
+        )
     contents, quantized = convert(
-        model, shaped, settings, pictures=natural, meter=meter, weights=weights, run_dir=run_dir,
-        on_stage=on_stage, on_progress=on_progress,
-    )  # fmt: skip
+        model,
+        shaped,
+        settings,
+        pictures=natural,
+        meter=meter,
+        weights=weights,
+        run_dir=run_dir,
+        on_stage=on_stage,
+        on_progress=on_progress,
+    )
     ranges = quantized.ranges if quantized else None
     names = [model_file] if model_file and len(contents) == 1 else file_names(settings.all_sizes)
     on_stage("auditing the files")
@@ -125,17 +134,35 @@ def run_export(
     deployed = quantized.model if quantized else model
     hashes = {tile.source: tile.source_sha256 for tile in held_out_tiles}
     manifest = build_manifest(
-        network, settings, weights_sha256=weights_sha256(trunk),
-        model_file=first.name, dataset=shaped, dataset_file=dataset, ranges=ranges,
-        audit=first.audit, fidelity=first.fidelity, failures=failures, drop=first.drop,
-        kernels=agreement, raised=raised_layers(first.content, deployed), origin=network.origin,
-        channels=network.channels, files=[file.to_json() for file in files] if files[1:] else [],
+        network,
+        settings,
+        weights_sha256=weights_sha256(trunk),
+        model_file=first.name,
+        dataset=shaped,
+        dataset_file=dataset,
+        ranges=ranges,
+        audit=first.audit,
+        fidelity=first.fidelity,
+        failures=failures,
+        drop=first.drop,
+        kernels=agreement,
+        raised=raised_layers(first.content, deployed),
+        origin=network.origin,
+        channels=network.channels,
+        files=[file.to_json() for file in files] if files[1:] else [],
         held_out=[{"source": source, "sha256": sha} for source, sha in sorted(hashes.items())],
-    )  # fmt: skip
+    )
     return ExportResult(
-        first.content, first.audit, first.fidelity, failures, shaped, ranges, manifest,
-        tuple(files), agreement,
-    )  # fmt: skip
+        first.content,
+        first.audit,
+        first.fidelity,
+        failures,
+        shaped,
+        ranges,
+        manifest,
+        tuple(files),
+        agreement,
+    )
 
 
 def export_model(
@@ -181,9 +208,17 @@ def export_model(
     """
     require_free(out, overwrite=overwrite)
     result = run_export(
-        name, settings, images=images, dataset=dataset, weights=weights, trust=trust,
-        pixels=pixels, run_dir=run_dir, on_stage=on_stage, on_progress=on_progress,
-    )  # fmt: skip
+        name,
+        settings,
+        images=images,
+        dataset=dataset,
+        weights=weights,
+        trust=trust,
+        pixels=pixels,
+        run_dir=run_dir,
+        on_stage=on_stage,
+        on_progress=on_progress,
+    )
     if not result.failures or keep_rejected:
         write_folder(out, result, overwrite=overwrite)
     if result.failures:

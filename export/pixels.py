@@ -78,9 +78,7 @@ def quantized_pixels(
     return np.clip(codes, limits.min, limits.max).astype(tensor.dtype)
 
 
-def pixels_of_codes(
-    codes: np.ndarray, tensor: Tensor, *, white: float | None = None
-) -> np.ndarray:  # fmt: skip
+def pixels_of_codes(codes: np.ndarray, tensor: Tensor, *, white: float | None = None) -> np.ndarray:
     """Raw reading: the codes of an 8-bit tensor as uint8 pixels; any other type dequantized."""
     if tensor.dtype == "uint8":
         return codes

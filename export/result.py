@@ -45,11 +45,16 @@ class ExportedFile:
     def to_json(self) -> dict[str, Any]:
         """The same as plain data, without the content."""
         return {
-            "file": self.name, "height": self.size.height, "width": self.size.width,
-            "sha256": self.audit.sha256, "size_bytes": self.audit.size_bytes,
-            "accepted": not self.failures, "failures": self.failures,
-            "audit": self.audit.to_json(), "fidelity": self.fidelity.to_json(),
-        }  # fmt: skip
+            "file": self.name,
+            "height": self.size.height,
+            "width": self.size.width,
+            "sha256": self.audit.sha256,
+            "size_bytes": self.audit.size_bytes,
+            "accepted": not self.failures,
+            "failures": self.failures,
+            "audit": self.audit.to_json(),
+            "fidelity": self.fidelity.to_json(),
+        }
 
 
 @dataclass(frozen=True)
@@ -80,9 +85,15 @@ class ExportResult:
 
 
 def read_back(
-    name: str, size: Size, content: bytes, *, float_model, pictures: Sequence[np.ndarray],
-    meter: DropMeter | None, **judged: Any,
-) -> ExportedFile:  # fmt: skip
+    name: str,
+    size: Size,
+    content: bytes,
+    *,
+    float_model,
+    pictures: Sequence[np.ndarray],
+    meter: DropMeter | None,
+    **judged: Any,
+) -> ExportedFile:
     """Audit a file, hold it against the float network, and judge it."""
     audit = audit_model(content)
     runner = open_model(content, threads=2)

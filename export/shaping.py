@@ -14,9 +14,13 @@ from sr_models.importing.sources import SourceNetwork
 
 
 def build_dataset(
-    model, tiles: Sequence[Tile], *, network: SourceNetwork, settings: ExportSettings,
+    model,
+    tiles: Sequence[Tile],
+    *,
+    network: SourceNetwork,
+    settings: ExportSettings,
     on_stage: Callable[[str], None] = lambda stage: None,
-) -> RepresentativeDataset:  # fmt: skip
+) -> RepresentativeDataset:
     """The representative dataset that the settings ask for.
 
     Where no anchors can be made it does without, unless pictures alone tell the input's range.
@@ -30,9 +34,13 @@ def build_dataset(
     def shaped(anchors: bool) -> RepresentativeDataset:
         choices = CfqpSettings(taming=settings.made_taming(), anchors=anchors)
         return build_cfqp_dataset(
-            model, tiles, network=network.name, scale=network.scale, settings=choices,
+            model,
+            tiles,
+            network=network.name,
+            scale=network.scale,
+            settings=choices,
             choices=made,
-        )  # fmt: skip
+        )
 
     try:
         return shaped(settings.anchors)

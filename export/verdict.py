@@ -11,9 +11,15 @@ from sr_models.int8.ranges import TensorRanges
 
 
 def find_failures(
-    content: bytes, *, audit: Audit, fidelity: Fidelity, settings: ExportSettings,
-    dataset: RepresentativeDataset, ranges: TensorRanges | None, drop: HeldOutDrop | None = None,
-) -> list[str]:  # fmt: skip
+    content: bytes,
+    *,
+    audit: Audit,
+    fidelity: Fidelity,
+    settings: ExportSettings,
+    dataset: RepresentativeDataset,
+    ranges: TensorRanges | None,
+    drop: HeldOutDrop | None = None,
+) -> list[str]:
     """Why a file must not be handed over; empty for a good one."""
     failures = []
     if settings.precision != "float32":

@@ -21,9 +21,17 @@ from sr_models.command import print_table, progress, say, write_json
 from sr_models.native_output import import_tensorflow_quietly
 
 COLUMNS = [
-    "varied", "value", "pictures", "passes", "inputs", "outputs", "scale errors", "saturating",
-    "pure dB", "default dB",
-]  # fmt: skip
+    "varied",
+    "value",
+    "pictures",
+    "passes",
+    "inputs",
+    "outputs",
+    "scale errors",
+    "saturating",
+    "pure dB",
+    "default dB",
+]
 
 
 def ablate(
@@ -72,9 +80,13 @@ def ablate(
     choices(base, varied)
     require_usable(count=pictures, side=base.tile_side, seed=seed)
     network = open_network(
-        name, images=images, low_resolution=low_resolution, weights=weights, pixels=pixels,
+        name,
+        images=images,
+        low_resolution=low_resolution,
+        weights=weights,
+        pixels=pixels,
         trust=trust,
-    )  # fmt: skip
+    )
     scale, channels = network.scale, network.channels
     source = bundled_pictures() if images is None else images
     model = attach_tail(network.trunk, tail, scale=scale)
@@ -82,15 +94,25 @@ def ablate(
 
     def cut(choice):
         return load_tiles(
-            source, scale=1 if low_resolution else scale, count=choice.pictures,
-            side=choice.tile_side, seed=choice.seed, channels=channels,
-        )  # fmt: skip
+            source,
+            scale=1 if low_resolution else scale,
+            count=choice.pictures,
+            side=choice.tile_side,
+            seed=choice.seed,
+            channels=channels,
+        )
 
     with progress("calibrating", unit="choices") as update:
         rows = run_ablation(
-            model, network=network.name, scale=scale, cut=cut, base=base, varied=varied,
-            held_out=held_out, on_row=update,
-        )  # fmt: skip
+            model,
+            network=network.name,
+            scale=scale,
+            cut=cut,
+            base=base,
+            varied=varied,
+            held_out=held_out,
+            on_row=update,
+        )
     protocol = f"simulated: eight-bit activations, float weights; {HELD_OUT}, tail {tail}"
     write_json(
         {"model": name, "tail": tail, "protocol": protocol, "rows": [r.to_json() for r in rows]},
@@ -111,7 +133,14 @@ def table_row(row) -> list[str]:
     counts = ", ".join(f"{number} {status}" for status, number in row.counts.items() if number)
     errors = f"{row.contract.input.scale_error:+.2f} {row.contract.output.scale_error:+.2f}"
     return [
-        row.varied or "base", value, counts, f"{row.passes:.1f}", span_text(row.input_range),
-        span_text(row.output_range), errors, share_text(row.saturating_fraction),
-        f"{row.pure_fidelity_db:.2f}", f"{row.fidelity_db:.2f}",
-    ]  # fmt: skip
+        row.varied or "base",
+        value,
+        counts,
+        f"{row.passes:.1f}",
+        span_text(row.input_range),
+        span_text(row.output_range),
+        errors,
+        share_text(row.saturating_fraction),
+        f"{row.pure_fidelity_db:.2f}",
+        f"{row.fidelity_db:.2f}",
+    ]

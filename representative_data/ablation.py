@@ -96,9 +96,7 @@ class AblationRow:
         return {**asdict(self), "contract": self.contract and self.contract.to_json()}
 
 
-def choices(
-    base: Choice, varied: Sequence[str]
-) -> list[tuple[str, Choice]]:  # fmt: skip
+def choices(base: Choice, varied: Sequence[str]) -> list[tuple[str, Choice]]:
     """The base, then one choice after another changed: (name of what is varied, all choices).
 
     Raises:
@@ -151,8 +149,9 @@ def ablate(
         except CalibrationError as error:
             rows.append(AblationRow(name, choice, failure=str(error)))
         else:
-            rows.append(_judge(name, choice, model=model, tiles=tiles, dataset=dataset,
-                               held_out=held_out))  # fmt: skip
+            rows.append(
+                _judge(name, choice, model=model, tiles=tiles, dataset=dataset, held_out=held_out)
+            )
     return rows
 
 
@@ -165,9 +164,14 @@ def _build(model, tiles, choice: Choice, *, network: str, scale: int) -> Represe
 
 
 def _judge(
-    varied: str, choice: Choice, *, model, tiles: Sequence[Tile], dataset: RepresentativeDataset,
+    varied: str,
+    choice: Choice,
+    *,
+    model,
+    tiles: Sequence[Tile],
+    dataset: RepresentativeDataset,
     held_out: Sequence[np.ndarray],
-) -> AblationRow:  # fmt: skip
+) -> AblationRow:
     comparison = compare_layers(model, held_out, dataset.pictures)
     ranges = {layer.tensor: layer.set for layer in comparison.layers}
     outputs = [layer.tensor for layer in comparison.layers if layer.is_output]
@@ -177,11 +181,14 @@ def _judge(
         for some in (ranges, pinned)
     )
     return AblationRow(
-        varied, choice,
+        varied,
+        choice,
         counts={s: dataset.count(s) for s in ("natural", "kept", "tamed", "dropped", "anchor")},
         passes=dataset.forward_passes / len(tiles),
-        input_range=dataset.input_range, output_range=dataset.output_range,
+        input_range=dataset.input_range,
+        output_range=dataset.output_range,
         contract=pure_contract(dataset.input_range, dataset.output_range),
         saturating_fraction=comparison.worst.saturating_fraction,
-        pure_fidelity_db=pure, fidelity_db=default,
-    )  # fmt: skip
+        pure_fidelity_db=pure,
+        fidelity_db=default,
+    )

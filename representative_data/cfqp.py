@@ -46,9 +46,13 @@ class CfqpSettings:
 
 
 def build_natural_dataset(
-    model, tiles: Sequence[Tile], *, network: str, scale: int,
+    model,
+    tiles: Sequence[Tile],
+    *,
+    network: str,
+    scale: int,
     choices: Mapping[str, Any] | None = None,
-) -> RepresentativeDataset:  # fmt: skip
+) -> RepresentativeDataset:
     """The pictures as they are: what everybody calibrates with, and the baseline.
 
     Args:
@@ -69,10 +73,15 @@ def build_natural_dataset(
         for t, a, b in zip(tiles, low, high)
     ]
     return RepresentativeDataset(
-        pictures=pixels, records=records, method="natural",
-        network=network, weights_sha256=weights_sha256(model), scale=scale,
-        settings=_recorded(choices), forward_passes=probe.forward_passes,
-    )  # fmt: skip
+        pictures=pixels,
+        records=records,
+        method="natural",
+        network=network,
+        weights_sha256=weights_sha256(model),
+        scale=scale,
+        settings=_recorded(choices),
+        forward_passes=probe.forward_passes,
+    )
 
 
 def _outside(output: tuple[float, float]) -> float:
@@ -118,9 +127,18 @@ def build_cfqp_dataset(
     pictures, records, dropped = [], [], []
     for tile, result in zip(tiles, tamed):
         record = Record(
-            tile.source, tile.source_sha256, tile.top, tile.left, result.status, result.gain,
-            result.offset, result.blur_sigma, result.before, result.after, result.passes,
-        )  # fmt: skip
+            tile.source,
+            tile.source_sha256,
+            tile.top,
+            tile.left,
+            result.status,
+            result.gain,
+            result.offset,
+            result.blur_sigma,
+            result.before,
+            result.after,
+            result.passes,
+        )
         if result.status == "dropped":
             dropped.append(record)
         else:
@@ -144,7 +162,12 @@ def build_cfqp_dataset(
                 Record(anchor.name, "", 0, 0, "anchor", 1.0, 0.0, 0.0, anchor.output, anchor.output)
             )
     return RepresentativeDataset(
-        pictures=pictures, records=records + dropped, method="cfqp", network=network,
-        weights_sha256=weights_sha256(model), scale=scale,
-        settings=_recorded(choices, **asdict(settings)), forward_passes=probe.forward_passes,
-    )  # fmt: skip
+        pictures=pictures,
+        records=records + dropped,
+        method="cfqp",
+        network=network,
+        weights_sha256=weights_sha256(model),
+        scale=scale,
+        settings=_recorded(choices, **asdict(settings)),
+        forward_passes=probe.forward_passes,
+    )

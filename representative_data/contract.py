@@ -43,9 +43,11 @@ class PixelGrid:
     def to_json(self) -> dict[str, Any]:
         """Scale, zero point, and the errors in units of the tolerance (1/510)."""
         return {
-            "scale": self.scale, "zero_point": self.zero_point, "scale_error": self.scale_error,
+            "scale": self.scale,
+            "zero_point": self.zero_point,
+            "scale_error": self.scale_error,
             "black_error": self.black_error,
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,13 @@ class PixelContract:
     def to_json(self) -> dict[str, Any]:
         """Grids and reasons."""
         return {
-            "input": self.input.to_json(), "output": self.output.to_json(),
-            "holds": self.holds, "reasons": list(self.reasons),
-        }  # fmt: skip
+            "input": self.input.to_json(),
+            "output": self.output.to_json(),
+            "holds": self.holds,
+            "reasons": list(self.reasons),
+        }
 
 
-def pure_contract(
-    input_range: Sequence[float], output_range: Sequence[float]
-) -> PixelContract:  # fmt: skip
+def pure_contract(input_range: Sequence[float], output_range: Sequence[float]) -> PixelContract:
     """The contract of a file whose ranges come from a set alone (`--pure`)."""
     return PixelContract(*(PixelGrid(TensorRange(*r)) for r in (input_range, output_range)))

@@ -155,10 +155,15 @@ def load_dataset(path: str | Path) -> RepresentativeDataset:
                 )
             pictures = [archive[f"picture_{i:05d}"] for i in range(history["pictures"])]
         records = [
-            Record(**{**r, "output_before": tuple(r["output_before"]),
-                      "output_after": tuple(r["output_after"])})
+            Record(
+                **{
+                    **r,
+                    "output_before": tuple(r["output_before"]),
+                    "output_after": tuple(r["output_after"]),
+                }
+            )
             for r in history["records"]
-        ]  # fmt: skip
+        ]
     except FileNotFoundError:
         raise CalibrationError(
             f"expected a representative dataset, found no file {path}; make it with sr-calibrate"

@@ -22,5 +22,5 @@ def held_out_tiles(*, scale: int, side: int, channels: int = 3) -> list[np.ndarr
     """
     tiles = load_tiles(
         bundled_pictures(BUNDLED_HELD_OUT), scale=scale, count=TILES, side=side, channels=channels
-    )  # fmt: skip
+    )
     return [tile.pixels for tile in tiles]

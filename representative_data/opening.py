@@ -27,9 +27,14 @@ def natural_pieces(paths: Sequence[Path], *, scale: int = 2) -> list[np.ndarray]
 
 
 def open_network(
-    name: str, *, images: Path | None, low_resolution: bool = False, weights: Path | None = None,
-    pixels: str | None = None, trust: bool = False,
-) -> SourceNetwork:  # fmt: skip
+    name: str,
+    *,
+    images: Path | None,
+    low_resolution: bool = False,
+    weights: Path | None = None,
+    pixels: str | None = None,
+    trust: bool = False,
+) -> SourceNetwork:
     """Open a network and tell the user what was found and done.
 
     Args:

@@ -136,11 +136,16 @@ def _histogram(report: CalibrationReport) -> dict[str, Any]:
 
     comparison = report.comparison
     return {
-        "width": width, "height": height, "zero": place(0.0), "one": place(1.0),
+        "width": width,
+        "height": height,
+        "zero": place(0.0),
+        "one": place(1.0),
         "natural": _curve(comparison.natural_histogram, width=width, height=height),
         "set": _curve(comparison.set_histogram, width=width, height=height),
-        "first": f"{BINS[0]:g}", "last": f"{BINS[-1]:g}", "least": f"{_LEAST_SHARE:g}",
-    }  # fmt: skip
+        "first": f"{BINS[0]:g}",
+        "last": f"{BINS[-1]:g}",
+        "least": f"{_LEAST_SHARE:g}",
+    }
 
 
 def _layer(layer: LayerComparison, *, limit: float) -> dict[str, Any]:
@@ -152,12 +157,15 @@ def _layer(layer: LayerComparison, *, limit: float) -> dict[str, Any]:
 
     share = share_text(layer.saturating_fraction)
     return {
-        "tensor": layer.tensor, "natural": span_text(layer.natural), "set": span_text(layer.set),
-        "natural_bar": bar(layer.natural), "set_bar": bar(layer.set),
+        "tensor": layer.tensor,
+        "natural": span_text(layer.natural),
+        "set": span_text(layer.set),
+        "natural_bar": bar(layer.natural),
+        "set_bar": bar(layer.set),
         "ratio": f"{layer.span_ratio:.3f}",
         "saturating": f"{share} (the clip)" if layer.is_output else share,
         "is_bad": layer.is_judged and layer.saturating_fraction > limit,
-    }  # fmt: skip
+    }
 
 
 def _choices(report: CalibrationReport) -> list[tuple[str, str]]:
@@ -187,9 +195,12 @@ def page_html(
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     saturating = report.saturating(limit)
     worst = report.comparison.worst
     contract = f"Pixel contract of the set alone: {contract_text(report.contract)}"
@@ -210,9 +221,12 @@ def page_html(
 
 
 def save_page(
-    report: CalibrationReport, tiles: Sequence[Tile], path: str | Path, *,
+    report: CalibrationReport,
+    tiles: Sequence[Tile],
+    path: str | Path,
+    *,
     limit: float = DEFAULT_LIMIT,
-) -> None:  # fmt: skip
+) -> None:
     """Write the page, whole or not at all; see `page_html`.
 
     Raises:

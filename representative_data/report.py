@@ -69,15 +69,14 @@ class CalibrationReport:
             "saturating_tensor": comparison.worst.tensor,
             "layers": [layer.to_json() for layer in comparison.layers],
             "output_histograms": {
-                "edges": BINS.tolist(), "natural": list(comparison.natural_histogram),
+                "edges": BINS.tolist(),
+                "natural": list(comparison.natural_histogram),
                 "set": list(comparison.set_histogram),
             },
-        }  # fmt: skip
+        }
 
 
-def build_report(
-    model, tiles: Sequence[Tile], dataset: RepresentativeDataset
-) -> CalibrationReport:  # fmt: skip
+def build_report(model, tiles: Sequence[Tile], dataset: RepresentativeDataset) -> CalibrationReport:
     """Run the network once on the set and once on the natural pictures it was made from.
 
     Args:
@@ -128,21 +127,30 @@ def summary_rows(report: CalibrationReport) -> list[list[str]]:
         ["natural pictures that leave [0, 1]", str(report.leaving)],
         ["float outputs of the set", span_text(report.dataset.output_range)],
         ["inputs of the set", span_text(report.dataset.input_range)],
-        ["forward passes to tame", f"{np.mean(passes):.1f} a picture, {max(passes)} at most"
-         if passes else "none"],
+        [
+            "forward passes to tame",
+            f"{np.mean(passes):.1f} a picture, {max(passes)} at most" if passes else "none",
+        ],
         ["pixel contract of the set alone (--pure)", contract_text(report.contract)],
-        ["most saturation of natural activations",
-         f"{share_text(worst.saturating_fraction)} ({worst.tensor})"],
-    ]  # fmt: skip
+        [
+            "most saturation of natural activations",
+            f"{share_text(worst.saturating_fraction)} ({worst.tensor})",
+        ],
+    ]
 
 
 def layer_rows(report: CalibrationReport) -> list[list[str]]:
     """Ranges and saturation of each tensor."""
     return [
-        [layer.tensor, span_text(layer.natural), span_text(layer.set), f"{layer.span_ratio:.3f}",
-         share_text(layer.saturating_fraction) + (" (the clip)" if layer.is_output else "")]
+        [
+            layer.tensor,
+            span_text(layer.natural),
+            span_text(layer.set),
+            f"{layer.span_ratio:.3f}",
+            share_text(layer.saturating_fraction) + (" (the clip)" if layer.is_output else ""),
+        ]
         for layer in report.comparison.layers
-    ]  # fmt: skip
+    ]
 
 
 LAYER_COLUMNS = ["tensor", "natural pictures", "this set", "set / natural", "saturating"]

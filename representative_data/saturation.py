@@ -59,10 +59,14 @@ class LayerComparison:
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
         return {
-            "tensor": self.tensor, "natural": list(self.natural), "set": list(self.set),
-            "span_ratio": self.span_ratio, "is_stored": self.is_stored,
-            "is_output": self.is_output, "saturating_fraction": self.saturating_fraction,
-        }  # fmt: skip
+            "tensor": self.tensor,
+            "natural": list(self.natural),
+            "set": list(self.set),
+            "span_ratio": self.span_ratio,
+            "is_stored": self.is_stored,
+            "is_output": self.is_output,
+            "saturating_fraction": self.saturating_fraction,
+        }
 
 
 @dataclass(frozen=True)
@@ -150,23 +154,23 @@ def compare_layers(
     """
     watcher = _Watcher(model)
     everything = np.array([[-np.inf], [np.inf]], np.float32).repeat(len(watcher.names), axis=1)
-    minimum, maximum, _, histograms = watcher.sum_up(
-        pictures, bounds=everything, on_batch=on_batch
-    )  # fmt: skip
+    minimum, maximum, _, histograms = watcher.sum_up(pictures, bounds=everything, on_batch=on_batch)
     bounds = np.stack([minimum.min(axis=0), maximum.max(axis=0)])
     set_ranges = _ranges(watcher.names, bounds)
     minimum, maximum, outside, natural_histograms = watcher.sum_up(
         natural, bounds=bounds, on_batch=on_batch
     )
-    natural_ranges = _ranges(
-        watcher.names, np.stack([minimum.min(axis=0), maximum.max(axis=0)])
-    )  # fmt: skip
+    natural_ranges = _ranges(watcher.names, np.stack([minimum.min(axis=0), maximum.max(axis=0)]))
     shares = dict(zip(watcher.names, outside.mean(axis=0).tolist()))
     stored, outputs = set(quantized_points(model)), _output_chain(model)
     return Comparison(
         layers=tuple(
             LayerComparison(
-                name, natural_ranges[name], set_ranges[name], name in stored, name in outputs,
+                name,
+                natural_ranges[name],
+                set_ranges[name],
+                name in stored,
+                name in outputs,
                 shares[name] if name in stored else None,
             )
             for name in watcher.names
@@ -174,7 +178,7 @@ def compare_layers(
         natural_histogram=tuple(natural_histograms.mean(axis=0).tolist()),
         set_histogram=tuple(histograms.mean(axis=0).tolist()),
         forward_passes=len(natural) + len(pictures),
-    )  # fmt: skip
+    )
 
 
 def _ranges(names: Sequence[str], bounds: np.ndarray) -> Mapping[str, tuple[float, float]]:

@@ -100,11 +100,13 @@ def measure_sensitivity(
     total = sum(both for *_, both in errors)
     return [
         LayerSensitivity(
-            part.point.name, type(part.point.layer).__name__, *map(_fidelity_db, found),
+            part.point.name,
+            type(part.point.layer).__name__,
+            *map(_fidelity_db, found),
             share=found[2] / total if total else 0.0,
         )
         for part, found in zip(parts, errors)
-    ]  # fmt: skip
+    ]
 
 
 def most_sensitive(rows: Sequence[LayerSensitivity], count: int) -> list[str]:

@@ -78,15 +78,23 @@ def sensitivity(
     from sr_models.tails import attach_tail
 
     network = open_network(
-        name, images=images, low_resolution=low_resolution, weights=weights, pixels=pixels,
+        name,
+        images=images,
+        low_resolution=low_resolution,
+        weights=weights,
+        pixels=pixels,
         trust=trust,
-    )  # fmt: skip
+    )
     scale, channels = network.scale, network.channels
     model = attach_tail(network.trunk, tail, scale=scale)
     tiles = load_tiles(
-        bundled_pictures() if images is None else images, scale=1 if low_resolution else scale,
-        count=pictures, side=tile_side, seed=seed, channels=channels,
-    )  # fmt: skip
+        bundled_pictures() if images is None else images,
+        scale=1 if low_resolution else scale,
+        count=pictures,
+        side=tile_side,
+        seed=seed,
+        channels=channels,
+    )
     build = build_natural_dataset if method == "natural" else build_cfqp_dataset
     dataset = build(model, tiles, network=network.name, scale=scale)
     ranges = pin_pixels(observe_ranges(model, dataset), model)
@@ -118,7 +126,14 @@ def table_rows(rows) -> list[list[str]]:
         return "-" if fidelity_db == float("inf") else f"{fidelity_db:.2f}"
 
     return [
-        [row.layer, row.kind, text(row.weights_db), text(row.activation_db), text(row.both_db),
-         f"{100.0 * row.share:.1f} %", str(ranks[row.layer])]
+        [
+            row.layer,
+            row.kind,
+            text(row.weights_db),
+            text(row.activation_db),
+            text(row.both_db),
+            f"{100.0 * row.share:.1f} %",
+            str(ranks[row.layer]),
+        ]
         for row in rows
-    ]  # fmt: skip
+    ]

@@ -46,9 +46,7 @@ class Simulation:
         return np.clip(codes, 0, 255).astype(np.uint8)
 
 
-def simulate_activations(
-    model, ranges: Mapping[str, Sequence[float]]
-) -> Simulation:  # fmt: skip
+def simulate_activations(model, ranges: Mapping[str, Sequence[float]]) -> Simulation:
     """The network with every tensor that an int8 file stores on the grid of its range.
 
     Args:
@@ -73,9 +71,7 @@ def simulate_activations(
     return Simulation(simulated, grids[INPUT], grids.get(output) or TensorRange(*ranges[output]))
 
 
-def simulated_fidelity_db(
-    simulation: Simulation, model, pictures: Sequence[np.ndarray]
-) -> float:  # fmt: skip
+def simulated_fidelity_db(simulation: Simulation, model, pictures: Sequence[np.ndarray]) -> float:
     """PSNR of the simulated codes, read as pixels, against the float network's pixels.
 
     Codes go in and come out as they are, so a grid whose codes are not pixels costs what it costs.

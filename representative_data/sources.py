@@ -7,9 +7,19 @@ from pathlib import Path
 from sr_models.errors import PictureError
 
 BUNDLED = (
-    "brick.png", "camera.png", "coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg",
-    "ihc.png", "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png",
-)  # fmt: skip
+    "brick.png",
+    "camera.png",
+    "coins.png",
+    "grass.png",
+    "gravel.png",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "motorcycle_left.png",
+    "page.png",
+    "retina.jpg",
+    "rocket.jpg",
+    "text.png",
+)
 BUNDLED_HELD_OUT = ("astronaut.png", "chelsea.png", "coffee.png")
 
 

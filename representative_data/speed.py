@@ -56,12 +56,16 @@ class CalibrationSpeed:
             for name in ("shaping", "judging", "forward")
         }
         return {
-            "pictures": self.pictures, "tile_side": self.tile_side, "rounds": len(self.forward_s),
-            **seconds, "shaping_over_forward": seconds["shaping_s_per_100_pictures"]
+            "pictures": self.pictures,
+            "tile_side": self.tile_side,
+            "rounds": len(self.forward_s),
+            **seconds,
+            "shaping_over_forward": seconds["shaping_s_per_100_pictures"]
             / seconds["forward_s_per_100_pictures"],
             "shaping_passes_per_picture": self.shaping_passes,
-            "judging_passes_per_picture": self.judging_passes, "passes_per_picture": self.passes,
-        }  # fmt: skip
+            "judging_passes_per_picture": self.judging_passes,
+            "passes_per_picture": self.passes,
+        }
 
 
 def time_calibration(
@@ -104,8 +108,11 @@ def time_calibration(
         passing.append(time.perf_counter() - judged)
         on_round(done + 1, rounds)
     return CalibrationSpeed(
-        pictures=len(tiles), tile_side=int(np.max([p.shape[0] for p in pixels])),
-        shaping_s=tuple(shaping), judging_s=tuple(judging), forward_s=tuple(passing),
+        pictures=len(tiles),
+        tile_side=int(np.max([p.shape[0] for p in pixels])),
+        shaping_s=tuple(shaping),
+        judging_s=tuple(judging),
+        forward_s=tuple(passing),
         shaping_passes=dataset.forward_passes / len(tiles),
         judging_passes=report.comparison.forward_passes / len(tiles),
-    )  # fmt: skip
+    )

@@ -71,13 +71,19 @@ def speed(
             f"calibration of {name}, {pictures} tiles of {tile_side}x{tile_side}",
             ["step", "seconds per 100 pictures", "forward passes per picture"],
             [
-                ["probe, tame, find anchors", f"{found.per_hundred_s('shaping'):.2f}",
-                 f"{found.shaping_passes:.2f}"],
-                ["judge all layers", f"{found.per_hundred_s('judging'):.2f}",
-                 f"{found.judging_passes:.2f}"],
+                [
+                    "probe, tame, find anchors",
+                    f"{found.per_hundred_s('shaping'):.2f}",
+                    f"{found.shaping_passes:.2f}",
+                ],
+                [
+                    "judge all layers",
+                    f"{found.per_hundred_s('judging'):.2f}",
+                    f"{found.judging_passes:.2f}",
+                ],
                 ["bare forward pass", f"{found.per_hundred_s('forward'):.2f}", "1.00"],
             ],
-        )  # fmt: skip
+        )
     if found.passes > max_passes_per_picture:
         raise GateNotMet(
             f"gate not met: max-passes-per-picture {max_passes_per_picture:g}; took "

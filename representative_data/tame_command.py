@@ -106,15 +106,22 @@ def tame(
         taming=Taming(taming, max_passes=max_passes, target=target), anchors=anchors
     )
     choices = {
-        "pictures": pictures, "tile_side": tile_side, "seed": seed, "tail": tail,
+        "pictures": pictures,
+        "tile_side": tile_side,
+        "seed": seed,
+        "tail": tail,
         "low_resolution": low_resolution,
-    }  # fmt: skip
+    }
     for place in places:
         require_writable(place)
     network = open_network(
-        name, images=images, low_resolution=low_resolution, weights=weights, pixels=pixels,
+        name,
+        images=images,
+        low_resolution=low_resolution,
+        weights=weights,
+        pixels=pixels,
         trust=trust,
-    )  # fmt: skip
+    )
     if unit_weights is not None and network.origin is not None:
         raise OptionError(
             f"expected --unit-weights with a preset, found {name}; sr-export takes the file itself"
@@ -122,10 +129,14 @@ def tame(
     scale = network.scale
     with progress("reading pictures") as update:
         tiles = load_tiles(
-            bundled_pictures() if images is None else images, on_picture=update,
-            scale=1 if low_resolution else scale, count=pictures, side=tile_side, seed=seed,
+            bundled_pictures() if images is None else images,
+            on_picture=update,
+            scale=1 if low_resolution else scale,
+            count=pictures,
+            side=tile_side,
+            seed=seed,
             channels=network.channels,
-        )  # fmt: skip
+        )
     model = attach_tail(network.trunk, tail, scale=scale)
     named = {"network": network.name, "scale": scale, "choices": choices}
     with progress("taming") as update:

@@ -51,6 +51,4 @@ def why_untamable(
             f"even flat black is answered with {lows[0]:.3f}..{highs[0]:.3f} and flat grey with "
             f"{lows[1]:.3f}..{highs[1]:.3f}: train the network longer, or on pixels of 0..1"
         )
-    return (
-        "flat pictures do fit: give calmer pictures, more --max-passes, or --taming contrast"
-    )  # fmt: skip
+    return "flat pictures do fit: give calmer pictures, more --max-passes, or --taming contrast"

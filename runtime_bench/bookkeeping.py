@@ -46,9 +46,12 @@ class Bookkeeping:
         self._entries: list[HistoryEntry] = []
 
     def take(
-        self, rows: Sequence[Mapping[str, Any]], *, machine: Mapping[str, Any],
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        machine: Mapping[str, Any],
         protocol: Mapping[str, Any],
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, Any]:
         """Take today's rows, and compare them.
 
         Returns:

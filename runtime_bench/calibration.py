@@ -51,7 +51,8 @@ class ObserverTiming:
     def to_json(self) -> dict[str, Any]:
         """Medians and the ratios."""
         return {
-            "pictures": self.pictures, "tile_side": self.tile_side,
+            "pictures": self.pictures,
+            "tile_side": self.tile_side,
             "rounds": len(self.observer_ms),
             "observer_ms": summarize(self.observer_ms).median_ms,
             "calibrator_ms": summarize(self.calibrator_ms).median_ms,
@@ -61,13 +62,16 @@ class ObserverTiming:
                 mode: summarize(samples).median_ms for mode, samples in self.quantizer_ms.items()
             },
             "edge_quantizer_over_observer": self.quantizer_ratio,
-        }  # fmt: skip
+        }
 
 
 def time_observers(
-    model, dataset, *, rounds: int = 5,
+    model,
+    dataset,
+    *,
+    rounds: int = 5,
     on_round: Callable[[int, int], None] = lambda done, total: None,
-) -> ObserverTiming:  # fmt: skip
+) -> ObserverTiming:
     """Time all ways to find the ranges of all tensors.
 
     Args:
@@ -106,10 +110,11 @@ def time_observers(
             samples[name].append((time.perf_counter() - start) * 1e3)
         on_round(done + 1, rounds)
     return ObserverTiming(
-        len(dataset), side,
+        len(dataset),
+        side,
         *(tuple(samples[name]) for name in ("observer", "calibrator", "forward")),
         quantizer_ms={mode: tuple(samples[mode]) for mode in modes},
-    )  # fmt: skip
+    )
 
 
 def _stacks(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -19,9 +19,25 @@ from sr_models.command import new_app, run
 
 app = new_app("Measure .tflite files: how long they take, and how good their pictures are.")
 VERBS = (
-    latency, quality, compare, upscale, android, report, drop, methods, layers, precision,
-    calibration, forms, training, models, demo, trust, overhead, twins,
-)  # fmt: skip
+    latency,
+    quality,
+    compare,
+    upscale,
+    android,
+    report,
+    drop,
+    methods,
+    layers,
+    precision,
+    calibration,
+    forms,
+    training,
+    models,
+    demo,
+    trust,
+    overhead,
+    twins,
+)
 for verb in VERBS:
     app.command()(verb)
 

@@ -28,15 +28,21 @@ from sr_models.errors import OptionError
 
 
 def quality(
-    files: Files, *,
+    files: Files,
+    *,
     data: Annotated[
         str,
         typer.Option(metavar="DIR", help="Ground-truth pictures; each subfolder is a dataset."),
     ],
-    scale: Scale = None, delegate: Delegate = "xnnpack", threads: Threads = 1,
-    white: White = None, crops: Crops = 0, save: Save = None, against: Against = None,
+    scale: Scale = None,
+    delegate: Delegate = "xnnpack",
+    threads: Threads = 1,
+    white: White = None,
+    crops: Crops = 0,
+    save: Save = None,
+    against: Against = None,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """PSNR and SSIM of files on ground-truth pictures, codes read raw and dequantized.
 
     [bold]Examples[/bold]
@@ -70,9 +76,14 @@ def quality(
     rows = [result.to_json() for result in results]
     trend = book.take(rows, machine=read_machine().to_json(), protocol={})
     write_json(
-        {"results": rows, "per_image": [row for result in results for row in result.per_image()],
-         "crops": [crop.to_json() for crop in cut], **trend}, json,
-    )  # fmt: skip
+        {
+            "results": rows,
+            "per_image": [row for result in results for row in result.per_image()],
+            "crops": [crop.to_json() for crop in cut],
+            **trend,
+        },
+        json,
+    )
     if json != "-":
         print_quality(results)
         book.print()
@@ -83,13 +94,20 @@ def quality(
 
 def compare(
     baseline: Annotated[str, typer.Argument(help="The file that is there today.")],
-    candidate: Annotated[str, typer.Argument(help="The file that shall replace it.")], *,
+    candidate: Annotated[str, typer.Argument(help="The file that shall replace it.")],
+    *,
     data: Annotated[
         str | None, typer.Option(metavar="DIR", help="Ground-truth pictures, for PSNR.")
     ] = None,
-    scale: Scale = None, delegate: Delegate = "xnnpack", threads: Threads = 1,
-    runs: Runs = 50, seconds: Seconds = 60.0, warmup: Warmup = 3, seed: Seed = 0,
-    height: Height = None, width: Width = None,
+    scale: Scale = None,
+    delegate: Delegate = "xnnpack",
+    threads: Threads = 1,
+    runs: Runs = 50,
+    seconds: Seconds = 60.0,
+    warmup: Warmup = 3,
+    seed: Seed = 0,
+    height: Height = None,
+    width: Width = None,
     max_psnr_drop_db: Annotated[
         float | None, typer.Option(help="Gate: most that raw RGB PSNR may fall on any dataset.")
     ] = None,
@@ -108,8 +126,11 @@ def compare(
     max_partitions: Annotated[
         int | None, typer.Option(help="Gate: most partitions that run in the delegate, at least 1.")
     ] = None,
-    crops: Crops = 0, save: Save = None, against: Against = None, json: Json = None,
-) -> None:  # fmt: skip
+    crops: Crops = 0,
+    save: Save = None,
+    against: Against = None,
+    json: Json = None,
+) -> None:
     """Is the candidate better? Interleaved timing, PSNR, output difference, and gates.
 
     Exit status 1 where a gate is not met.
@@ -134,19 +155,26 @@ def compare(
 
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
     gates = Gates(
-        max_psnr_drop_db=max_psnr_drop_db, min_speedup=min_speedup,
-        max_code_difference=max_code_difference, no_clip_ops=no_clip_ops,
-        pixel_contract=pixel_contract, max_partitions=max_partitions,
-    )  # fmt: skip
+        max_psnr_drop_db=max_psnr_drop_db,
+        min_speedup=min_speedup,
+        max_code_difference=max_code_difference,
+        no_clip_ops=no_clip_ops,
+        pixel_contract=pixel_contract,
+        max_partitions=max_partitions,
+    )
     datasets = find_datasets(data) if data is not None else []
     if require_crops(crops) and not datasets:
         raise OptionError("expected pictures for --crops, found none; give --data")
     book = Bookkeeping("compare", save=save, against=against)
     machine = read_machine()
     opened = open_entries(
-        [baseline, candidate], delegates=[delegate], threads=[threads], height=height, width=width,
+        [baseline, candidate],
+        delegates=[delegate],
+        threads=[threads],
+        height=height,
+        width=width,
         seed=plan.seed,
-    )  # fmt: skip
+    )
     with progress("comparing") as update:
         result = compare_entries(
             *opened, plan, gates=gates, datasets=datasets, scale=scale, on_step=update
@@ -155,9 +183,15 @@ def compare(
     row, told = result.to_json(), {"machine": machine.to_json(), "protocol": protocol(plan)}
     trend = book.take([row], **told)
     write_json(
-        {**row, "gates_asked": gates.to_json(), **told,
-         "crops": [crop.to_json() for crop in cut], **trend}, json,
-    )  # fmt: skip
+        {
+            **row,
+            "gates_asked": gates.to_json(),
+            **told,
+            "crops": [crop.to_json() for crop in cut],
+            **trend,
+        },
+        json,
+    )
     if json != "-":
         print_comparison(result)
         book.print()

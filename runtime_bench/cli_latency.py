@@ -27,26 +27,35 @@ from sr_models.errors import OptionError
 
 
 def latency(
-    files: Files, *, delegate: Delegates = ["xnnpack"], threads: ThreadCounts = [1],  # noqa: B006
-    runs: Runs = 50, seconds: Seconds = 60.0, warmup: Warmup = 3, seed: Seed = 0,
-    height: Height = None, width: Width = None,
+    files: Files,
+    *,
+    delegate: Delegates = ["xnnpack"],
+    threads: ThreadCounts = [1],  # noqa: B006
+    runs: Runs = 50,
+    seconds: Seconds = 60.0,
+    warmup: Warmup = 3,
+    seed: Seed = 0,
+    height: Height = None,
+    width: Width = None,
     picture: Annotated[
         str | None, typer.Option(help="Feed this picture, resized, instead of random pixels.")
     ] = None,
-    cpus: Cpus = "", require_full_delegation: FullDelegation = False,
+    cpus: Cpus = "",
+    require_full_delegation: FullDelegation = False,
     memory: Annotated[
         bool, typer.Option("--memory", help="Peak memory too, each in a process of its own.")
     ] = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="Times per operator too (xnnpack and builtin).")
     ] = False,
-    save: Save = None, against: Against = None,
+    save: Save = None,
+    against: Against = None,
     max_slowdown: Annotated[
         float | None,
         typer.Option(metavar="RATIO", help="Gate with --against: not slower by more, e.g. 1.1."),
     ] = None,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Time files in interleaved rounds, over every delegate and number of threads.
 
     [bold]Examples[/bold]
@@ -84,11 +93,20 @@ def latency(
     with bound_to(cpus):
         with progress("timing", unit="rounds") as update:
             results = measure_latency(
-                files, plan, delegates=delegate, threads=threads, picture=fed, on_step=update,
+                files,
+                plan,
+                delegates=delegate,
+                threads=threads,
+                picture=fed,
+                on_step=update,
                 **sizes,
-            )  # fmt: skip
-        entries = [(file, name, count) for file in files for name in dict.fromkeys(delegate)
-                   for count in dict.fromkeys(threads)]  # fmt: skip
+            )
+        entries = [
+            (file, name, count)
+            for file in files
+            for name in dict.fromkeys(delegate)
+            for count in dict.fromkeys(threads)
+        ]
         if memory:
             results = _with_memory(results, entries, sizes)
         if profile:
@@ -98,8 +116,9 @@ def latency(
     samples = [[round(sample, 4) for sample in result.samples_ms] for result in results]
     trend = book.take(
         [{**row, "samples_ms": taken} for row, taken in zip(rows, samples)],
-        machine=machine.to_json(), protocol=told,
-    )  # fmt: skip
+        machine=machine.to_json(),
+        protocol=told,
+    )
     write_json({"results": rows, "machine": machine.to_json(), "protocol": told, **trend}, json)
     if json != "-":
         print_latency(results)

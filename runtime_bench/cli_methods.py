@@ -27,7 +27,8 @@ def parse_bits(text: str) -> list[int]:
 
 
 def methods(
-    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")], *,
+    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")],
+    *,
     data: Annotated[
         str, typer.Option(metavar="DIR", help="Ground truth; each subfolder is a dataset.")
     ],
@@ -70,13 +71,14 @@ def methods(
     ] = None,
     height: Annotated[int, typer.Option(help="Input height of the files.")] = 180,
     width: Annotated[int, typer.Option(help="Input width of the files.")] = 320,
-    runs: Runs = 25, seconds: Seconds = 60.0,
+    runs: Runs = 25,
+    seconds: Seconds = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of patches and methods.")] = 0,
     out: Annotated[
         str | None, typer.Option(metavar="PAGE.html", help="Write a page with plots too.")
     ] = None,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Hold all quantization methods against each other on one network: PSNR, time, size.
 
     Simulated and exported results stand in columns of their own.
@@ -107,9 +109,12 @@ def methods(
 
     scale = get_preset(name).scale
     given = {
-        "steps": steps, "batch_size": batch_size, "patch_size": patch_size,
-        "learning_rate": learning_rate, "validation_interval": validation_interval,
-    }  # fmt: skip
+        "steps": steps,
+        "batch_size": batch_size,
+        "patch_size": patch_size,
+        "learning_rate": learning_rate,
+        "validation_interval": validation_interval,
+    }
     changes = {key: value for key, value in given.items() if value is not None}
     if train is None and changes:
         raise OptionError(
@@ -118,13 +123,19 @@ def methods(
         )
     with progress("methods", unit="steps") as update:
         rows = measure_methods(
-            name, bits=widths, datasets=find_datasets(data), methods=only or (),
+            name,
+            bits=widths,
+            datasets=find_datasets(data),
+            methods=only or (),
             calibration=Calibration(images, patches, side, seed, epochs),
-            training=Training(train, changes) if train else None, learned=learned or (),
+            training=Training(train, changes) if train else None,
+            learned=learned or (),
             settings=ExportSettings(height=height, width=width, seed=seed),
-            plan=Plan(runs=runs, seconds=seconds), run_dir=run_dir, on_stage=say,
+            plan=Plan(runs=runs, seconds=seconds),
+            run_dir=run_dir,
+            on_stage=say,
             on_progress=update,
-        )  # fmt: skip
+        )
     data_of_table = methods_json(name, rows, scale=scale)
     write_json({**data_of_table, "machine": machine.to_json()}, json)
     if json != "-":
@@ -138,13 +149,15 @@ def methods(
 
 
 def layers(
-    *, channels: Annotated[int, typer.Option(help="Of input and output.")] = 32,
+    *,
+    channels: Annotated[int, typer.Option(help="Of input and output.")] = 32,
     height: Annotated[int, typer.Option(help="Input height in pixels.")] = 180,
     width: Annotated[int, typer.Option(help="Input width in pixels.")] = 320,
-    runs: Runs = 25, seconds: Seconds = 60.0,
+    runs: Runs = 25,
+    seconds: Seconds = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of kernel and input.")] = 0,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Time one layer with two branches and one with a codebook against plain int8 and int16x8.
 
     [bold]Examples[/bold]
@@ -163,17 +176,25 @@ def layers(
     from runtime_bench.tables import protocol_lines
 
     costs = measure_layers(
-        channels=channels, height=height, width=width, seed=seed,
-        plan=Plan(runs=runs, seconds=seconds), on_stage=say,
-    )  # fmt: skip
+        channels=channels,
+        height=height,
+        width=width,
+        seed=seed,
+        plan=Plan(runs=runs, seconds=seconds),
+        on_stage=say,
+    )
     write_json({"results": [c.to_json() for c in costs], "machine": machine.to_json()}, json)
     if json != "-":
         rows = [
-            [c.layer, f"{c.median_ms:.2f}", f"{c.size_bytes / 1000:.1f}",
-             f"{100.0 * c.relative_error:.3f}",
-             "?" if c.delegated is None else f"{100.0 * c.delegated:.0f}"]
+            [
+                c.layer,
+                f"{c.median_ms:.2f}",
+                f"{c.size_bytes / 1000:.1f}",
+                f"{100.0 * c.relative_error:.3f}",
+                "?" if c.delegated is None else f"{100.0 * c.delegated:.0f}",
+            ]
             for c in costs
-        ]  # fmt: skip
+        ]
         columns = ["layer", "median ms", "size kB", "relative error, %", "in the delegate, %"]
         print_table(f"One layer of 3x3, {channels} channels, {height}x{width}", columns, rows)
     for line in protocol_lines(machine, str(find_runtime())):

@@ -14,12 +14,15 @@ from sr_models.native_output import import_tensorflow_quietly
 
 
 def forms(
-    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")], *,
+    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")],
+    *,
     threads: ThreadCounts = [1],  # noqa: B006
     height: Annotated[int, typer.Option(help="Input height of the files.")] = 360,
     width: Annotated[int, typer.Option(help="Input width of the files.")] = 640,
-    runs: Runs = 25, seconds: Seconds = 60.0, json: Json = None,
-) -> None:  # fmt: skip
+    runs: Runs = 25,
+    seconds: Seconds = 60.0,
+    json: Json = None,
+) -> None:
     """Time a network's training form against its deployed form, both as int8 files.
 
     [bold]Examples[/bold]
@@ -59,11 +62,13 @@ def training(
     patterns: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATTERN]...", help="Names of presets, or shell patterns. [default: one "
+            metavar="[PATTERN]...",
+            help="Names of presets, or shell patterns. [default: one "
             "network of each family, at x3 where there is one, without the large ones]",
         ),
     ] = None,
-    *, data: Annotated[
+    *,
+    data: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Training pictures. [default: scikit-image's]"),
     ] = None,
@@ -74,7 +79,7 @@ def training(
         float | None, typer.Option(help="Gate: largest share of the time waiting for data, 0..1.")
     ] = None,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Time the training of networks by their recipes, and the share spent waiting for data.
 
     Exit status 1 where a gate is not met.
@@ -101,9 +106,13 @@ def training(
         results = time_presets(presets, data=data, pace=pace, on_network=update)
     devices = [device.name for device in tf.config.list_logical_devices()]
     write_json(
-        {"results": [result.to_json() for result in results], "devices": devices,
-         "machine": machine.to_json()}, json,
-    )  # fmt: skip
+        {
+            "results": [result.to_json() for result in results],
+            "devices": devices,
+            "machine": machine.to_json(),
+        },
+        json,
+    )
     if json != "-":
         print_training(results)
     for line in protocol_lines(machine, f"TensorFlow {tf.__version__}, {', '.join(devices)}"):
@@ -115,7 +124,8 @@ def training(
 
 
 def models(
-    *, out: Annotated[str, typer.Option(metavar="PAGE.md", help="The page.")],
+    *,
+    out: Annotated[str, typer.Option(metavar="PAGE.md", help="The page.")],
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; status 1 where it is out of date.")
     ] = False,
@@ -126,7 +136,7 @@ def models(
         int | None, typer.Option(help="Measure no network of more parameters than this.")
     ] = None,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Write a page of all networks: cost, quality, and where their int8 files run.
 
     [bold]Examples[/bold]

@@ -15,10 +15,11 @@ def report(
     results: Annotated[
         list[str],
         typer.Argument(metavar="RESULTS", help="What others wrote: .json, or a history, .jsonl."),
-    ], *,
+    ],
+    *,
     out: Annotated[str, typer.Option(metavar="PAGE.html", help="The page to write.")],
     title: Annotated[str, typer.Option(help="Headline of the page.")] = "Measured files",
-) -> None:  # fmt: skip
+) -> None:
     """Draw one self-contained HTML page from the JSON of latency, quality, compare and android.
 
     [bold]Examples[/bold]
@@ -35,7 +36,8 @@ def report(
 
 
 def demo(
-    name: Annotated[str, typer.Argument(help="Preset name.")] = "xlsr_x3", *,
+    name: Annotated[str, typer.Argument(help="Preset name.")] = "xlsr_x3",
+    *,
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder to write.")] = "demo",
     images: Annotated[
         str | None,
@@ -47,10 +49,11 @@ def demo(
     ] = None,
     height: Annotated[int, typer.Option(help="Input height of the files.")] = 360,
     width: Annotated[int, typer.Option(help="Input width of the files.")] = 640,
-    runs: Runs = 25, seconds: Seconds = 60.0,
+    runs: Runs = 25,
+    seconds: Seconds = 60.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder.")] = False,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Export one network as people do today and clip-free, and show the difference.
 
     Writes every file with its manifest, results.json and report.html.
@@ -79,9 +82,15 @@ def demo(
     plan = Plan(runs=runs, seconds=seconds)
     with writing_folder(out, overwrite=overwrite, replaces=ours) as folder:
         found = run_demo(
-            name, out=folder, images=images, data=data, height=height, width=width, plan=plan,
+            name,
+            out=folder,
+            images=images,
+            data=data,
+            height=height,
+            width=width,
+            plan=plan,
             on_stage=say,
-        )  # fmt: skip
+        )
         result = {**found.to_json(), "machine": machine.to_json()}
         (folder / "results.json").write_text(json_text(result))
         page = build_page(found, machine=machine.to_json(), scale=preset.scale)

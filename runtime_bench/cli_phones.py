@@ -36,7 +36,8 @@ def android(
     benchmark_tool: Annotated[
         str | None,
         typer.Option(
-            metavar="PATH", envvar="SR_BENCHMARK_TOOL",
+            metavar="PATH",
+            envvar="SR_BENCHMARK_TOOL",
             help="benchmark_model for the phone, or a folder with ABI/benchmark_model.",
         ),
     ] = None,
@@ -44,11 +45,12 @@ def android(
         str | None,
         typer.Option(metavar="DIR", help="Ground-truth pictures, for PSNR on the phone."),
     ] = None,
-    runs: Runs = 50, warmup: Warmup = 3,
+    runs: Runs = 50,
+    warmup: Warmup = 3,
     seconds: Annotated[float, typer.Option(help="Time budget of the runs of each row.")] = 60.0,
     adb: Annotated[str, typer.Option(metavar="PATH", help="The adb program.")] = "adb",
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Time files on Android phones over adb, with your benchmark_model (TFLite's or LiteRT's).
 
     Says "fell back to CPU" where the delegate did not take the graph. See docs/phones.md. Exit
@@ -74,13 +76,22 @@ def android(
         raise OptionError("expected files or --bundle DIR, found both or neither; give one of them")
     goldens = {} if bundle is None else read_goldens(bundle)
     run = ToolRun(
-        delegate, accelerator=accelerator, runs=runs, warmup=warmup, seconds=seconds,
+        delegate,
+        accelerator=accelerator,
+        runs=runs,
+        warmup=warmup,
+        seconds=seconds,
         profile=profile,
-    )  # fmt: skip
+    )
     job = plan_job(
-        files or list(goldens), threads=parse_threads(threads), run=run, tool=benchmark_tool,
-        cpus=cpus, datasets=[] if data is None else find_datasets(data), goldens=goldens,
-    )  # fmt: skip
+        files or list(goldens),
+        threads=parse_threads(threads),
+        run=run,
+        tool=benchmark_tool,
+        cpus=cpus,
+        datasets=[] if data is None else find_datasets(data),
+        goldens=goldens,
+    )
     with progress("on the phone", unit="runs") as update:
         outcomes = measure_phones(Adb(adb), job, serials=serial, on_step=update)
     results = [result for outcome in outcomes for result in outcome.results]
@@ -88,10 +99,14 @@ def android(
     pairs = [row for outcome in outcomes for row in outcome.golden]
     failures = {outcome.serial: outcome.error for outcome in outcomes if outcome.error}
     write_json(
-        {"results": [result.to_json() for result in results],
-         "quality": [row.to_json() for row in rated],
-         "golden": [row.to_json() for row in pairs], "failures": failures}, json,
-    )  # fmt: skip
+        {
+            "results": [result.to_json() for result in results],
+            "quality": [row.to_json() for row in rated],
+            "golden": [row.to_json() for row in pairs],
+            "failures": failures,
+        },
+        json,
+    )
     if json != "-":
         print_phones(results, rated)
     for line in protocol_lines(results):

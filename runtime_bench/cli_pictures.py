@@ -15,19 +15,21 @@ from sr_models.errors import OptionError
 def upscale(
     model: Annotated[str, typer.Argument(help="A .tflite file, or a folder of sr-export.")],
     source: Annotated[str, typer.Argument(metavar="IN", help="A picture, or a folder of them.")],
-    out: Annotated[str, typer.Argument(metavar="OUT", help="The picture or folder to write.")], *,
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The picture or folder to write.")],
+    *,
     tile: Annotated[
         str | None, typer.Option(metavar="HxW", help="Size of tiles. [default: 256x256 or more]")
     ] = None,
     suffix: Annotated[
         str, typer.Option("--format", help="For folders: png, jpg, webp or tif.")
     ] = "png",
-    delegate: Delegate = "xnnpack", threads: Threads = 1,
+    delegate: Delegate = "xnnpack",
+    threads: Threads = 1,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace pictures that exist.")
     ] = False,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Upscale pictures of any size, in tiles that leave no seam.
 
     Tiles overlap by as far as the network looks, so the result is that of the picture in one piece.
@@ -54,19 +56,29 @@ def upscale(
         results = upscale_pictures(upscaler, todo, overwrite=overwrite, on_tile=update)
     runner = upscaler.runner
     write_json(
-        {"results": [result.to_json() for result in results], "model": runner.model.to_json(),
-         "codes_are_pixels": upscaler.raw, "delegate": delegate, "threads": threads,
-         "runtime": str(runner.runtime), "peak_memory_mb": peak_memory_mb()}, json,
-    )  # fmt: skip
+        {
+            "results": [result.to_json() for result in results],
+            "model": runner.model.to_json(),
+            "codes_are_pixels": upscaler.raw,
+            "delegate": delegate,
+            "threads": threads,
+            "runtime": str(runner.runtime),
+            "peak_memory_mb": peak_memory_mb(),
+        },
+        json,
+    )
     for result in results:
         for notice in result.notices:
             say(f"{result.source}: {notice}")
     if json != "-":
         print_table(
-            f"upscaled by {runner.model.name}", ["picture", "size", "output", "tiles", "s"],
-            [[r.source, f"{r.width}x{r.height}", r.output, r.tiles, f"{r.seconds:.2f}"]
-             for r in results],
-        )  # fmt: skip
+            f"upscaled by {runner.model.name}",
+            ["picture", "size", "output", "tiles", "s"],
+            [
+                [r.source, f"{r.width}x{r.height}", r.output, r.tiles, f"{r.seconds:.2f}"]
+                for r in results
+            ],
+        )
     say(f"peak memory {peak_memory_mb():.0f} MiB")
 
 

@@ -13,7 +13,8 @@ from sr_models.native_output import import_tensorflow_quietly
 
 
 def calibration(
-    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")], *,
+    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")],
+    *,
     images: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Pictures. [default: scikit-image's pictures]"),
@@ -22,7 +23,7 @@ def calibration(
     side: Annotated[int, typer.Option(help="Their height and width in input pixels.")] = 96,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 5,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Time observing tensor ranges against the calibrators of others, on the same pictures.
 
     They are the TFLite converter's and, where it is installed, ai-edge-quantizer's.
@@ -61,7 +62,8 @@ def calibration(
 
 
 def drop(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Preset names.")], *,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Preset names.")],
+    *,
     data: Annotated[
         str, typer.Option(metavar="DIR", help="Ground truth; each subfolder is a dataset.")
     ],
@@ -79,7 +81,7 @@ def drop(
         bool, typer.Option("--twin", help="Gate: no worse than the clipped twin by min/max.")
     ] = False,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Show what INT8 costs in PSNR, by network and method: RGB / luma, in dB.
 
     Exit status 1 where a gate is not met.
@@ -110,9 +112,7 @@ def drop(
         for name in names
         for result in drops(name, wanted, datasets=datasets, images=images, twin=twin, on_stage=say)
     ]
-    write_json(
-        {"results": [r.to_json() for r in results], "machine": machine.to_json()}, json
-    )  # fmt: skip
+    write_json({"results": [r.to_json() for r in results], "machine": machine.to_json()}, json)
     if json != "-":
         columns, rows = drop_rows(results)
         print_table("INT8 drop in dB, RGB / luma", columns, rows)
@@ -131,7 +131,8 @@ def drop(
 
 
 def precision(
-    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")], *,
+    name: Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")],
+    *,
     data: Annotated[
         str, typer.Option(metavar="DIR", help="Ground truth; each subfolder is a dataset.")
     ],
@@ -146,8 +147,10 @@ def precision(
     height: Annotated[int, typer.Option(help="Input height of the files.")] = 360,
     width: Annotated[int, typer.Option(help="Input width of the files.")] = 640,
     threads: Annotated[int, typer.Option(help="Threads the kernels may use.")] = 1,
-    runs: Runs = 15, seconds: Seconds = 60.0, json: Json = None,
-) -> None:  # fmt: skip
+    runs: Runs = 15,
+    seconds: Seconds = 60.0,
+    json: Json = None,
+) -> None:
     """Show what int8, mixed, int16x8 and float32 files of a network lose, take and weigh.
 
     Drop is PSNR of the float network less that of the file, mean over the datasets; files are timed
@@ -174,15 +177,15 @@ def precision(
 
     plan, datasets = Plan(runs=runs, seconds=seconds), find_datasets(data)
     choices = precision_choices(
-        height=height, width=width, method=method or DEFAULTS.method,
+        height=height,
+        width=width,
+        method=method or DEFAULTS.method,
         most_sensitive=most_sensitive,
-    )  # fmt: skip
+    )
     results = compare_precisions(
         name, choices, datasets=datasets, images=images, threads=threads, plan=plan, on_stage=say
     )
-    write_json(
-        {"results": [r.to_json() for r in results], "machine": machine.to_json()}, json
-    )  # fmt: skip
+    write_json({"results": [r.to_json() for r in results], "machine": machine.to_json()}, json)
     if json != "-":
         columns, rows = precision_rows(results)
         title = f"{name}, {height}x{width}, {threads} thread(s): PSNR and median latency"

@@ -26,21 +26,26 @@ File = Annotated[str, typer.Argument(help="A .tflite file.")]
 
 
 def trust(
-    file: File, *,
+    file: File,
+    *,
     comparisons: Annotated[int, typer.Option(help="How many of each kind.")] = 100,
-    slowdown: Annotated[
-        float, typer.Option(help="Planted share of additional time.")
-    ] = 0.05,
+    slowdown: Annotated[float, typer.Option(help="Planted share of additional time.")] = 0.05,
     least_same: Annotated[
         int, typer.Option(help="Gate: how often a file must show no difference from itself.")
     ] = 0,
     least_found: Annotated[
         int, typer.Option(help="Gate: how often the planted slowdown must be found.")
     ] = 0,
-    delegate: Delegate = "xnnpack", threads: Threads = 1, runs: Runs = 50,
-    seconds: Seconds = 60.0, warmup: Warmup = 3, seed: Seed = 0,
-    height: Height = None, width: Width = None, json: Json = None,
-) -> None:  # fmt: skip
+    delegate: Delegate = "xnnpack",
+    threads: Threads = 1,
+    runs: Runs = 50,
+    seconds: Seconds = 60.0,
+    warmup: Warmup = 3,
+    seed: Seed = 0,
+    height: Height = None,
+    width: Width = None,
+    json: Json = None,
+) -> None:
     """Count right verdicts of compare: a file against itself, and against a planted slowdown.
 
     Exit status 1 where a gate is not met.
@@ -61,13 +66,26 @@ def trust(
     machine = read_machine()
     with progress("comparing", unit="comparisons") as update:
         found = measure_trust(
-            file, plan, comparisons=comparisons, slowdown=slowdown, delegates=[delegate],
-            threads=[threads], height=height, width=width, on_step=update,
-        )  # fmt: skip
+            file,
+            plan,
+            comparisons=comparisons,
+            slowdown=slowdown,
+            delegates=[delegate],
+            threads=[threads],
+            height=height,
+            width=width,
+            on_step=update,
+        )
     write_json(
-        {**found.to_json(), "threads": threads, "delegate": delegate,
-         "machine": machine.to_json(), "protocol": protocol(plan)}, json,
-    )  # fmt: skip
+        {
+            **found.to_json(),
+            "threads": threads,
+            "delegate": delegate,
+            "machine": machine.to_json(),
+            "protocol": protocol(plan),
+        },
+        json,
+    )
     if json != "-":
         rows = [
             ["the file itself", "no difference shown", found.right_same, comparisons],
@@ -77,23 +95,31 @@ def trust(
     for line in protocol_lines(machine, found.runtime):
         say(line)
     say(f"{2 * comparisons} comparisons in {found.seconds:.0f} s")
-    counts = {"least-same": (found.right_same, least_same),
-              "least-found": (found.right_slowed, least_found)}  # fmt: skip
-    missed = [f"{name} {least} (found {right})" for name, (right, least) in counts.items()
-              if right < least]  # fmt: skip
+    counts = {
+        "least-same": (found.right_same, least_same),
+        "least-found": (found.right_slowed, least_found),
+    }
+    missed = [
+        f"{name} {least} (found {right})"
+        for name, (right, least) in counts.items()
+        if right < least
+    ]
     if missed:
         raise GateNotMet(f"gate not met: {', '.join(missed)}")
 
 
 def overhead(
-    file: File, *, threads: ThreadCounts = [1],  # noqa: B006
+    file: File,
+    *,
+    threads: ThreadCounts = [1],  # noqa: B006
     rounds: Annotated[int, typer.Option(help="Processes of each program, in turn.")] = 9,
-    runs: Runs = 50, warmup: Warmup = 5,
+    runs: Runs = 50,
+    warmup: Warmup = 5,
     max_overhead: Annotated[
         float | None, typer.Option(help="Gate: most that medians may differ, 0.02 for 2 %.")
     ] = None,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Hold our latencies against those of ai-edge-litert's own benchmark, on XNNPACK.
 
     Exit status 1 where a gate is not met.
@@ -117,21 +143,33 @@ def overhead(
         with progress(f"{count} thread(s)", unit="rounds") as update:
             found.append(measure_overhead(file, plan, threads=count, rounds=rounds, on_step=update))
     write_json(
-        {"results": [result.to_json() for result in found], "rounds": rounds, "runs": runs,
-         "machine": machine.to_json()}, json,
-    )  # fmt: skip
+        {
+            "results": [result.to_json() for result in found],
+            "rounds": rounds,
+            "runs": runs,
+            "machine": machine.to_json(),
+        },
+        json,
+    )
     if json != "-":
         rows = [
-            [result.threads, *(f"{np.median(ms):.2f}" for ms in (result.ours_ms, result.theirs_ms)),
-             f"{result.ratio:.4f}", f"{result.low:.4f} to {result.high:.4f}"]
+            [
+                result.threads,
+                *(f"{np.median(ms):.2f}" for ms in (result.ours_ms, result.theirs_ms)),
+                f"{result.ratio:.4f}",
+                f"{result.low:.4f} to {result.high:.4f}",
+            ]
             for result in found
-        ]  # fmt: skip
+        ]
         columns = ["threads", f"{OURS}, ms", f"{THEIRS}, ms", "ratio", "its 95 % interval"]
         print_table("Medians of processes in turn", columns, rows)
     for line in protocol_lines(machine, f"ai-edge-litert {machine.versions['ai-edge-litert']}"):
         say(line)
-    far = [result for result in found if max_overhead is not None
-           and not abs(result.overhead) <= max_overhead]  # fmt: skip
+    far = [
+        result
+        for result in found
+        if max_overhead is not None and not abs(result.overhead) <= max_overhead
+    ]
     if far:
         said = ", ".join(f"{r.overhead:+.1%} at {r.threads} thread(s)" for r in far)
         raise GateNotMet(f"gate not met: max-overhead {max_overhead:g} ({said})")
@@ -144,7 +182,8 @@ def twins(
             metavar="[PATTERN]...", help="Presets by name or pattern. [default: all with weights]"
         ),
     ] = None,
-    *, out: Annotated[
+    *,
+    out: Annotated[
         str, typer.Option(metavar="DIR", help="Where files are kept; made once, then only timed.")
     ],
     threads: ThreadCounts = [1, 2],  # noqa: B006
@@ -156,7 +195,9 @@ def twins(
     data: Annotated[
         str | None, typer.Option(metavar="DIR", help="Ground-truth pictures, for PSNR.")
     ] = None,
-    runs: Runs = 25, seconds: Seconds = 60.0, warmup: Warmup = 2,
+    runs: Runs = 25,
+    seconds: Seconds = 60.0,
+    warmup: Warmup = 2,
     only_export: Annotated[
         bool, typer.Option("--only-export", help="Make the files and time nothing.")
     ] = False,
@@ -164,7 +205,7 @@ def twins(
         str | None, typer.Option(metavar="PATH", help="Write the table as Markdown.")
     ] = None,
     json: Json = None,
-) -> None:  # fmt: skip
+) -> None:
     """Clipped twins against clip-free files, over every preset that has weights.
 
     [bold]Examples[/bold]
@@ -198,14 +239,25 @@ def twins(
     machine = read_machine()
     with progress("comparing", unit="networks") as update:
         rows = compare_twins(
-            pairs, threads=threads, height=height, width=width, plan=plan, datasets=datasets,
+            pairs,
+            threads=threads,
+            height=height,
+            width=width,
+            plan=plan,
+            datasets=datasets,
             on_network=lambda done, name: update(done, len(pairs), name),
-        )  # fmt: skip
+        )
     write_json(
-        {"results": [row.to_json() for row in rows], "height": height, "width": width,
-         "method": settings.method, "machine": machine.to_json(), "protocol": protocol(plan)},
+        {
+            "results": [row.to_json() for row in rows],
+            "height": height,
+            "width": width,
+            "method": settings.method,
+            "machine": machine.to_json(),
+            "protocol": protocol(plan),
+        },
         json,
-    )  # fmt: skip
+    )
     if json != "-":
         print_table(f"Clipped twin and clip-free at {height}x{width}", *twin_cells(rows))
     notes = [*protocol_lines(machine, rows[0].first.baseline.runtime), *summary_of(rows)]

@@ -79,7 +79,8 @@ class FileComparison:
         """One flat result; `psnr_drop_db` is that of the dataset where it is largest."""
         drops = self.psnr_drops_db
         return {
-            "baseline": self.baseline.to_json(), "candidate": self.candidate.to_json(),
+            "baseline": self.baseline.to_json(),
+            "candidate": self.candidate.to_json(),
             **self.speed.to_json(),
             "psnr_drop_db": largest_drop(drops, "psnr_drop_db"),
             "psnr_y_drop_db": largest_drop(drops, "psnr_y_drop_db"),
@@ -87,8 +88,9 @@ class FileComparison:
             **self.difference.to_json(),
             "size_ratio": self.candidate.size_bytes / self.baseline.size_bytes,
             "quality": [result.to_json() for result in self.quality],
-            "gates": self.gates, "gate_reasons": list(self.reasons),
-        }  # fmt: skip
+            "gates": self.gates,
+            "gate_reasons": list(self.reasons),
+        }
 
 
 def psnr_drops(quality: Sequence[QualityResult]) -> dict[str, dict[str, float]]:
@@ -138,7 +140,7 @@ def code_difference(
             runner.outputs[0],
         ).astype(np.int16)
         for runner in (baseline, candidate)
-    )  # fmt: skip
+    )
     apart = np.abs(first - second)
     return CodeDifference(int(apart.max()), float((apart > 0).mean()), int(apart.size))
 
@@ -153,10 +155,17 @@ def compare_speed(
 
 
 def compare_entries(
-    baseline: Entry, candidate: Entry, plan: Plan | None = None, *, gates: Gates | None = None,
-    datasets: Sequence[Dataset] = (), scale: int | None = None, picture: np.ndarray | None = None,
-    audit: Callable[[bytes], Any] | None = None, on_step: Callable[..., Any] | None = None,
-) -> FileComparison:  # fmt: skip
+    baseline: Entry,
+    candidate: Entry,
+    plan: Plan | None = None,
+    *,
+    gates: Gates | None = None,
+    datasets: Sequence[Dataset] = (),
+    scale: int | None = None,
+    picture: np.ndarray | None = None,
+    audit: Callable[[bytes], Any] | None = None,
+    on_step: Callable[..., Any] | None = None,
+) -> FileComparison:
     """Compare two opened files.
 
     Args:
@@ -201,16 +210,26 @@ def compare_entries(
 
 
 def compare_files(
-    baseline: str | Path, candidate: str | Path, *, plan: Plan | None = None,
-    delegate: str = "xnnpack", threads: int = 1, height: int | None = None,
-    width: int | None = None, **options: Any,
-) -> FileComparison:  # fmt: skip
+    baseline: str | Path,
+    candidate: str | Path,
+    *,
+    plan: Plan | None = None,
+    delegate: str = "xnnpack",
+    threads: int = 1,
+    height: int | None = None,
+    width: int | None = None,
+    **options: Any,
+) -> FileComparison:
     """Open two files alike and `compare_entries`, whose options are passed on."""
     plan = plan or Plan()
     first, second = open_entries(
-        [baseline, candidate], delegates=[delegate], threads=[threads], height=height, width=width,
+        [baseline, candidate],
+        delegates=[delegate],
+        threads=[threads],
+        height=height,
+        width=width,
         seed=plan.seed,
-    )  # fmt: skip
+    )
     return compare_entries(first, second, plan, **options)
 
 

@@ -45,14 +45,23 @@ class Crop:
         """Pictures as PNG data URIs; `difference` is that to the ground truth, amplified."""
         height, width = self.truth.shape[:2]
         return {
-            "dataset": self.dataset, "image": self.image, "left": self.left, "top": self.top,
-            "height": height, "width": width, "gain": GAIN, "truth": picture(self.truth),
+            "dataset": self.dataset,
+            "image": self.image,
+            "left": self.left,
+            "top": self.top,
+            "height": height,
+            "width": width,
+            "gain": GAIN,
+            "truth": picture(self.truth),
             "files": [
-                {"model": model, "picture": picture(pixels),
-                 "difference": picture(difference_map(pixels, self.truth, gain=GAIN))}
+                {
+                    "model": model,
+                    "picture": picture(pixels),
+                    "difference": picture(difference_map(pixels, self.truth, gain=GAIN)),
+                }
                 for model, pixels in self.files
             ],
-        }  # fmt: skip
+        }
 
 
 def require_crops(count: int) -> int:
@@ -72,17 +81,23 @@ def place_of_most(weights: np.ndarray, *, height: int, width: int) -> tuple[int,
     """
     sums = np.pad(weights.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     windows = (
-        sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width]
+        sums[height:, width:]
+        - sums[:-height, width:]
+        - sums[height:, :-width]
         + sums[:-height, :-width]
-    )  # fmt: skip
+    )
     top, left = np.unravel_index(int(windows.argmax()), windows.shape)
     return int(top), int(left)
 
 
 def take_crops(
-    runners: Sequence[Runner], datasets: Sequence[Dataset], *, count: int,
-    scale: int | None = None, white: float | None = None,
-) -> list[Crop]:  # fmt: skip
+    runners: Sequence[Runner],
+    datasets: Sequence[Dataset],
+    *,
+    count: int,
+    scale: int | None = None,
+    white: float | None = None,
+) -> list[Crop]:
     """From the first `count` pictures of each dataset, the place that tells the files apart.
 
     With several files that is where the first and the last differ most; with one file, where it
@@ -98,8 +113,10 @@ def take_crops(
     found = []
     for dataset in datasets:
         for path in dataset.paths[: require_crops(count)]:
-            pairs = {factor: load_pair(path, scale=factor)
-                     for factor in {scale_of(runner, scale) for runner in runners}}  # fmt: skip
+            pairs = {
+                factor: load_pair(path, scale=factor)
+                for factor in {scale_of(runner, scale) for runner in runners}
+            }
             if len(pairs) > 1:
                 raise OptionError(
                     f"expected files of one scale factor for --crops, found {sorted(pairs)}; "

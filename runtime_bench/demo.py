@@ -86,12 +86,14 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
         return {
-            "name": self.variant.name, "file": self.variant.file, "accepted": self.accepted,
+            "name": self.variant.name,
+            "file": self.variant.file,
+            "accepted": self.accepted,
             "audit": self.audit.to_json(),
             "quality": [result.to_json() for result in self.quality],
             "latency": [latency.to_json() for latency in self.latency.values()],
             "speedup": [{"threads": t, **c.to_json()} for t, c in self.speedup.items()],
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,17 @@ def held_out_datasets(data: str | Path | None) -> list[Dataset]:
 
 
 def run_demo(
-    network: str, *, out: Path, images: str | Path | None = None, data: str | Path | None = None,
-    height: int = 360, width: int = 640, threads: Sequence[int] | None = None,
-    plan: Plan | None = None, on_stage: Callable[[str], None] = lambda stage: None,
-) -> Demonstration:  # fmt: skip
+    network: str,
+    *,
+    out: Path,
+    images: str | Path | None = None,
+    data: str | Path | None = None,
+    height: int = 360,
+    width: int = 640,
+    threads: Sequence[int] | None = None,
+    plan: Plan | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> Demonstration:
     """Export all variants into `out`, measure quality, then time them in interleaved rounds.
 
     Args:
@@ -169,8 +178,9 @@ def run_demo(
         Row(variant, audit, accepted, q, latency, speedup)
         for (variant, audit, accepted), q, (latency, speedup) in zip(exported, quality, timed)
     ]
-    crops, outputs = draw_crops([(row.variant.name, out / row.variant.file) for row in rows],
-                                datasets[0])  # fmt: skip
+    crops, outputs = draw_crops(
+        [(row.variant.name, out / row.variant.file) for row in rows], datasets[0]
+    )
     return Demonstration(network, tuple(rows), float_psnr_db, crops, outputs)
 
 
@@ -183,14 +193,16 @@ def float_quality(network: str, datasets: Sequence[Dataset]) -> dict[str, float]
     scale = get_preset(network).scale
     upscale = pixel_upscaler(load_model(network, tail="none"))
     return {
-        dataset.name: mean_quality([
-            image.raw
-            for image in measure_upscaler(
-                upscale, load_pairs(dataset.paths, scale=scale), scale=scale
-            )
-        ]).psnr_rgb_db
+        dataset.name: mean_quality(
+            [
+                image.raw
+                for image in measure_upscaler(
+                    upscale, load_pairs(dataset.paths, scale=scale), scale=scale
+                )
+            ]
+        ).psnr_rgb_db
         for dataset in datasets
-    }  # fmt: skip
+    }
 
 
 def time_variants(

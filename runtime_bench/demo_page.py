@@ -47,10 +47,12 @@ def table(demonstration: Demonstration) -> tuple[list[str], list[list[str]]]:
 
 def _row(row: Row, *, baseline: bool) -> list[str]:
     cells = [
-        row.variant.name, str(sum(row.audit.ops.values())), str(len(row.audit.clip_ops)),
+        row.variant.name,
+        str(sum(row.audit.ops.values())),
+        str(len(row.audit.clip_ops)),
         f"{255.0 * row.audit.outputs[0].scale:.4f}",
         "yes" if row.audit.pixel_contract.holds else "no",
-    ]  # fmt: skip
+    ]
     cells += [
         f"{result.raw.psnr_rgb_db:.3f} / {result.dequantized.psnr_rgb_db:.3f}"
         for result in row.quality
@@ -82,11 +84,15 @@ def build_page(demonstration: Demonstration, *, machine: Mapping[str, Any], scal
     page.add_heading("Quality against latency")
     page.add_scatter(
         [
-            {"label": row.variant.name, "psnr_db": row.quality[0].raw.psnr_rgb_db,
-             "median_ms": row.latency[threads[-1]].summary.median_ms}
+            {
+                "label": row.variant.name,
+                "psnr_db": row.quality[0].raw.psnr_rgb_db,
+                "median_ms": row.latency[threads[-1]].summary.median_ms,
+            }
             for row in demonstration.rows
-        ], caption=f"raw PSNR (RGB) on {dataset}, {threads[-1]} threads",
-    )  # fmt: skip
+        ],
+        caption=f"raw PSNR (RGB) on {dataset}, {threads[-1]} threads",
+    )
     page.add_heading("Side by side")
     page.add_crops(
         demonstration.crops,

@@ -68,22 +68,33 @@ class Drop:
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
         return {
-            "model": self.network, "method": self.method, "scale": self.scale,
+            "model": self.network,
+            "method": self.method,
+            "scale": self.scale,
             "datasets": {
                 name: {"psnr_rgb_drop_db": rgb, "psnr_y_drop_db": y}
                 for name, (rgb, y) in self.datasets.items()
             },
-            "mean_psnr_rgb_drop_db": self.mean_rgb_db, "mean_psnr_y_drop_db": self.mean_y_db,
-            "fidelity_db": self.fidelity_db, "seconds": self.seconds, "sha256": self.sha256,
-            "delegate": self.delegate, "protocol": protocol(self.scale),
-        }  # fmt: skip
+            "mean_psnr_rgb_drop_db": self.mean_rgb_db,
+            "mean_psnr_y_drop_db": self.mean_y_db,
+            "fidelity_db": self.fidelity_db,
+            "seconds": self.seconds,
+            "sha256": self.sha256,
+            "delegate": self.delegate,
+            "protocol": protocol(self.scale),
+        }
 
 
 def drops(
-    network: str, methods: Sequence[str], *, datasets: Sequence[Dataset],
-    images: str | None = None, settings: ExportSettings | None = None, twin: bool = False,
+    network: str,
+    methods: Sequence[str],
+    *,
+    datasets: Sequence[Dataset],
+    images: str | None = None,
+    settings: ExportSettings | None = None,
+    twin: bool = False,
     on_stage: Callable[[str], None] = lambda stage: None,
-) -> Iterator[Drop]:  # fmt: skip
+) -> Iterator[Drop]:
     """Export a network by each method and hold each file against the float network.
 
     Args:
@@ -103,17 +114,19 @@ def drops(
     wanted = {method: replace(base, method=method) for method in methods}
     if twin:
         wanted[TWIN] = replace(base, method="natural", tail="clip")
-    exports = measured_exports(
-        network, wanted, datasets=datasets, images=images, on_stage=on_stage
-    )  # fmt: skip
+    exports = measured_exports(network, wanted, datasets=datasets, images=images, on_stage=on_stage)
     for name, (drop, _) in zip(wanted, exports):
         yield replace(drop, method=name)
 
 
 def measured_exports(
-    network: str, choices: Mapping[str, ExportSettings], *, datasets: Sequence[Dataset],
-    images: str | None = None, on_stage: Callable[[str], None] = lambda stage: None,
-) -> Iterator[tuple[Drop, ExportResult]]:  # fmt: skip
+    network: str,
+    choices: Mapping[str, ExportSettings],
+    *,
+    datasets: Sequence[Dataset],
+    images: str | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> Iterator[tuple[Drop, ExportResult]]:
     """Export a network by each choice and hold each file against the float network.
 
     Args:
@@ -128,11 +141,14 @@ def measured_exports(
     on_stage(f"{network}: measuring the float network")
     floats = {
         dataset.name: QualityResult(
-            network, dataset.name, scale, None,
+            network,
+            dataset.name,
+            scale,
+            None,
             measure_upscaler(upscale, load_pairs(dataset.paths, scale=scale), scale=scale),
         )
         for dataset in datasets
-    }  # fmt: skip
+    }
     for name, choice in choices.items():
         on_stage(f"{network}: exporting by {name}")
         begun = time.perf_counter()
@@ -144,12 +160,19 @@ def measured_exports(
         for dataset in datasets:
             raw, whole = measure_file(runner, dataset, scale=scale).raw, floats[dataset.name].raw
             found[dataset.name] = (
-                whole.psnr_rgb_db - raw.psnr_rgb_db, whole.psnr_y_db - raw.psnr_y_db,
-            )  # fmt: skip
+                whole.psnr_rgb_db - raw.psnr_rgb_db,
+                whole.psnr_y_db - raw.psnr_y_db,
+            )
         drop = Drop(
-            network, choice.method, found, result.fidelity.psnr_db, seconds,
-            result.audit.sha256, runner.delegate, scale,
-        )  # fmt: skip
+            network,
+            choice.method,
+            found,
+            result.fidelity.psnr_db,
+            seconds,
+            result.audit.sha256,
+            runner.delegate,
+            scale,
+        )
         yield drop, result
 
 
@@ -175,10 +198,13 @@ def drop_rows(results: Sequence[Drop]) -> tuple[list[str], list[list[str]]]:
     columns = ["network", "method", *names, "mean", "fidelity dB", "seconds"]
     rows = [
         [
-            result.network, result.method, *(cell(result, name) for name in names),
+            result.network,
+            result.method,
+            *(cell(result, name) for name in names),
             f"{result.mean_rgb_db:.3f} / {result.mean_y_db:.3f}",
-            f"{result.fidelity_db:.2f}", f"{result.seconds:.0f}",
+            f"{result.fidelity_db:.2f}",
+            f"{result.seconds:.0f}",
         ]
         for result in results
-    ]  # fmt: skip
+    ]
     return columns, rows

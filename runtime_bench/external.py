@@ -78,7 +78,7 @@ def parse_external(text: str) -> ExternalDelegate:
 
 def open_with_delegate(
     model: ModelFile, *, delegate: str, runtime: Runtime, **options: Any
-) -> Runner:  # fmt: skip
+) -> Runner:
     """`open_model`, whose delegate may also be `external:PATH[,key=value...]`.
 
     Raises:
@@ -89,9 +89,7 @@ def open_with_delegate(
         return open_model(model, delegate=delegate, runtime=runtime, **options)
     external = parse_external(delegate)
     try:
-        runner = open_model(
-            model, delegate=_REST, runtime=external.applied_by(runtime), **options
-        )  # fmt: skip
+        runner = open_model(model, delegate=_REST, runtime=external.applied_by(runtime), **options)
     except ModelFileError as error:
         raise ModelFileError(str(error).replace(f", {_REST})", f", {external.name})")) from error
     runner.delegate = external.name

@@ -84,15 +84,28 @@ def flame(spans: Sequence[Span]) -> str:
     figure, axes = new_axes(height=1.0 + _ROW_INCHES * levels)
     for span in spans:
         axes.barh(
-            span.level, span.width_ms, left=span.start_ms, height=0.94, edgecolor="white",
-            linewidth=0.6, color=colours.get(span.kind, _OTHER), zorder=2,
-        )  # fmt: skip
+            span.level,
+            span.width_ms,
+            left=span.start_ms,
+            height=0.94,
+            edgecolor="white",
+            linewidth=0.6,
+            color=colours.get(span.kind, _OTHER),
+            zorder=2,
+        )
         room = int(span.width_ms / total / _LETTER)
         text = next((text for text in _shorter(span.label) if len(text) <= room), "")
         axes.text(
-            span.start_ms + span.width_ms / 2, span.level, text, ha="center", va="center",
-            fontsize=7, color="white" if span.kind else INK, parse_math=False, zorder=3,
-        )  # fmt: skip
+            span.start_ms + span.width_ms / 2,
+            span.level,
+            text,
+            ha="center",
+            va="center",
+            fontsize=7,
+            color="white" if span.kind else INK,
+            parse_math=False,
+            zorder=3,
+        )
     axes.set_xlim(0, total)
     axes.set_ylim(levels - 0.5, -0.5)
     axes.set_yticks([])
@@ -160,8 +173,13 @@ def _add_legend(figure, colours: Mapping[str, str], times: Mapping[str, float]) 
     if not patches:
         return
     legend = figure.legend(
-        patches, list(map(str, range(len(patches)))), loc="outside lower left", ncols=3,
-        frameon=False, fontsize=8, labelcolor=INK,
-    )  # fmt: skip
+        patches,
+        list(map(str, range(len(patches)))),
+        loc="outside lower left",
+        ncols=3,
+        frameon=False,
+        fontsize=8,
+        labelcolor=INK,
+    )
     for text, kind in zip(legend.get_texts(), colours):
         text.set(text=f"{kind} {times[kind]:.3g} ms", parse_math=False)

@@ -21,19 +21,34 @@ VERSION = 1
 # What a result must hold to be compared with a later one, by verb.
 _NEEDED: dict[str, dict[str, type | tuple[type, ...]]] = {
     "latency": {
-        "model": str, "delegate": str, "threads": int, "input_shape": list, "sha256": str,
-        "runtime": str, "median_ms": (int, float), "p5_ms": (int, float), "p95_ms": (int, float),
+        "model": str,
+        "delegate": str,
+        "threads": int,
+        "input_shape": list,
+        "sha256": str,
+        "runtime": str,
+        "median_ms": (int, float),
+        "p5_ms": (int, float),
+        "p95_ms": (int, float),
         "samples_ms": list,
     },
     "quality": {
-        "model": str, "dataset": str, "scale": int, "images": int, "protocol": str,
-        "psnr_rgb_db": (int, float, type(None)), "psnr_y_db": (int, float, type(None)),
+        "model": str,
+        "dataset": str,
+        "scale": int,
+        "images": int,
+        "protocol": str,
+        "psnr_rgb_db": (int, float, type(None)),
+        "psnr_y_db": (int, float, type(None)),
     },
     "compare": {
-        "baseline": dict, "candidate": dict, "speedup": (int, float), "speedup_low": (int, float),
+        "baseline": dict,
+        "candidate": dict,
+        "speedup": (int, float),
+        "speedup_low": (int, float),
         "speedup_high": (int, float),
     },
-}  # fmt: skip
+}
 KINDS = tuple(_NEEDED)
 
 
@@ -63,9 +78,13 @@ class HistoryEntry:
 
 
 def new_entries(
-    kind: str, results: Sequence[Mapping[str, Any]], *, machine: Mapping[str, Any],
-    protocol: Mapping[str, Any], now: datetime | None = None,
-) -> list[HistoryEntry]:  # fmt: skip
+    kind: str,
+    results: Sequence[Mapping[str, Any]],
+    *,
+    machine: Mapping[str, Any],
+    protocol: Mapping[str, Any],
+    now: datetime | None = None,
+) -> list[HistoryEntry]:
     """Entries of results that were measured together, dated `now`."""
     moment = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
     date = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -209,8 +228,12 @@ def _wrong(entry: HistoryEntry) -> str | None:
         return "date"
     for name, kind in _NEEDED[entry.kind].items():
         value = entry.result.get(name)
-        if (name not in entry.result or not isinstance(value, kind) or isinstance(value, bool)
-                or (isinstance(value, float) and not math.isfinite(value))):  # fmt: skip
+        if (
+            name not in entry.result
+            or not isinstance(value, kind)
+            or isinstance(value, bool)
+            or (isinstance(value, float) and not math.isfinite(value))
+        ):
             return name
     for row in ("baseline", "candidate") if entry.kind == "compare" else ():
         if not {"model", "delegate", "threads", "sha256"} <= set(entry.result[row]):

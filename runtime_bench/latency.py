@@ -112,12 +112,20 @@ class Latency:
         unknown = dict.fromkeys(("delegated_nodes", "total_nodes", "partitions", "left_behind"))
         nodes = self.delegation.to_json() if self.delegation is not None else unknown
         return {
-            "model": self.model, "delegate": self.delegate, "threads": self.threads,
-            **self.summary.to_json(), "first_ms": self.first_ms, "init_ms": self.init_ms,
-            **nodes, "peak_memory_mb": self.peak_memory_mb,
-            "input_shape": list(self.input_shape), "runtime": self.runtime,
-            "size_bytes": self.size_bytes, "sha256": self.sha256, **profile,
-        }  # fmt: skip
+            "model": self.model,
+            "delegate": self.delegate,
+            "threads": self.threads,
+            **self.summary.to_json(),
+            "first_ms": self.first_ms,
+            "init_ms": self.init_ms,
+            **nodes,
+            "peak_memory_mb": self.peak_memory_mb,
+            "input_shape": list(self.input_shape),
+            "runtime": self.runtime,
+            "size_bytes": self.size_bytes,
+            "sha256": self.sha256,
+            **profile,
+        }
 
 
 def seeded_input(tensor: Tensor, *, seed: int = 0) -> np.ndarray:
@@ -149,10 +157,16 @@ def input_array(tensor: Tensor, *, picture: np.ndarray | None, seed: int) -> np.
 
 
 def open_entries(
-    sources: Sequence[str | Path | ModelFile], *, delegates: Sequence[str] = ("xnnpack",),
-    threads: Sequence[int] = (1,), height: int | None = None, width: int | None = None,
-    picture: np.ndarray | None = None, seed: int = 0, clock: Clock = time.perf_counter,
-) -> list[Entry]:  # fmt: skip
+    sources: Sequence[str | Path | ModelFile],
+    *,
+    delegates: Sequence[str] = ("xnnpack",),
+    threads: Sequence[int] = (1,),
+    height: int | None = None,
+    width: int | None = None,
+    picture: np.ndarray | None = None,
+    seed: int = 0,
+    clock: Clock = time.perf_counter,
+) -> list[Entry]:
     """Open every file with every delegate and number of threads, and set the input.
 
     Raises:
@@ -168,26 +182,33 @@ def open_entries(
             for count in dict.fromkeys(threads):
                 start = clock()
                 runner = open_with_delegate(
-                    model, delegate=delegate, threads=count, height=height, width=width,
+                    model,
+                    delegate=delegate,
+                    threads=count,
+                    height=height,
+                    width=width,
                     runtime=runtime,
-                )  # fmt: skip
+                )
                 init_ms = (clock() - start) * 1e3
                 if height is None and runner.any_size:
                     raise OptionError(
                         f"expected --height and --width for {model.name}, which takes any size, "
                         "found none; give both"
                     )
-                runner.set_inputs(*(
-                    input_array(tensor, picture=picture, seed=seed) for tensor in runner.inputs
-                ))  # fmt: skip
+                runner.set_inputs(
+                    *(input_array(tensor, picture=picture, seed=seed) for tensor in runner.inputs)
+                )
                 entries.append(Entry(runner, init_ms))
     return entries
 
 
 def time_entries(
-    entries: Sequence[Entry], plan: Plan | None = None, *, clock: Clock = time.perf_counter,
+    entries: Sequence[Entry],
+    plan: Plan | None = None,
+    *,
+    clock: Clock = time.perf_counter,
     on_step: Callable[[int, int], Any] | None = None,
-) -> list[Latency]:  # fmt: skip
+) -> list[Latency]:
     """Time entries in interleaved rounds: each round runs each entry once, in an order by seed.
 
     Interleaving lets a change of the machine's speed touch every entry alike, and the changing
@@ -221,27 +242,40 @@ def time_entries(
 
 
 def measure_latency(
-    sources: Sequence[str | Path | ModelFile], plan: Plan | None = None, *,
-    delegates: Sequence[str] = ("xnnpack",), threads: Sequence[int] = (1,),
-    height: int | None = None, width: int | None = None, picture: np.ndarray | None = None,
+    sources: Sequence[str | Path | ModelFile],
+    plan: Plan | None = None,
+    *,
+    delegates: Sequence[str] = ("xnnpack",),
+    threads: Sequence[int] = (1,),
+    height: int | None = None,
+    width: int | None = None,
+    picture: np.ndarray | None = None,
     on_step: Callable[[int, int], Any] | None = None,
-) -> list[Latency]:  # fmt: skip
+) -> list[Latency]:
     """`open_entries`, then `time_entries`: the whole measurement of some files."""
     plan = plan or Plan()
     entries = open_entries(
-        sources, delegates=delegates, threads=threads, height=height, width=width,
-        picture=picture, seed=plan.seed,
-    )  # fmt: skip
+        sources,
+        delegates=delegates,
+        threads=threads,
+        height=height,
+        width=width,
+        picture=picture,
+        seed=plan.seed,
+    )
     return time_entries(entries, plan, on_step=on_step)
 
 
 def protocol(plan: Plan, *, picture: str | None = None) -> dict:
     """What a reader must know to repeat the figures."""
     return {
-        "runs_at_most": plan.runs, "seconds_at_most": plan.seconds, "warmup": plan.warmup,
-        "seed": plan.seed, "input": picture or "uniform random pixels by seed",
+        "runs_at_most": plan.runs,
+        "seconds_at_most": plan.seconds,
+        "warmup": plan.warmup,
+        "seed": plan.seed,
+        "input": picture or "uniform random pixels by seed",
         "rounds": "interleaved, order shuffled by seed",
-    }  # fmt: skip
+    }
 
 
 def _timed(entry: Entry, clock: Clock) -> float:
@@ -253,10 +287,16 @@ def _timed(entry: Entry, clock: Clock) -> float:
 def _result(entry: Entry, samples: Sequence[float], first_ms: float) -> Latency:
     runner = entry.runner
     return Latency(
-        model=runner.model.name, sha256=runner.model.sha256, size_bytes=runner.model.size_bytes,
-        delegate=runner.delegate, threads=runner.threads,
+        model=runner.model.name,
+        sha256=runner.model.sha256,
+        size_bytes=runner.model.size_bytes,
+        delegate=runner.delegate,
+        threads=runner.threads,
         runtime=str(runner.runtime),
-        input_shape=runner.inputs[0].shape, samples_ms=tuple(samples),
-        summary=summarize(samples), init_ms=entry.init_ms, first_ms=first_ms,
+        input_shape=runner.inputs[0].shape,
+        samples_ms=tuple(samples),
+        summary=summarize(samples),
+        init_ms=entry.init_ms,
+        first_ms=first_ms,
         delegation=runner.delegation,
-    )  # fmt: skip
+    )

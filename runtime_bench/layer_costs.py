@@ -63,9 +63,7 @@ class LayerCost:
         return asdict(self)
 
 
-def draw_layer(
-    *, channels: int, height: int, width: int, seed: int
-) -> tuple[Kernel, np.ndarray]:  # fmt: skip
+def draw_layer(*, channels: int, height: int, width: int, seed: int) -> tuple[Kernel, np.ndarray]:
     """A kernel, and an input with long tails: float64 (1, h, w, C)."""
     if channels < 1:
         raise OptionError(f"expected at least 1 channel, found {channels}")
@@ -78,10 +76,15 @@ def draw_layer(
 
 
 def measure_layers(
-    *, channels: int = 32, height: int = 180, width: int = 320, seed: int = 0,
-    plan: Plan | None = None, delegates: Sequence[str] = ("xnnpack",),
+    *,
+    channels: int = 32,
+    height: int = 180,
+    width: int = 320,
+    seed: int = 0,
+    plan: Plan | None = None,
+    delegates: Sequence[str] = ("xnnpack",),
     on_stage: Callable[[str], None] = lambda stage: None,
-) -> list[LayerCost]:  # fmt: skip
+) -> list[LayerCost]:
     """Time every way to compute one layer, interleaved, and hold it against the exact result.
 
     Args:
@@ -136,8 +139,10 @@ def _split_files(kernel: Kernel, x: np.ndarray, size):
     reach = Reach(*(float(np.abs(part).max()) for part in parts))
     codes = np.rint(x / split.wide.scale).astype(np.int16)
     for name, make in (
-        ("int8", single_layer), ("dual branch", dual_branch_layer), ("int16x8", wide_layer),
-    ):  # fmt: skip
+        ("int8", single_layer),
+        ("dual branch", dual_branch_layer),
+        ("int16x8", wide_layer),
+    ):
         content = make(kernel, split, reach=reach, **size)
         yield name, content, _error_of(content, codes, reach.wide.scale, exact)
 
@@ -145,15 +150,17 @@ def _split_files(kernel: Kernel, x: np.ndarray, size):
 def _codebook_files(kernel: Kernel, x: np.ndarray, size):
     normal = x / np.abs(x).max(axis=(0, 1, 2))
     flat = normal.reshape(-1, x.shape[-1])[:SAMPLES].T
-    points = np.array([
-        select_subset(each, bits=CODEBOOK_BITS, restarts=1, seed=0).points for each in flat
-    ])  # fmt: skip
+    points = np.array(
+        [select_subset(each, bits=CODEBOOK_BITS, restarts=1, seed=0).points for each in flat]
+    )
     exact = _exact(normal, kernel)
     output = Grid("int8", float(np.abs(exact).max()) / 127, 0)
     codes = np.rint(normal / NORMALIZED.scale).astype(np.int8)
     for name, content in (
         ("normalized int8", plain_layer(kernel, **size, output=output)),
-        (f"codebook of {CODEBOOK_BITS} bits", codebook_layer(kernel, points, **size,
-                                                             output=output)),
-    ):  # fmt: skip
+        (
+            f"codebook of {CODEBOOK_BITS} bits",
+            codebook_layer(kernel, points, **size, output=output),
+        ),
+    ):
         yield name, content, _error_of(content, codes, output.scale, exact)

@@ -29,9 +29,10 @@ _CPU, _WRITE = 1, 1
 class Layout(ctypes.Structure):
     # litert/c/litert_layout.h; the rank is in the low seven bits.
     _fields_ = [
-        ("packed", ctypes.c_uint32), ("dimensions", ctypes.c_int32 * 8),
+        ("packed", ctypes.c_uint32),
+        ("dimensions", ctypes.c_int32 * 8),
         ("strides", ctypes.c_uint32 * 8),
-    ]  # fmt: skip
+    ]
 
 
 class _TensorType(ctypes.Structure):
@@ -41,10 +42,15 @@ class _TensorType(ctypes.Structure):
 class NativeEvent(ctypes.Structure):
     # litert/c/litert_profiler_event.h with three words of memory usage before and after.
     _fields_ = [
-        ("tag", ctypes.c_void_p), ("type", ctypes.c_int32), ("start_us", ctypes.c_uint64),
-        ("elapsed_us", ctypes.c_uint64), ("memory", ctypes.c_uint64 * 6),
-        ("index", ctypes.c_uint64), ("second_index", ctypes.c_uint64), ("source", ctypes.c_int32),
-    ]  # fmt: skip
+        ("tag", ctypes.c_void_p),
+        ("type", ctypes.c_int32),
+        ("start_us", ctypes.c_uint64),
+        ("elapsed_us", ctypes.c_uint64),
+        ("memory", ctypes.c_uint64 * 6),
+        ("index", ctypes.c_uint64),
+        ("second_index", ctypes.c_uint64),
+        ("source", ctypes.c_int32),
+    ]
 
 
 class Profiled:
@@ -57,9 +63,11 @@ class Profiled:
         # LiteRT keeps pointing into these bytes.
         self._content = ctypes.create_string_buffer(content, len(content))
         model = self._new(
-            "LiteRtCreateModelFromBuffer", self._environment, self._content,
+            "LiteRtCreateModelFromBuffer",
+            self._environment,
+            self._content,
             ctypes.c_size_t(len(content)),
-        )  # fmt: skip
+        )
         self._model = self._new(
             "LiteRtCreateCompiledModel", self._environment, model, self._options(recording)
         )
@@ -67,9 +75,12 @@ class Profiled:
             for number, array in enumerate(inputs):
                 shape = (ctypes.c_int * array.ndim)(*array.shape)
                 self._call(
-                    "LiteRtCompiledModelResizeInputTensorNonStrict", self._model,
-                    *map(ctypes.c_size_t, (0, number)), shape, ctypes.c_size_t(array.ndim),
-                )  # fmt: skip
+                    "LiteRtCompiledModelResizeInputTensorNonStrict",
+                    self._model,
+                    *map(ctypes.c_size_t, (0, number)),
+                    shape,
+                    ctypes.c_size_t(array.ndim),
+                )
         signature = self._new("LiteRtGetModelSignature", model, ctypes.c_size_t(0))
         self._inputs = self._buffers("Input", signature, [array.shape for array in inputs])
         outputs = self._count(signature, "Output")
@@ -80,10 +91,14 @@ class Profiled:
 
     def run(self) -> None:
         self._call(
-            "LiteRtRunCompiledModel", self._model, ctypes.c_size_t(0),
-            ctypes.c_size_t(len(self._inputs)), self._inputs,
-            ctypes.c_size_t(len(self._outputs)), self._outputs,
-        )  # fmt: skip
+            "LiteRtRunCompiledModel",
+            self._model,
+            ctypes.c_size_t(0),
+            ctypes.c_size_t(len(self._inputs)),
+            self._inputs,
+            ctypes.c_size_t(len(self._outputs)),
+            self._outputs,
+        )
 
     def profiled_run(self) -> dict[str, Any]:
         for name in ("LiteRtResetProfiler", "LiteRtStartProfiler"):
@@ -122,21 +137,27 @@ class Profiled:
             self._call("LiteRtGetRankedTensorType", tensor, ctypes.byref(ranked))
             ranked.layout.dimensions[: len(shape)] = shape
             needed = self._new(
-                f"LiteRtGetCompiledModel{kind}BufferRequirements", self._model,
+                f"LiteRtGetCompiledModel{kind}BufferRequirements",
+                self._model,
                 *map(ctypes.c_size_t, (0, number)),
-            )  # fmt: skip
+            )
             buffers[number] = self._new(
-                "LiteRtCreateManagedTensorBufferFromRequirements", self._environment,
-                ctypes.byref(ranked), needed,
-            ).value  # fmt: skip
+                "LiteRtCreateManagedTensorBufferFromRequirements",
+                self._environment,
+                ctypes.byref(ranked),
+                needed,
+            ).value
         return buffers
 
     def _output_shapes(self, count: int) -> list[list[int]]:
         layouts = (Layout * count)()
         self._call(
-            "LiteRtGetCompiledModelOutputTensorLayouts", self._model,
-            *map(ctypes.c_size_t, (0, count)), layouts, ctypes.c_bool(True),
-        )  # fmt: skip
+            "LiteRtGetCompiledModelOutputTensorLayouts",
+            self._model,
+            *map(ctypes.c_size_t, (0, count)),
+            layouts,
+            ctypes.c_bool(True),
+        )
         return [list(layout.dimensions[: layout.packed & 0x7F]) for layout in layouts]
 
     def _fill(self, buffer: int, array: np.ndarray) -> None:
@@ -184,10 +205,11 @@ def read_events(events: Sequence[NativeEvent]) -> dict[str, Any]:
     return {
         "events": [
             [name, event.type != _OPERATOR, event.index, event.elapsed_us]
-            for name, event in told if event.type in wanted
+            for name, event in told
+            if event.type in wanted
         ],
         "total_us": totals[0],
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -117,10 +117,18 @@ def record(recording: Recording, inputs: Sequence[np.ndarray]) -> tuple[Recorded
         for path, array in zip(paths, inputs):
             np.save(path, array)
         done = subprocess.run(
-            [sys.executable, "-m", "runtime_bench.litert_library", str(library),
-             json.dumps(asdict(recording)), *paths],
-            capture_output=True, text=True, errors="replace",
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "runtime_bench.litert_library",
+                str(library),
+                json.dumps(asdict(recording)),
+                *paths,
+            ],
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
     _, mark, answer = done.stdout.rpartition(MARK)
     if done.returncode != 0 or not mark:
         lines = [line for line in done.stderr.splitlines() if not line.startswith(("INFO", "WARN"))]

@@ -11,9 +11,19 @@ from pathlib import Path
 PACKAGES = ("ai-edge-litert", "tensorflow", "numpy")
 # The instruction sets that decide which int8 and float kernels XNNPACK takes.
 KERNEL_FEATURES = (
-    "avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "amx_int8",
-    "asimd", "asimddp", "i8mm", "fphp", "sve",
-)  # fmt: skip
+    "avx2",
+    "fma",
+    "avx_vnni",
+    "avx512f",
+    "avx512bw",
+    "avx512_vnni",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "fphp",
+    "sve",
+)
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 # Timings begin to scatter well before a machine is fully loaded.
 _QUIET_LOAD = 0.25

@@ -26,9 +26,13 @@ def parse_status(text: str, key: str) -> int | None:
 
 
 def measure_peak_mb(
-    file: str | Path, *, delegate: str = "xnnpack", threads: int = 1, height: int | None = None,
+    file: str | Path,
+    *,
+    delegate: str = "xnnpack",
+    threads: int = 1,
+    height: int | None = None,
     width: int | None = None,
-) -> float | None:  # fmt: skip
+) -> float | None:
     """Largest resident memory while a file is opened and run once, beyond that before, in MiB.
 
     The interpreter's own code counts as before. `None` where the system does not tell (Linux does).
@@ -39,8 +43,9 @@ def measure_peak_mb(
     wanted = {"delegate": delegate, "threads": threads, "height": height, "width": width}
     done = subprocess.run(
         [sys.executable, "-m", "runtime_bench.memory", str(file), json.dumps(wanted)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     _, mark, kib = done.stdout.rpartition(_MARK)
     if done.returncode != 0 or not mark:
         lines = done.stderr.strip().splitlines()

@@ -93,8 +93,10 @@ def speedups_at_equal_quality(rows: Sequence[MethodResult]) -> dict[str, float |
 def methods_json(network: str, rows: Sequence[MethodResult], *, scale: int) -> dict[str, Any]:
     """The table as plain data."""
     return {
-        "model": network, "scale": scale, "protocol": protocol(scale),
+        "model": network,
+        "scale": scale,
+        "protocol": protocol(scale),
         "results": [row.to_json() for row in rows],
         "training_over_calibration": calibration_speedups(rows),
         "training_over_calibration_at_equal_quality": speedups_at_equal_quality(rows),
-    }  # fmt: skip
+    }

@@ -28,20 +28,32 @@ def method_rows(rows: Sequence[MethodResult]) -> tuple[list[str], list[list[Any]
     """Column names and cells; `None` where there is nothing to say."""
     datasets = list(rows[0].simulated_db)
     columns = [
-        "method", "bits", "levels", *(f"simulated {name} dB" for name in datasets),
-        "exported as", *(f"INT8 {name} dB" for name in datasets), "seconds", "ground truth",
-        "size kB", "ms",
-    ]  # fmt: skip
+        "method",
+        "bits",
+        "levels",
+        *(f"simulated {name} dB" for name in datasets),
+        "exported as",
+        *(f"INT8 {name} dB" for name in datasets),
+        "seconds",
+        "ground truth",
+        "size kB",
+        "ms",
+    ]
     cells = [
         [
-            row.method, row.bits, row.levels,
-            *(_rounded(row.simulated_db[name], 2) for name in datasets), row.exported_as,
+            row.method,
+            row.bits,
+            row.levels,
+            *(_rounded(row.simulated_db[name], 2) for name in datasets),
+            row.exported_as,
             *(_rounded((row.exported_db or {}).get(name), 2) for name in datasets),
-            _rounded(row.seconds, 1), "yes" if row.ground_truth else "no",
-            _rounded(row.size_bytes and row.size_bytes / 1000, 1), _rounded(row.median_ms, 2),
+            _rounded(row.seconds, 1),
+            "yes" if row.ground_truth else "no",
+            _rounded(row.size_bytes and row.size_bytes / 1000, 1),
+            _rounded(row.median_ms, 2),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
     return columns, cells
 
 
@@ -87,7 +99,7 @@ def methods_page(
             ratios,
             caption="both timed in this run; as far: to the PSNR of the calibrated network on the "
             "pictures that training holds back",
-        )  # fmt: skip
+        )
     page.add_heading("Machine")
     page.add_machine(machine)
     return page

@@ -94,11 +94,15 @@ class MethodsTable:
     """
 
     def __init__(
-        self, network: str, *, datasets: Sequence[Dataset], run_dir: str | Path,
+        self,
+        network: str,
+        *,
+        datasets: Sequence[Dataset],
+        run_dir: str | Path,
         calibration: Calibration | None = None,
         on_stage: Callable[[str], None] = lambda stage: None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
-    ):  # fmt: skip
+    ):
         self.preset: Preset = get_preset(network)
         self.datasets, self.calibration = datasets, calibration or Calibration()
         self._say, self._on_progress = on_stage, on_progress
@@ -106,9 +110,11 @@ class MethodsTable:
         self.model = load_model(network, tail="none")
         tiles = load_tiles(
             bundled_pictures() if self.calibration.images is None else self.calibration.images,
-            scale=self.preset.scale, count=self.calibration.patches, side=self.calibration.side,
+            scale=self.preset.scale,
+            count=self.calibration.patches,
+            side=self.calibration.side,
             seed=self.calibration.seed,
-        )  # fmt: skip
+        )
         patches = np.stack([tile.pixels for tile in tiles]).astype(np.float32) / np.float32(255.0)
         self.batches = [patches[i : i + BATCH] for i in range(0, len(patches), BATCH)]
         self._simulated: dict[tuple[str, int | None], Any] = {}
@@ -124,16 +130,27 @@ class MethodsTable:
         state = self.run_dir / f"{method}{bits}.npz"
         known, begun = state.exists(), time.perf_counter()
         made = simulate_method(
-            method, self.model, batches=self.batches, bits=bits, seed=self.calibration.seed,
-            on_progress=self._on_progress, state_path=state, epochs=self.calibration.epochs,
-        )  # fmt: skip
+            method,
+            self.model,
+            batches=self.batches,
+            bits=bits,
+            seed=self.calibration.seed,
+            on_progress=self._on_progress,
+            state_path=state,
+            epochs=self.calibration.epochs,
+        )
         seconds = None if known else time.perf_counter() - begun
         self._simulated[method, bits] = made.model
         return MethodResult(
-            method, bits, made.levels, False, self._scores(made.model), seconds=seconds,
+            method,
+            bits,
+            made.levels,
+            False,
+            self._scores(made.model),
+            seconds=seconds,
             exported_as=EXPORTED_AS.get(method) if bits == FILE_BITS else None,
             details=made.details,
-        )  # fmt: skip
+        )
 
     def learned_row(self, weights: str | Path, **known: Any) -> MethodResult:
         """What PAMS learned, from its files.
@@ -153,9 +170,14 @@ class MethodsTable:
         scores = self._scores(learned.student_of(model).model)
         fits = settings.edges and {settings.bits, settings.edge_bits} == {FILE_BITS}
         return MethodResult(
-            TRAINED, settings.bits, 2 * steps_of(settings.bits) + 1, True, scores,
-            exported_as=PAMS if fits else None, **known,
-        )  # fmt: skip
+            TRAINED,
+            settings.bits,
+            2 * steps_of(settings.bits) + 1,
+            True,
+            scores,
+            exported_as=PAMS if fits else None,
+            **known,
+        )
 
     def weights_of(self, bits: int) -> Path:
         """Where `trained_row` leaves its weights."""
@@ -180,13 +202,17 @@ class MethodsTable:
             curve.append((time.perf_counter() - begun[0], step, psnr_db))
 
         result = train(
-            self.preset, recipe, data=training.data, run_dir=folder,
+            self.preset,
+            recipe,
+            data=training.data,
+            run_dir=folder,
             make_pupil=course.pupil_maker(
                 self.preset, recipe, teacher=Start(self.preset, None, self.preset.name)
             ),
-            on_data=on_data, on_validation=on_validation,
+            on_data=on_data,
+            on_validation=on_validation,
             on_step=lambda step, loss: self._on_progress(step, recipe.steps),
-        )  # fmt: skip
+        )
         if result.was_interrupted:
             raise KeyboardInterrupt
         if known:
@@ -200,15 +226,21 @@ class MethodsTable:
         return replace(row, validation_db=validation_psnr_db(model, self._crops))
 
     def exported(
-        self, row: MethodResult, settings: ExportSettings, *, out: Path,
+        self,
+        row: MethodResult,
+        settings: ExportSettings,
+        *,
+        out: Path,
         weights: str | Path | None = None,
-    ) -> MethodResult:  # fmt: skip
+    ) -> MethodResult:
         """The row with its file made, measured and left at `out`."""
         self._say(f"{self.preset.name}: exporting {row.exported_as}")
         result = run_export(
-            self.preset.name, replace(settings, method=row.exported_as),
-            images=self.calibration.images, weights=weights,
-        )  # fmt: skip
+            self.preset.name,
+            replace(settings, method=row.exported_as),
+            images=self.calibration.images,
+            weights=weights,
+        )
         out.write_bytes(result.content)
         runner = open_model(result.content, threads=2)
         found = {
@@ -227,13 +259,20 @@ class MethodsTable:
 
 
 def measure_methods(
-    network: str, *, bits: Sequence[int], datasets: Sequence[Dataset],
-    methods: Sequence[str] = (), calibration: Calibration | None = None,
-    training: Training | None = None, learned: Sequence[str | Path] = (),
-    settings: ExportSettings | None = None, plan: Plan | None = None,
-    run_dir: str | Path | None = None, on_stage: Callable[[str], None] = lambda stage: None,
+    network: str,
+    *,
+    bits: Sequence[int],
+    datasets: Sequence[Dataset],
+    methods: Sequence[str] = (),
+    calibration: Calibration | None = None,
+    training: Training | None = None,
+    learned: Sequence[str | Path] = (),
+    settings: ExportSettings | None = None,
+    plan: Plan | None = None,
+    run_dir: str | Path | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[MethodResult]:  # fmt: skip
+) -> list[MethodResult]:
     """Every method at every width on one network.
 
     Args:
@@ -266,9 +305,13 @@ def measure_methods(
     base = settings or ExportSettings()
     with tempfile.TemporaryDirectory() as folder:
         table = MethodsTable(
-            network, datasets=datasets, run_dir=run_dir or Path(folder, "run"),
-            calibration=calibration, on_stage=on_stage, on_progress=on_progress,
-        )  # fmt: skip
+            network,
+            datasets=datasets,
+            run_dir=run_dir or Path(folder, "run"),
+            calibration=calibration,
+            on_stage=on_stage,
+            on_progress=on_progress,
+        )
         rows, weights = [table.float_row()], {}
         for width in bits:
             calibrated = [table.calibrated_row(name, width) for name in names]
@@ -287,7 +330,7 @@ def measure_methods(
                 files[index] = Path(folder, f"{index}.tflite")
                 rows[index] = table.exported(
                     row, base, out=files[index], weights=weights.get(index)
-                )  # fmt: skip
+                )
         if files:
             on_stage(f"{network}: timing {len(files)} files")
             for index, found in zip(files, measure_latency(list(files.values()), plan)):

@@ -74,18 +74,27 @@ def facts_part(networks: Sequence[Mapping[str, Any]]) -> str:
     columns = ["network", "family", "scale", "parameters", "multiply-adds, G", "steps", "source"]
     rows = [
         [
-            f"`{row['name']}`", row["family"], f"x{row['scale']}", f"{row['parameters']:,}",
-            giga(row["multiply_adds"]), "-" if row["steps"] is None else f"{row['steps']:,}",
+            f"`{row['name']}`",
+            row["family"],
+            f"x{row['scale']}",
+            f"{row['parameters']:,}",
+            giga(row["multiply_adds"]),
+            "-" if row["steps"] is None else f"{row['steps']:,}",
             row["source"],
         ]
         for row in networks
-    ]  # fmt: skip
+    ]
     quality = ["network", "dataset", "PSNR, dB", "published, dB", "difference, dB", "SSIM"]
     quality_rows = [row for network in networks for row in _quality_rows(network)]
-    return "\n".join([
-        HEAD, _table(columns, rows, right=(3, 4, 5)),
-        QUALITY, _table(quality, quality_rows, right=(2, 3, 4, 5)), LEFT_OUT,
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            HEAD,
+            _table(columns, rows, right=(3, 4, 5)),
+            QUALITY,
+            _table(quality, quality_rows, right=(2, 3, 4, 5)),
+            LEFT_OUT,
+        ]
+    )
 
 
 def _quality_rows(network: Mapping[str, Any]) -> list[list[str]]:
@@ -94,12 +103,16 @@ def _quality_rows(network: Mapping[str, Any]) -> list[list[str]]:
     for dataset in _in_order({*ours, *published}):
         known = dataset in ours and dataset in published
         ssim = network["ssim_y"].get(dataset)
-        rows.append([
-            f"`{network['name']}`", dataset, _number(ours.get(dataset)),
-            _number(published.get(dataset)),
-            _number(ours[dataset] - published[dataset], "+.2f") if known else "-",
-            _number(ssim, ".4f"),
-        ])  # fmt: skip
+        rows.append(
+            [
+                f"`{network['name']}`",
+                dataset,
+                _number(ours.get(dataset)),
+                _number(published.get(dataset)),
+                _number(ours[dataset] - published[dataset], "+.2f") if known else "-",
+                _number(ssim, ".4f"),
+            ]
+        )
     return rows
 
 

@@ -67,20 +67,34 @@ class Overhead:
     def to_json(self) -> dict[str, Any]:
         """Every round's medians, and what they say."""
         return {
-            "model": self.model, "threads": self.threads, "delegate": "xnnpack",
-            "ours_ms": list(self.ours_ms), "theirs_ms": list(self.theirs_ms),
-            "ratio": self.ratio, "ratio_low": self.low, "ratio_high": self.high,
+            "model": self.model,
+            "threads": self.threads,
+            "delegate": "xnnpack",
+            "ours_ms": list(self.ours_ms),
+            "theirs_ms": list(self.theirs_ms),
+            "ratio": self.ratio,
+            "ratio_low": self.low,
+            "ratio_high": self.high,
             "overhead": self.overhead,
-        }  # fmt: skip
+        }
 
 
 def our_median_ms(file: Path, threads: int, plan: Plan) -> float:
     """The median that `sr-bench latency` finds in a process of its own."""
     code = "from runtime_bench.cli import main; main()"
     arguments = [
-        "latency", str(file), "--threads", threads, "--runs", plan.runs,
-        "--warmup", plan.warmup, "--seconds", _SECONDS, "--json",
-    ]  # fmt: skip
+        "latency",
+        str(file),
+        "--threads",
+        threads,
+        "--runs",
+        plan.runs,
+        "--warmup",
+        plan.warmup,
+        "--seconds",
+        _SECONDS,
+        "--json",
+    ]
     (row,) = _run([sys.executable, "-c", code, *arguments])["results"]
     return row["median_ms"]
 
@@ -91,9 +105,16 @@ def their_median_ms(file: Path, threads: int, plan: Plan) -> float:
     It has no other CPU kernels than XNNPACK's, gives random codes, and rounds to 0.01 ms.
     """
     arguments = [
-        "--model", str(file), "--num_threads", threads, "--num_runs", plan.runs,
-        "--warmup_runs", plan.warmup, "--result_json",
-    ]  # fmt: skip
+        "--model",
+        str(file),
+        "--num_threads",
+        threads,
+        "--num_runs",
+        plan.runs,
+        "--warmup_runs",
+        plan.warmup,
+        "--result_json",
+    ]
     return _run([sys.executable, "-m", TOOL, *arguments])["latency"]["median_ms"]
 
 
@@ -110,10 +131,14 @@ def require_tool() -> None:
 
 
 def measure_overhead(
-    file: str | Path, plan: Plan | None = None, *, threads: int = 1, rounds: int = 9,
+    file: str | Path,
+    plan: Plan | None = None,
+    *,
+    threads: int = 1,
+    rounds: int = 9,
     measures: tuple[Measure, Measure] = (our_median_ms, their_median_ms),
     on_step: Callable[[int, int], Any] = lambda done, total: None,
-) -> Overhead:  # fmt: skip
+) -> Overhead:
     """Let both programs time a file in turn; which comes first changes from round to round.
 
     Args:
@@ -150,9 +175,12 @@ def _run(command: Sequence[Any]) -> Mapping[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
         done = subprocess.run(
-            [*map(str, command), str(result)], capture_output=True, text=True, check=False,
+            [*map(str, command), str(result)],
+            capture_output=True,
+            text=True,
+            check=False,
             env={**os.environ, "PYTHONPATH": path},
-        )  # fmt: skip
+        )
         if done.returncode or not result.is_file():
             said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
             raise ModelFileError(

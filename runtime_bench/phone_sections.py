@@ -17,11 +17,15 @@ def add_phones(page: Page, rows: Rows, failures: Mapping[str, str]) -> None:
     names = short_names(row["model"] for row in rows)
     page.add_heading("Latency on phones")
     bars = [
-        {"label": label_of_row(row, names), "median_ms": row["median_ms"],
-         "p5_ms": _or(row["p5_ms"], row["median_ms"]),
-         "p95_ms": _or(row["p95_ms"], row["median_ms"])}
-        for row in rows if row["median_ms"] is not None
-    ]  # fmt: skip
+        {
+            "label": label_of_row(row, names),
+            "median_ms": row["median_ms"],
+            "p5_ms": _or(row["p5_ms"], row["median_ms"]),
+            "p95_ms": _or(row["p95_ms"], row["median_ms"]),
+        }
+        for row in rows
+        if row["median_ms"] is not None
+    ]
     if bars:
         page.add_latency_bars(bars)
     if len(bars) < len(rows):
@@ -29,22 +33,41 @@ def add_phones(page: Page, rows: Rows, failures: Mapping[str, str]) -> None:
             f"{len(rows) - len(bars)} row(s) without a bar: that benchmark_model tells no median."
         )
     headers = [
-        "phone", "file", "delegate", "threads", "runs", "median ms", "mean ms", "p5 ms", "p95 ms",
-        "first ms", "init ms", "where", "throttling before / after",
-    ]  # fmt: skip
+        "phone",
+        "file",
+        "delegate",
+        "threads",
+        "runs",
+        "median ms",
+        "mean ms",
+        "p5 ms",
+        "p95 ms",
+        "first ms",
+        "init ms",
+        "where",
+        "throttling before / after",
+    ]
     keys = ("runs", "median_ms", "mean_ms", "p5_ms", "p95_ms", "first_ms", "init_ms")
     cells = [
-        [row["phone"], names[row["model"]], row["delegate"], row["threads"],
-         *(row[key] for key in keys), _where(row), _throttling(row)]
+        [
+            row["phone"],
+            names[row["model"]],
+            row["delegate"],
+            row["threads"],
+            *(row[key] for key in keys),
+            _where(row),
+            _throttling(row),
+        ]
         for row in rows
-    ]  # fmt: skip
+    ]
     if cells:
         runtimes = " and ".join(dict.fromkeys(row["runtime"] for row in rows))
         page.add_table(
-            headers, cells,
+            headers,
+            cells,
             caption=f"Programs started over adb are scheduled in another way than an app: compare "
             f"rows with rows. Ran on {runtimes}. SHA-256: {hashes_of(rows, names)}.",
-        )  # fmt: skip
+        )
         keys = ("phone", "serial", "soc", "android", "sdk", "abi")
         phones = dict.fromkeys(tuple(row[key] for key in keys) for row in rows)
         page.add_table(["phone", "serial", "SoC", "Android", "API", "ABI"], list(phones))
@@ -61,16 +84,31 @@ def add_phone_quality(page: Page, rows: Rows) -> None:
     names = short_names(row["model"] for row in rows)
     page.add_heading("Pictures made on phones")
     headers = [
-        "phone", "file", "delegate", "dataset", "pictures", "PSNR RGB dB", "on the desktop",
-        "largest code difference", "codes that differ",
-    ]  # fmt: skip
+        "phone",
+        "file",
+        "delegate",
+        "dataset",
+        "pictures",
+        "PSNR RGB dB",
+        "on the desktop",
+        "largest code difference",
+        "codes that differ",
+    ]
     keys = ("dataset", "images", "psnr_rgb_db", "desktop_psnr_rgb_db", "max_abs_code_difference")
     page.add_table(
         headers,
-        [[row["serial"], names[row["model"]], row["delegate"], *(row[key] for key in keys),
-          f"{row['differing_fraction']:.2%}"] for row in rows],
+        [
+            [
+                row["serial"],
+                names[row["model"]],
+                row["delegate"],
+                *(row[key] for key in keys),
+                f"{row['differing_fraction']:.2%}",
+            ]
+            for row in rows
+        ],
         caption=" ".join(dict.fromkeys(row["protocol"] for row in rows)),
-    )  # fmt: skip
+    )
 
 
 def add_goldens(page: Page, rows: Rows) -> None:
@@ -81,12 +119,20 @@ def add_goldens(page: Page, rows: Rows) -> None:
     page.add_heading("Golden pairs")
     page.add_table(
         ["phone", "file", "delegate", "largest difference", "codes that differ", "allowed", ""],
-        [[row["serial"], names[row["model"]], row["delegate"],
-          row["found"]["max_abs_code_difference"], f"{row['found']['differing_fraction']:.2%}",
-          f"{row['allowed']['max_abs_code_difference']} at "
-          f"{row['allowed']['differing_fraction']:.2%}",
-          "passed" if row["passed"] else "NOT PASSED"] for row in rows],
-    )  # fmt: skip
+        [
+            [
+                row["serial"],
+                names[row["model"]],
+                row["delegate"],
+                row["found"]["max_abs_code_difference"],
+                f"{row['found']['differing_fraction']:.2%}",
+                f"{row['allowed']['max_abs_code_difference']} at "
+                f"{row['allowed']['differing_fraction']:.2%}",
+                "passed" if row["passed"] else "NOT PASSED",
+            ]
+            for row in rows
+        ],
+    )
 
 
 def _or(value: float | None, other: float) -> float:

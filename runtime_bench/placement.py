@@ -64,10 +64,13 @@ class Placement:
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
         return {
-            "name": self.name, "trained": self.trained, "delegated_nodes": self.delegated_nodes,
-            "total_nodes": self.total_nodes, "partitions": self.partitions,
+            "name": self.name,
+            "trained": self.trained,
+            "delegated_nodes": self.delegated_nodes,
+            "total_nodes": self.total_nodes,
+            "partitions": self.partitions,
             "left_behind": [vars(left) for left in self.left_behind],
-        }  # fmt: skip
+        }
 
 
 def explain(graph: FileGraph, left_behind: Sequence[str]) -> tuple[LeftBehind, ...]:
@@ -80,11 +83,12 @@ def explain(graph: FileGraph, left_behind: Sequence[str]) -> tuple[LeftBehind, .
     expected = Counter((op.name, _reason(graph, op)) for op in graph.operators)
     return tuple(
         LeftBehind(
-            name, count,
+            name,
+            count,
             next((key for key in REASONS if expected[name, key] == count), UNKNOWN),
         )
         for name, count in sorted(Counter(left_behind).items())
-    )  # fmt: skip
+    )
 
 
 def _reason(graph: FileGraph, op: OperatorInfo) -> str | None:
@@ -104,9 +108,13 @@ def placement_of(content: bytes, *, name: str, trained: bool) -> Placement | Non
     if found is None:
         return None
     return Placement(
-        name, trained, found.delegated_nodes, found.total_nodes, found.partitions,
+        name,
+        trained,
+        found.delegated_nodes,
+        found.total_nodes,
+        found.partitions,
         explain(read_graph(content), found.left_behind),
-    )  # fmt: skip
+    )
 
 
 def measure_placement(preset: Preset) -> Placement | None:
@@ -127,5 +135,5 @@ def measure_placement(preset: Preset) -> Placement | None:
     ranges = pin_pixels(observe_ranges(model, dataset), model)
     content = convert_with_ranges(
         model, ranges, sample=dataset.pictures[0], height=SIDE, width=SIDE
-    )  # fmt: skip
+    )
     return placement_of(content, name=preset.name, trained=trained)

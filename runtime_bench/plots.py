@@ -27,10 +27,12 @@ def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
     figure, axes = new_axes(height=0.9 + 0.42 * len(rows))
     places = np.arange(len(rows))
     medians = np.array([row["median_ms"] for row in rows], float)
-    whiskers = np.array([
-        [max(0.0, row["median_ms"] - row["p5_ms"]) for row in rows],
-        [max(0.0, row["p95_ms"] - row["median_ms"]) for row in rows],
-    ])  # fmt: skip
+    whiskers = np.array(
+        [
+            [max(0.0, row["median_ms"] - row["p5_ms"]) for row in rows],
+            [max(0.0, row["p95_ms"] - row["median_ms"]) for row in rows],
+        ]
+    )
     axes.barh(places, medians, height=0.62, color=_colours(len(rows)), zorder=2)
     axes.errorbar(
         medians, places, xerr=whiskers, fmt="none", ecolor=INK, elinewidth=1.2, capsize=4, zorder=3

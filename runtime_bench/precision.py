@@ -33,9 +33,12 @@ class PrecisionRow:
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
         return {
-            "precision": self.name, "layers_above_int8": self.layers, **self.drop.to_json(),
-            "latency": self.latency.to_json(), "size_bytes": self.latency.size_bytes,
-        }  # fmt: skip
+            "precision": self.name,
+            "layers_above_int8": self.layers,
+            **self.drop.to_json(),
+            "latency": self.latency.to_json(),
+            "size_bytes": self.latency.size_bytes,
+        }
 
 
 def precision_choices(
@@ -52,15 +55,24 @@ def precision_choices(
     plain = {
         name: ExportSettings(precision=name, **size) for name in ("int8", "int16x8", "float32")
     }
-    return {"int8": plain["int8"], **mixed, "int16x8": plain["int16x8"],
-            "float32": plain["float32"]}  # fmt: skip
+    return {
+        "int8": plain["int8"],
+        **mixed,
+        "int16x8": plain["int16x8"],
+        "float32": plain["float32"],
+    }
 
 
 def compare_precisions(
-    network: str, choices: dict[str, ExportSettings], *, datasets: Sequence[Dataset],
-    images: str | None = None, threads: int = 1, plan: Plan | None = None,
+    network: str,
+    choices: dict[str, ExportSettings],
+    *,
+    datasets: Sequence[Dataset],
+    images: str | None = None,
+    threads: int = 1,
+    plan: Plan | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
-) -> list[PrecisionRow]:  # fmt: skip
+) -> list[PrecisionRow]:
     """Export, measure against the float network, then time all files in interleaved rounds.
 
     Args:
@@ -88,18 +100,28 @@ def precision_rows(results: Sequence[PrecisionRow]) -> tuple[list[str], list[lis
     """Column names and cells of a table; gains in dB and costs in ms are against the first row."""
     first = results[0]
     columns = [
-        "precision", "drop dB, RGB / luma", "gain dB", "fidelity dB", "ms", "cost ms", "kB",
+        "precision",
+        "drop dB, RGB / luma",
+        "gain dB",
+        "fidelity dB",
+        "ms",
+        "cost ms",
+        "kB",
         "left to the CPU",
-    ]  # fmt: skip
+    ]
     rows = []
     for row in results:
         ms, of_first = row.latency.summary.median_ms, first.latency.summary.median_ms
-        rows.append([
-            row.name,
-            f"{row.drop.mean_rgb_db:.3f} / {row.drop.mean_y_db:.3f}",
-            f"{first.drop.mean_rgb_db - row.drop.mean_rgb_db:+.3f}",
-            f"{row.drop.fidelity_db:.2f}",
-            f"{ms:.1f}", f"{ms - of_first:+.1f}", f"{row.latency.size_bytes / 1000:.1f}",
-            left_text(row.latency.delegation and row.latency.delegation.left_behind) or "-",
-        ])  # fmt: skip
+        rows.append(
+            [
+                row.name,
+                f"{row.drop.mean_rgb_db:.3f} / {row.drop.mean_y_db:.3f}",
+                f"{first.drop.mean_rgb_db - row.drop.mean_rgb_db:+.3f}",
+                f"{row.drop.fidelity_db:.2f}",
+                f"{ms:.1f}",
+                f"{ms - of_first:+.1f}",
+                f"{row.latency.size_bytes / 1000:.1f}",
+                left_text(row.latency.delegation and row.latency.delegation.left_behind) or "-",
+            ]
+        )
     return columns, rows

@@ -94,10 +94,12 @@ class Profile:
         return {
             "profile": [operator.to_json() for operator in self.operators],
             "profiled": {
-                "runs": self.runs, "total_ms": self.total_ms, "between_ms": self.between_ms,
+                "runs": self.runs,
+                "total_ms": self.total_ms,
+                "between_ms": self.between_ms,
                 "method": METHOD,
             },
-        }  # fmt: skip
+        }
 
 
 def require_profiled(delegates: Iterable[str]) -> None:
@@ -140,21 +142,36 @@ def operators_of(
     for number, (event, op, partition) in enumerate(zip(first, counterparts, _partitions(first))):
         p5, p95 = np.percentile(samples_ms[:, number], (5, 95))
         height, width = _resolution(op, shapes)
-        found.append(TimedOperator(
-            op=op.name if op else event.name, kernel=event.name if event.inside else "",
-            inside=event.inside, partition=partition, index=op.index if op else None,
-            name=graph.tensors[op.outputs[0]].name if op and op.outputs else "",
-            height=height, width=width, median_ms=float(medians[number]),
-            mean_ms=float(samples_ms[:, number].mean()), p5_ms=float(p5), p95_ms=float(p95),
-            percent=100.0 * float(medians[number]) / whole,
-        ))  # fmt: skip
+        found.append(
+            TimedOperator(
+                op=op.name if op else event.name,
+                kernel=event.name if event.inside else "",
+                inside=event.inside,
+                partition=partition,
+                index=op.index if op else None,
+                name=graph.tensors[op.outputs[0]].name if op and op.outputs else "",
+                height=height,
+                width=width,
+                median_ms=float(medians[number]),
+                mean_ms=float(samples_ms[:, number].mean()),
+                p5_ms=float(p5),
+                p95_ms=float(p95),
+                percent=100.0 * float(medians[number]) / whole,
+            )
+        )
     return tuple(found)
 
 
 def profile_file(
-    path: str, plan: Plan | None = None, *, delegate: str = "xnnpack", threads: int = 1,
-    height: int | None = None, width: int | None = None, picture: np.ndarray | None = None,
-) -> Profile:  # fmt: skip
+    path: str,
+    plan: Plan | None = None,
+    *,
+    delegate: str = "xnnpack",
+    threads: int = 1,
+    height: int | None = None,
+    width: int | None = None,
+    picture: np.ndarray | None = None,
+) -> Profile:
     """Run a file under LiteRT's profiler, fed as `measure_latency` feeds it.
 
     Raises:
@@ -167,11 +184,16 @@ def profile_file(
     runner = open_model(path, delegate="builtin", height=height, width=width)
     runs = record(
         Recording(
-            model=path, kernels=delegate, threads=threads, runs=plan.runs, seconds=plan.seconds,
-            warmup=plan.warmup, resize=height is not None,
+            model=path,
+            kernels=delegate,
+            threads=threads,
+            runs=plan.runs,
+            seconds=plan.seconds,
+            warmup=plan.warmup,
+            resize=height is not None,
         ),
         [input_array(tensor, picture=picture, seed=plan.seed) for tensor in runner.inputs],
-    )  # fmt: skip
+    )
     operators = operators_of(runs, read_graph(read_model(path)), runner.tensor_shapes)
     total_us = np.array([run.total_us for run in runs], float)
     sums_us = np.array([sum(event.elapsed_us for event in run.events) for run in runs], float)
@@ -212,9 +234,10 @@ def _counterparts(events: Sequence[Event], graph: FileGraph) -> list[OperatorInf
             found[number] = op
     for kernels, names in _COUNTERPARTS.items():
         places = [
-            number for number, event in enumerate(events)
+            number
+            for number, event in enumerate(events)
             if event.inside and event.name.split(" (")[0] in kernels
-        ]  # fmt: skip
+        ]
         taken = [op for op in left.values() if op.name in names]
         if len(places) == len(taken):
             for number, op in zip(places, taken):

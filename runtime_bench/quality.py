@@ -114,11 +114,17 @@ class QualityResult:
     def to_json(self) -> dict:
         """One `results` row."""
         return {
-            "model": self.model, "dataset": self.dataset, "images": len(self.images),
-            "scale": self.scale, **_readings(self), **_saturation(self),
-            "protocol": protocol(self.scale, luma=self.luma), "delegate": self.delegate,
-            "runtime": self.runtime, "sha256": self.sha256,
-        }  # fmt: skip
+            "model": self.model,
+            "dataset": self.dataset,
+            "images": len(self.images),
+            "scale": self.scale,
+            **_readings(self),
+            **_saturation(self),
+            "protocol": protocol(self.scale, luma=self.luma),
+            "delegate": self.delegate,
+            "runtime": self.runtime,
+            "sha256": self.sha256,
+        }
 
     def per_image(self) -> list[dict]:
         """The `per_image` rows."""
@@ -200,10 +206,12 @@ def load_pairs(paths: Iterable[str | Path], *, scale: int) -> Iterator[Pair]:
 
 def mean_quality(qualities: Sequence[Quality]) -> Quality:
     """Mean of each figure over pictures, as super-resolution papers give it."""
-    return Quality(*(
-        float(np.mean([getattr(quality, name) for quality in qualities]))
-        for name in ("psnr_rgb_db", "psnr_y_db", "ssim_y")
-    ))  # fmt: skip
+    return Quality(
+        *(
+            float(np.mean([getattr(quality, name) for quality in qualities]))
+            for name in ("psnr_rgb_db", "psnr_y_db", "ssim_y")
+        )
+    )
 
 
 def measure_upscaler(
@@ -227,9 +235,13 @@ def measure_upscaler(
 
 
 def measure_file(
-    runner: Runner, dataset: Dataset, *, scale: int | None = None, white: float | None = None,
+    runner: Runner,
+    dataset: Dataset,
+    *,
+    scale: int | None = None,
+    white: float | None = None,
     on_step: Step | None = None,
-) -> QualityResult:  # fmt: skip
+) -> QualityResult:
     """Quality of an opened file on one dataset, each picture at its own size.
 
     A file of one channel is fed luma and measured on luma; RGB figures are not a number.
@@ -257,14 +269,20 @@ def measure_file(
         dequantized = raw if same else _measured(result.dequantized, pair, scale=scale)
         images.append(ImageQuality(pair.name, raw, dequantized, result.saturated_fraction))
     return QualityResult(
-        runner.model.name, dataset.name, scale, runner.delegate, tuple(images),
-        sha256=runner.model.sha256, runtime=str(runner.runtime), luma=luma,
-    )  # fmt: skip
+        runner.model.name,
+        dataset.name,
+        scale,
+        runner.delegate,
+        tuple(images),
+        sha256=runner.model.sha256,
+        runtime=str(runner.runtime),
+        luma=luma,
+    )
 
 
 def _measured(
     result: np.ndarray, pair: Pair, *, scale: int, model: str = "the upscaler"
-) -> Quality:  # fmt: skip
+) -> Quality:
     if result.shape != pair.high.shape or result.dtype != np.uint8:
         raise ModelFileError(
             f"expected uint8 {list(pair.high.shape)} for {pair.name} from {model}, found "

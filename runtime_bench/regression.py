@@ -16,11 +16,18 @@ _QUICK = Plan(runs=1, warmup=0)
 
 
 def assert_no_regression(
-    baseline: str | Path, candidate: str | Path, *, data: str | Path | None = None,
-    picture: str | Path | None = None, plan: Plan | None = None,
-    delegate: str = "xnnpack", threads: int = 1, height: int | None = None,
-    width: int | None = None, **gates: Any,
-) -> FileComparison:  # fmt: skip
+    baseline: str | Path,
+    candidate: str | Path,
+    *,
+    data: str | Path | None = None,
+    picture: str | Path | None = None,
+    plan: Plan | None = None,
+    delegate: str = "xnnpack",
+    threads: int = 1,
+    height: int | None = None,
+    width: int | None = None,
+    **gates: Any,
+) -> FileComparison:
     """Compare two `.tflite` files as `sr-bench compare` does, and fail where a gate is not met.
 
     Example:
@@ -55,11 +62,17 @@ def assert_no_regression(
         raise TypeError("expected a gate such as max_psnr_drop_db=0.02, found none; give one")
     timed = Plan() if asked.min_speedup is not None else _QUICK
     found = compare_files(
-        baseline, candidate, plan=plan or timed, delegate=delegate, threads=threads,
-        height=height, width=width, gates=asked,
+        baseline,
+        candidate,
+        plan=plan or timed,
+        delegate=delegate,
+        threads=threads,
+        height=height,
+        width=width,
+        gates=asked,
         datasets=() if data is None else find_datasets(data),
         picture=None if picture is None else load_image(picture),
-    )  # fmt: skip
+    )
     failed = [name for name, passed in found.gates.items() if not passed]
     if failed:
         raise AssertionError("; ".join([_said(found, name, asked) for name in failed]))

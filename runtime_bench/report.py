@@ -57,9 +57,13 @@ class Page:
         return self._add("text", paragraphs=[part for part in parts if part])
 
     def add_table(
-        self, headers: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str = "",
+        self,
+        headers: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        *,
+        caption: str = "",
         best: Mapping[str, Best] | None = None,
-    ) -> Page:  # fmt: skip
+    ) -> Page:
         """A table; numbers go to the right.
 
         Args:
@@ -95,16 +99,14 @@ class Page:
         source = plots.quality_by_bits(lines, float_db=float_db)
         return self._plot(source, alt=f"PSNR by bits: {text}", caption=caption)
 
-    def add_histograms(
-        self, rows: Sequence[tuple[str, np.ndarray]], *, caption: str = ""
-    ) -> Page:  # fmt: skip
+    def add_histograms(self, rows: Sequence[tuple[str, np.ndarray]], *, caption: str = "") -> Page:
         """How often each code occurs; rows of caption and uint8 codes."""
         text = ", ".join(label for label, _ in rows)
         return self._plot(plots.histograms(rows), alt=f"Histograms of {text}", caption=caption)
 
     def add_crops(
         self, rows: Sequence[Sequence[tuple[str, np.ndarray]]], *, caption: str = ""
-    ) -> Page:  # fmt: skip
+    ) -> Page:
         """Pictures side by side, one line per row, drawn with hard pixels.
 
         Args:
@@ -114,12 +116,16 @@ class Page:
         """
         lines = [
             [
-                {"caption": text, "source": plots.picture(array), "height": array.shape[0],
-                 "width": array.shape[1]}
+                {
+                    "caption": text,
+                    "source": plots.picture(array),
+                    "height": array.shape[0],
+                    "width": array.shape[1],
+                }
                 for text, array in row
             ]
             for row in rows
-        ]  # fmt: skip
+        ]
         return self._add("crops", lines=lines, caption=caption)
 
     def add_flame(self, row: Mapping[str, Any], *, caption: str = "") -> Page:
@@ -146,15 +152,19 @@ class Page:
             name = names[found["model"]]
             line += [
                 {"caption": name, "source": plots.require_png(found["picture"]), **size},
-                {"caption": f"{name}: difference x{crop['gain']}",
-                 "source": plots.require_png(found["difference"]), **size},
-            ]  # fmt: skip
+                {
+                    "caption": f"{name}: difference x{crop['gain']}",
+                    "source": plots.require_png(found["difference"]),
+                    **size,
+                },
+            ]
         place = f"column {crop['left']}, row {crop['top']}"
         return self._add(
-            "crops", lines=[line],
+            "crops",
+            lines=[line],
             caption=f"{crop['dataset']}, {crop['image']}, {place}: codes read as pixels; "
             "differences to the ground truth, amplified",
-        )  # fmt: skip
+        )
 
     def add_machine(self, machine: Mapping[str, Any]) -> Page:
         """The machine record, as `Machine.to_json` gives it."""
@@ -174,16 +184,19 @@ class Page:
             "machine",
             rows=[(name, _text(value)) for name, value in rows if value not in (None, "")],
             warning=machine.get("warning") or "",
-        )  # fmt: skip
+        )
 
     def html(self) -> str:
         """The page as text."""
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
         environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True,
-        )  # fmt: skip
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
         return environment.get_template("report.html").render(title=self.title, blocks=self.blocks)
 
     def save(self, path: str | Path) -> Path:

@@ -100,9 +100,10 @@ def _fill(page: Page, parts: Sequence[Mapping[str, Any]]) -> None:
     sections.add_latency(page, timed)
     phone_sections.add_phones(page, phones, failures)
     sections.add_history(
-        page, [entry for part in parts for entry in part.get("history", ())],
+        page,
+        [entry for part in parts for entry in part.get("history", ())],
         [row for part in parts for row in part.get("trend", ())],
-    )  # fmt: skip
+    )
     sections.add_quality(page, rated)
     phone_sections.add_phone_quality(page, made)
     phone_sections.add_goldens(page, pairs)

@@ -53,25 +53,43 @@ def add_latency(page: Page, rows: Rows) -> None:
     page.add_heading("Latency")
     page.add_latency_bars([{**row, "label": label_of_row(row, names)} for row in rows])
     headers = [
-        "file", "delegate", "threads", "runs", "median ms", "p5 ms", "p95 ms", "first ms",
-        "init ms", "delegated nodes", "left behind",
-    ]  # fmt: skip
+        "file",
+        "delegate",
+        "threads",
+        "runs",
+        "median ms",
+        "p5 ms",
+        "p95 ms",
+        "first ms",
+        "init ms",
+        "delegated nodes",
+        "left behind",
+    ]
     keys = ("runs", "median_ms", "p5_ms", "p95_ms", "first_ms", "init_ms")
     cells = [
-        [names[row["model"]], row["delegate"], row["threads"], *(row[key] for key in keys),
-         nodes_text(row["delegated_nodes"], row["total_nodes"], row["partitions"]),
-         "" if row["delegate"] in ("builtin", "reference") else left_text(row.get("left_behind"))]
+        [
+            names[row["model"]],
+            row["delegate"],
+            row["threads"],
+            *(row[key] for key in keys),
+            nodes_text(row["delegated_nodes"], row["total_nodes"], row["partitions"]),
+            ""
+            if row["delegate"] in ("builtin", "reference")
+            else left_text(row.get("left_behind")),
+        ]
         for row in rows
-    ]  # fmt: skip
+    ]
     if any(row.get("peak_memory_mb") is not None for row in rows):
         headers.append("peak MiB")
         cells = [[*line, row.get("peak_memory_mb")] for line, row in zip(cells, rows)]
     shapes = " and ".join(dict.fromkeys(str(row["input_shape"]) for row in rows))
     runtimes = " and ".join(dict.fromkeys(row["runtime"] for row in rows))
     page.add_table(
-        headers, cells, best={"median ms": "low"},
+        headers,
+        cells,
+        best={"median ms": "low"},
         caption=f"Input {shapes}, {runtimes}. SHA-256: {hashes_of(rows, names)}.",
-    )  # fmt: skip
+    )
 
 
 def add_quality(page: Page, rows: Rows) -> None:
@@ -81,9 +99,15 @@ def add_quality(page: Page, rows: Rows) -> None:
     names = short_names(row["model"] for row in rows)
     page.add_heading("Quality")
     headers = [
-        "file", "dataset", "pictures", "PSNR RGB dB", "PSNR Y dB", "SSIM Y",
-        "dequantized RGB dB", "dequantized Y dB",
-    ]  # fmt: skip
+        "file",
+        "dataset",
+        "pictures",
+        "PSNR RGB dB",
+        "PSNR Y dB",
+        "SSIM Y",
+        "dequantized RGB dB",
+        "dequantized Y dB",
+    ]
     keys = ("images", "psnr_rgb_db", "psnr_y_db", "ssim_y")
     keys += ("dequantized_psnr_rgb_db", "dequantized_psnr_y_db")
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
@@ -94,9 +118,11 @@ def add_quality(page: Page, rows: Rows) -> None:
         ]
         protocol = next(row["protocol"] for row in rows if row["dataset"] == dataset)
         page.add_table(
-            headers, cells, caption=protocol,
+            headers,
+            cells,
+            caption=protocol,
             best={"PSNR RGB dB": "high", "PSNR Y dB": "high", "SSIM Y": "high"},
-        )  # fmt: skip
+        )
 
 
 def add_scatter(page: Page, timed: Rows, rated: Rows) -> None:
@@ -108,15 +134,19 @@ def add_scatter(page: Page, timed: Rows, rated: Rows) -> None:
     for dataset in dict.fromkeys(row["dataset"] for row in rated):
         psnr_db = {
             (row["model"], row.get("serial")): row["psnr_rgb_db"]
-            for row in rated if row["dataset"] == dataset
-        }  # fmt: skip
+            for row in rated
+            if row["dataset"] == dataset
+        }
         rows = [
-            {"label": label_of_row(row, names), "median_ms": row["median_ms"],
-             "psnr_db": psnr_db[row["model"], row.get("serial")]}
+            {
+                "label": label_of_row(row, names),
+                "median_ms": row["median_ms"],
+                "psnr_db": psnr_db[row["model"], row.get("serial")],
+            }
             for row in timed
             if row["median_ms"] is not None
             and psnr_db.get((row["model"], row.get("serial"))) is not None
-        ]  # fmt: skip
+        ]
         if rows:
             page.add_scatter(rows, caption=f"Raw RGB PSNR on {dataset} against latency.")
 
@@ -140,12 +170,17 @@ def add_operators(page: Page, rows: Rows) -> None:
         operators = sorted(row["profile"], key=lambda op: -_time(op))
         page.add_flame(row, caption=f"{label_of_row(row, names)}. {_outside(row)}")
         cells = [
-            [op["op"], size_text(op.get("height"), op.get("width")),
-             place_text(row["delegate"], op["inside"] or is_delegate(op), op.get("partition")),
-             _time(op), _tenths(op["percent"]), op.get("kernel") or "-",
-             str(op["name"]).split(";")[0] or "-"]
+            [
+                op["op"],
+                size_text(op.get("height"), op.get("width")),
+                place_text(row["delegate"], op["inside"] or is_delegate(op), op.get("partition")),
+                _time(op),
+                _tenths(op["percent"]),
+                op.get("kernel") or "-",
+                str(op["name"]).split(";")[0] or "-",
+            ]
             for op in operators[:_MOST_OPERATORS]
-        ]  # fmt: skip
+        ]
         if rest := operators[_MOST_OPERATORS:]:
             share = sum(op["percent"] or 0.0 for op in rest)
             time_ms = sum(map(_time, rest))
@@ -172,9 +207,15 @@ def add_history(page: Page, entries: Sequence[HistoryEntry], trends: Rows) -> No
         names = short_names(row[key] for row in rows for key in ("model", "baseline") if key in row)
         headers = ["what", "earlier", "now / last, or dB more", "now is", "notes"]
         cells = [
-            [label_of(row, names), len(row["entries"]) - 1, row["change"], row["verdict"],
-             "; ".join(row["notes"])] for row in rows
-        ]  # fmt: skip
+            [
+                label_of(row, names),
+                len(row["entries"]) - 1,
+                row["change"],
+                row["verdict"],
+                "; ".join(row["notes"]),
+            ]
+            for row in rows
+        ]
         page.add_table(headers, cells, caption="Today's results against the last comparable ones.")
 
 

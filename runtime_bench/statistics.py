@@ -79,9 +79,13 @@ class Comparison:
     def to_json(self) -> dict:
         """The attributes with the names that a comparison's results use, and the verdict."""
         return {
-            "speedup": self.speedup, "speedup_low": self.low, "speedup_high": self.high,
-            "p_value": self.p_value, "significant": self.significant, "verdict": self.verdict,
-        }  # fmt: skip
+            "speedup": self.speedup,
+            "speedup_low": self.low,
+            "speedup_high": self.high,
+            "p_value": self.p_value,
+            "significant": self.significant,
+            "verdict": self.verdict,
+        }
 
 
 def summarize(samples_ms: Sequence[float]) -> Summary:
@@ -91,9 +95,12 @@ def summarize(samples_ms: Sequence[float]) -> Summary:
         raise ValueError("cannot summarize no samples")
     p5, median, p95 = (float(value) for value in np.percentile(samples, (5, 50, 95)))
     return Summary(
-        runs=int(samples.size), median_ms=median, p5_ms=p5, p95_ms=p95,
+        runs=int(samples.size),
+        median_ms=median,
+        p5_ms=p5,
+        p95_ms=p95,
         std_ms=float(samples.std(ddof=1)) if samples.size > 1 else 0.0,
-    )  # fmt: skip
+    )
 
 
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
@@ -106,9 +113,12 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def bootstrap_ratio(
-    baseline: Sequence[float], candidate: Sequence[float], *, seed: int = 0,
+    baseline: Sequence[float],
+    candidate: Sequence[float],
+    *,
+    seed: int = 0,
     resamples: int = RESAMPLES,
-) -> tuple[float, float]:  # fmt: skip
+) -> tuple[float, float]:
     """95 % interval of median(baseline) / median(candidate), by a paired block bootstrap.
 
     Both samples are drawn by the same rounds, so that a drift that touches both cancels, and in

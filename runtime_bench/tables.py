@@ -58,18 +58,35 @@ def print_latency(results: Sequence[Latency]) -> None:
     for result in results:
         row = result.to_json()
         times_ms = (row[f"{name}_ms"] for name in ("median", "p5", "p95", "first", "init"))
-        rows.append([
-            names[result.model], result.delegate, result.threads, row["runs"],
-            *(round(time_ms, 2) for time_ms in times_ms),
-            nodes_text(row["delegated_nodes"], row["total_nodes"], row["partitions"]),
-            # Kernels without a delegate have nothing to leave behind.
-            "" if result.delegate in ("builtin", "reference") else left_text(row["left_behind"]),
-            *([memory_text(result.peak_memory_mb)] if with_memory else []),
-        ])  # fmt: skip
+        rows.append(
+            [
+                names[result.model],
+                result.delegate,
+                result.threads,
+                row["runs"],
+                *(round(time_ms, 2) for time_ms in times_ms),
+                nodes_text(row["delegated_nodes"], row["total_nodes"], row["partitions"]),
+                # Kernels without a delegate have nothing to leave behind.
+                ""
+                if result.delegate in ("builtin", "reference")
+                else left_text(row["left_behind"]),
+                *([memory_text(result.peak_memory_mb)] if with_memory else []),
+            ]
+        )
     columns = (
-        "file", "delegate", "threads", "runs", "median ms", "p5", "p95", "first", "init",
-        "delegated nodes", "left behind", *(["peak MiB"] if with_memory else []),
-    )  # fmt: skip
+        "file",
+        "delegate",
+        "threads",
+        "runs",
+        "median ms",
+        "p5",
+        "p95",
+        "first",
+        "init",
+        "delegated nodes",
+        "left behind",
+        *(["peak MiB"] if with_memory else []),
+    )
     print_table("Latency", columns, rows)
 
 
@@ -81,20 +98,33 @@ def print_profiles(results: Sequence[Latency]) -> None:
             continue
         rows = [
             [
-                operator.op, size_text(operator.height, operator.width),
+                operator.op,
+                size_text(operator.height, operator.width),
                 place_text(result.delegate, operator.inside, operator.partition),
-                round(operator.median_ms, 3), round(operator.p5_ms, 3), round(operator.p95_ms, 3),
-                f"{operator.percent:.1f}", operator.kernel or "-", operator.name.split(";")[0],
+                round(operator.median_ms, 3),
+                round(operator.p5_ms, 3),
+                round(operator.p95_ms, 3),
+                f"{operator.percent:.1f}",
+                operator.kernel or "-",
+                operator.name.split(";")[0],
             ]
             for operator in sorted(result.profile.operators, key=lambda op: -op.median_ms)
-        ]  # fmt: skip
+        ]
         title = (
             f"Operators of {names[result.model]}, {result.delegate}, {result.threads} thread(s), "
             f"{result.profile.runs} profiled runs of {result.profile.total_ms:.2f} ms"
         )
         columns = (
-            "operator", "output", "ran in", "median ms", "p5", "p95", "%", "kernel", "tensor",
-        )  # fmt: skip
+            "operator",
+            "output",
+            "ran in",
+            "median ms",
+            "p5",
+            "p95",
+            "%",
+            "kernel",
+            "tensor",
+        )
         print_table(title, columns, rows)
 
 
@@ -115,17 +145,29 @@ def print_quality(results: Sequence[QualityResult]) -> None:
     names = short_names(result.model for result in results)
     rows = [
         [
-            names[result.model], result.dataset, len(result.images), f"x{result.scale}",
-            _decibels(result.raw.psnr_rgb_db), round(result.raw.psnr_y_db, 2),
+            names[result.model],
+            result.dataset,
+            len(result.images),
+            f"x{result.scale}",
+            _decibels(result.raw.psnr_rgb_db),
+            round(result.raw.psnr_y_db, 2),
             round(result.raw.ssim_y, 4),
-            _decibels(result.dequantized.psnr_rgb_db), round(result.dequantized.psnr_y_db, 2),
+            _decibels(result.dequantized.psnr_rgb_db),
+            round(result.dequantized.psnr_y_db, 2),
         ]
         for result in results
-    ]  # fmt: skip
+    ]
     columns = (
-        "file", "dataset", "images", "scale", "PSNR RGB dB", "PSNR Y dB", "SSIM Y",
-        "dequantized RGB dB", "dequantized Y dB",
-    )  # fmt: skip
+        "file",
+        "dataset",
+        "images",
+        "scale",
+        "PSNR RGB dB",
+        "PSNR Y dB",
+        "SSIM Y",
+        "dequantized RGB dB",
+        "dequantized Y dB",
+    )
     print_table("Quality", columns, rows)
 
 
@@ -167,12 +209,18 @@ def print_calibration(timing: ObserverTiming) -> None:
     row = timing.to_json()
     rows = [
         ["observing the float graph (ours)", round(row["observer_ms"], 1), 1.0],
-        ["the converter's calibrator", round(row["calibrator_ms"], 1),
-         round(row["calibrator_over_observer"], 2)],
+        [
+            "the converter's calibrator",
+            round(row["calibrator_ms"], 1),
+            round(row["calibrator_over_observer"], 2),
+        ],
         *_quantizer_rows(row),
-        ["bare forward passes, for scale", round(row["forward_ms"], 1),
-         round(row["forward_ms"] / row["observer_ms"], 2)],
-    ]  # fmt: skip
+        [
+            "bare forward passes, for scale",
+            round(row["forward_ms"], 1),
+            round(row["forward_ms"] / row["observer_ms"], 2),
+        ],
+    ]
     title = f"Ranges from {row['pictures']} pictures of {row['tile_side']} pixels"
     print_table(title, ["way", "median ms", "times ours"], rows)
 
@@ -191,12 +239,15 @@ def print_forms(timings: Mapping[int, tuple[Mapping[str, Latency], Comparison]])
     """One row for each number of threads: both forms, and the deployed form's speed-up."""
     rows = [
         [
-            threads, round(named["train"].summary.median_ms, 1),
-            round(named["deploy"].summary.median_ms, 1), round(found.speedup, 3),
-            f"{found.low:.3f} to {found.high:.3f}", found.verdict,
+            threads,
+            round(named["train"].summary.median_ms, 1),
+            round(named["deploy"].summary.median_ms, 1),
+            round(found.speedup, 3),
+            f"{found.low:.3f} to {found.high:.3f}",
+            found.verdict,
         ]
         for threads, (named, found) in timings.items()
-    ]  # fmt: skip
+    ]
     columns = ["threads", "training form ms", "deployed form ms", "speed-up", "95 %", "deployed is"]
     print_table("Two forms of one network", columns, rows)
 
@@ -205,16 +256,29 @@ def print_training(results: Sequence[TrainingSpeed]) -> None:
     """One row per network."""
     rows = [
         [
-            found.preset, found.family, found.optimizer, found.batch_size, found.patch_size,
-            found.steps, f"{found.steps_per_second:.2f}", f"{found.step_ms:.1f}",
+            found.preset,
+            found.family,
+            found.optimizer,
+            found.batch_size,
+            found.patch_size,
+            found.steps,
+            f"{found.steps_per_second:.2f}",
+            f"{found.step_ms:.1f}",
             f"{100.0 * found.waiting_fraction:.2f}",
         ]
         for found in results
-    ]  # fmt: skip
+    ]
     columns = [
-        "network", "family", "optimizer", "batch", "patch", "steps", "steps per second",
-        "median ms", "waiting for data, %",
-    ]  # fmt: skip
+        "network",
+        "family",
+        "optimizer",
+        "batch",
+        "patch",
+        "steps",
+        "steps per second",
+        "median ms",
+        "waiting for data, %",
+    ]
     print_table("Training", columns, rows)
 
 

@@ -133,9 +133,12 @@ def _one_of_each_family() -> list[Preset]:
 
 
 def time_presets(
-    presets: Sequence[Preset], *, data: str | Path | None = None, pace: Pace | None = None,
+    presets: Sequence[Preset],
+    *,
+    data: str | Path | None = None,
+    pace: Pace | None = None,
     on_network: Callable[[int, int, str], None] = lambda done, total, name: None,
-) -> list[TrainingSpeed]:  # fmt: skip
+) -> list[TrainingSpeed]:
     """`time_training` for one network after another, by their own recipes.
 
     Args:
@@ -164,9 +167,14 @@ def _bundled_pairs(*, scale: int, patch_size: int) -> list[Pair]:
 
 
 def time_training(
-    preset: Preset, pairs: Sequence[Pair], *, run_dir: Path, pace: Pace | None = None,
-    recipe: Recipe | None = None, clock: Clock = time.perf_counter,
-) -> TrainingSpeed:  # fmt: skip
+    preset: Preset,
+    pairs: Sequence[Pair],
+    *,
+    run_dir: Path,
+    pace: Pace | None = None,
+    recipe: Recipe | None = None,
+    clock: Clock = time.perf_counter,
+) -> TrainingSpeed:
     """Train a network by its recipe for some steps, and keep nothing but the time.
 
     What is timed is `Trainer.run` itself, from step to step, without validation and checkpoints.
@@ -194,9 +202,14 @@ def time_training(
         preset, recipe, run_dir=run_dir, distribution=Distribution("auto"), clock=clock
     )
     sampler = PatchSampler(
-        pairs, scale=preset.scale, batch_size=recipe.batch_size, patch_size=recipe.patch_size,
-        intensities=recipe.intensities, candidates=recipe.candidates, seed=recipe.seed,
-    )  # fmt: skip
+        pairs,
+        scale=preset.scale,
+        batch_size=recipe.batch_size,
+        patch_size=recipe.patch_size,
+        intensities=recipe.intensities,
+        candidates=recipe.candidates,
+        seed=recipe.seed,
+    )
     ends: list[float] = []
 
     def on_step(done: int, loss: float) -> None:
@@ -231,8 +244,13 @@ def speed_of(
     durations = np.diff(ends)[warmup - 1 :]
     total = float(durations.sum())
     return TrainingSpeed(
-        preset=preset.name, family=preset.family, optimizer=recipe.optimizer,
-        batch_size=recipe.batch_size, patch_size=recipe.patch_size, steps=len(durations),
-        steps_per_second=len(durations) / total, step_ms=float(np.median(durations)) * 1e3,
+        preset=preset.name,
+        family=preset.family,
+        optimizer=recipe.optimizer,
+        batch_size=recipe.batch_size,
+        patch_size=recipe.patch_size,
+        steps=len(durations),
+        steps_per_second=len(durations) / total,
+        step_ms=float(np.median(durations)) * 1e3,
         waiting_fraction=float(np.sum(waits[warmup : len(ends)])) / total,
-    )  # fmt: skip
+    )

@@ -52,11 +52,16 @@ class Trend:
     def to_json(self) -> dict:
         """One `trend` row; every earlier entry with its date and its figures."""
         return {
-            "kind": self.kind, **identity(self.now), "verdict": self.verdict,
-            "change": self.change, "change_low": self.low, "change_high": self.high,
-            "notes": list(self.notes), "not_compared": self.skipped,
+            "kind": self.kind,
+            **identity(self.now),
+            "verdict": self.verdict,
+            "change": self.change,
+            "change_low": self.low,
+            "change_high": self.high,
+            "notes": list(self.notes),
+            "not_compared": self.skipped,
             "entries": [figures(entry) for entry in (*self.earlier, self.now)],
-        }  # fmt: skip
+        }
 
 
 def machine_key(machine: Mapping[str, Any]) -> tuple:
@@ -69,11 +74,16 @@ def identity(entry: HistoryEntry) -> dict[str, Any]:
     row = entry.result
     if entry.kind == "compare":
         first, second = row["baseline"], row["candidate"]
-        return {"model": second["model"], "baseline": first["model"],
-                "delegate": second["delegate"], "threads": second["threads"]}  # fmt: skip
+        return {
+            "model": second["model"],
+            "baseline": first["model"],
+            "delegate": second["delegate"],
+            "threads": second["threads"],
+        }
     names = {
-        "latency": ("model", "delegate", "threads"), "quality": ("model", "dataset", "delegate"),
-    }[entry.kind]  # fmt: skip
+        "latency": ("model", "delegate", "threads"),
+        "quality": ("model", "dataset", "delegate"),
+    }[entry.kind]
     return {name: row.get(name) for name in names}
 
 
@@ -126,9 +136,10 @@ def drift_of(sessions: Sequence[HistoryEntry]) -> float:
             out.
     """
     same = [
-        entry.result["median_ms"] for entry in sessions
+        entry.result["median_ms"]
+        for entry in sessions
         if entry.result["sha256"] == sessions[-1].result["sha256"]
-    ]  # fmt: skip
+    ]
     if len(same) < _LEAST_SESSIONS:
         return DRIFT
     logarithms = np.log(same)
@@ -179,21 +190,25 @@ def _cpus(entry: HistoryEntry) -> Any:
 _CONDITIONS: dict[str, list[tuple[str, Callable[[HistoryEntry], Any]]]] = {
     "latency": [
         ("another machine", lambda entry: machine_key(entry.machine)),
-        ("another delegate", _of("delegate")), ("other threads", _of("threads")),
-        ("another input size", _of("input_shape")), ("other cores", _cpus),
+        ("another delegate", _of("delegate")),
+        ("other threads", _of("threads")),
+        ("another input size", _of("input_shape")),
+        ("other cores", _cpus),
         ("another input", lambda entry: entry.protocol.get("input")),
     ],
     "quality": [
-        ("another delegate", _of("delegate")), ("another protocol", _of("protocol")),
+        ("another delegate", _of("delegate")),
+        ("another protocol", _of("protocol")),
         ("other pictures", _of("images")),
     ],
     "compare": [
         ("another machine", lambda entry: machine_key(entry.machine)),
         ("another delegate", _of("candidate", "delegate")),
         ("other threads", _of("candidate", "threads")),
-        ("another input size", _of("candidate", "input_shape")), ("other cores", _cpus),
+        ("another input size", _of("candidate", "input_shape")),
+        ("other cores", _cpus),
     ],
-}  # fmt: skip
+}
 
 
 def _judge_latency(now: HistoryEntry, earlier: Sequence[HistoryEntry]) -> tuple:

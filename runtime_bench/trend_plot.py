@@ -18,7 +18,7 @@ _DRAWN = {
     "latency": ("median_ms", "p5_ms", "p95_ms", "median in ms, band 5th to 95th percentile"),
     "quality": ("psnr_rgb_db", None, None, "PSNR in dB (raw; RGB, or luma of luma files)"),
     "compare": ("speedup", "speedup_low", "speedup_high", "speed-up, band 95 % interval"),
-}  # fmt: skip
+}
 UNITS = {"latency": "median ms", "quality": "dB", "compare": "speed-up"}
 """What figures of each kind are."""
 _MOST_DATES = 8
@@ -153,9 +153,13 @@ def draw(chart: Chart) -> str:
     axes.set_ylabel(_DRAWN[chart.kind][3])
     axes.grid(axis="y", color=GRID, zorder=0)
     legend = figure.legend(
-        drawn, list(map(str, range(len(drawn)))), loc="outside lower left", frameon=False,
-        labelcolor=INK, fontsize=9,
-    )  # fmt: skip
+        drawn,
+        list(map(str, range(len(drawn)))),
+        loc="outside lower left",
+        frameon=False,
+        labelcolor=INK,
+        fontsize=9,
+    )
     for text, line in zip(legend.get_texts(), chart.lines):
         text.set(text=line.label, parse_math=False)
     return svg_uri(figure)

@@ -9,20 +9,48 @@ from runtime_bench.trend import Trend, decibels_of
 from sr_models.command import print_table
 
 COLUMNS = {
-    "latency": ("file", "delegate", "threads", "earlier", "last on", "last ms", "now ms",
-                "now / last (95 %)", "now is", "notes"),
-    "quality": ("file", "dataset", "delegate", "earlier", "last on", "last dB", "now dB",
-                "change dB", "now is", "notes"),
-    "compare": ("candidate", "baseline", "delegate", "threads", "earlier", "last on",
-                "last speed-up", "now", "now is", "notes"),
-}  # fmt: skip
+    "latency": (
+        "file",
+        "delegate",
+        "threads",
+        "earlier",
+        "last on",
+        "last ms",
+        "now ms",
+        "now / last (95 %)",
+        "now is",
+        "notes",
+    ),
+    "quality": (
+        "file",
+        "dataset",
+        "delegate",
+        "earlier",
+        "last on",
+        "last dB",
+        "now dB",
+        "change dB",
+        "now is",
+        "notes",
+    ),
+    "compare": (
+        "candidate",
+        "baseline",
+        "delegate",
+        "threads",
+        "earlier",
+        "last on",
+        "last speed-up",
+        "now",
+        "now is",
+        "notes",
+    ),
+}
 
 
 def trend_rows(trends: Sequence[Trend]) -> list[list]:
     """One row per trend, under `COLUMNS` of its kind."""
-    names = short_names(
-        name for trend in trends for name in _models(trend)
-    )  # fmt: skip
+    names = short_names(name for trend in trends for name in _models(trend))
     return [_row(trend, names) for trend in trends]
 
 
@@ -69,9 +97,14 @@ def _row(trend: Trend, names: dict[str, str]) -> list:
         return [*models, row["dataset"], row.get("delegate"), *told, *shown, change, *tail]
     candidate = row["candidate"]
     return [
-        *models, candidate["delegate"], candidate["threads"], *told,
-        _speedup(last.result) if last else "-", _speedup(row), *tail,
-    ]  # fmt: skip
+        *models,
+        candidate["delegate"],
+        candidate["threads"],
+        *told,
+        _speedup(last.result) if last else "-",
+        _speedup(row),
+        *tail,
+    ]
 
 
 def _speedup(row: dict) -> str:

@@ -84,20 +84,28 @@ class Trust:
     def to_json(self) -> dict[str, Any]:
         """Counts, and every comparison behind them."""
         return {
-            "model": self.model, "runtime": self.runtime, "slowdown": self.slowdown,
+            "model": self.model,
+            "runtime": self.runtime,
+            "slowdown": self.slowdown,
             "comparisons": len(self.same),
-            "no_difference_shown": self.right_same, "slowdowns_found": self.right_slowed,
+            "no_difference_shown": self.right_same,
+            "slowdowns_found": self.right_slowed,
             "seconds": self.seconds,
             "same": [found.to_json() for found in self.same],
             "slowed": [found.to_json() for found in self.slowed],
-        }  # fmt: skip
+        }
 
 
 def measure_trust(
-    source: str | Path | ModelFile, plan: Plan | None = None, *, comparisons: int = 100,
-    slowdown: float = 0.05, open_pair: Callable[..., Sequence[Entry]] | None = None,
-    on_step: Callable[[int, int], Any] = lambda done, total: None, **options: Any,
-) -> Trust:  # fmt: skip
+    source: str | Path | ModelFile,
+    plan: Plan | None = None,
+    *,
+    comparisons: int = 100,
+    slowdown: float = 0.05,
+    open_pair: Callable[..., Sequence[Entry]] | None = None,
+    on_step: Callable[[int, int], Any] = lambda done, total: None,
+    **options: Any,
+) -> Trust:
     """Compare a file with itself and with its slowed self, in turn, by the protocol of `compare`.
 
     Args:

@@ -41,14 +41,19 @@ class TwinRow:
                 {"threads": threads, **found.to_json()}
                 for threads, found in self.by_threads.items()
             ],
-        }  # fmt: skip
+        }
 
 
 def compare_twins(
-    twins: Iterable[Twins], *, threads: Sequence[int], height: int, width: int,
-    plan: Plan | None = None, datasets: Sequence[Dataset] = (),
+    twins: Iterable[Twins],
+    *,
+    threads: Sequence[int],
+    height: int,
+    width: int,
+    plan: Plan | None = None,
+    datasets: Sequence[Dataset] = (),
     on_network: Callable[[int, str], Any] = lambda done, name: None,
-) -> list[TwinRow]:  # fmt: skip
+) -> list[TwinRow]:
     """Compare every pair as `sr-bench compare` does, at one size, with each number of threads.
 
     Args:
@@ -66,9 +71,14 @@ def compare_twins(
         found: dict[int, FileComparison] = {}
         for count in dict.fromkeys(threads):
             found[count] = compare_files(
-                pair.clipped, pair.clip_free, plan=plan, threads=count, height=height,
-                width=width, datasets=() if found else datasets,
-            )  # fmt: skip
+                pair.clipped,
+                pair.clip_free,
+                plan=plan,
+                threads=count,
+                height=height,
+                width=width,
+                datasets=() if found else datasets,
+            )
         rows.append(TwinRow(pair.preset.name, found))
     return rows
 
@@ -91,7 +101,7 @@ def twin_cells(rows: Sequence[TwinRow]) -> tuple[list[str], list[list[str]]]:
             *(_psnr(row.first, name) for name in datasets),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def twin_page(rows: Sequence[TwinRow], *, notes: Sequence[str]) -> str:

@@ -68,9 +68,12 @@ def twin_settings(settings: ExportSettings | None = None) -> dict[str, ExportSet
 
 
 def export_twins(
-    preset: Preset, folder: Path, settings: ExportSettings | None = None, *,
+    preset: Preset,
+    folder: Path,
+    settings: ExportSettings | None = None,
+    *,
     on_stage: Callable[[str], None] = lambda stage: None,
-) -> Twins:  # fmt: skip
+) -> Twins:
     """The twins of a preset in a folder; exported where they are not there yet.
 
     A file is taken as it is where a note beside it names the same settings, weights and content.

@@ -180,8 +180,10 @@ def parse_licences(text: str, *, source: str = "the text") -> dict[str, str]:
                 f"expected JSON in {source}, found a mistake ({error}); correct it"
             ) from error
         if not all(isinstance(value, str) for value in found.values()):
-            raise OptionError(f"expected folder names and licences as texts in {source}, found "
-                              "other values; correct it")  # fmt: skip
+            raise OptionError(
+                f"expected folder names and licences as texts in {source}, found "
+                "other values; correct it"
+            )
         return found
     licences = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -257,13 +259,22 @@ def write_card(
             "and train again"
         )
     card = Card(
-        name=preset.name, family=preset.family, config=dict(preset.config), parameters=parameters,
-        recipe=dict(recipe), seed=recipe["seed"], steps=steps, best_step=best_step,
-        training_loss=training_loss, validation_psnr_db=validation_psnr_db,
-        validation_pictures=validation_pictures, data=tuple(data),
-        weights_sha256=file_sha256(weights), evaluation=tuple(dict(row) for row in evaluation),
+        name=preset.name,
+        family=preset.family,
+        config=dict(preset.config),
+        parameters=parameters,
+        recipe=dict(recipe),
+        seed=recipe["seed"],
+        steps=steps,
+        best_step=best_step,
+        training_loss=training_loss,
+        validation_psnr_db=validation_psnr_db,
+        validation_pictures=validation_pictures,
+        data=tuple(data),
+        weights_sha256=file_sha256(weights),
+        evaluation=tuple(dict(row) for row in evaluation),
         versions=tool_versions(PACKAGES),
-    )  # fmt: skip
+    )
     with writing_file(card_path_of(out)) as card_file, writing_file(out) as weights_file:
         card_file.write_text(json_text(card.to_json()))
         shutil.copyfile(weights, weights_file)

@@ -113,12 +113,16 @@ def evaluate(
             ["model", "dataset", "images", "PSNR RGB, dB", "PSNR Y, dB", "SSIM Y"],
             [
                 [
-                    row.model, row.dataset, row.images, f"{row.psnr_rgb_db:.2f}",
-                    f"{row.psnr_y_db:.2f}", f"{row.ssim_y:.4f}",
+                    row.model,
+                    row.dataset,
+                    row.images,
+                    f"{row.psnr_rgb_db:.2f}",
+                    f"{row.psnr_y_db:.2f}",
+                    f"{row.ssim_y:.4f}",
                 ]
                 for row in results
             ],
-        )  # fmt: skip
+        )
         print(f"Protocol: {PROTOCOL}.")
 
 

@@ -32,9 +32,12 @@ class GateNotMet(Exception):
 def new_app(description: str) -> typer.Typer:
     """A command with verbs; no shell-completion options, no tracebacks of its own."""
     return typer.Typer(
-        help=description, no_args_is_help=True, add_completion=False,
-        pretty_exceptions_enable=False, rich_markup_mode="rich",
-    )  # fmt: skip
+        help=description,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
 
 
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
@@ -77,8 +80,10 @@ def status_of_command(app: typer.Typer, arguments: Sequence[Any]) -> int:
 
 def _usage_message(error: typer.TyperException, words: Sequence[str]) -> str:
     reason = error.format_message()
-    option = next((name for name in getattr(getattr(error, "param", None), "opts", ())
-                   if name in words[:-1]), None)  # fmt: skip
+    option = next(
+        (name for name in getattr(getattr(error, "param", None), "opts", ()) if name in words[:-1]),
+        None,
+    )
     if option is None:
         return f"expected a usable command line, found: {reason.rstrip('.')}; see --help"
     found = words[words.index(option) + 1]
@@ -211,11 +216,17 @@ def progress(description: str, *, unit: str = "") -> Iterator[Callable[..., None
 
     console = Console(stderr=True)
     with bar.Progress(
-        bar.TextColumn("{task.description}"), bar.BarColumn(), bar.MofNCompleteColumn(),
-        bar.TextColumn(unit), bar.TimeElapsedColumn(), bar.TimeRemainingColumn(),
+        bar.TextColumn("{task.description}"),
+        bar.BarColumn(),
+        bar.MofNCompleteColumn(),
+        bar.TextColumn(unit),
+        bar.TimeElapsedColumn(),
+        bar.TimeRemainingColumn(),
         bar.TextColumn("{task.fields[note]}"),
-        console=console, disable=not console.is_terminal, transient=True,
-    ) as bars:  # fmt: skip
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    ) as bars:
         task = bars.add_task(description, total=None, note="")
 
         def update(done: int, total: int, note: str = "") -> None:

@@ -202,9 +202,12 @@ def _measure(
     quality = metrics.measure_quality(metrics.to_pixels(result), high, scale=scale)
     outside = float(np.mean((result < 0.0) | (result > 1.0)))
     return ImageQuality(
-        image=path.name, height=high.shape[0], width=high.shape[1],
-        out_of_range_fraction=outside, **asdict(quality),
-    )  # fmt: skip
+        image=path.name,
+        height=high.shape[0],
+        width=high.shape[1],
+        out_of_range_fraction=outside,
+        **asdict(quality),
+    )
 
 
 def _summary(
@@ -214,8 +217,14 @@ def _summary(
         return float(np.mean([getattr(image, attribute) for image in images]))
 
     return DatasetQuality(
-        model=model, dataset=dataset, images=len(images), scale=scale,
-        psnr_rgb_db=mean("psnr_rgb_db"), psnr_y_db=mean("psnr_y_db"), ssim_y=mean("ssim_y"),
+        model=model,
+        dataset=dataset,
+        images=len(images),
+        scale=scale,
+        psnr_rgb_db=mean("psnr_rgb_db"),
+        psnr_y_db=mean("psnr_y_db"),
+        ssim_y=mean("ssim_y"),
         out_of_range_fraction=mean("out_of_range_fraction"),
-        protocol=PROTOCOL, per_image=tuple(images),
-    )  # fmt: skip
+        protocol=PROTOCOL,
+        per_image=tuple(images),
+    )

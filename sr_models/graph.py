@@ -18,13 +18,21 @@ MAX_SIDE = 8192
 """Pixels that an input may be high or wide."""
 
 _PASS_THROUGH = (
-    DepthToSpace, SpaceToDepth, RepeatChannels, EdgePadding, tf_keras.layers.Reshape,
-    tf_keras.layers.Flatten, tf_keras.layers.Permute, tf_keras.layers.Dropout,
-)  # fmt: skip
+    DepthToSpace,
+    SpaceToDepth,
+    RepeatChannels,
+    EdgePadding,
+    tf_keras.layers.Reshape,
+    tf_keras.layers.Flatten,
+    tf_keras.layers.Permute,
+    tf_keras.layers.Dropout,
+)
 _FUSED_ACTIVATIONS = (tf_keras.layers.ReLU,)
 _PRODUCERS = (
-    tf_keras.layers.Conv2D, tf_keras.layers.DepthwiseConv2D, tf_keras.layers.Add,
-)  # fmt: skip
+    tf_keras.layers.Conv2D,
+    tf_keras.layers.DepthwiseConv2D,
+    tf_keras.layers.Add,
+)
 
 
 @dataclass
@@ -60,8 +68,9 @@ class Point:
         """Whether TFLite itself fixes the int8 grid: steps of 1/128 for tanh, 1/256 for sigmoid."""
         activation = getattr(self.layer, "activation", None)
         return isinstance(self.layer, tf_keras.layers.Activation) and activation in (
-            tf_keras.activations.tanh, tf_keras.activations.sigmoid,
-        )  # fmt: skip
+            tf_keras.activations.tanh,
+            tf_keras.activations.sigmoid,
+        )
 
     @property
     def concatenates(self) -> bool:

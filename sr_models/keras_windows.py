@@ -23,11 +23,24 @@ from sr_models.receptive_field import (
 
 _layers = tf_keras.layers
 _PIXELWISE = (
-    _layers.ReLU, _layers.PReLU, _layers.LeakyReLU, _layers.ELU, _layers.Activation, _layers.Add,
-    _layers.Subtract, _layers.Multiply, _layers.Maximum, _layers.Minimum, _layers.Concatenate,
-    _layers.BatchNormalization, _layers.Dropout, _layers.Rescaling, ChannelSlice, ClipByValue,
+    _layers.ReLU,
+    _layers.PReLU,
+    _layers.LeakyReLU,
+    _layers.ELU,
+    _layers.Activation,
+    _layers.Add,
+    _layers.Subtract,
+    _layers.Multiply,
+    _layers.Maximum,
+    _layers.Minimum,
+    _layers.Concatenate,
+    _layers.BatchNormalization,
+    _layers.Dropout,
+    _layers.Rescaling,
+    ChannelSlice,
+    ClipByValue,
     RepeatChannels,
-)  # fmt: skip
+)
 _POOLINGS = (_layers.MaxPooling2D, _layers.AveragePooling2D)
 
 
@@ -67,9 +80,11 @@ def _convolution(layer, axis: int) -> Reading:
 
 def _transposed(layer, axis: int) -> Reading:
     size, stride = layer.kernel_size[axis], layer.strides[axis]
-    return Transposed.same(size, stride=stride) if layer.padding == "same" else Transposed(
-        size, stride
-    )  # fmt: skip
+    return (
+        Transposed.same(size, stride=stride)
+        if layer.padding == "same"
+        else Transposed(size, stride)
+    )
 
 
 def _pooling(layer, axis: int) -> Reading:
@@ -84,11 +99,15 @@ _READINGS: tuple[tuple[Any, Callable[[Any, int], Reading]], ...] = (
     (_POOLINGS, _pooling),
     (DepthToSpace, lambda layer, axis: Spread(layer.block_size)),
     (SpaceToDepth, lambda layer, axis: Window(layer.block_size, layer.block_size)),
-    (_layers.UpSampling2D, lambda layer, axis: Spread(
-        layer.size[axis], margin=0 if layer.interpolation == "nearest" else 1)),
+    (
+        _layers.UpSampling2D,
+        lambda layer, axis: Spread(
+            layer.size[axis], margin=0 if layer.interpolation == "nearest" else 1
+        ),
+    ),
     (_layers.ZeroPadding2D, lambda layer, axis: Window(before=layer.padding[axis][0])),
     (_PIXELWISE, lambda layer, axis: PIXELWISE),
-)  # fmt: skip
+)
 
 
 def _reading(layer, axis: int) -> Reading:

@@ -73,8 +73,12 @@ def measure_quality(result: np.ndarray, ground_truth: np.ndarray, *, scale: int)
         psnr_y_db=psnr_db(result_y, ground_truth_y),
         ssim_y=float(
             structural_similarity(
-                result_y, ground_truth_y, data_range=255, gaussian_weights=True, sigma=1.5,
+                result_y,
+                ground_truth_y,
+                data_range=255,
+                gaussian_weights=True,
+                sigma=1.5,
                 use_sample_covariance=False,
             )
         ),
-    )  # fmt: skip
+    )

@@ -25,9 +25,14 @@ certainly fed what it was trained on. Trained networks here have 0.002 to 0.02."
 
 _BOUNDED = (tf_keras.activations.tanh, tf_keras.activations.sigmoid)
 _HOMOGENEOUS = (
-    DepthToSpace, SpaceToDepth, RepeatChannels, ChannelSlice, tf_keras.layers.Add,
-    tf_keras.layers.Concatenate, tf_keras.layers.PReLU,
-)  # fmt: skip
+    DepthToSpace,
+    SpaceToDepth,
+    RepeatChannels,
+    ChannelSlice,
+    tf_keras.layers.Add,
+    tf_keras.layers.Concatenate,
+    tf_keras.layers.PReLU,
+)
 
 
 @dataclass(frozen=True)
@@ -76,9 +81,12 @@ Answer = Callable[[np.ndarray], Any]
 
 
 def find_pixel_range(
-    answer: Answer, pictures: Sequence[np.ndarray], *, signed: bool = False,
+    answer: Answer,
+    pictures: Sequence[np.ndarray],
+    *,
+    signed: bool = False,
     output: tuple[float, float] | None = None,
-) -> PixelRange:  # fmt: skip
+) -> PixelRange:
     """What a network takes for black and white, by its outputs alone.
 
     A super-resolution network gives a picture back at its own brightness. Where that fails for

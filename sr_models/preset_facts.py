@@ -9,9 +9,14 @@ from sr_models.card import Card
 from sr_models.presets import Preset
 
 LIST_COLUMNS = (
-    "name", "scale", "parameters", "multiply-adds, G", "PSNR Y, dB", "published PSNR Y, dB",
+    "name",
+    "scale",
+    "parameters",
+    "multiply-adds, G",
+    "PSNR Y, dB",
+    "published PSNR Y, dB",
     "description",
-)  # fmt: skip
+)
 
 
 def list_facts(preset: Preset, card: Card | None) -> dict[str, Any]:
@@ -46,10 +51,14 @@ def all_facts(preset: Preset, card: Card | None) -> dict[str, Any]:
 def list_row(facts: Mapping[str, Any]) -> list[Any]:
     """The cells below `LIST_COLUMNS`, from `list_facts`."""
     return [
-        facts["name"], f"x{facts['scale']}", facts["parameters"] or "-",
-        giga(facts["multiply_adds"]), figures(facts["psnr_y_db"]),
-        figures(facts["published_psnr_y_db"]), facts["description"],
-    ]  # fmt: skip
+        facts["name"],
+        f"x{facts['scale']}",
+        facts["parameters"] or "-",
+        giga(facts["multiply_adds"]),
+        figures(facts["psnr_y_db"]),
+        figures(facts["published_psnr_y_db"]),
+        facts["description"],
+    ]
 
 
 def show_rows(preset: Preset, card: Card | None) -> list[list[str]]:

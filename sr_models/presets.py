@@ -58,14 +58,22 @@ class Preset:
 
 # What the first weights were trained with, which a card must be able to say.
 _FIRST = {
-    "optimizer": "adam", "learning_rate": 1.5e-3, "batch_size": 8, "patch_size": 48,
-    "warmup_steps": 500, "validation_interval": 2000,
-}  # fmt: skip
+    "optimizer": "adam",
+    "learning_rate": 1.5e-3,
+    "batch_size": 8,
+    "patch_size": 48,
+    "warmup_steps": 500,
+    "validation_interval": 2000,
+}
 # As the papers of EDSR and RDN have it, but for their longer schedules.
 _LARGE = {
-    "optimizer": "adam", "learning_rate": 1e-4, "batch_size": 16, "loss": "l1",
-    "schedule": "step", "steps": 300_000,
-}  # fmt: skip
+    "optimizer": "adam",
+    "learning_rate": 1e-4,
+    "batch_size": 16,
+    "loss": "l1",
+    "schedule": "step",
+    "steps": 300_000,
+}
 
 _PRESETS = [
     Preset(

@@ -37,8 +37,17 @@ class Family:
 
 
 _MODULES = (
-    "abpn", "ecbsr", "edsr", "espcn", "etds", "fsrcnn", "quicksrnet", "rdn", "sesr", "xlsr",
-)  # fmt: skip
+    "abpn",
+    "ecbsr",
+    "edsr",
+    "espcn",
+    "etds",
+    "fsrcnn",
+    "quicksrnet",
+    "rdn",
+    "sesr",
+    "xlsr",
+)
 """Modules of `sr_models.families`, each the family of its name; asking for it imports it."""
 
 _MOST_NAMED = 40

@@ -128,9 +128,13 @@ def train(
     """Train a preset's network on a folder of pictures, or go on with a stopped run."""
     preset = get_preset(name)
     course = quantized_course(
-        quantize, bits=bits, placement=placement, unsigned=unsigned, per_channel=per_channel,
+        quantize,
+        bits=bits,
+        placement=placement,
+        unsigned=unsigned,
+        per_channel=per_channel,
         float_edges=float_edges,
-    )  # fmt: skip
+    )
     with _terminated_like_interrupted():
         from sr_models.images import list_images
 
@@ -138,12 +142,20 @@ def train(
         if course:
             origin = course.require_teacher(origin or find_start(name, preset), preset)
         recipe = (course.recipe if course else partial(recipe_for, preset))(
-            steps=steps, batch_size=batch_size, patch_size=patch_size,
-            optimizer=optimizer, learning_rate=learning_rate, warmup_steps=warmup_steps,
-            schedule=schedule, loss=loss, patience=patience,
-            validation_interval=validation_interval, validation_pictures=validation_pictures,
-            initial_weights=origin.label if origin else None, seed=seed,
-        )  # fmt: skip
+            steps=steps,
+            batch_size=batch_size,
+            patch_size=patch_size,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            warmup_steps=warmup_steps,
+            schedule=schedule,
+            loss=loss,
+            patience=patience,
+            validation_interval=validation_interval,
+            validation_pictures=validation_pictures,
+            initial_weights=origin.label if origin else None,
+            seed=seed,
+        )
         if origin is None and recipe.initial_weights:
             origin = find_start(recipe.initial_weights, preset)
         run_dir = run_dir or Path("runs") / (f"{name}_{course.label}" if course else name)
@@ -160,9 +172,14 @@ def train(
         place = _place(distribution)
         make_pupil = course.pupil_maker(preset, recipe, teacher=origin) if course else None
         result, training, held = _train(
-            preset, recipe, data=data, run_dir=run_dir, distribution=place, start=origin,
+            preset,
+            recipe,
+            data=data,
+            run_dir=run_dir,
+            distribution=place,
+            start=origin,
             make_pupil=make_pupil,
-        )  # fmt: skip
+        )
         if result.was_interrupted:
             say(
                 f"stopped by {result.stopped_by} at step {result.steps} of {recipe.steps}, "
@@ -181,16 +198,21 @@ def train(
         if course:
             model = course.finish(model, result.weights, out=out)
         card = cards.write_card(
-            preset, result.weights, out=out, parameters=trunk.count_params(),
-            recipe={**asdict(recipe), **(course.record if course else {})}, steps=result.steps,
+            preset,
+            result.weights,
+            out=out,
+            parameters=trunk.count_params(),
+            recipe={**asdict(recipe), **(course.record if course else {})},
+            steps=result.steps,
             best_step=result.best_step,
             training_loss=result.loss if math.isfinite(result.loss) else None,
-            validation_psnr_db=result.validation_psnr_db, validation_pictures=len(held),
+            validation_psnr_db=result.validation_psnr_db,
+            validation_pictures=len(held),
             data=cards.data_folders(
                 (pair.path for pair in (*training, *held)), data, licences=stated
             ),
             evaluation=_benchmark_rows(model, preset, benchmark),
-        )  # fmt: skip
+        )
     write_json({"weights": str(out), "card": card.to_json()}, json)
     if json != "-":
         how = f"simulated at {course.label}, " if course else ""
@@ -256,9 +278,14 @@ def _train(preset: Preset, recipe: Recipe, **where):
             split[:] = pairs
 
         result = train_network(
-            preset, recipe, **where, on_picture=on_picture, on_data=on_data, on_step=on_step,
+            preset,
+            recipe,
+            **where,
+            on_picture=on_picture,
+            on_data=on_data,
+            on_step=on_step,
             on_validation=on_validation,
-        )  # fmt: skip
+        )
     return result, *split
 
 

@@ -30,21 +30,40 @@ def small_exporter(tiles):
         drop, files = HeldOutDrop(3, 0.03, 0.02), []
         for size, file in zip(settings.all_sizes, file_names(settings.all_sizes)):
             content = convert_with_ranges(
-                model, ranges, sample=dataset.pictures[0], height=size.height, width=size.width,
+                model,
+                ranges,
+                sample=dataset.pictures[0],
+                height=size.height,
+                width=size.width,
                 io=settings.io,
-            )  # fmt: skip
+            )
             files.append(
                 ExportedFile(file, size, content, audit_model(content), fidelity, drop, [])
             )
         manifest = {
-            "network": {"name": name, "family": "test", "config": {}, "scale": 2,
-                        "tail": settings.tail, "weights_sha256": "0" * 64},
-            "settings": asdict(settings), "fidelity": fidelity.to_json(), "drop": drop.to_json(),
-            "representative_dataset": dataset.to_json(), "versions": {"python": "3"},
-        }  # fmt: skip
+            "network": {
+                "name": name,
+                "family": "test",
+                "config": {},
+                "scale": 2,
+                "tail": settings.tail,
+                "weights_sha256": "0" * 64,
+            },
+            "settings": asdict(settings),
+            "fidelity": fidelity.to_json(),
+            "drop": drop.to_json(),
+            "representative_dataset": dataset.to_json(),
+            "versions": {"python": "3"},
+        }
         return ExportResult(
-            files[0].content, files[0].audit, fidelity, [], dataset, ranges, finite(manifest),
+            files[0].content,
+            files[0].audit,
+            fidelity,
+            [],
+            dataset,
+            ranges,
+            finite(manifest),
             tuple(files),
-        )  # fmt: skip
+        )
 
     return export

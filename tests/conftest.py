@@ -69,9 +69,12 @@ def start_python():
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         return subprocess.Popen(
             [sys.executable, "-c", code, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": path}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **keywords,
-        )  # fmt: skip
+            env={**os.environ, "PYTHONPATH": path},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **keywords,
+        )
 
     return start
 

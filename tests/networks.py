@@ -55,10 +55,12 @@ def branched_trunk(*, scale: int = 2, seed: int = 0):
     trunk = tf_keras.Model(picture, y, name="branched")
     for layer in trunk.layers:
         if layer.weights:
-            layer.set_weights([
-                rng.normal(0.0, 0.25, array.shape).astype(np.float32)
-                for array in layer.get_weights()
-            ])  # fmt: skip
+            layer.set_weights(
+                [
+                    rng.normal(0.0, 0.25, array.shape).astype(np.float32)
+                    for array in layer.get_weights()
+                ]
+            )
     return trunk
 
 
@@ -75,9 +77,12 @@ def brightness_keeping_network(*, scale: int = 2, white: float = 1.0):
     channels = 3 * scale**2
     repeat = np.tile(np.eye(3, dtype=np.float32), (1, scale**2))[None, None]
     lifted.set_weights([repeat, np.full(channels, -0.01 * white, np.float32)])
-    last.set_weights([
-        np.eye(channels, dtype=np.float32)[None, None], np.full(channels, 0.01 * white, np.float32)
-    ])  # fmt: skip
+    last.set_weights(
+        [
+            np.eye(channels, dtype=np.float32)[None, None],
+            np.full(channels, 0.01 * white, np.float32),
+        ]
+    )
     return attach_tail(trunk, "none", scale=scale)
 
 

@@ -28,9 +28,7 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_package_imports_to_its_left_only(path):
     own = PACKAGES.index(path.relative_to(ROOT).parts[0])
-    to_the_right = {
-        name for name in imported(path) if name.split(".")[0] in PACKAGES[own + 1 :]
-    }  # fmt: skip
+    to_the_right = {name for name in imported(path) if name.split(".")[0] in PACKAGES[own + 1 :]}
     assert not to_the_right
 
 

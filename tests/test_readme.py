@@ -36,9 +36,11 @@ def test_files_that_the_readme_links_to_exist():
 def test_commands_of_the_readme_exist(run_python):
     shown = set(re.findall(r"^(sr-\w+) (\w+)", README.read_text(), re.MULTILINE))
     apps = {
-        "sr-models": "sr_models", "sr-calibrate": "representative_data", "sr-export": "export",
+        "sr-models": "sr_models",
+        "sr-calibrate": "representative_data",
+        "sr-export": "export",
         "sr-bench": "runtime_bench",
-    }  # fmt: skip
+    }
     for command, verb in sorted(shown):
         if command == "sr-calibrate":
             continue  # its verb may be left out

@@ -11,9 +11,17 @@ from ai_edge_litert import schema_py_generated as schema
 from export.stripping.grids import LIMITS, Grid
 
 PIXELS = {"int8": -128, "uint8": 0, "int16": 0}
-_TYPES = {name: getattr(schema.TensorType, name.upper()) for name in (
-    "int8", "uint8", "int16", "int32", "int64", "float32",
-)}  # fmt: skip
+_TYPES = {
+    name: getattr(schema.TensorType, name.upper())
+    for name in (
+        "int8",
+        "uint8",
+        "int16",
+        "int32",
+        "int64",
+        "float32",
+    )
+}
 
 
 def pixel_grid(dtype: str = "int8", *, white: float = 1.0) -> Grid:
@@ -84,9 +92,16 @@ class TinyFile:
         return len(self.graph.operators) - 1
 
     def convolution(
-        self, source: int, grid: Grid, *, channels: int, seed: int = 0, name="conv", gain=1.0,
+        self,
+        source: int,
+        grid: Grid,
+        *,
+        channels: int,
+        seed: int = 0,
+        name="conv",
+        gain=1.0,
         activation="NONE",
-    ) -> int:  # fmt: skip
+    ) -> int:
         """Add a 3x3 convolution with random weights whose results fill the grid and leave it."""
         rng = np.random.default_rng(seed)
         picture = self.graph.tensors[source]
@@ -107,10 +122,14 @@ class TinyFile:
         self._quantize(offset, step * weights.scale, 0)
         result = self.tensor(name, (1, height, width, channels), grid=grid)
         self.operator(
-            "CONV_2D", [source, kernel, offset], [result], version=4 if wide == "int64" else 3,
-            strideW=1, strideH=1,
+            "CONV_2D",
+            [source, kernel, offset],
+            [result],
+            version=4 if wide == "int64" else 3,
+            strideW=1,
+            strideH=1,
             fusedActivationFunction=getattr(schema.ActivationFunctionType, activation),
-        )  # fmt: skip
+        )
         return result
 
     def bound(self, name: str, source: int, value: float | Sequence[float]) -> int:
@@ -162,9 +181,12 @@ class TinyFile:
         shape = self.graph.tensors[first].shape
         result = self.tensor(f"add{len(self.graph.operators)}", shape, grid=grid)
         self.operator(
-            "ADD", [first, second], [result], potScaleInt16=False,
+            "ADD",
+            [first, second],
+            [result],
+            potScaleInt16=False,
             fusedActivationFunction=getattr(schema.ActivationFunctionType, activation),
-        )  # fmt: skip
+        )
         return result
 
     def grid(self, tensor: int) -> Grid:
@@ -209,11 +231,16 @@ class TinyFile:
 
 LIMITS_OF = {_TYPES[name]: limits for name, limits in LIMITS.items()}
 _OPTIONS = {
-    "CONV_2D": "Conv2DOptions", "DEPTH_TO_SPACE": "DepthToSpaceOptions",
-    "CONCATENATION": "ConcatenationOptions", "ADD": "AddOptions",
-    "MINIMUM": "MaximumMinimumOptions", "MAXIMUM": "MaximumMinimumOptions",
-    "RESHAPE": "ReshapeOptions", "QUANTIZE": "QuantizeOptions", "DEQUANTIZE": "DequantizeOptions",
-}  # fmt: skip
+    "CONV_2D": "Conv2DOptions",
+    "DEPTH_TO_SPACE": "DepthToSpaceOptions",
+    "CONCATENATION": "ConcatenationOptions",
+    "ADD": "AddOptions",
+    "MINIMUM": "MaximumMinimumOptions",
+    "MAXIMUM": "MaximumMinimumOptions",
+    "RESHAPE": "ReshapeOptions",
+    "QUANTIZE": "QuantizeOptions",
+    "DEQUANTIZE": "DequantizeOptions",
+}
 
 
 def _named(name: str, tensor: int):
@@ -223,9 +250,14 @@ def _named(name: str, tensor: int):
 
 
 def clipped_file(
-    *steps: str, dtype: str = "int8", before: Grid | None = None, after: Grid | None = None,
-    top: float = 1.0, activation: str = "NONE", seed: int = 0,
-) -> bytes:  # fmt: skip
+    *steps: str,
+    dtype: str = "int8",
+    before: Grid | None = None,
+    after: Grid | None = None,
+    top: float = 1.0,
+    activation: str = "NONE",
+    seed: int = 0,
+) -> bytes:
     """A convolution and a tail: `clipped_file("MINIMUM", "RELU", "DEPTH_TO_SPACE")`.
 
     Args:

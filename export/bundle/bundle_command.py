@@ -54,7 +54,7 @@ def bundle(
         bool, typer.Option("--overwrite", help="Replace an existing bundle.")
     ] = False,
     json: JsonOption = None,
-):  # fmt: skip
+):
     """Export a network as a folder that an Android developer can use: files, proof, Kotlin sources.
 
     The same inputs and versions give the same bytes.
@@ -79,14 +79,28 @@ def bundle(
     from export.sizes import parse_size
 
     settings = ExportSettings(
-        sizes=tuple(parse_size(text) for text in size or ()), method=method, pictures=pictures,
-        tile_side=tile_side, seed=seed, max_drop_db=max_drop_db,
-    )  # fmt: skip
+        sizes=tuple(parse_size(text) for text in size or ()),
+        method=method,
+        pictures=pictures,
+        tile_side=tile_side,
+        seed=seed,
+        max_drop_db=max_drop_db,
+    )
     manifest = export_bundle(
-        name, settings, out=out, images=images, dataset=dataset, weights=weights, trust=trust,
-        pixels=pixels, latency=latency, pictures_licence=licence, twin=twin, overwrite=overwrite,
+        name,
+        settings,
+        out=out,
+        images=images,
+        dataset=dataset,
+        weights=weights,
+        trust=trust,
+        pixels=pixels,
+        latency=latency,
+        pictures_licence=licence,
+        twin=twin,
+        overwrite=overwrite,
         on_stage=say,
-    )  # fmt: skip
+    )
     tell(manifest, out, json=json)
 
 
@@ -103,13 +117,16 @@ def tell(manifest: dict[str, Any], out: Path, *, json: str | None) -> None:
         return
     rows = [
         [
-            model["file"], f"{model['height']}x{model['width']}",
-            sum(model["operators"].values()), len(model["clip_ops"]),
+            model["file"],
+            f"{model['height']}x{model['width']}",
+            sum(model["operators"].values()),
+            len(model["clip_ops"]),
             max(f["max_abs_code_difference"] for f in model["golden"]["tolerance"].values()),
         ]
         for model in manifest["models"]
-    ]  # fmt: skip
+    ]
     print_table(
         f"{out}, {len(manifest['files']) + 2} files",
-        ["file", "input", "operators", "clips", "greatest difference of a kernel path"], rows,
-    )  # fmt: skip
+        ["file", "input", "operators", "clips", "greatest difference of a kernel path"],
+        rows,
+    )

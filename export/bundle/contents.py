@@ -98,19 +98,23 @@ def describe_model(file: ExportedFile) -> dict[str, Any]:
     """What a manifest says of one file, its golden pair apart."""
     delegation = open_model(file.content, delegate="xnnpack").delegation
     return {
-        "file": file.name, "height": file.size.height, "width": file.size.width,
+        "file": file.name,
+        "height": file.size.height,
+        "width": file.size.width,
         **describe_audit(file.audit),
         "delegates": {"xnnpack": None if delegation is None else delegation.to_json()},
-    }  # fmt: skip
+    }
 
 
 def describe_audit(audit: Audit) -> dict[str, Any]:
     """Input, output and operators as a manifest says them."""
     return {
-        "input": _picture(audit.inputs[0]), "output": _picture(audit.outputs[0]),
-        "operators": audit.ops, "clip_ops": list(audit.clip_ops),
+        "input": _picture(audit.inputs[0]),
+        "output": _picture(audit.outputs[0]),
+        "operators": audit.ops,
+        "clip_ops": list(audit.clip_ops),
         "full_integer": audit.full_integer,
-    }  # fmt: skip
+    }
 
 
 def _picture(tensor: TensorInfo) -> dict[str, Any]:
@@ -121,10 +125,16 @@ def _picture(tensor: TensorInfo) -> dict[str, Any]:
         )
     limits = (tensor.scale * (code - tensor.zero_point) for code in (0, 255))
     return {
-        "name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype,
-        "layout": "NHWC", "colour": "RGB", "scale": tensor.scale,
-        "zero_point": tensor.zero_point, "value_range": list(limits), "codes_are_pixels": True,
-    }  # fmt: skip
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "layout": "NHWC",
+        "colour": "RGB",
+        "scale": tensor.scale,
+        "zero_point": tensor.zero_point,
+        "value_range": list(limits),
+        "codes_are_pixels": True,
+    }
 
 
 def receptive_field_json(content: bytes | ModelFile) -> dict[str, int] | None:
@@ -139,18 +149,26 @@ def describe_twin(twin: ExportedFile) -> dict[str, Any]:
     """What a manifest says of the clipped twin."""
     audit = twin.audit
     return {
-        "height": twin.size.height, "width": twin.size.width, "operators": audit.ops,
-        "clip_ops": len(audit.clip_ops), "size_bytes": audit.size_bytes,
-        "output_scale": audit.outputs[0].scale, "fidelity": twin.fidelity.to_json(),
+        "height": twin.size.height,
+        "width": twin.size.width,
+        "operators": audit.ops,
+        "clip_ops": len(audit.clip_ops),
+        "size_bytes": audit.size_bytes,
+        "output_scale": audit.outputs[0].scale,
+        "fidelity": twin.fidelity.to_json(),
         "int8_drop": None if twin.drop is None else twin.drop.to_json(),
-    }  # fmt: skip
+    }
 
 
 def build_contents(
-    result: ExportResult, *, goldens: Sequence[Mapping[str, Any]], twin: ExportedFile | None,
-    latency: Mapping[str, Any] | None, pictures_licence: str = NOT_STATED,
+    result: ExportResult,
+    *,
+    goldens: Sequence[Mapping[str, Any]],
+    twin: ExportedFile | None,
+    latency: Mapping[str, Any] | None,
+    pictures_licence: str = NOT_STATED,
     weights: str | Path | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The manifest but for `files`; the same inputs and versions give the same one.
 
     Args:
@@ -163,30 +181,34 @@ def build_contents(
     """
     manifest = result.manifest
     settings = {k: v for k, v in manifest["settings"].items() if k not in _SIZES}
-    return finite({
-        "schema_version": SCHEMA_VERSION,
-        "network": manifest["network"],
-        "receptive_field": receptive_field_json(result.files[0].content),
-        "models": [
-            {**describe_model(file), "golden": dict(golden)}
-            for file, golden in zip(result.files, goldens)
-        ],
-        "quality": {
-            "protocol": PROTOCOL, "fidelity": manifest["fidelity"],
-            "int8_drop": manifest["drop"],
-        },
-        "clipped_twin": describe_twin(twin) if twin is not None else None,
-        "latency": dict(latency) if latency is not None else None,
-        "settings": settings,
-        "calibration": manifest["representative_dataset"],
-        "licences": {
-            "software": "Apache-2.0",
-            "weights": _weights_licences(manifest["network"]["name"], weights),
-            "calibration_pictures": pictures_licence, "golden_pictures": PICTURE_LICENCE,
-            "card_picture": CARD_PICTURE_LICENCE,
-        },
-        "versions": manifest["versions"],
-    })  # fmt: skip
+    return finite(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "network": manifest["network"],
+            "receptive_field": receptive_field_json(result.files[0].content),
+            "models": [
+                {**describe_model(file), "golden": dict(golden)}
+                for file, golden in zip(result.files, goldens)
+            ],
+            "quality": {
+                "protocol": PROTOCOL,
+                "fidelity": manifest["fidelity"],
+                "int8_drop": manifest["drop"],
+            },
+            "clipped_twin": describe_twin(twin) if twin is not None else None,
+            "latency": dict(latency) if latency is not None else None,
+            "settings": settings,
+            "calibration": manifest["representative_dataset"],
+            "licences": {
+                "software": "Apache-2.0",
+                "weights": _weights_licences(manifest["network"]["name"], weights),
+                "calibration_pictures": pictures_licence,
+                "golden_pictures": PICTURE_LICENCE,
+                "card_picture": CARD_PICTURE_LICENCE,
+            },
+            "versions": manifest["versions"],
+        }
+    )
 
 
 def _weights_licences(name: str, weights: str | Path | None) -> list[dict[str, Any]]:
@@ -196,7 +218,7 @@ def _weights_licences(name: str, weights: str | Path | None) -> list[dict[str, A
     return [
         {"folder": row.folder, "pictures": row.pictures, "licence": row.licence}
         for row in card.data
-    ]  # fmt: skip
+    ]
 
 
 def _card_of(name: str, weights: str | Path | None) -> Card | None:

@@ -78,9 +78,9 @@ def golden_picture(height: int, width: int) -> np.ndarray:
     """
     photograph = load_image(bundled_pictures((PICTURE,))[0])
     missing = [max(0, side - had) for side, had in zip((height, width), photograph.shape)]
-    picture = np.pad(
-        photograph, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric"
-    )[:height, :width].copy()  # fmt: skip
+    picture = np.pad(photograph, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")[
+        :height, :width
+    ].copy()
     rows = min(_NOISE_ROWS, height)
     # Two codes in three are black or white, which no photograph would be.
     noise = np.random.default_rng(0).integers(-255, 511, (rows, width, 3))

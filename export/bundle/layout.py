@@ -17,8 +17,16 @@ COMPARISON = "card/comparison.png"
 GOLDEN = "golden"
 ANDROID = "android"
 TOP_LEVEL = (
-    MANIFEST, SCHEMA, SUMS, MODEL_CARD, "model.tflite", "model_*.tflite", "card", GOLDEN, ANDROID,
-)  # fmt: skip
+    MANIFEST,
+    SCHEMA,
+    SUMS,
+    MODEL_CARD,
+    "model.tflite",
+    "model_*.tflite",
+    "card",
+    GOLDEN,
+    ANDROID,
+)
 """Names that a bundle's folder holds, as shell patterns: what an overwrite may replace."""
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")

@@ -48,16 +48,23 @@ def render(contents: Mapping[str, Any], *, size_bytes: int) -> str:
         size_bytes: Size of the first file.
     """
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=False,
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=False,
         keep_trailing_newline=True,
-    )  # fmt: skip
+    )
     # Timings name files by their hash; a manifest of before the seal has none, so all are shown.
     rows = (contents["latency"] or {}).get("results", [])
     names = {row["sha256"]: Path(str(row.get("model", row["sha256"][:12]))).name for row in rows}
     return environment.get_template(MODEL_CARD).render(
-        **contents, size_bytes=size_bytes, comparison=COMPARISON, names=names, db=_db, drop=_drop,
+        **contents,
+        size_bytes=size_bytes,
+        comparison=COMPARISON,
+        names=names,
+        db=_db,
+        drop=_drop,
         taken=_taken,
-    )  # fmt: skip
+    )
 
 
 def comparison(content: bytes, *, twin: bytes | None, scale: int) -> np.ndarray:

@@ -57,8 +57,13 @@ class PathCheck:
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
-        return {"file": self.file, "path": self.path, "passed": self.passed,
-                "found": self.found.to_json(), "allowed": self.allowed.to_json()}  # fmt: skip
+        return {
+            "file": self.file,
+            "path": self.path,
+            "passed": self.passed,
+            "found": self.found.to_json(),
+            "allowed": self.allowed.to_json(),
+        }
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,12 @@ class Verification:
     def to_json(self) -> dict[str, Any]:
         """The same as plain data, without the manifest's own content."""
         return {
-            "network": self.manifest["network"]["name"], "files": self.files,
+            "network": self.manifest["network"]["name"],
+            "files": self.files,
             "models": [model["file"] for model in self.manifest["models"]],
-            "golden": [check.to_json() for check in self.checks], "failures": self.failures,
-        }  # fmt: skip
+            "golden": [check.to_json() for check in self.checks],
+            "failures": self.failures,
+        }
 
 
 def read_bundle(folder: str | Path) -> dict[str, Any]:
@@ -121,9 +128,11 @@ def read_bundle(folder: str | Path) -> dict[str, Any]:
 
 
 def verify_bundle(
-    folder: str | Path, *, paths: Sequence[str] = PATHS,
+    folder: str | Path,
+    *,
+    paths: Sequence[str] = PATHS,
     on_stage: Callable[[str], None] = lambda stage: None,
-) -> Verification:  # fmt: skip
+) -> Verification:
     """Check a bundle: hashes, schema, audit of every model, golden pairs.
 
     Models run in a child process, since a damaged one can bring an interpreter down.
@@ -174,9 +183,7 @@ def _golden_paths(model: Mapping[str, Any]) -> list[str]:
     return [model["golden"][key] for key in ("input", "input_png", "output", "output_png")]
 
 
-def _require_described(
-    folder: Path, model: Mapping[str, Any], manifest: Mapping[str, Any]
-) -> None:  # fmt: skip
+def _require_described(folder: Path, model: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
     file = read_model(folder / model["file"])
     audit = audit_model(file)
     found = describe_audit(audit) | {"receptive_field": receptive_field_json(file)}
@@ -210,15 +217,22 @@ def _require_described(
 
 def _run(
     sandbox: Sandbox, file: Path, fed: np.ndarray, expected: np.ndarray, path: str
-) -> Tolerance:  # fmt: skip
+) -> Tolerance:
     try:
         found = sandbox.call(
-            "golden", file.read_bytes(), fed.tobytes(), expected.tobytes(), delegate=path,
-            height=fed.shape[0], width=fed.shape[1], name=file.name,
-        )  # fmt: skip
+            "golden",
+            file.read_bytes(),
+            fed.tobytes(),
+            expected.tobytes(),
+            delegate=path,
+            height=fed.shape[0],
+            width=fed.shape[1],
+            name=file.name,
+        )
     except Crash as crash:
-        raise BundleError(f"expected to run {file.name} by {path}, found: {crash}; get the bundle "
-                          "anew") from crash  # fmt: skip
+        raise BundleError(
+            f"expected to run {file.name} by {path}, found: {crash}; get the bundle anew"
+        ) from crash
     return Tolerance(**found)
 
 

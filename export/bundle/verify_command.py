@@ -18,7 +18,7 @@ def verify(
         typer.Option(help="xnnpack, builtin or reference; repeatable. [default: all three]"),
     ] = None,
     json: JsonOption = None,
-):  # fmt: skip
+):
     """Check a received bundle: every byte, the schema, the models, the golden pairs.
 
     Exit status 2 where the bundle is not what it says it is, 1 where its pictures differ by more
@@ -39,11 +39,18 @@ def verify(
         print_table(
             f"{folder}: {result.files} files unchanged",
             ["model", "path", "greatest difference", "share of pixels", "allowed", "passed"],
-            [[check.file, check.path, check.found.max_abs_code_difference,
-              f"{check.found.differing_fraction:.2e}",
-              f"{check.allowed.max_abs_code_difference} at "
-              f"{check.allowed.differing_fraction:.2e}", "yes" if check.passed else "no"]
-             for check in result.checks],
-        )  # fmt: skip
+            [
+                [
+                    check.file,
+                    check.path,
+                    check.found.max_abs_code_difference,
+                    f"{check.found.differing_fraction:.2e}",
+                    f"{check.allowed.max_abs_code_difference} at "
+                    f"{check.allowed.differing_fraction:.2e}",
+                    "yes" if check.passed else "no",
+                ]
+                for check in result.checks
+            ],
+        )
     if result.failures:
         raise GateNotMet(f"gate not met: {'; '.join(result.failures)}")

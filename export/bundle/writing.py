@@ -36,12 +36,20 @@ Export = Callable[..., ExportResult]
 
 
 def export_bundle(
-    name: str, settings: ExportSettings = DEFAULTS, *, out: str | Path,
-    images: str | Path | None = None, dataset: str | Path | None = None,
-    latency: str | Path | None = None, pictures_licence: str | None = None, twin: bool = True,
-    overwrite: bool = False, on_stage: Callable[[str], None] = lambda stage: None,
-    export: Export = run_export, **source: Any,
-) -> dict[str, Any]:  # fmt: skip
+    name: str,
+    settings: ExportSettings = DEFAULTS,
+    *,
+    out: str | Path,
+    images: str | Path | None = None,
+    dataset: str | Path | None = None,
+    latency: str | Path | None = None,
+    pictures_licence: str | None = None,
+    twin: bool = True,
+    overwrite: bool = False,
+    on_stage: Callable[[str], None] = lambda stage: None,
+    export: Export = run_export,
+    **source: Any,
+) -> dict[str, Any]:
     """Export a network as a bundle, which appears whole or not at all.
 
     Args:
@@ -98,13 +106,19 @@ def export_bundle(
             pair = make_pair(file.content, height=file.size.height, width=file.size.width)
             goldens.append(write_pair(pair, folder))
         contents = build_contents(
-            result, goldens=goldens, twin=clipped, latency=measured, pictures_licence=licence,
+            result,
+            goldens=goldens,
+            twin=clipped,
+            latency=measured,
+            pictures_licence=licence,
             weights=source.get("weights"),
-        )  # fmt: skip
+        )
         model_card.write(
-            folder, contents, result.files[0].content,
+            folder,
+            contents,
+            result.files[0].content,
             twin=clipped.content if clipped is not None else None,
-        )  # fmt: skip
+        )
         shutil.copytree(
             ANDROID_SOURCES, folder / ANDROID, ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -119,9 +133,13 @@ def twin_settings(settings: ExportSettings) -> ExportSettings:
     """
     smallest = min(settings.all_sizes, key=lambda size: size.height * size.width)
     return replace(
-        settings, tail="clip", method="natural", calibrator="converter", precision="int8",
+        settings,
+        tail="clip",
+        method="natural",
+        calibrator="converter",
+        precision="int8",
         sizes=(smallest,),
-    )  # fmt: skip
+    )
 
 
 def seal(folder: Path, contents: Mapping[str, Any]) -> dict[str, Any]:

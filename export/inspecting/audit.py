@@ -17,8 +17,14 @@ CONTRACT_TOLERANCE = 1 / 510
 _BOUNDS = ("MINIMUM", "MAXIMUM", "RELU_0_TO_1", "RELU_N1_TO_1", "RELU6")
 _TAIL_BOUNDS = (*_BOUNDS, "RELU")
 _MOVES = (
-    "QUANTIZE", "DEQUANTIZE", "DEPTH_TO_SPACE", "RESHAPE", "TRANSPOSE", "CONCATENATION", "CAST",
-)  # fmt: skip
+    "QUANTIZE",
+    "DEQUANTIZE",
+    "DEPTH_TO_SPACE",
+    "RESHAPE",
+    "TRANSPOSE",
+    "CONCATENATION",
+    "CAST",
+)
 _ZERO_CODE = {"uint8": 0, "int8": -128}
 
 
@@ -133,8 +139,12 @@ def describe_operator(graph: FileGraph, op: OperatorInfo) -> dict[str, Any]:
     shape = graph.tensors[op.outputs[0]].shape if op.outputs else ()
     height, width, channels = shape[1:] if len(shape) == 4 else (None, None, None)
     return {
-        "op": op.name, "index": op.index, "height": height, "width": width, "channels": channels,
-    }  # fmt: skip
+        "op": op.name,
+        "index": op.index,
+        "height": height,
+        "width": width,
+        "channels": channels,
+    }
 
 
 def check_pixel_contract(

@@ -24,13 +24,45 @@ from sr_models.receptive_field import (
     find_receptive_field,
 )
 
-_PIXELWISE = frozenset({
-    "ABS", "ADD", "ADD_N", "CAST", "CONCATENATION", "DEQUANTIZE", "DIV", "ELU", "EXP",
-    "FAKE_QUANT", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MINIMUM", "MUL",
-    "NEG", "POW", "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "RSQRT",
-    "SLICE", "SPLIT", "SPLIT_V", "SQRT", "SQUARE", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB",
-    "TANH",
-})  # fmt: skip
+_PIXELWISE = frozenset(
+    {
+        "ABS",
+        "ADD",
+        "ADD_N",
+        "CAST",
+        "CONCATENATION",
+        "DEQUANTIZE",
+        "DIV",
+        "ELU",
+        "EXP",
+        "FAKE_QUANT",
+        "GELU",
+        "HARD_SWISH",
+        "LEAKY_RELU",
+        "LOGISTIC",
+        "MAXIMUM",
+        "MINIMUM",
+        "MUL",
+        "NEG",
+        "POW",
+        "PRELU",
+        "QUANTIZE",
+        "RELU",
+        "RELU6",
+        "RELU_0_TO_1",
+        "RELU_N1_TO_1",
+        "RSQRT",
+        "SLICE",
+        "SPLIT",
+        "SPLIT_V",
+        "SQRT",
+        "SQUARE",
+        "SQUARED_DIFFERENCE",
+        "STRIDED_SLICE",
+        "SUB",
+        "TANH",
+    }
+)
 _SAME = 0
 """`Padding.SAME` of the TFLite schema."""
 
@@ -127,8 +159,9 @@ def read_receptive_field(source: str | Path | bytes | ModelFile) -> ReceptiveFie
             raise Untileable("it has not one input")
         return find_receptive_field(
             [dict(_steps(model, axis)) for axis in (0, 1)],
-            source=str(graph.inputs[0]), target=str(graph.outputs[0]),
-        )  # fmt: skip
+            source=str(graph.inputs[0]),
+            target=str(graph.outputs[0]),
+        )
     except (Untileable, AttributeError, IndexError, ZeroDivisionError) as error:
         why = error if isinstance(error, Untileable) else "an operator lacks its options"
         raise ModelFileError(
@@ -141,9 +174,10 @@ def _steps(model: UnpackedModel, axis: int) -> Iterable[tuple[str, list[tuple[st
     tensors = model.graph.tensors
     for operator in model.graph.operators:
         pictures = [
-            i for i in operator.inputs
+            i
+            for i in operator.inputs
             if i >= 0 and not tensors[i].constant and len(tensors[i].shape) == 4
-        ]  # fmt: skip
+        ]
         if not pictures:
             continue
         reading = _reading(model, operator, pictures[-1], axis)
@@ -165,12 +199,15 @@ def _reading(model: UnpackedModel, operator: OperatorInfo, picture: int, axis: i
     ratio, rest = divmod(after[1 + axis], before[1 + axis])
     constants = [i for i in operator.inputs if i >= 0 and tensors[i].constant]
     site = _Site(
-        operator, model.tables.subgraphs[0].operators[operator.index].builtinOptions,
+        operator,
+        model.tables.subgraphs[0].operators[operator.index].builtinOptions,
         kernel=next((s for i in constants if len(s := tensors[i].shape) == 4), ()),
-        paddings=next((model.constant(i).reshape(4, 2) for i in constants
-                       if tensors[i].shape == (4, 2)), None),
-        ratio=0 if rest else ratio, axis=axis,
-    )  # fmt: skip
+        paddings=next(
+            (model.constant(i).reshape(4, 2) for i in constants if tensors[i].shape == (4, 2)), None
+        ),
+        ratio=0 if rest else ratio,
+        axis=axis,
+    )
     return _READINGS[operator.name](site)
 
 

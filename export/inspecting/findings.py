@@ -75,27 +75,37 @@ def find(model: UnpackedModel, audit: Audit, *, plan: StripPlan) -> list[Finding
 def find_in_run(outcome: dict[str, Any]) -> list[Finding]:
     """What the interpreter says about a file: see `inspection.prepare`."""
     if "crash" in outcome:
-        return [Finding(
-            "crash", f"when it prepares the file, {outcome['crash']}",
-            "an app that opens the file dies with it", "do not ship the file; export it anew",
-        )]  # fmt: skip
+        return [
+            Finding(
+                "crash",
+                f"when it prepares the file, {outcome['crash']}",
+                "an app that opens the file dies with it",
+                "do not ship the file; export it anew",
+            )
+        ]
     if "error" in outcome:
-        return [Finding(
-            "refused", outcome["error"].split(", found: ", 1)[-1],
-            "this runtime does not run the file", "export it anew, or use another runtime",
-        )]  # fmt: skip
+        return [
+            Finding(
+                "refused",
+                outcome["error"].split(", found: ", 1)[-1],
+                "this runtime does not run the file",
+                "export it anew, or use another runtime",
+            )
+        ]
     delegation = outcome["delegation"]
     inside = [name for name in delegation["left_behind"] if name not in _EDGES]
     if delegation["partitions"] <= 1 and not inside:
         return []
-    return [Finding(
-        "partitions",
-        f"XNNPACK takes {delegation['delegated_nodes']} of {delegation['total_nodes']} operators "
-        f"in {delegation['partitions']} part(s) and leaves "
-        f"{', '.join(dict.fromkeys(delegation['left_behind'])) or 'none'}",
-        "what it leaves runs on one thread, and the picture is handed back and forth",
-        "take clips out with sr-export strip; for others see which operators XNNPACK supports",
-    )]  # fmt: skip
+    return [
+        Finding(
+            "partitions",
+            f"XNNPACK takes {delegation['delegated_nodes']} of {delegation['total_nodes']} operators "
+            f"in {delegation['partitions']} part(s) and leaves "
+            f"{', '.join(dict.fromkeys(delegation['left_behind'])) or 'none'}",
+            "what it leaves runs on one thread, and the picture is handed back and forth",
+            "take clips out with sr-export strip; for others see which operators XNNPACK supports",
+        )
+    ]
 
 
 def _clip(audit: Audit, plan: StripPlan) -> Iterator[Finding]:
@@ -112,31 +122,39 @@ def _clip(audit: Audit, plan: StripPlan) -> Iterator[Finding]:
         remedy = f"sr-export strip takes it out ({proof})"
     elif not audit.full_integer:
         yield Finding(
-            "clip", what, "little: XNNPACK fuses a clip of real numbers into the operator before",
+            "clip",
+            what,
+            "little: XNNPACK fuses a clip of real numbers into the operator before",
             "leave it, or export a full-integer file without a clip",
-        )  # fmt: skip
+        )
         return
     else:
         remedy = f"leave it: {'; '.join(plan.left) or 'it is part of the network'}"
     yield Finding(
-        "clip", what,
+        "clip",
+        what,
         "XNNPACK leaves it to the interpreter, where it runs on one thread: 10 to 40 % of the "
-        "latency at two threads", remedy,
-    )  # fmt: skip
+        "latency at two threads",
+        remedy,
+    )
 
 
 def _contract(role: str, tensor: TensorInfo) -> Iterator[Finding]:
     if tensor.dtype not in ("uint8", "int8"):
         yield Finding(
-            "contract", f"{role} {tensor.name} is {tensor.dtype}, not uint8 or int8",
-            "pictures have to be converted before or after every run", "export it with --io uint8",
-        )  # fmt: skip
+            "contract",
+            f"{role} {tensor.name} is {tensor.dtype}, not uint8 or int8",
+            "pictures have to be converted before or after every run",
+            "export it with --io uint8",
+        )
         return
     if tensor.scale is None or tensor.zero_point is None:
         yield Finding(
-            "contract", f"{role} {tensor.name} has no single scale and zero point",
-            "nobody can tell which code is which pixel", "export it anew",
-        )  # fmt: skip
+            "contract",
+            f"{role} {tensor.name} has no single scale and zero point",
+            "nobody can tell which code is which pixel",
+            "export it anew",
+        )
         return
     from export.inspecting.audit import check_pixel_contract
 
@@ -153,19 +171,21 @@ def _contract(role: str, tensor: TensorInfo) -> Iterator[Finding]:
             else ""
         )
         yield Finding(
-            "contract", f"255 is read as {ends[1]:.0f} and 0 as {ends[0]:.0f}: input scale "
+            "contract",
+            f"255 is read as {ends[1]:.0f} and 0 as {ends[0]:.0f}: input scale "
             f"{scale:.3f}, zero point {tensor.zero_point}{brightest}",
             f"pictures that are fed as they are come out {_off(ends)}",
             "sr-export strip --repair-io where that is exact; else calibrate with pictures that "
             "hold black and white",
-        )  # fmt: skip
+        )
         return
     yield Finding(
-        "contract", f"the lowest code stands for {ends[0]:.1f} and the highest for {ends[1]:.1f} "
+        "contract",
+        f"the lowest code stands for {ends[0]:.1f} and the highest for {ends[1]:.1f} "
         f"of 255: output scale {scale:.3f}, zero point {tensor.zero_point}",
         "whoever reads the codes as pixels sees wrong brightness and contrast",
         "sr-export strip --repair-io where that is exact; else export it clip-free with CFQP",
-    )  # fmt: skip
+    )
 
 
 def _off(ends: list[float]) -> str:
@@ -184,9 +204,11 @@ def _count(audit: Audit) -> Iterator[Finding]:
     for role, tensors in (("input", audit.inputs), ("output", audit.outputs)):
         if len(tensors) != 1:
             yield Finding(
-                "contract", f"{len(tensors)} {role}s", "no tool can tell which one is the picture",
+                "contract",
+                f"{len(tensors)} {role}s",
+                "no tool can tell which one is the picture",
                 f"export the network with one {role}",
-            )  # fmt: skip
+            )
 
 
 def _coarse(tensor: TensorInfo) -> Iterator[Finding]:
@@ -197,10 +219,11 @@ def _coarse(tensor: TensorInfo) -> Iterator[Finding]:
         return
     below = tensor.zero_point - LIMITS[tensor.dtype][0]
     yield Finding(
-        "coarse", f"output steps of {step:.2f} grey levels, {below} of 256 codes below black",
+        "coarse",
+        f"output steps of {step:.2f} grey levels, {below} of 256 codes below black",
         "gradients band, and codes are spent on values that no screen shows",
         "export it with CFQP, which gives one code to each grey level",
-    )  # fmt: skip
+    )
 
 
 def _float(model: UnpackedModel, audit: Audit) -> Iterator[Finding]:
@@ -214,16 +237,19 @@ def _float(model: UnpackedModel, audit: Audit) -> Iterator[Finding]:
     tail = [name_of(op) for op in graph.operators if floats(op)]
     integers = [op for op in graph.operators if not floats(op)]
     yield Finding(
-        "float", f"{audit.float_tensors} tensor(s) of real numbers", "integer accelerators refuse "
-        "or split the file", "export it in full integer",
-    )  # fmt: skip
+        "float",
+        f"{audit.float_tensors} tensor(s) of real numbers",
+        "integer accelerators refuse or split the file",
+        "export it in full integer",
+    )
     if integers and tail:
         shown = ", ".join(tail[:3]) + (" ..." if len(tail) > 3 else "")
         yield Finding(
-            "mixed", f"{len(integers)} operator(s) of integers beside {shown} on real numbers",
+            "mixed",
+            f"{len(integers)} operator(s) of integers beside {shown} on real numbers",
             "every change between the two is a pass over a picture",
             "export it with a full-integer converter setting and 8-bit inputs and outputs",
-        )  # fmt: skip
+        )
 
 
 def _name(name: str, audit: Audit) -> Iterator[Finding]:
@@ -244,9 +270,11 @@ def _name(name: str, audit: Audit) -> Iterator[Finding]:
             claims.append(f"x{factor}, but the output is {held:g} times as high as the input")
     for claim in claims:
         yield Finding(
-            "name", f"the name says {claim}", "whoever chooses by name gets another file",
+            "name",
+            f"the name says {claim}",
+            "whoever chooses by name gets another file",
             "rename it, or export what the name says",
-        )  # fmt: skip
+        )
 
 
 def _version(model: UnpackedModel) -> Iterator[Finding]:
@@ -255,20 +283,22 @@ def _version(model: UnpackedModel) -> Iterator[Finding]:
     if newest > BASELINE:
         which = [name for name, release in needs.items() if release == newest]
         yield Finding(
-            "version", f"{which[0]} asks for TFLite {newest[0]}.{newest[1]}",
-            "phones with an older runtime refuse the file", "ship a runtime of that age with the "
-            "app, or convert with an older converter",
-        )  # fmt: skip
+            "version",
+            f"{which[0]} asks for TFLite {newest[0]}.{newest[1]}",
+            "phones with an older runtime refuse the file",
+            "ship a runtime of that age with the app, or convert with an older converter",
+        )
 
 
 def _dynamic(model: UnpackedModel) -> Iterator[Finding]:
     open_ones = dynamic_dimensions(model)
     if open_ones:
         yield Finding(
-            "dynamic", ", ".join(f"{t['name']} {t['shape_signature']}" for t in open_ones[:2]),
+            "dynamic",
+            ", ".join(f"{t['name']} {t['shape_signature']}" for t in open_ones[:2]),
             "accelerators want fixed sizes, and memory is planned anew for every size",
             "export a file for each size that is used",
-        )  # fmt: skip
+        )
 
 
 def dynamic_dimensions(model: UnpackedModel) -> list[dict[str, Any]]:

@@ -25,9 +25,11 @@ from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.unpacked import UnpackedModel
 
 _RECTIFIED = {
-    "RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0),
+    "RELU": (0.0, np.inf),
+    "RELU6": (0.0, 6.0),
+    "RELU_N1_TO_1": (-1.0, 1.0),
     "RELU_0_TO_1": (0.0, 1.0),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

@@ -145,20 +145,24 @@ def _glance(found: dict[str, Any]) -> list[list[str]]:
     return [
         *[["operators", f"{op['count']} {op['op']}{place(op)}"] for op in found["operators"]],
         ["tensors", ", ".join(f"{n} {dtype}" for dtype, n in found["dtypes"].items())],
-        ["full integer",
-         "yes" if found["full_integer"] else f"no ({found['float_tensors']} float)"],
+        [
+            "full integer",
+            "yes" if found["full_integer"] else f"no ({found['float_tensors']} float)",
+        ],
         ["clips alone", clips or "none"],
         ["clips fused", fused or "none"],
         ["pixel contract", "holds" if contract["holds"] else "; ".join(contract["reasons"])],
         *[["input", _tensor(tensor)] for tensor in found["inputs"]],
         *[["output", _tensor(tensor)] for tensor in found["outputs"]],
-        *[["open dimensions", f"{t['name']} {t['shape_signature']}"]
-          for t in found["dynamic_dimensions"]],
+        *[
+            ["open dimensions", f"{t['name']} {t['shape_signature']}"]
+            for t in found["dynamic_dimensions"]
+        ],
         ["XNNPACK", _delegation(found)],
         ["needs", f"TFLite {found['minimum_runtime']}"],
         ["size", f"{found['size_bytes'] / 1000:.1f} kB"],
         ["sha256", found["sha256"]],
-    ]  # fmt: skip
+    ]
 
 
 def _tensor(info: dict[str, Any]) -> str:

@@ -145,9 +145,15 @@ def wide_layer(kernel: Kernel, split: Split, *, reach: Reach, height: int, width
 
 
 def _convolved(
-    file: LayerFile, source: int, kernel: Kernel, name: str, largest: float, reach: Reach,
-    *, biased: bool = True,
-) -> int:  # fmt: skip
+    file: LayerFile,
+    source: int,
+    kernel: Kernel,
+    name: str,
+    largest: float,
+    reach: Reach,
+    *,
+    biased: bool = True,
+) -> int:
     """An int8 convolution whose result goes back to 16 bits."""
     grid = Grid("int8", largest / LARGEST, 0)
     made = file.convolve(source, kernel, name=f"{name}_int8", grid=grid, biased=biased)

@@ -114,9 +114,10 @@ class LayerFile:
         _, rows, columns, _ = self.graph.tensors[source].shape
         output = self.tensor(name, (1, rows, columns, len(steps)), grid)
         inputs = [
-            source, self.constant(f"{name}_kernel", kernel.codes, kernel.scales),
+            source,
+            self.constant(f"{name}_kernel", kernel.codes, kernel.scales),
             self.constant(f"{name}_bias", bias.astype(np.int64 if wide else np.int32), steps),
-        ]  # fmt: skip
+        ]
         options = schema.Conv2DOptionsT()
         options.padding, options.strideH, options.strideW = schema.Padding.SAME, 1, 1
         return self.operator("CONV_2D", inputs, output, version=4 if wide else 3, options=options)

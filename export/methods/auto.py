@@ -33,10 +33,14 @@ class Choice:
 
 
 def choose_recipe(
-    model, evidence: Evidence, *, judge: Judge, max_drop_db: float,
+    model,
+    evidence: Evidence,
+    *,
+    judge: Judge,
+    max_drop_db: float,
     names: tuple[str, ...] = IN_ORDER_OF_COST,
     on_stage: Callable[[str], None] = lambda stage: None,
-) -> Choice:  # fmt: skip
+) -> Choice:
     """Apply recipes in order of cost until one is good enough.
 
     Args:

@@ -85,7 +85,7 @@ def _products(slope: np.ndarray) -> np.ndarray:
 
 def channel_sensitivities(
     model, names: list[str], pictures: np.ndarray, *, seed: int = 0
-) -> dict[str, np.ndarray]:  # fmt: skip
+) -> dict[str, np.ndarray]:
     """What noise in each channel does to the output: name -> float64 (C,).
 
     The squared error of the whole output, to first order, where every value of the channel has an
@@ -103,7 +103,7 @@ def channel_sensitivities(
 
 def joint_sensitivities(
     model, names: list[str], pictures: np.ndarray, *, seed: int = 0
-) -> dict[str, np.ndarray]:  # fmt: skip
+) -> dict[str, np.ndarray]:
     """The same for errors that channels have in common: name -> float64 (C, C).
 
     With noise of the covariance V at every pixel, the squared error of the output is the trace of

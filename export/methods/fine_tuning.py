@@ -44,17 +44,17 @@ class LearnedRange(tf_keras.layers.Layer):
     def call(self, inputs):
         low, high = tf.unstack(tf.exp(self.logarithms))
         return tf.quantization.fake_quant_with_min_max_vars(
-            inputs, self.start.minimum * low, self.start.maximum * high,
+            inputs,
+            self.start.minimum * low,
+            self.start.maximum * high,
             narrow_range=self.start.narrow,
-        )  # fmt: skip
+        )
 
     @property
     def range(self) -> TensorRange:
         """Where the range stands now."""
         low, high = np.exp(self.logarithms.numpy()).tolist()
-        return TensorRange(
-            self.start.minimum * low, self.start.maximum * high, self.start.narrow
-        )  # fmt: skip
+        return TensorRange(self.start.minimum * low, self.start.maximum * high, self.start.narrow)
 
 
 def teach(model, pictures: np.ndarray) -> np.ndarray:
@@ -91,9 +91,10 @@ class Tuner:
         self.ranges = network.ranges
         self.learned: dict[str, LearnedRange] = {}
         self.simulated = simulate(
-            self.model, network.ranges,
+            self.model,
+            network.ranges,
             quantizer=lambda name, value: None if name in held else self._learn(name, value),
-        )  # fmt: skip
+        )
         self.optimizer = tf_keras.optimizers.Adam(LEARNING_RATE)
         self.optimizer.build(self.simulated.trainable_variables)
         self._step = tf.function(self._one_step)
@@ -117,9 +118,14 @@ class Tuner:
         return tf.reduce_mean(tf.square(self.simulated(low, training=True) - high))
 
     def train(
-        self, low: np.ndarray, high: np.ndarray, *, steps: int, seed: int,
+        self,
+        low: np.ndarray,
+        high: np.ndarray,
+        *,
+        steps: int,
+        seed: int,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Go through random batches of patches and targets."""
         rng = np.random.default_rng([seed, 4])
         for step in range(steps):
@@ -127,7 +133,7 @@ class Tuner:
             rate = rate_at(step, steps=steps, peak=LEARNING_RATE)
             self._step(
                 tf.constant(low[chosen]), tf.constant(high[chosen]), tf.constant(rate, tf.float32)
-            )  # fmt: skip
+            )
             on_progress(step + 1, steps)
 
     def result(self) -> QuantizedNetwork:
@@ -151,9 +157,13 @@ def simulated_error(network: QuantizedNetwork, *, pictures: np.ndarray, targets)
 
 
 def fine_tune(
-    network: QuantizedNetwork, evidence: Evidence, *, steps: int = STEPS,
-    patches: int = 256, side: int = PATCH_SIZE,
-) -> QuantizedNetwork:  # fmt: skip
+    network: QuantizedNetwork,
+    evidence: Evidence,
+    *,
+    steps: int = STEPS,
+    patches: int = 256,
+    side: int = PATCH_SIZE,
+) -> QuantizedNetwork:
     """A network nearer to the float one, or the network itself where training did not help.
 
     Some of the patches are held back to judge that.

@@ -33,9 +33,12 @@ def output_error(model, ranges: TensorRanges, *, pictures: np.ndarray, expected)
 
 
 def choose_ranges(
-    model, ranges: TensorRanges, *, candidates: Mapping[str, list[TensorRange]],
+    model,
+    ranges: TensorRanges,
+    *,
+    candidates: Mapping[str, list[TensorRange]],
     pictures: np.ndarray,
-) -> TensorRanges:  # fmt: skip
+) -> TensorRanges:
     """The ranges with each replaced by its best candidate, where one is better.
 
     Args:

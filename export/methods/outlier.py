@@ -48,10 +48,15 @@ STATE = "outlier.npz"
 
 
 def tuned_student(
-    model, pictures: np.ndarray, *, settings: OutlierSettings = INT8, epochs: int = 10,
-    seed: int = 0, state_path: Path | None = None,
+    model,
+    pictures: np.ndarray,
+    *,
+    settings: OutlierSettings = INT8,
+    epochs: int = 10,
+    seed: int = 0,
+    state_path: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> OutlierStudent:  # fmt: skip
+) -> OutlierStudent:
     """The student of a float network, calibrated and fine-tuned.
 
     Args:
@@ -103,8 +108,11 @@ def outlier(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     pictures = np.stack(evidence.pictures).astype(np.float32) / np.float32(255.0)
     patches = draw_patches(pictures, count=PATCHES, side=PATCH_SIZE, seed=evidence.seed)
     student = tuned_student(
-        network.model, patches, seed=evidence.seed, on_progress=evidence.on_progress,
+        network.model,
+        patches,
+        seed=evidence.seed,
+        on_progress=evidence.on_progress,
         state_path=evidence.run_dir and evidence.run_dir / STATE,
-    )  # fmt: skip
+    )
     learned = learned_network(network.model, student)
     return QuantizedNetwork(learned.model, network.ranges.replacing(learned.ranges))

@@ -14,10 +14,22 @@ STAGES = ("network", "ranges", "weights", "tuning")
 """In the order in which methods can follow one another in a recipe."""
 
 _MODULES = (
-    "bias_correction", "bounded_activations", "channel_splitting", "dfsq_static", "entropy",
-    "equalization", "fine_tuning", "layer_choice", "mse_range", "outlier", "pams", "percentile",
-    "relu_pairs", "rotation", "rounding",
-)  # fmt: skip
+    "bias_correction",
+    "bounded_activations",
+    "channel_splitting",
+    "dfsq_static",
+    "entropy",
+    "equalization",
+    "fine_tuning",
+    "layer_choice",
+    "mse_range",
+    "outlier",
+    "pams",
+    "percentile",
+    "relu_pairs",
+    "rotation",
+    "rounding",
+)
 """Modules of this package that register methods."""
 
 Apply = Callable[[QuantizedNetwork, Evidence], QuantizedNetwork]

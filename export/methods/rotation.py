@@ -90,7 +90,7 @@ def find_streams(model) -> list[Stream]:
 
 def basis_cost(
     basis: np.ndarray, values: list[np.ndarray], sensitivities: list[np.ndarray]
-) -> float:  # fmt: skip
+) -> float:
     """Squared error of the output by rounding the stream's tensors, but for a factor.
 
     Args:
@@ -109,7 +109,7 @@ def basis_cost(
 
 def find_basis(
     values: list[np.ndarray], sensitivities: list[np.ndarray], *, steps: int = STEPS
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """A basis of low `basis_cost`: float64 (C, C), in which tensors are as wide as before.
 
     Args:
@@ -226,9 +226,10 @@ def rotate(model, pictures: np.ndarray, *, seed: int = 0, steps: int = STEPS):
 
 
 @register_method(
-    "rotate", stage="network",
+    "rotate",
+    stage="network",
     source="after Ashkboos et al. 2024, arXiv 2404.00456, and Liu et al. 2024, arXiv 2405.16406",
-)  # fmt: skip
+)
 def rotated(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """Residual streams in the basis in which their rounding hurts least."""
     model = rotate(network.model, evidence.stack(PICTURES), seed=evidence.seed)

@@ -50,9 +50,13 @@ def output_error(error: np.ndarray, moments: np.ndarray) -> np.ndarray:
 
 
 def round_codes(
-    weights: np.ndarray, moments: np.ndarray, scales: np.ndarray, *, sweeps: int = SWEEPS,
+    weights: np.ndarray,
+    moments: np.ndarray,
+    scales: np.ndarray,
+    *,
+    sweeps: int = SWEEPS,
     orders: int = ORDERS,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Integer codes whose weights give nearly the same output.
 
     Makes e' M e small for each output channel, where e = codes * scales - weights: first one code
@@ -196,9 +200,10 @@ def fit_layer(
 
 
 @register_method(
-    "adaround", stage="weights",
+    "adaround",
+    stage="weights",
     source="Nagel et al. 2020, arXiv 2004.10568; solver of Frantar et al. 2022, arXiv 2210.17323",
-)  # fmt: skip
+)
 def rounded(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """Weights rounded by what they do to each layer's output, not one by one."""
     copy = clone(network.model)
@@ -217,9 +222,10 @@ def rounded(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
             taken = found[:, :, group * reads : (group + 1) * reads]
             kernel = weights[0][..., outputs].astype(np.float64)
             rounded_kernel, moved = fit_layer(
-                kernel.reshape(-1, width), taken.reshape(len(taken), -1),
+                kernel.reshape(-1, width),
+                taken.reshape(len(taken), -1),
                 targets[name][:, outputs].astype(np.float64),
-            )  # fmt: skip
+            )
             weights[0][..., outputs] = rounded_kernel.reshape(kernel.shape)
             if layer.use_bias:
                 weights[1][outputs] += moved

@@ -65,7 +65,7 @@ def raise_all(content: bytes) -> bytes:
 
 def raise_layers(
     content: bytes, model, names: Sequence[str], *, precision: str, float_model=None
-) -> bytes:  # fmt: skip
+) -> bytes:
     """The int8 file with some layers in a higher precision.
 
     Args:

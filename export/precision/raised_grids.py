@@ -53,9 +53,13 @@ class Bias:
 
 
 def raised_bias(
-    values: np.ndarray, kernel_codes: np.ndarray, *, kernel_scales: np.ndarray, input_grid: Grid,
+    values: np.ndarray,
+    kernel_codes: np.ndarray,
+    *,
+    kernel_scales: np.ndarray,
+    input_grid: Grid,
     may_be_short: bool = True,
-) -> Bias:  # fmt: skip
+) -> Bias:
     """Real biases on the grid of an operator's sums.
 
     The codes are int32 only where no input whatever can overflow a sum of 32 bits: the sum over

@@ -24,9 +24,14 @@ PICTURES = 16
 
 
 def raise_files(
-    contents: Sequence[bytes], model, network: QuantizedNetwork | None, evidence: Evidence,
-    settings: ExportSettings, *, on_stage: Callable[[str], None] = lambda stage: None,
-) -> list[bytes]:  # fmt: skip
+    contents: Sequence[bytes],
+    model,
+    network: QuantizedNetwork | None,
+    evidence: Evidence,
+    settings: ExportSettings,
+    *,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> list[bytes]:
     """The int8 files themselves for `int8`, else the files that the settings ask for.
 
     Args:
@@ -77,9 +82,7 @@ def raise_files(
     ]
 
 
-def unrounded(
-    model, network: QuantizedNetwork | None, evidence: Evidence
-) -> QuantizedNetwork:  # fmt: skip
+def unrounded(model, network: QuantizedNetwork | None, evidence: Evidence) -> QuantizedNetwork:
     """The network by the part of its recipe that changes weights but not the function.
 
     Its weights stand in the same proportions to each other as the quantized network's, so that
@@ -114,7 +117,7 @@ def _present(names: Sequence[str], network: QuantizedNetwork) -> list[str]:
 
 def sensitive_layers(
     network: QuantizedNetwork, evidence: Evidence, count: int, *, among: Collection[str]
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Names of the layers, of those given, that cost most fidelity when quantized alone."""
     rows = measure_sensitivity(network.model, network.ranges, evidence.pictures[:PICTURES])
     return most_sensitive([row for row in rows if row.layer in among], count)

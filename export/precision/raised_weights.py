@@ -56,9 +56,12 @@ class StoredWeights:
     def bias_on(self, input_grid: Grid, *, may_be_short: bool = True) -> Bias:
         """The bias for an input on a 16-bit grid, see `raised_bias`."""
         return raised_bias(
-            self.bias, np.moveaxis(self.codes, self.axis, 0), kernel_scales=self.scales,
-            input_grid=input_grid, may_be_short=may_be_short,
-        )  # fmt: skip
+            self.bias,
+            np.moveaxis(self.codes, self.axis, 0),
+            kernel_scales=self.scales,
+            input_grid=input_grid,
+            may_be_short=may_be_short,
+        )
 
 
 def stored_weights(model: UnpackedModel, op: OperatorInfo) -> StoredWeights:
@@ -72,9 +75,7 @@ def stored_weights(model: UnpackedModel, op: OperatorInfo) -> StoredWeights:
     if len(op.inputs) > bias and op.inputs[bias] >= 0:
         values = model.constant(op.inputs[bias]) * np.asarray(tensors[op.inputs[bias]].scales)
     groups = tensors[op.inputs[fed]].shape[3] // codes.shape[3] if op.name == "CONV_2D" else 1
-    return StoredWeights(
-        codes, np.broadcast_to(scales, (codes.shape[axis],)), axis, values, groups
-    )  # fmt: skip
+    return StoredWeights(codes, np.broadcast_to(scales, (codes.shape[axis],)), axis, values, groups)
 
 
 def stored_slopes(model: UnpackedModel, op: OperatorInfo) -> np.ndarray:

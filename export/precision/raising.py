@@ -47,9 +47,17 @@ RAISABLE = (*CONVOLUTIONS, "ADD", "CONCATENATION", "RELU", "LEAKY_RELU", "PRELU"
 """Operators that have 16-bit kernels in LiteRT; DEPTH_TO_SPACE and its inverse have none."""
 
 _INT16_VERSIONS = {
-    "CONV_2D": 4, "DEPTHWISE_CONV_2D": 5, "TRANSPOSE_CONV": 4, "ADD": 3, "CONCATENATION": 3,
-    "RELU": 3, "LEAKY_RELU": 2, "PRELU": 1, "TANH": 3, "LOGISTIC": 3,
-}  # fmt: skip
+    "CONV_2D": 4,
+    "DEPTHWISE_CONV_2D": 5,
+    "TRANSPOSE_CONV": 4,
+    "ADD": 3,
+    "CONCATENATION": 3,
+    "RELU": 3,
+    "LEAKY_RELU": 2,
+    "PRELU": 1,
+    "TANH": 3,
+    "LOGISTIC": 3,
+}
 _SHORT_BIAS_VERSIONS = {"CONV_2D": 8, "TRANSPOSE_CONV": 5}
 _BIASED_TRANSPOSE_VERSION = 3
 _GROUPED_VERSION = 6

@@ -66,6 +66,8 @@ def read_delegation(operators: Sequence[Mapping[str, Any]]) -> Delegation:
             taken.add(index)
             pending.extend(int(source) for source in nodes[index]["inputs"])
     return Delegation(
-        delegated_nodes=len(taken), total_nodes=len(nodes), partitions=len(partitions),
+        delegated_nodes=len(taken),
+        total_nodes=len(nodes),
+        partitions=len(partitions),
         left_behind=tuple(n["op_name"] for i, n in enumerate(nodes) if i not in taken),
-    )  # fmt: skip
+    )

@@ -35,9 +35,7 @@ class Runner:
         runtime: The interpreter package that runs it.
     """
 
-    def __init__(
-        self, model: ModelFile, runtime: Runtime, *, delegate: str, threads: int
-    ):  # fmt: skip
+    def __init__(self, model: ModelFile, runtime: Runtime, *, delegate: str, threads: int):
         self.model, self.runtime = model, runtime
         self.delegate, self.threads = require_delegate(delegate), require_threads(threads)
         self._interpreter = self._create()
@@ -105,9 +103,10 @@ class Runner:
         """
         self._set_shape(height, width)
         self._guarded(
-            self._interpreter.allocate_tensors, doing=f"resize to {height}x{width} pixels",
+            self._interpreter.allocate_tensors,
+            doing=f"resize to {height}x{width} pixels",
             remedy=_EXPORT_AT_SIZE,
-        )  # fmt: skip
+        )
 
     def set_inputs(self, *arrays: np.ndarray) -> None:
         """Copy one array per input in, of exactly its shape and dtype.
@@ -167,9 +166,12 @@ class Runner:
         batch, _, _, channels = (int(size) for size in details[0]["shape"])
         shape = [batch, height, width, channels]
         self._guarded(
-            self._interpreter.resize_tensor_input, details[0]["index"], shape,
-            doing=f"resize to {height}x{width} pixels", remedy=_EXPORT_AT_SIZE,
-        )  # fmt: skip
+            self._interpreter.resize_tensor_input,
+            details[0]["index"],
+            shape,
+            doing=f"resize to {height}x{width} pixels",
+            remedy=_EXPORT_AT_SIZE,
+        )
 
     def _create(self):
         data = self.model.data
@@ -187,11 +189,12 @@ class Runner:
         # The delegate announces itself on stderr.
         with caught_native_output():
             return self.runtime.interpreter(
-                model_content=data, num_threads=self.threads,
+                model_content=data,
+                num_threads=self.threads,
                 experimental_op_resolver_type=getattr(
                     self.runtime.resolvers, DELEGATES[self.delegate]
                 ),
-            )  # fmt: skip
+            )
 
     def _guarded(self, action, *arguments, doing: str, remedy: str) -> None:
         try:
@@ -208,9 +211,14 @@ class Runner:
 
 
 def open_model(
-    source: str | Path | bytes | ModelFile, *, delegate: str = "xnnpack", threads: int = 1,
-    height: int | None = None, width: int | None = None, runtime: Runtime | None = None,
-) -> Runner:  # fmt: skip
+    source: str | Path | bytes | ModelFile,
+    *,
+    delegate: str = "xnnpack",
+    threads: int = 1,
+    height: int | None = None,
+    width: int | None = None,
+    runtime: Runtime | None = None,
+) -> Runner:
     """Open a `.tflite` file, allocated and ready to run.
 
     Args:

@@ -49,9 +49,7 @@ class Sandbox:
         timeout_s: Seconds that one call may take.
     """
 
-    def __init__(
-        self, module: str, *, memory_mb: int = MEMORY_MB, timeout_s: float = TIMEOUT_S
-    ):  # fmt: skip
+    def __init__(self, module: str, *, memory_mb: int = MEMORY_MB, timeout_s: float = TIMEOUT_S):
         self.module, self.memory_mb, self.timeout_s = module, memory_mb, timeout_s
         self._child: subprocess.Popen | None = None
 
@@ -73,8 +71,12 @@ class Sandbox:
             Crash: The child died, or took too long.
         """
         child = self._started()
-        head = {"job": job, "sizes": [len(c) for c in contents], "options": options,
-                "memory_mb": self.memory_mb}  # fmt: skip
+        head = {
+            "job": job,
+            "sizes": [len(c) for c in contents],
+            "options": options,
+            "memory_mb": self.memory_mb,
+        }
         try:
             _write(child.stdin, json.dumps(head).encode(), *contents)
             answer = json.loads(self._read(child))
@@ -99,8 +101,11 @@ class Sandbox:
             path = [root, *(entry for entry in sys.path if entry and entry != root)]
             self._child = subprocess.Popen(
                 [sys.executable, "-c", _SERVE.format(self.module), json.dumps(path)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-            )  # fmt: skip
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+            )
         return self._child
 
     def _read(self, child: subprocess.Popen) -> bytes:
@@ -153,8 +158,11 @@ def serve_calls(jobs: dict[str, Callable[..., Any]]) -> None:
         try:
             answer = {"result": jobs[head["job"]](*contents, **head["options"])}
         except (ModelFileError, MemoryError) as error:
-            answer = {"error": str(error) or f"expected to run it in {head['memory_mb']} MB, found "
-                      "that it takes more; give a smaller file"}  # fmt: skip
+            answer = {
+                "error": str(error)
+                or f"expected to run it in {head['memory_mb']} MB, found "
+                "that it takes more; give a smaller file"
+            }
         _write(answers, json.dumps(answer).encode())
 
 

@@ -23,16 +23,37 @@ from export.tflite.unpacked import UnpackedModel
 BOUNDS = ("MINIMUM", "MAXIMUM")
 RECTIFIERS = ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1")
 MOVES = (
-    "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "RESHAPE", "TRANSPOSE", "CONCATENATION", "SQUEEZE",
-    "EXPAND_DIMS", "SLICE", "STRIDED_SLICE", "BATCH_TO_SPACE_ND", "RESIZE_NEAREST_NEIGHBOR",
-)  # fmt: skip
+    "DEPTH_TO_SPACE",
+    "SPACE_TO_DEPTH",
+    "RESHAPE",
+    "TRANSPOSE",
+    "CONCATENATION",
+    "SQUEEZE",
+    "EXPAND_DIMS",
+    "SLICE",
+    "STRIDED_SLICE",
+    "BATCH_TO_SPACE_ND",
+    "RESIZE_NEAREST_NEIGHBOR",
+)
 PRODUCERS = (
-    "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "ADD", "SUB", "MUL",
-    "PRELU", "LEAKY_RELU",
-)  # fmt: skip
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "TRANSPOSE_CONV",
+    "FULLY_CONNECTED",
+    "ADD",
+    "SUB",
+    "MUL",
+    "PRELU",
+    "LEAKY_RELU",
+)
 FUSES_ACTIVATION = (
-    "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD", "SUB", "MUL",
-)  # fmt: skip
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "ADD",
+    "SUB",
+    "MUL",
+)
 MAX_PATHS = 32
 _MAX_LINKS = 64
 
@@ -184,9 +205,13 @@ def paths_to(
 
 
 def store_of(
-    model: UnpackedModel, op: OperatorInfo, tensor: int, *, grid: Grid | None = None,
+    model: UnpackedModel,
+    op: OperatorInfo,
+    tensor: int,
+    *,
+    grid: Grid | None = None,
     activation: str | None = None,
-) -> Store:  # fmt: skip
+) -> Store:
     """How a producer rounds and saturates, as it is or with another grid or fused activation.
 
     Raises:

@@ -137,9 +137,12 @@ def activation_range(activation: str, grid: Grid) -> tuple[int, int]:
         KeyError: No activation that bounds.
     """
     bounds = {
-        "NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0),
-        "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0),
-    }[activation]  # fmt: skip
+        "NONE": (None, None),
+        "RELU": (0.0, None),
+        "RELU6": (0.0, 6.0),
+        "RELU_N1_TO_1": (-1.0, 1.0),
+        "RELU_0_TO_1": (0.0, 1.0),
+    }[activation]
     low, high = grid.limits
     codes = [
         limit

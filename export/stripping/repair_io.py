@@ -20,9 +20,11 @@ from export.tflite.unpacked import UnpackedModel, unpack
 _ZERO_POINTS = {"uint8": 0, "int8": -128}
 # Place of the picture and of the bias among the inputs of operators that add a bias.
 _BIASED = {
-    "CONV_2D": (0, 2), "DEPTHWISE_CONV_2D": (0, 2), "FULLY_CONNECTED": (0, 2),
+    "CONV_2D": (0, 2),
+    "DEPTHWISE_CONV_2D": (0, 2),
+    "FULLY_CONNECTED": (0, 2),
     "TRANSPOSE_CONV": (2, 3),
-}  # fmt: skip
+}
 _SCALE_FREE = ("ADD", "SUB", "MUL", "PRELU", "LEAKY_RELU")
 _KEEPS_GRID = (*MOVES, "PAD", "MIRROR_PAD", "RESIZE_BILINEAR")
 

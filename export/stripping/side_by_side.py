@@ -50,11 +50,17 @@ class Agreement:
 
 
 def compare_files(
-    before: bytes, after: bytes, *, steps: Sequence[float], delegate: str = "builtin",
-    probes: int | None = None, seed: int = 0, levels: Sequence[Sequence[int]] | None = None,
+    before: bytes,
+    after: bytes,
+    *,
+    steps: Sequence[float],
+    delegate: str = "builtin",
+    probes: int | None = None,
+    seed: int = 0,
+    levels: Sequence[Sequence[int]] | None = None,
     reread: Sequence[Sequence[float]] | None = None,
     saturate: Sequence[Sequence[float] | None] | None = None,
-) -> Agreement:  # fmt: skip
+) -> Agreement:
     """Run two files on the same probes.
 
     Args:
@@ -110,12 +116,16 @@ def compare_files(
             codes += apart.size
     delegations = [_delegation(content, first) for content in (before, after)]
     return Agreement(
-        greatest, total / max(codes, 1), differing / max(codes, 1), samples, codes,
+        greatest,
+        total / max(codes, 1),
+        differing / max(codes, 1),
+        samples,
+        codes,
         *((height, width) if len(shape) == 4 else (0, 0)),
         same_signatures=first.signatures == second.signatures,
         left_behind=tuple(len(d.left_behind) if d else 0 for d in delegations),
         partitions=tuple(d.partitions if d else 0 for d in delegations),
-    )  # fmt: skip
+    )
 
 
 def _of_levels(codes: np.ndarray, levels: Sequence[int]) -> np.ndarray:

@@ -199,9 +199,10 @@ def _side_by_side(
     agreement = Agreement(**data)
     if agreement.max_abs_code_difference > bound:
         raise _cannot(
-            model, f"codes differ by {agreement.max_abs_code_difference:g} on probes, where "
-            f"{bound} was proved"
-        )  # fmt: skip
+            model,
+            f"codes differ by {agreement.max_abs_code_difference:g} on probes, where "
+            f"{bound} was proved",
+        )
     if not agreement.same_signatures:
         raise _cannot(model, "the interpreter sees other signatures")
     if agreement.left_behind[1] > agreement.left_behind[0]:

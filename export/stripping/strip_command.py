@@ -12,9 +12,14 @@ from sr_models.command import print_table, write_json
 
 # What JSON says where only scales were repaired.
 _NOTHING_STRIPPED = {
-    "removed_ops": [], "retargeted_tensors": [], "proof": "no_op", "bound": 0,
-    "max_abs_code_difference": 0, "differing_fraction": 0.0, "samples": 0,
-}  # fmt: skip
+    "removed_ops": [],
+    "retargeted_tensors": [],
+    "proof": "no_op",
+    "bound": 0,
+    "max_abs_code_difference": 0,
+    "differing_fraction": 0.0,
+    "samples": 0,
+}
 
 
 def strip(
@@ -102,13 +107,17 @@ def _work(file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox)
 def _rows(data: dict[str, Any]) -> list[list[str]]:
     mended = data.get("repair_io", {"repaired": [], "not_repaired": []})
     rows = _stripped_rows(data) if data["removed_ops"] else []
-    rows += [[f"{one['role']} repaired", f"{one['name']}: {_change(one)}"]
-             for one in mended["repaired"]]  # fmt: skip
+    rows += [
+        [f"{one['role']} repaired", f"{one['name']}: {_change(one)}"] for one in mended["repaired"]
+    ]
     if mended["repaired"]:
         rows.append(
-            ["measured", f"same real values: {mended['max_abs_code_difference']:g} code(s) at "
-             f"most, {mended['mean_abs_code_difference']:.2g} on average"]
-        )  # fmt: skip
+            [
+                "measured",
+                f"same real values: {mended['max_abs_code_difference']:g} code(s) at "
+                f"most, {mended['mean_abs_code_difference']:.2g} on average",
+            ]
+        )
     rows += [["stays", reason] for reason in (*data.get("left", ()), *mended["not_repaired"])]
     return [*rows, ["sha256", data["sha256"]]]
 
@@ -127,13 +136,19 @@ def _stripped_rows(data: dict[str, Any]) -> list[list[str]]:
         ["removed", removed],
         ["proof", proofs[data["proof"]]],
         *[["new grid", f"{t['name']}: {_change(t)}"] for t in data["retargeted_tensors"]],
-        ["measured", f"{data['max_abs_code_difference']:g} code(s) at most, "
-         f"{data['differing_fraction']:.1%} of codes differ ({data['samples']} probes, "
-         f"{data['height']}x{data['width']}, builtin kernels)"],
-        ["left to the interpreter by XNNPACK", f"{data['left_behind'][0]} -> "
-         f"{data['left_behind'][1]} operators; partitions {data['partitions'][0]} -> "
-         f"{data['partitions'][1]}"],
-    ]  # fmt: skip
+        [
+            "measured",
+            f"{data['max_abs_code_difference']:g} code(s) at most, "
+            f"{data['differing_fraction']:.1%} of codes differ ({data['samples']} probes, "
+            f"{data['height']}x{data['width']}, builtin kernels)",
+        ],
+        [
+            "left to the interpreter by XNNPACK",
+            f"{data['left_behind'][0]} -> "
+            f"{data['left_behind'][1]} operators; partitions {data['partitions'][0]} -> "
+            f"{data['partitions'][1]}",
+        ],
+    ]
 
 
 def _change(change: dict[str, Any]) -> str:

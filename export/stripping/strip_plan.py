@@ -135,9 +135,7 @@ def plan_strip(model: UnpackedModel, *, limit: int | None = None) -> StripPlan:
         except Obstacle as obstacle:
             obstacles.append(f"{name_of(op)} cannot go: {obstacle}")
     taken = {link.op.index for site in sites for link in site.dropped}
-    sites += [
-        Site((link.op,), (link,), NO_OP, 0) for i, link in harmless.items() if i not in taken
-    ]  # fmt: skip
+    sites += [Site((link.op,), (link,), NO_OP, 0) for i, link in harmless.items() if i not in taken]
     return StripPlan(tuple(sites), tuple(obstacles), tuple(left))
 
 
@@ -202,9 +200,13 @@ def _ends(model: UnpackedModel, tensor: int, ways: list[tuple[Link, ...]]) -> li
 
 
 def _site(
-    model: UnpackedModel, paths: list[Path], *, ways: list[tuple[Link, ...]], length: int,
+    model: UnpackedModel,
+    paths: list[Path],
+    *,
+    ways: list[tuple[Link, ...]],
+    length: int,
     activation: str | None,
-) -> Site | None:  # fmt: skip
+) -> Site | None:
     links = [link for branch in (*(path.links for path in paths), *ways) for link in branch]
     if len(paths) * len(ways) * math.prod(len(link.steps) for link in links) > _MAX_COMBINATIONS:
         raise Obstacle("too many bounds that differ by channel stand before it")
@@ -247,10 +249,15 @@ def _site(
     changed = tuple(t for t, g in tensors.items() if g != model.grid(t))
     clips = tuple(link.op for _, link in sorted(dropped.items()) if is_clip(model, link.op))
     return Site(
-        clips, tuple(link for _, link in sorted(dropped.items())), RETARGETED, bound, grid,
-        changed, tuple(sorted(activations.items())),
+        clips,
+        tuple(link for _, link in sorted(dropped.items())),
+        RETARGETED,
+        bound,
+        grid,
+        changed,
+        tuple(sorted(activations.items())),
         tuple(dict.fromkeys(name_of(path.producer) for path in paths)),
-    )  # fmt: skip
+    )
 
 
 def _too_far(path: Path, last: Link, *, bound: int, limit: int) -> str:

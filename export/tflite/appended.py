@@ -86,6 +86,12 @@ def _names(content: bytes) -> list[tuple[str, int]]:
             for name in archive.namelist():
                 archive.open(name).close()
             return [(info.filename, info.CRC) for info in archive.infolist()]
-    except (zipfile.BadZipFile, ValueError, OSError, struct.error, RuntimeError,
-            NotImplementedError):  # fmt: skip
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        OSError,
+        struct.error,
+        RuntimeError,
+        NotImplementedError,
+    ):
         raise Unmovable("the archive behind its tables is damaged") from None

@@ -159,9 +159,14 @@ def graph_of(model: schema.ModelT, file: ModelFile) -> FileGraph:
         )
         inputs, outputs = (_indices(i, len(tensors)) for i in (graph.inputs, graph.outputs))
     return FileGraph(
-        tensors, operators, inputs, outputs, len(model.subgraphs),
-        file.sha256, file.size_bytes,
-    )  # fmt: skip
+        tensors,
+        operators,
+        inputs,
+        outputs,
+        len(model.subgraphs),
+        file.sha256,
+        file.size_bytes,
+    )
 
 
 @contextmanager
@@ -169,9 +174,18 @@ def _damage_as_error(file: ModelFile) -> Iterator[None]:
     try:
         yield
     except (
-        struct.error, IndexError, TypeError, ValueError, AttributeError, KeyError, MemoryError,
-        OverflowError, RecursionError, Damage, BadReference,
-    ) as error:  # fmt: skip
+        struct.error,
+        IndexError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        KeyError,
+        MemoryError,
+        OverflowError,
+        RecursionError,
+        Damage,
+        BadReference,
+    ) as error:
         told = isinstance(error, (Damage, BadReference))
         raise ModelFileError(
             f"expected a whole .tflite file, found a damaged one: {file.name} "

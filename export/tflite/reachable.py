@@ -25,7 +25,7 @@ def reachable_codes(model: UnpackedModel) -> dict[int, tuple[int, int]]:
 
 def _reach_behind(
     model: UnpackedModel, op: OperatorInfo, *, grid: Grid, reach: dict
-) -> tuple[int, int]:  # fmt: skip
+) -> tuple[int, int]:
     if op.name in MOVES or is_clip(model, op):
         try:
             ends = []

@@ -62,7 +62,7 @@ def _check_graph(graph: schema.SubGraphT, *, buffers: int, codes: int) -> None:
 
 def _require(
     indices: Iterable[int], count: int, who: str, what: str, *, absent: bool = False
-) -> None:  # fmt: skip
+) -> None:
     for index in indices:
         if not (-1 if absent else 0) <= index < count:
             raise BadReference(f"{who} names {what} {index} of {count}")

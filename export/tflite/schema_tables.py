@@ -65,19 +65,33 @@ _SLICES = {0: LONGS, 1: LONGS, 2: LONGS}
 
 FIELDS: dict[str, dict[int, Field]] = {
     "Model": {
-        1: Tables("OperatorCode"), 2: Tables("SubGraph"), 3: TEXT, 4: Tables("Buffer"), 5: INTS,
-        6: Tables("Metadata"), 7: Tables("SignatureDef"), 8: Tables("ExternalBufferGroup"),
+        1: Tables("OperatorCode"),
+        2: Tables("SubGraph"),
+        3: TEXT,
+        4: Tables("Buffer"),
+        5: INTS,
+        6: Tables("Metadata"),
+        7: Tables("SignatureDef"),
+        8: Tables("ExternalBufferGroup"),
         9: Tables("ExternalBuffer"),
     },
     "OperatorCode": {1: TEXT},
     "SubGraph": {0: Tables("Tensor"), 1: INTS, 2: INTS, 3: Tables("Operator"), 4: TEXT},
     "Tensor": {
-        0: INTS, 3: TEXT, 4: Table("QuantizationParameters"), 6: Table("SparsityParameters"),
-        7: INTS, 9: Tables("VariantSubType"),
+        0: INTS,
+        3: TEXT,
+        4: Table("QuantizationParameters"),
+        6: Table("SparsityParameters"),
+        7: INTS,
+        9: Tables("VariantSubType"),
     },
     "VariantSubType": {0: INTS},
     "QuantizationParameters": {
-        0: INTS, 1: INTS, 2: INTS, 3: LONGS, 5: Union("QuantizationDetails"),
+        0: INTS,
+        1: INTS,
+        2: INTS,
+        3: LONGS,
+        5: Union("QuantizationDetails"),
     },
     "CustomQuantization": {0: BYTES},
     "BlockwiseQuantization": {3: INTS},
@@ -88,7 +102,12 @@ FIELDS: dict[str, dict[int, Field]] = {
     "Uint16Vector": {0: SHORTS},
     "Uint8Vector": {0: BYTES},
     "Operator": {
-        1: INTS, 2: INTS, 4: Union("BuiltinOptions"), 5: BYTES, 7: BYTES, 8: INTS,
+        1: INTS,
+        2: INTS,
+        4: Union("BuiltinOptions"),
+        5: BYTES,
+        7: BYTES,
+        8: INTS,
         12: Union("BuiltinOptions2"),
     },
     "Buffer": {0: BYTES},
@@ -115,11 +134,17 @@ FIELDS: dict[str, dict[int, Field]] = {
     "StablehloReduceOptions": {0: LONGS},
     "StablehloSliceOptions": _SLICES,
     "StablehloConvolutionOptions": {
-        **_SLICES, 3: LONGS, 4: BYTES, 7: LONGS, 10: LONGS, 13: LONGS, 16: INTS,
+        **_SLICES,
+        3: LONGS,
+        4: BYTES,
+        7: LONGS,
+        10: LONGS,
+        13: LONGS,
+        16: INTS,
     },
     "StablehloScatterOptions": {1: LONGS, 2: LONGS, 3: LONGS},
     "StablehloCaseOptions": {0: INTS},
-}  # fmt: skip
+}
 
 
 class _SlotCounter:
@@ -146,5 +171,8 @@ def slots_of(table: str) -> int | None:
 @cache
 def members_of(union: str) -> dict[int, str]:
     """Number of a type in a union -> name of the table."""
-    return {code: name for name, code in vars(getattr(schema, union)).items()
-            if isinstance(code, int) and name != "NONE"}  # fmt: skip
+    return {
+        code: name
+        for name, code in vars(getattr(schema, union)).items()
+        if isinstance(code, int) and name != "NONE"
+    }

@@ -18,9 +18,13 @@ _SCALES = (1e-12, 1e12)
 """No picture has a step beyond these, and kernels make nothing of them."""
 
 _NUMPY = {
-    "int8": np.int8, "uint8": np.uint8, "int16": np.int16, "int32": np.int32, "int64": np.int64,
+    "int8": np.int8,
+    "uint8": np.uint8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "int64": np.int64,
     "float32": np.float32,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

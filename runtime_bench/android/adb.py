@@ -76,9 +76,7 @@ class Adb:
             raise self._trouble("list phones", err or out)
         return parse_devices(out)
 
-    def shell(
-        self, command: str, *, seconds: float = 30.0, always: bool = False
-    ) -> ShellResult:  # fmt: skip
+    def shell(self, command: str, *, seconds: float = 30.0, always: bool = False) -> ShellResult:
         """Run a command line in the phone's shell.
 
         Args:
@@ -130,9 +128,12 @@ class Adb:
         try:
             # A session of its own: Ctrl-C on the terminal must not end the cleaning up too.
             process = subprocess.Popen(
-                [self.program, *self.options, *bound, *arguments], stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            )  # fmt: skip
+                [self.program, *self.options, *bound, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
         except OSError as error:
             raise PhoneError(
                 f"expected the program {self.program}, found: {(error.strerror or '').lower()}; "

@@ -66,10 +66,13 @@ class PhoneGolden:
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
         return {
-            "model": self.model, "serial": self.serial, "delegate": self.delegate,
-            "passed": self.passed, "found": self.found.to_json(),
+            "model": self.model,
+            "serial": self.serial,
+            "delegate": self.delegate,
+            "passed": self.passed,
+            "found": self.found.to_json(),
             "allowed": self.allowed.to_json(),
-        }  # fmt: skip
+        }
 
 
 def read_goldens(folder: str | Path) -> dict[str, Golden]:
@@ -108,6 +111,9 @@ def measure_golden_on_phone(
     """
     codes = run_on_phone(session, open_model(model), golden.input[None], run=run, graph=graph)
     return PhoneGolden(
-        model.name, session.adb.serial or "", run.delegate, difference(codes[0], golden.output),
+        model.name,
+        session.adb.serial or "",
+        run.delegate,
+        difference(codes[0], golden.output),
         golden.allowed,
-    )  # fmt: skip
+    )

@@ -152,7 +152,9 @@ def parse_output(text: str) -> ToolOutput:
     memory, peak = _MEMORY.search(text), _PEAK.search(text)
     accelerators, unknown = _ACCELERATORS.search(text), _UNKNOWN_FLAGS.search(text)
     return ToolOutput(
-        inference=inference, warmup=warmup, init_ms=summary.get("Init", litert_init),
+        inference=inference,
+        warmup=warmup,
+        init_ms=summary.get("Init", litert_init),
         init_mb=_finite(memory[1]) if memory else None,
         overall_mb=_finite(memory[2]) if memory else None,
         peak_mb=_finite(peak[1]) if peak else None,
@@ -165,7 +167,7 @@ def parse_output(text: str) -> ToolOutput:
         accelerators=_names(accelerators[1]) if accelerators else (),
         unknown_flags=unknown[1].strip() if unknown else "",
         errors=tuple(dict.fromkeys(found[1].strip() for found in _ERROR.finditer(text))),
-    )  # fmt: skip
+    )
 
 
 def times_of_count(line: str) -> Times:
@@ -200,10 +202,12 @@ def _litert(text: str) -> tuple[Times | None, Times | None, float | None]:
     times = warmup = None
     if "Inference (avg)" in found:
         times = Times(
-            runs("Inference (avg)"), mean_ms=value("Inference (avg)"), std_ms=value(
-                "Inference (std)"), min_ms=value("Inference (min)"),
+            runs("Inference (avg)"),
+            mean_ms=value("Inference (avg)"),
+            std_ms=value("Inference (std)"),
+            min_ms=value("Inference (min)"),
             max_ms=value("Inference (max)"),
-        )  # fmt: skip
+        )
     if "Warmup (first)" in found:
         warmup = Times(
             runs("Warmup (avg)"), first_ms=value("Warmup (first)"), mean_ms=value("Warmup (avg)")

@@ -82,9 +82,13 @@ def phone_of_properties(serial: str, properties: dict[str, str]) -> Phone:
     sdk = first("ro.build.version.sdk")
     abis = first("ro.product.cpu.abilist", "ro.product.cpu.abi").split(",")
     return Phone(
-        serial, name or serial, soc, first("ro.build.version.release"),
-        int(sdk) if sdk.isdecimal() else 0, tuple(abi.strip() for abi in abis if abi.strip()),
-    )  # fmt: skip
+        serial,
+        name or serial,
+        soc,
+        first("ro.build.version.release"),
+        int(sdk) if sdk.isdecimal() else 0,
+        tuple(abi.strip() for abi in abis if abi.strip()),
+    )
 
 
 def parse_thermal(service: str, battery: str) -> Thermal:

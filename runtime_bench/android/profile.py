@@ -82,10 +82,12 @@ def left_to_cpu(operators: Sequence[OperatorTime]) -> tuple[str, ...]:
     by one in capitals.
     """
     return tuple(
-        found.op for found in operators
-        if not found.inside and re.fullmatch(r"[A-Z][A-Z0-9_]*", found.op)
+        found.op
+        for found in operators
+        if not found.inside
+        and re.fullmatch(r"[A-Z][A-Z0-9_]*", found.op)
         and not found.op.startswith("LITERT_")
-    )  # fmt: skip
+    )
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -108,9 +110,13 @@ def _row(cells: list[str], header: list[str], *, inside: bool) -> OperatorTime |
         return None
     calls = _number(facts.get("times called", ""))
     return OperatorTime(
-        op=facts["node type"], mean_ms=mean_ms, percent=_number(facts.get("%", "").rstrip("%")),
-        calls=int(calls) if calls is not None else 1, name=facts.get("name", ""), inside=inside,
-    )  # fmt: skip
+        op=facts["node type"],
+        mean_ms=mean_ms,
+        percent=_number(facts.get("%", "").rstrip("%")),
+        calls=int(calls) if calls is not None else 1,
+        name=facts.get("name", ""),
+        inside=inside,
+    )
 
 
 def _number(text: str) -> float | None:

@@ -48,13 +48,18 @@ class PhoneQuality:
     def to_json(self) -> dict:
         """One row, with the keys of a desktop's for the phone's own pictures."""
         return {
-            "model": self.model, "serial": self.serial, "delegate": self.delegate,
-            "dataset": self.dataset, "images": self.images, "scale": self.scale,
+            "model": self.model,
+            "serial": self.serial,
+            "delegate": self.delegate,
+            "dataset": self.dataset,
+            "images": self.images,
+            "scale": self.scale,
             **asdict(self.phone),
             **{f"desktop_{key}": value for key, value in asdict(self.desktop).items()},
             "max_abs_code_difference": self.largest,
-            "differing_fraction": self.differing_fraction, "protocol": protocol(self.scale),
-        }  # fmt: skip
+            "differing_fraction": self.differing_fraction,
+            "protocol": protocol(self.scale),
+        }
 
 
 def codes_of_bytes(data: bytes, tensor: Tensor) -> np.ndarray:
@@ -106,10 +111,17 @@ def measure_quality_on_phone(
         apart.append(np.abs(pictures[0].astype(np.int16) - pictures[1].astype(np.int16)).ravel())
     differences = np.concatenate(apart)
     return PhoneQuality(
-        model.name, session.adb.serial or "", run.delegate, dataset.name, len(there), scale,
-        mean_quality(there), mean_quality(here), int(differences.max()),
+        model.name,
+        session.adb.serial or "",
+        run.delegate,
+        dataset.name,
+        len(there),
+        scale,
+        mean_quality(there),
+        mean_quality(here),
+        int(differences.max()),
         float((differences > 0).mean()),
-    )  # fmt: skip
+    )
 
 
 def run_on_phone(
@@ -128,9 +140,14 @@ def run_on_phone(
     source = session.push_bytes(np.ascontiguousarray(codes).tobytes(), "input.raw")
     session.run(
         picture_arguments(
-            session.tool, run, graph=graph, layer=tensor.name, shape=tensor.shape, source=source,
+            session.tool,
+            run,
+            graph=graph,
+            layer=tensor.name,
+            shape=tensor.shape,
+            source=source,
             target=session.path("output.raw"),
         ),
         seconds=SPARE_SECONDS,
-    )  # fmt: skip
+    )
     return codes_of_bytes(session.pull_bytes("output.raw"), runner.outputs[0])

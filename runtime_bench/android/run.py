@@ -72,9 +72,15 @@ class Outcome:
 
 
 def plan_job(
-    files: Sequence[str | Path], *, threads: Sequence[int], run: ToolRun, tool: str | Path | None,
-    cpus: str = "", datasets: Sequence[Dataset] = (), goldens: Mapping[str, Golden] | None = None,
-) -> Job:  # fmt: skip
+    files: Sequence[str | Path],
+    *,
+    threads: Sequence[int],
+    run: ToolRun,
+    tool: str | Path | None,
+    cpus: str = "",
+    datasets: Sequence[Dataset] = (),
+    goldens: Mapping[str, Golden] | None = None,
+) -> Job:
     """Read the files and check everything that can be checked without a phone.
 
     Raises:
@@ -92,9 +98,7 @@ def plan_job(
     for count in counts:
         replace(run, threads=count)
     models = tuple(read_model(file) for file in files)
-    return Job(
-        models, counts, run, Path(tool), require_cpus(cpus), tuple(datasets), goldens or {}
-    )  # fmt: skip
+    return Job(models, counts, run, Path(tool), require_cpus(cpus), tuple(datasets), goldens or {})
 
 
 def measure_phones(
@@ -172,11 +176,14 @@ def measure(
     before = read_thermal(session.adb)
     told = session.run(
         arguments(
-            session.tool, run, graph=graph, profile_path=session.path("profile.csv"),
+            session.tool,
+            run,
+            graph=graph,
+            profile_path=session.path("profile.csv"),
             library_folder=session.folder,
         ),
         seconds=2 * run.seconds + SPARE_SECONDS,
-    )  # fmt: skip
+    )
     after = read_thermal(session.adb)
     output = parse_output(told)
     if output.inference is None:
@@ -189,10 +196,20 @@ def measure(
     profile = parse_profile(text) or parse_profile(told)
     shapes = _input_shapes(model)
     return PhoneLatency(
-        model, shapes[0] if shapes else (), run, session.cpus, session.tool.kind, output,
-        judge_placement(output, run.delegate), left_to_cpu(profile) if profile else None, profile,
-        phone, before, after, _notices(phone, run, before.state, after.state, bool(profile)),
-    )  # fmt: skip
+        model,
+        shapes[0] if shapes else (),
+        run,
+        session.cpus,
+        session.tool.kind,
+        output,
+        judge_placement(output, run.delegate),
+        left_to_cpu(profile) if profile else None,
+        profile,
+        phone,
+        before,
+        after,
+        _notices(phone, run, before.state, after.state, bool(profile)),
+    )
 
 
 def _input_shapes(model: ModelFile) -> list[tuple[int, ...]]:
@@ -209,7 +226,8 @@ def _notices(
         notices.append(f"the phone throttles for heat ({warm[-1]}): let it cool and measure again")
     if run.profile:
         notices.append(
-            "times were taken while operators were profiled, which makes them longer" if profiled
+            "times were taken while operators were profiled, which makes them longer"
+            if profiled
             else "this benchmark_model gave no times per operator"
-        )  # fmt: skip
+        )
     return tuple(notices)

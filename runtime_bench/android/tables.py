@@ -22,16 +22,35 @@ def print_phones(results: Sequence[PhoneLatency], rated: Sequence[PhoneQuality] 
     for found in results:
         row = found.to_json()
         times = (row[key] for key in ("median_ms", "mean_ms", "p5_ms", "p95_ms", "first_ms"))
-        rows.append([
-            row["phone"], names[found.model.name], row["delegate"], row["threads"],
-            _shown(row["runs"]), *map(_shown, times), _shown(row["init_ms"]), _placement(row),
-            row["thermal_after"]["state"] or "?",
-        ])  # fmt: skip
+        rows.append(
+            [
+                row["phone"],
+                names[found.model.name],
+                row["delegate"],
+                row["threads"],
+                _shown(row["runs"]),
+                *map(_shown, times),
+                _shown(row["init_ms"]),
+                _placement(row),
+                row["thermal_after"]["state"] or "?",
+            ]
+        )
     if rows:
         columns = (
-            "phone", "file", "delegate", "threads", "runs", "median ms", "mean", "p5", "p95",
-            "first", "init", "where", "throttling",
-        )  # fmt: skip
+            "phone",
+            "file",
+            "delegate",
+            "threads",
+            "runs",
+            "median ms",
+            "mean",
+            "p5",
+            "p95",
+            "first",
+            "init",
+            "where",
+            "throttling",
+        )
         print_table("Latency on phones", columns, rows)
     for found in results:
         if found.profile:
@@ -42,11 +61,13 @@ def print_phones(results: Sequence[PhoneLatency], rated: Sequence[PhoneQuality] 
 
 def protocol_lines(results: Sequence[PhoneLatency]) -> list[str]:
     """What must stand below the table: phones, programs, notices."""
-    lines = list(dict.fromkeys(
-        f"{found.phone.name} ({found.phone.serial}), {found.phone.soc or 'unknown SoC'}, "
-        f"API {found.phone.sdk}, {'/'.join(found.phone.abis) or '?'}; ran on {found.runtime}"
-        for found in results
-    ))  # fmt: skip
+    lines = list(
+        dict.fromkeys(
+            f"{found.phone.name} ({found.phone.serial}), {found.phone.soc or 'unknown SoC'}, "
+            f"API {found.phone.sdk}, {'/'.join(found.phone.abis) or '?'}; ran on {found.runtime}"
+            for found in results
+        )
+    )
     notices = [notice for found in results for notice in found.notices]
     if results:
         lines.append(SCHEDULING)
@@ -67,10 +88,15 @@ def _placement(row: dict[str, Any]) -> str:
 
 def _print_profile(found: PhoneLatency, name: str) -> None:
     rows = [
-        [operator.op, "delegate" if operator.inside else "graph", round(operator.mean_ms, 3),
-         _shown(operator.percent), operator.name]
+        [
+            operator.op,
+            "delegate" if operator.inside else "graph",
+            round(operator.mean_ms, 3),
+            _shown(operator.percent),
+            operator.name,
+        ]
         for operator in found.profile
-    ]  # fmt: skip
+    ]
     title = f"{name} on {found.phone.name}, {found.delegate}, {found.run.threads} thread(s)"
     print_table(title, ("operator", "inside of", "mean ms", "%", "name"), rows)
 
@@ -79,16 +105,29 @@ def _print_quality(rated: Sequence[PhoneQuality]) -> None:
     names = short_names([row.model for row in rated])
     rows = [
         [
-            row.serial, names[row.model], row.dataset, row.images, f"x{row.scale}",
-            round(row.phone.psnr_rgb_db, 3), round(row.desktop.psnr_rgb_db, 3), row.largest,
+            row.serial,
+            names[row.model],
+            row.dataset,
+            row.images,
+            f"x{row.scale}",
+            round(row.phone.psnr_rgb_db, 3),
+            round(row.desktop.psnr_rgb_db, 3),
+            row.largest,
             f"{row.differing_fraction:.2%}",
         ]
         for row in rated
-    ]  # fmt: skip
+    ]
     columns = (
-        "phone", "file", "dataset", "images", "scale", "PSNR RGB dB", "on this machine",
-        "largest code difference", "codes that differ",
-    )  # fmt: skip
+        "phone",
+        "file",
+        "dataset",
+        "images",
+        "scale",
+        "PSNR RGB dB",
+        "on this machine",
+        "largest code difference",
+        "codes that differ",
+    )
     print_table("Pictures made on phones", columns, rows)
 
 

@@ -140,10 +140,13 @@ def arguments(
             f"{_INSTEAD[run.delegate]}"
         )
     wanted = {
-        "graph": graph, **choice,
-        "num_threads": str(run.threads), "num_runs": str(run.runs),
-        "warmup_runs": str(run.warmup), "max_secs": f"{run.seconds:g}",
-    }  # fmt: skip
+        "graph": graph,
+        **choice,
+        "num_threads": str(run.threads),
+        "num_runs": str(run.runs),
+        "warmup_runs": str(run.warmup),
+        "max_secs": f"{run.seconds:g}",
+    }
     # The timed runs end after `num_runs`, however short they are.
     optional = {"min_secs": "0", "warmup_min_secs": "0"}
     if run.accelerator:
@@ -162,9 +165,15 @@ def arguments(
 
 
 def picture_arguments(
-    tool: Tool, run: ToolRun, *, graph: str, layer: str, shape: tuple[int, ...], source: str,
+    tool: Tool,
+    run: ToolRun,
+    *,
+    graph: str,
+    layer: str,
+    shape: tuple[int, ...],
+    source: str,
     target: str,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Arguments for one run on given input, whose output is written as raw bytes.
 
     Args:
@@ -182,16 +191,18 @@ def picture_arguments(
             "expected a benchmark_model with --output_filepath for pictures, found "
             f"{KINDS[tool.kind]} without; give the classic tool of 2023 or later"
         )
-    base = ToolRun(
-        run.delegate, accelerator=run.accelerator, threads=run.threads, runs=1, warmup=0
-    )  # fmt: skip
+    base = ToolRun(run.delegate, accelerator=run.accelerator, threads=run.threads, runs=1, warmup=0)
     # A colon or comma parts names from paths, and each version escapes it in another way. The
     # program goes by position and only warns of another name.
     name = "input" if set(layer) & set(":,\\") else layer
-    return arguments(tool, base, graph=graph) + _lines({
-        "input_layer": name, "input_layer_shape": ",".join(map(str, shape)),
-        "input_layer_value_files": f"{name}:{source}", "output_filepath": target,
-    })  # fmt: skip
+    return arguments(tool, base, graph=graph) + _lines(
+        {
+            "input_layer": name,
+            "input_layer_shape": ",".join(map(str, shape)),
+            "input_layer_value_files": f"{name}:{source}",
+            "output_filepath": target,
+        }
+    )
 
 
 def _profile_flags(tool: Tool, path: str) -> dict[str, str]:
@@ -199,9 +210,10 @@ def _profile_flags(tool: Tool, path: str) -> dict[str, str]:
         return {"use_profiler": "true"}
     if "op_profiling_output_mode" in tool.flags:
         return {
-            "enable_op_profiling": "true", "op_profiling_output_mode": "csv",
+            "enable_op_profiling": "true",
+            "op_profiling_output_mode": "csv",
             "op_profiling_output_file": path,
-        }  # fmt: skip
+        }
     if "profiling_output_csv_file" in tool.flags:
         return {"enable_op_profiling": "true", "profiling_output_csv_file": path}
     return {"enable_op_profiling": "true"}

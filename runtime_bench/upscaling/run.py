@@ -100,9 +100,12 @@ def pairs(source: str | Path, out: str | Path, *, suffix: str) -> list[tuple[Pat
 
 
 def upscale_pictures(
-    upscaler: Upscaler, todo: Sequence[tuple[Path, Path]], *, overwrite: bool = False,
+    upscaler: Upscaler,
+    todo: Sequence[tuple[Path, Path]],
+    *,
+    overwrite: bool = False,
     on_tile: Callable[[int, int, str], None] = lambda done, total, note: None,
-) -> list[UpscaledPicture]:  # fmt: skip
+) -> list[UpscaledPicture]:
     """Upscale pictures one after the other; each is written whole before the next is read.
 
     Args:
@@ -130,20 +133,32 @@ def upscale_pictures(
         note = f"picture {number} of {len(todo)}"
         start = time.perf_counter()
         plan = upscaler.upscale(
-            photograph.pixels, canvas.paste,
+            photograph.pixels,
+            canvas.paste,
             on_tile=lambda done, total, note=note: on_tile(done, total, note),
-        )  # fmt: skip
+        )
         seconds = time.perf_counter() - start
         canvas.write()
         notices = list(photograph.notices)
         if plan.padded:
-            notices.append("the file cannot be run at this size; the picture was mirrored at its "
-                           "lower and right border and cut")  # fmt: skip
+            notices.append(
+                "the file cannot be run at this size; the picture was mirrored at its "
+                "lower and right border and cut"
+            )
         height, width = photograph.pixels.shape[:2]
-        results.append(UpscaledPicture(
-            str(source), str(target), width, height, upscaler.scale, plan.tiles, *plan.tile,
-            seconds, tuple(notices),
-        ))  # fmt: skip
+        results.append(
+            UpscaledPicture(
+                str(source),
+                str(target),
+                width,
+                height,
+                upscaler.scale,
+                plan.tiles,
+                *plan.tile,
+                seconds,
+                tuple(notices),
+            )
+        )
     return results
 
 

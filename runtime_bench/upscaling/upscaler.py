@@ -128,7 +128,7 @@ class Upscaler:
             )
         return Plan(
             tile, (Span(0, 0, height),), (Span(0, 0, width),), padded=tile != (height, width)
-        )  # fmt: skip
+        )
 
     def _resize(self, height: int, width: int) -> None:
         if self.runner.inputs[0].shape[1:3] != (height, width):
@@ -141,9 +141,12 @@ class Upscaler:
             )
 
     def upscale(
-        self, picture: np.ndarray, paste: Paste, *,
+        self,
+        picture: np.ndarray,
+        paste: Paste,
+        *,
         on_tile: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Plan:  # fmt: skip
+    ) -> Plan:
         """Upscale a picture tile by tile; holds no more than one tile of output.
 
         Args:
@@ -163,10 +166,14 @@ class Upscaler:
                 top, left, s = row.start, column.start, self.scale
                 bottom, right = min(row.stop, height), min(column.stop, width)
                 if bottom > row.first and right > column.first:
-                    paste(row.first * s, column.first * s, block[
-                        (row.first - top) * s : (bottom - top) * s,
-                        (column.first - left) * s : (right - left) * s,
-                    ])  # fmt: skip
+                    paste(
+                        row.first * s,
+                        column.first * s,
+                        block[
+                            (row.first - top) * s : (bottom - top) * s,
+                            (column.first - left) * s : (right - left) * s,
+                        ],
+                    )
                 done += 1
                 on_tile(done, plan.tiles)
         return plan

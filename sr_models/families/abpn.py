@@ -85,7 +85,7 @@ def build_abpn(config: AbpnConfig, *, form: str = "deploy"):
     small = tf_keras.initializers.VarianceScaling(0.001)
     last = tf_keras.layers.Conv2D(
         channels, 3, padding="same", kernel_initializer=small, name="last"
-    )  # fmt: skip
+    )
     y = last(x)
     if config.anchor != "none":
         y = tf_keras.layers.Add(name="add")([y, _anchor(picture, config)])

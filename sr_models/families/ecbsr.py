@@ -76,10 +76,13 @@ class EdgeOrientedConvolution(tf_keras.layers.Layer):
         inputs, filters = input_shape[-1], self.filters
         middle = EXPANSION * filters
         shapes = {
-            "kernel": (3, 3, inputs, filters), "bias": (filters,),
-            "expand_kernel": (inputs, middle), "expand_bias": (middle,),
-            "squeeze_kernel": (3, 3, middle, filters), "squeeze_bias": (filters,),
-        }  # fmt: skip
+            "kernel": (3, 3, inputs, filters),
+            "bias": (filters,),
+            "expand_kernel": (inputs, middle),
+            "expand_bias": (middle,),
+            "squeeze_kernel": (3, 3, middle, filters),
+            "squeeze_bias": (filters,),
+        }
         for edge in EDGE_FILTERS:
             shapes |= {f"{edge}_kernel": (inputs, filters)}
             shapes |= {f"{edge}_{name}": (filters,) for name in ("bias", "scale", "shift")}
@@ -171,9 +174,11 @@ def to_training_form(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 @register_family(
-    "ecbsr", source="ACM Multimedia 2021, github:xindongzhang/ECBSR",
-    to_deploy_form=to_deploy_form, to_training_form=to_training_form,
-)  # fmt: skip
+    "ecbsr",
+    source="ACM Multimedia 2021, github:xindongzhang/ECBSR",
+    to_deploy_form=to_deploy_form,
+    to_training_form=to_training_form,
+)
 def build_ecbsr(config: EcbsrConfig, *, form: str = "deploy"):
     """The trunk of an ECBSR: (N, H, W, 3) in 0..1 -> (N, H, W, 3 s^2).
 
@@ -187,7 +192,7 @@ def build_ecbsr(config: EcbsrConfig, *, form: str = "deploy"):
             kernel = tf_keras.initializers.VarianceScaling(spread)
             layer = tf_keras.layers.Conv2D(
                 filters, 3, padding="same", kernel_initializer=kernel, name=name
-            )  # fmt: skip
+            )
         else:
             layer = EdgeOrientedConvolution(filters, spread, name=name)
         return layer(x)

@@ -40,7 +40,7 @@ def _convolution(filters: int, size: int, *, name: str, spread: float = 1.0):
     kernel = tf_keras.initializers.VarianceScaling(spread, mode="fan_in")
     return tf_keras.layers.Conv2D(
         filters, size, padding="same", kernel_initializer=kernel, name=name
-    )  # fmt: skip
+    )
 
 
 def _tanh(x, *, name: str):

@@ -86,9 +86,11 @@ def start_near_nearest_neighbour(trunk, config: EtdsConfig) -> None:
 
 
 @register_family(
-    "etds", source="CVPR 2023, github:ECNUSR/ETDS", to_deploy_form=to_deploy_form,
+    "etds",
+    source="CVPR 2023, github:ECNUSR/ETDS",
+    to_deploy_form=to_deploy_form,
     to_training_form=dict,
-)  # fmt: skip
+)
 def build_etds(config: EtdsConfig, *, form: str = "deploy"):
     """The trunk of an ETDS: (N, H, W, 3) in 0..1 -> (N, H, W, 3 s^2), linear output.
 
@@ -105,7 +107,7 @@ def build_etds(config: EtdsConfig, *, form: str = "deploy"):
     small = tf_keras.initializers.VarianceScaling(0.001)
     last = tf_keras.layers.Conv2D(
         3 * config.scale**2, 3, padding="same", kernel_initializer=small, name="last"
-    )  # fmt: skip
+    )
     trunk = tf_keras.Model(picture, last(x), name="etds")
     start_near_nearest_neighbour(trunk, config)
     return trunk

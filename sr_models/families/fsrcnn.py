@@ -126,9 +126,10 @@ class TransposedConvolution(tf_keras.layers.Layer):
     def build(self, input_shape):
         size = 2 * sub_pixel_taps(self.scale).radius + 1
         self.kernel = self.add_weight(
-            name="kernel", shape=(size, size, input_shape[-1], 3 * self.scale**2),
+            name="kernel",
+            shape=(size, size, input_shape[-1], 3 * self.scale**2),
             initializer=tf_keras.initializers.RandomNormal(stddev=1e-3),
-        )  # fmt: skip
+        )
         self.bias = self.add_weight(name="bias", shape=(3,), initializer="zeros")
         super().build(input_shape)
 
@@ -176,9 +177,11 @@ def start_as_bilinear_upscaling(trunk, config: FsrcnnConfig) -> None:
 
 
 @register_family(
-    "fsrcnn", source="arXiv 1608.00367",
-    to_deploy_form=to_deploy_form, to_training_form=to_training_form,
-)  # fmt: skip
+    "fsrcnn",
+    source="arXiv 1608.00367",
+    to_deploy_form=to_deploy_form,
+    to_training_form=to_training_form,
+)
 def build_fsrcnn(config: FsrcnnConfig, *, form: str = "deploy"):
     """The trunk of an FSRCNN: (N, H, W, 3) in 0..1 -> (N, H, W, 3 s^2), linear output.
 
@@ -192,7 +195,7 @@ def build_fsrcnn(config: FsrcnnConfig, *, form: str = "deploy"):
         kernel = tf_keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="normal")
         layer = tf_keras.layers.Conv2D(
             filters, size, padding="same", kernel_initializer=kernel, name=name
-        )  # fmt: skip
+        )
         return rectifier(config.activation, name=name)(layer(x))
 
     picture = tf_keras.Input((None, None, 3), name="input")

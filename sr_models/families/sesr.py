@@ -78,13 +78,15 @@ class LinearBlock(tf_keras.layers.Layer):
     def build(self, input_shape):
         inputs = input_shape[-1]
         self.expand = self.add_weight(
-            name="expand", shape=(self.size, self.size, inputs, EXPANDED_WIDTH),
+            name="expand",
+            shape=(self.size, self.size, inputs, EXPANDED_WIDTH),
             initializer=tf_keras.initializers.VarianceScaling(1.0),
-        )  # fmt: skip
+        )
         self.squeeze = self.add_weight(
-            name="squeeze", shape=(EXPANDED_WIDTH, self.filters),
+            name="squeeze",
+            shape=(EXPANDED_WIDTH, self.filters),
             initializer=tf_keras.initializers.VarianceScaling(self.spread),
-        )  # fmt: skip
+        )
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
         super().build(input_shape)
 
@@ -138,9 +140,11 @@ def to_training_form(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 @register_family(
-    "sesr", source="arXiv 2103.09404",
-    to_deploy_form=to_deploy_form, to_training_form=to_training_form,
-)  # fmt: skip
+    "sesr",
+    source="arXiv 2103.09404",
+    to_deploy_form=to_deploy_form,
+    to_training_form=to_training_form,
+)
 def build_sesr(config: SesrConfig, *, form: str = "deploy"):
     """The trunk of an SESR: (N, H, W, 3) in 0..1 -> (N, H, W, 3 s^2).
 

@@ -47,9 +47,15 @@ def _convolution(filters: int, size: int, *, name: str, activation: str | None =
     # Small initial weights, as in the public re-implementation: normal, fan-out, variance 0.2.
     kernel = tf_keras.initializers.VarianceScaling(0.2, mode="fan_out", distribution="normal")
     return tf_keras.layers.Conv2D(
-        filters, size, padding="same", activation=activation, groups=groups,
-        kernel_initializer=kernel, bias_initializer=tf_keras.initializers.Constant(0.01), name=name,
-    )  # fmt: skip
+        filters,
+        size,
+        padding="same",
+        activation=activation,
+        groups=groups,
+        kernel_initializer=kernel,
+        bias_initializer=tf_keras.initializers.Constant(0.01),
+        name=name,
+    )
 
 
 def _grouped_convolution(x, width: int, *, name: str, form: str):

@@ -34,8 +34,10 @@ class Absorption:
         return rule(operation, factor, shift) if rule else None
 
     def _absorbed_affine(self, operation: Operation, factor, shift) -> str | None:
-        both = {"factor": operation["factor"] * factor,
-                "shift": operation["shift"] * factor + shift}  # fmt: skip
+        both = {
+            "factor": operation["factor"] * factor,
+            "shift": operation["shift"] * factor + shift,
+        }
         # Of 1/255 and 255 the product is 1 but for float32's rounding.
         if all(np.allclose(both[n], v, rtol=0, atol=1e-6) for n, v in _NOTHING.items()):
             return operation.inputs[0]
@@ -47,8 +49,10 @@ class Absorption:
     def _absorbed_convolution(self, operation: Operation, factor, shift) -> str | None:
         if operation.values.get("fixed"):
             return None
-        weights = {"kernel": operation["kernel"] * factor,
-                   "bias": operation["bias"] * factor + shift}  # fmt: skip
+        weights = {
+            "kernel": operation["kernel"] * factor,
+            "bias": operation["bias"] * factor + shift,
+        }
         return self.network.add(replace(operation, values={**operation.values, **weights}))
 
     def _absorbed_depth_to_space(self, operation: Operation, factor, shift) -> str | None:

@@ -63,9 +63,14 @@ class Adopted:
 
 
 def adopt(
-    function: Callable, shape: Sequence[int | None], pictures: Sequence[np.ndarray], *,
-    name: str, pixels: str | None = None, dtype: str = "float32",
-) -> Adopted:  # fmt: skip
+    function: Callable,
+    shape: Sequence[int | None],
+    pictures: Sequence[np.ndarray],
+    *,
+    name: str,
+    pixels: str | None = None,
+    dtype: str = "float32",
+) -> Adopted:
     """Read a function, find its clip and its pixels, and rebuild it.
 
     Args:
@@ -90,9 +95,12 @@ def adopt(
     white = _pixels_of(graph, low, end, pixels=pixels)
     open_end = without_clips(read, end, black=white.output_black, white=white.output)
     rescaled = with_pixels(
-        open_end, black_in=white.input_black, white_in=white.input,
-        black_out=white.output_black, white_out=white.output,
-    )  # fmt: skip
+        open_end,
+        black_in=white.input_black,
+        white_in=white.input,
+        black_out=white.output_black,
+        white_out=white.output,
+    )
     final = with_free_grid(simplified(simplified(rescaled), final=True))
     network = to_keras(with_input_apart(final), name=_model_name(name))
     _require_equal(graph, network, low[0], white, rounded="rounding" in _kinds(read))

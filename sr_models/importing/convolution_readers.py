@@ -28,9 +28,12 @@ class ConvolutionReaders(OperatorReader):
         if max(strides) > 1:
             raise self._refused(op, f"found strides of {strides}")
         values = {
-            "kernel": kernel, "bias": np.zeros(kernel.shape[-1], np.float32), "padding": padding,
-            "dilation": dilation, "groups": groups,
-        }  # fmt: skip
+            "kernel": kernel,
+            "bias": np.zeros(kernel.shape[-1], np.float32),
+            "padding": padding,
+            "dilation": dilation,
+            "groups": groups,
+        }
         return self._add(op, "convolution", [source], values)
 
     def _read_SpaceToBatchND(self, op) -> str:
@@ -61,15 +64,19 @@ class ConvolutionReaders(OperatorReader):
         stride = strides[0]
         if set(strides) != {stride} or list(high) != [size * stride for size in low]:
             raise self._refused(
-                op, f"found a transposed convolution from {list(low)} to {list(high)} pixels "
+                op,
+                f"found a transposed convolution from {list(low)} to {list(high)} pixels "
                 f"with strides {strides}",
-            )  # fmt: skip
+            )
         padding = op.get_attr("padding").decode().lower()
         small = as_convolution(kernel, stride=stride, padding=padding)
         values = {
-            "kernel": small, "bias": np.zeros(small.shape[-1], np.float32), "padding": "same",
-            "dilation": (1, 1), "groups": 1,
-        }  # fmt: skip
+            "kernel": small,
+            "bias": np.zeros(small.shape[-1], np.float32),
+            "padding": "same",
+            "dilation": (1, 1),
+            "groups": 1,
+        }
         if stride == 1:
             return self._add(op, "convolution", [picture], values)
         made = self._add(op, "convolution", [picture], values, channels=small.shape[-1])

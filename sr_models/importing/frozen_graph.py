@@ -17,11 +17,38 @@ from tensorflow.python.framework.convert_to_constants import (
 from sr_models.errors import NetworkError
 
 _FOLDED = {
-    "Const", "Identity", "Shape", "Pack", "ConcatV2", "StridedSlice", "Mul", "Add", "AddV2", "Sub",
-    "RealDiv", "FloorDiv", "Rsqrt", "Sqrt", "Square", "Neg", "Reshape", "Cast", "Range", "Prod",
-    "ExpandDims", "Squeeze", "Fill", "Tile", "Transpose", "Split", "Maximum", "Minimum", "Pow",
-    "Slice", "GatherV2",
-}  # fmt: skip
+    "Const",
+    "Identity",
+    "Shape",
+    "Pack",
+    "ConcatV2",
+    "StridedSlice",
+    "Mul",
+    "Add",
+    "AddV2",
+    "Sub",
+    "RealDiv",
+    "FloorDiv",
+    "Rsqrt",
+    "Sqrt",
+    "Square",
+    "Neg",
+    "Reshape",
+    "Cast",
+    "Range",
+    "Prod",
+    "ExpandDims",
+    "Squeeze",
+    "Fill",
+    "Tile",
+    "Transpose",
+    "Split",
+    "Maximum",
+    "Minimum",
+    "Pow",
+    "Slice",
+    "GatherV2",
+}
 """Pure operators that are computed where all of their inputs are constant."""
 _RENAMED = "_inlined"
 

@@ -60,6 +60,9 @@ def _copy(network: Network, name: str, *, layer: str) -> Operation:
     values = {
         "kernel": np.eye(network[name].channels, dtype=np.float32)[:, chosen][None, None],
         "bias": np.zeros(len(chosen), np.float32),
-        "padding": "same", "dilation": (1, 1), "groups": 1, "fixed": True,
-    }  # fmt: skip
+        "padding": "same",
+        "dilation": (1, 1),
+        "groups": 1,
+        "fixed": True,
+    }
     return Operation(layer, "convolution", (name,), len(chosen), values)

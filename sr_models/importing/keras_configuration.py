@@ -89,9 +89,7 @@ class _Builder:
         kind, config = str(entry.get("class_name")), entry.get("config") or {}
         name = str(entry.get("name") or config.get("name") or kind)
         if kind in _MODELS:
-            built = build_model(
-                entry, version=self.version, trust=self.trust, depth=self.depth + 1
-            )  # fmt: skip
+            built = build_model(entry, version=self.version, trust=self.trust, depth=self.depth + 1)
             self.parts.append((name, kind, built))
             return built.call
         if kind in ("TFOpLambda", "SlicingOpLambda"):

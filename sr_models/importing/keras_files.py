@@ -147,9 +147,13 @@ def _make_weights(built: BuiltModel) -> None:
 def _layers(part: Any) -> list[tuple[str, Any]]:
     """The layers with weights inside of a part, in the file's order."""
     if isinstance(part, BuiltModel):
-        return [pair for name, _, inner in part.parts if inner is not None
-                for pair in ([(name, inner)] if not isinstance(inner, BuiltModel) else
-                             _layers(inner)) if pair[1].weights]  # fmt: skip
+        return [
+            pair
+            for name, _, inner in part.parts
+            if inner is not None
+            for pair in ([(name, inner)] if not isinstance(inner, BuiltModel) else _layers(inner))
+            if pair[1].weights
+        ]
     return [(part.name, part)] if part.weights else []
 
 

@@ -25,7 +25,8 @@ _LAYERS: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "DepthwiseConv2D": (_L.DepthwiseConv2D, ("depth_multiplier", *_COMMON)),
     "SeparableConv2D": (_L.SeparableConv2D, ("filters", "depth_multiplier", *_COMMON)),
     "BatchNormalization": (
-        _L.BatchNormalization, ("axis", "momentum", "epsilon", "center", "scale"),
+        _L.BatchNormalization,
+        ("axis", "momentum", "epsilon", "center", "scale"),
     ),
     "ReLU": (_L.ReLU, ("max_value", "negative_slope", "threshold")),
     "PReLU": (_L.PReLU, ("shared_axes",)),
@@ -49,18 +50,31 @@ _LAYERS: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "GlobalAveragePooling2D": (_L.GlobalAveragePooling2D, ("keepdims",)),
     "Reshape": (_L.Reshape, ("target_shape",)),
     "Permute": (_L.Permute, ("dims",)),
-}  # fmt: skip
+}
 _OURS = ("DepthToSpace", "SpaceToDepth", "ClipByValue", "ChannelSlice", "RepeatChannels")
-_ONLY_IN_TRAINING = ("Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout",
-                     "ActivityRegularization")  # fmt: skip
+_ONLY_IN_TRAINING = (
+    "Dropout",
+    "SpatialDropout2D",
+    "GaussianNoise",
+    "GaussianDropout",
+    "ActivityRegularization",
+)
 _HOMES = ("keras", "tf_keras", "sr_models", "builtins", "tensorflow")
 
 _ACTIVATIONS: dict[str, Callable] = {
-    "linear": tf_keras.activations.linear, "relu": tf.nn.relu, "relu6": tf.nn.relu6,
-    "tanh": tf.tanh, "sigmoid": tf.sigmoid, "leaky_relu": tf.nn.leaky_relu,
-    "gelu": tf.nn.gelu, "elu": tf.nn.elu, "selu": tf.nn.selu, "swish": tf.nn.silu,
-    "silu": tf.nn.silu, "softplus": tf.nn.softplus,
-}  # fmt: skip
+    "linear": tf_keras.activations.linear,
+    "relu": tf.nn.relu,
+    "relu6": tf.nn.relu6,
+    "tanh": tf.tanh,
+    "sigmoid": tf.sigmoid,
+    "leaky_relu": tf.nn.leaky_relu,
+    "gelu": tf.nn.gelu,
+    "elu": tf.nn.elu,
+    "selu": tf.nn.selu,
+    "swish": tf.nn.silu,
+    "silu": tf.nn.silu,
+    "softplus": tf.nn.softplus,
+}
 
 Call = Callable[..., Any]
 _LARGEST = 1 << 14
@@ -169,15 +183,31 @@ def _by_index(x, index):
 
 
 _OPERATIONS: dict[str, Callable] = {
-    "add": tf.add, "subtract": tf.subtract, "multiply": tf.multiply, "truediv": tf.truediv,
-    "divide": tf.divide, "true_divide": tf.truediv, "negative": tf.negative,
-    "maximum": tf.maximum, "minimum": tf.minimum, "clip_by_value": tf.clip_by_value,
-    "relu": tf.nn.relu, "relu6": tf.nn.relu6, "tanh": tf.tanh, "sigmoid": tf.sigmoid,
-    "depth_to_space": tf.nn.depth_to_space, "space_to_depth": tf.nn.space_to_depth,
-    "concat": tf.concat, "tile": tf.tile, "resize": tf.image.resize, "cast": lambda x, *_, **__: x,
-    "identity": tf.identity, "convert_to_tensor": lambda x, *_, **__: x,
-    "leaky_relu": tf.nn.leaky_relu, "round": tf.round,
-}  # fmt: skip
+    "add": tf.add,
+    "subtract": tf.subtract,
+    "multiply": tf.multiply,
+    "truediv": tf.truediv,
+    "divide": tf.divide,
+    "true_divide": tf.truediv,
+    "negative": tf.negative,
+    "maximum": tf.maximum,
+    "minimum": tf.minimum,
+    "clip_by_value": tf.clip_by_value,
+    "relu": tf.nn.relu,
+    "relu6": tf.nn.relu6,
+    "tanh": tf.tanh,
+    "sigmoid": tf.sigmoid,
+    "depth_to_space": tf.nn.depth_to_space,
+    "space_to_depth": tf.nn.space_to_depth,
+    "concat": tf.concat,
+    "tile": tf.tile,
+    "resize": tf.image.resize,
+    "cast": lambda x, *_, **__: x,
+    "identity": tf.identity,
+    "convert_to_tensor": lambda x, *_, **__: x,
+    "leaky_relu": tf.nn.leaky_relu,
+    "round": tf.round,
+}
 _TF_HOMES = ("", "math", "nn", "image", "__operators__", "compat.v1", "compat.v1.nn")
 
 

@@ -19,8 +19,13 @@ from sr_models.layers import (
 
 _layers = tf_keras.layers
 _TAKEN = (
-    "depth_to_space", "packed", "tail_relu", "tail_clip", "tail_complement", "tail_complement_low",
-)  # fmt: skip
+    "depth_to_space",
+    "packed",
+    "tail_relu",
+    "tail_clip",
+    "tail_complement",
+    "tail_complement_low",
+)
 _MOST_DENSE = 16
 """Channels up to which an explicit scale and shift is one dense 1x1 convolution."""
 
@@ -66,10 +71,14 @@ def packed(model, *, scale: int):
 
 def _convolution(operation: Operation, x):
     layer = _layers.Conv2D(
-        operation.channels, operation["kernel"].shape[:2], padding=operation["padding"],
-        dilation_rate=operation["dilation"], groups=operation["groups"], name=operation.name,
+        operation.channels,
+        operation["kernel"].shape[:2],
+        padding=operation["padding"],
+        dilation_rate=operation["dilation"],
+        groups=operation["groups"],
+        name=operation.name,
         trainable=not operation.values.get("fixed", False),
-    )  # fmt: skip
+    )
     y = layer(x)
     layer.set_weights([operation["kernel"], operation["bias"]])
     return y
@@ -117,7 +126,7 @@ def _bilinear(operation: Operation, x):
     width = channels * factor**2
     layer = _layers.Conv2D(
         width, 3, padding="valid", trainable=False, name=f"{operation.name}_taps"
-    )  # fmt: skip
+    )
     y = layer(EdgePadding(name=f"{operation.name}_edge")(x))
     layer.set_weights([kernel.reshape(3, 3, channels, width), np.zeros(width)])
     return DepthToSpace(factor, name=operation.name)(y)

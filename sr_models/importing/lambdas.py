@@ -74,10 +74,14 @@ _TEXTS: list[tuple[str, Callable]] = [
 """What stands behind `lambda x:`, with {0}, {1} for numbers, and our own function of them."""
 
 _FUNCTIONS = {
-    "depth_to_space": tf.nn.depth_to_space, "depth_to_space_v2": tf.nn.depth_to_space,
-    "clip_by_value": tf.clip_by_value, "relu": tf.nn.relu, "relu6": tf.nn.relu6,
-    "tanh": tf.tanh, "sigmoid": tf.sigmoid,
-}  # fmt: skip
+    "depth_to_space": tf.nn.depth_to_space,
+    "depth_to_space_v2": tf.nn.depth_to_space,
+    "clip_by_value": tf.clip_by_value,
+    "relu": tf.nn.relu,
+    "relu6": tf.nn.relu6,
+    "tanh": tf.tanh,
+    "sigmoid": tf.sigmoid,
+}
 _HOMES = ("tensorflow", "keras", "tf_keras")
 
 
@@ -224,6 +228,12 @@ def _names() -> dict[str, Any]:
     import numpy as np
 
     return {
-        "tf": tf, "tensorflow": tf, "K": tf_keras.backend, "backend": tf_keras.backend,
-        "keras": tf_keras, "tf_keras": tf_keras, "np": np, "__builtins__": builtins,
-    }  # fmt: skip
+        "tf": tf,
+        "tensorflow": tf,
+        "K": tf_keras.backend,
+        "backend": tf_keras.backend,
+        "keras": tf_keras,
+        "tf_keras": tf_keras,
+        "np": np,
+        "__builtins__": builtins,
+    }

@@ -91,9 +91,10 @@ class MoveReaders(OperatorReader):
         return self._add(op, "bilinear", op.inputs[:1], {"factor": factor})
 
     def _read_StridedSlice(self, op) -> str:
-        shape, begin, end, strides = (op.inputs[0].shape.as_list(), *(
-            self.constants[t].tolist() for t in op.inputs[1:]
-        ))  # fmt: skip
+        shape, begin, end, strides = (
+            op.inputs[0].shape.as_list(),
+            *(self.constants[t].tolist() for t in op.inputs[1:]),
+        )
         masks = {m: op.get_attr(m) for m in ("begin_mask", "end_mask", "ellipsis_mask")}
         if masks["ellipsis_mask"] and len(begin) == 2 and masks["ellipsis_mask"] == 1:
             free_begin, free_end = masks["begin_mask"] & 2, masks["end_mask"] & 2

@@ -12,13 +12,24 @@ from sr_models.importing.frozen_graph import Constants, FrozenGraph
 from sr_models.importing.operations import INPUT, Network, Operation
 
 _INSTEAD = {
-    "MaxPool": "a convolution", "AvgPool": "a convolution", "Mean": "a network without attention "
-    "over the whole picture", "MirrorPad": "zero padding",
-    "ResizeBicubic": "bilinear or nearest upscaling", "Elu": "ReLU or PReLU", "Selu": "ReLU",
-    "Gelu": "ReLU", "Erf": "ReLU", "Softplus": "ReLU", "Transpose": "tf.nn.depth_to_space",
-    "Reshape": "tf.nn.depth_to_space", "Einsum": "convolutions", "MatMul": "1x1 convolutions",
-    "While": "unrolled layers", "StatelessWhile": "unrolled layers", "If": "one fixed path",
-}  # fmt: skip
+    "MaxPool": "a convolution",
+    "AvgPool": "a convolution",
+    "Mean": "a network without attention over the whole picture",
+    "MirrorPad": "zero padding",
+    "ResizeBicubic": "bilinear or nearest upscaling",
+    "Elu": "ReLU or PReLU",
+    "Selu": "ReLU",
+    "Gelu": "ReLU",
+    "Erf": "ReLU",
+    "Softplus": "ReLU",
+    "Transpose": "tf.nn.depth_to_space",
+    "Reshape": "tf.nn.depth_to_space",
+    "Einsum": "convolutions",
+    "MatMul": "1x1 convolutions",
+    "While": "unrolled layers",
+    "StatelessWhile": "unrolled layers",
+    "If": "one fixed path",
+}
 
 
 class OperatorReader:
@@ -94,9 +105,19 @@ def layer_name(op) -> str:
     """What a user calls an operator: its layer's name where the scope tells it."""
     parts = op.name.split("/")
     if len(parts) > 1 and re.sub(r"_\d+$", "", parts[-1]).lower() in (
-        op.type.lower(), op.type.lower().rstrip("v2"), "depthwise", "conv2d_transpose", "mul",
-        "add", "sub", "convolution", "truediv", "biasadd", "separable_conv2d", "fusedbatchnormv3",
-    ):  # fmt: skip
+        op.type.lower(),
+        op.type.lower().rstrip("v2"),
+        "depthwise",
+        "conv2d_transpose",
+        "mul",
+        "add",
+        "sub",
+        "convolution",
+        "truediv",
+        "biasadd",
+        "separable_conv2d",
+        "fusedbatchnormv3",
+    ):
         parts = parts[:-1]
     if len(parts) > 1 and parts[-1] in ("clip_by_value", "resize", "depthwise"):
         parts = parts[:-1]  # what Keras' own layers call it inside

@@ -76,9 +76,12 @@ def find_output_end(network: Network) -> OutputEnd:
         ends = [factor * value + shift for value in _ACTIVATIONS[activation]]
         low, high = max(low, ends[0]), min(high, ends[1])
     return OutputEnd(
-        tuple(op.name for op in clips), low, high, activation,
+        tuple(op.name for op in clips),
+        low,
+        high,
+        activation,
         tuple(dict.fromkeys(op.layer for op in clips)),
-    )  # fmt: skip
+    )
 
 
 def without_clips(network: Network, end: OutputEnd, *, black: float, white: float) -> Network:

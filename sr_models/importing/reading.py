@@ -16,9 +16,14 @@ from sr_models.importing.move_readers import STRETCHING, MoveReaders
 from sr_models.importing.operations import Network, affine_values
 
 _ALIASES = (
-    "Identity", "StopGradient", "Snapshot", "PreventGradient", "EnsureShape", "Cast",
+    "Identity",
+    "StopGradient",
+    "Snapshot",
+    "PreventGradient",
+    "EnsureShape",
+    "Cast",
     "CheckNumerics",
-)  # fmt: skip
+)
 _NOTHING = ("Placeholder", "NoOp")
 _AFFINE = ("BiasAdd", "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div")
 _TRANSPARENT = ("Reshape", "Squeeze", "ExpandDims", "Transpose")
@@ -91,9 +96,11 @@ class _Reader(ConvolutionReaders, MoveReaders):
         if op.type in ("BiasAdd", "Add", "AddV2"):
             made = affine_values(channels, 1.0, values)
         elif op.type == "Sub":
-            made = affine_values(channels, 1.0, -values) if first else affine_values(
-                channels, -1.0, values
-            )  # fmt: skip
+            made = (
+                affine_values(channels, 1.0, -values)
+                if first
+                else affine_values(channels, -1.0, values)
+            )
         elif op.type == "Mul":
             made = affine_values(channels, values)
         elif first:

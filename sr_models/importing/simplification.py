@@ -88,8 +88,10 @@ class _Rewriting:
             return self.new.add(operation)
         # The later bound wins where the two do not overlap.
         low, high = operation["minimum"], operation["maximum"]
-        both = {"minimum": min(max(source["minimum"], low), high),
-                "maximum": max(min(source["maximum"], high), low)}  # fmt: skip
+        both = {
+            "minimum": min(max(source["minimum"], low), high),
+            "maximum": max(min(source["maximum"], high), low),
+        }
         return self.new.add(replace(operation, inputs=source.inputs, values=both))
 
     def _add(self, operation: Operation) -> str:
@@ -153,8 +155,11 @@ class _Rewriting:
             values = {
                 "kernel": np.eye(channels, channels + 1, dtype=np.float32)[None, None],
                 "bias": np.eye(channels + 1, dtype=np.float32)[channels],
-                "padding": "same", "dilation": (1, 1), "groups": 1, "fixed": True,
-            }  # fmt: skip
+                "padding": "same",
+                "dilation": (1, 1),
+                "groups": 1,
+                "fixed": True,
+            }
             self.new.add(Operation(name, "convolution", (INPUT,), channels + 1, values))
         return name
 

@@ -51,9 +51,13 @@ class SourceNetwork:
 
 
 def open_source(
-    source: str, *, weights: str | Path | None = None, trust: bool = False,
-    pixels: str | None = None, pictures: Callable[[], Sequence[np.ndarray]] = tuple,
-) -> SourceNetwork:  # fmt: skip
+    source: str,
+    *,
+    weights: str | Path | None = None,
+    trust: bool = False,
+    pixels: str | None = None,
+    pictures: Callable[[], Sequence[np.ndarray]] = tuple,
+) -> SourceNetwork:
     """Open a network by whatever names it.
 
     Args:
@@ -78,9 +82,13 @@ def open_source(
         preset = get_preset(source)
         trunk, notes = load_unit_trunk(preset, weights=weights, pictures=pictures)
         return SourceNetwork(
-            preset.name, preset.scale, trunk, family=preset.family, config=preset.config,
+            preset.name,
+            preset.scale,
+            trunk,
+            family=preset.family,
+            config=preset.config,
             notes=notes,
-        )  # fmt: skip
+        )
     if weights is not None:
         raise OptionError(
             f"expected --weights with a preset, found {source}, which brings its own; leave it out"
@@ -96,16 +104,20 @@ def open_source(
         written, sha256 = "SavedModel", _folder_sha256(Path(source))
         adopted = adopt(
             loaded.function, loaded.input_shape, pictures(), dtype=loaded.dtype, **asked
-        )  # fmt: skip
+        )
     else:
         loaded = load_keras_file(source, trust=trust)
         written, sha256 = loaded.version, file_sha256(source)
         adopted = adopt(loaded.function, loaded.input_shape, pictures(), **asked)
     origin = _origin(source, written, sha256, adopted, trust=trust)
     return SourceNetwork(
-        name, adopted.scale, adopted.trunk, channels=adopted.channels, origin=origin,
+        name,
+        adopted.scale,
+        adopted.trunk,
+        channels=adopted.channels,
+        origin=origin,
         notes=adopted.notes,
-    )  # fmt: skip
+    )
 
 
 def kind_of(source: str) -> str:

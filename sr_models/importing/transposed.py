@@ -29,8 +29,12 @@ def as_convolution(kernel: np.ndarray, *, stride: int, padding: str) -> np.ndarr
     def taps(size: int):
         """(offset d, place r, tap t) of one axis."""
         p = before(size)
-        return [((r + p - t) // stride, r, t) for r in range(stride) for t in range(size)
-                if (r + p - t) % stride == 0]  # fmt: skip
+        return [
+            ((r + p - t) // stride, r, t)
+            for r in range(stride)
+            for t in range(size)
+            if (r + p - t) % stride == 0
+        ]
 
     rows, columns = taps(height), taps(width)
     radius = max(abs(d) for d, _, _ in (*rows, *columns))

@@ -114,9 +114,16 @@ class IntegerWeights:
 
 
 def convolve(
-    codes: np.ndarray, weights: IntegerWeights, *, source: Grid, target: Grid,
-    strides=(1, 1), padding: str = "SAME", dilations=(1, 1), rectified: bool = False,
-) -> np.ndarray:  # fmt: skip
+    codes: np.ndarray,
+    weights: IntegerWeights,
+    *,
+    source: Grid,
+    target: Grid,
+    strides=(1, 1),
+    padding: str = "SAME",
+    dilations=(1, 1),
+    rectified: bool = False,
+) -> np.ndarray:
     """CONV_2D: int8 (N, H, W, C) -> (N, H', W', output channels); groups as the kernel has them."""
     groups = codes.shape[-1] // weights.kernel.shape[2]
     reach = max(source.zero_point - LOWEST, HIGHEST - source.zero_point)
@@ -138,9 +145,13 @@ def convolve(
 
 
 def add(
-    first: np.ndarray, second: np.ndarray, *, sources: tuple[Grid, Grid], target: Grid,
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    sources: tuple[Grid, Grid],
+    target: Grid,
     rectified: bool = False,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """ADD of two tensors of one shape."""
     scales = [float(grid.scale) for grid in sources]
     unit = 2.0 * max(scales)

@@ -99,9 +99,7 @@ def _operator(
             layer, rectified=rectified or _name(layer.activation) == "relu", **alone
         )
     if isinstance(layer, tf_keras.layers.Add) and len(sources) == 2:
-        return partial(
-            kernels.add, sources=tuple(sources), target=target, rectified=rectified
-        )  # fmt: skip
+        return partial(kernels.add, sources=tuple(sources), target=target, rectified=rectified)
     if point.concatenates:
         return _concatenation(layer, sources, target)
     if point.repeats or point.passes_through:
@@ -144,9 +142,13 @@ def _convolution(layer, *, source: Grid, target: Grid, rectified: bool):
     return partial(
         kernels.convolve,
         weights=IntegerWeights.of(layer.kernel.numpy(), bias, source=source, scales=scales),
-        source=source, target=target, rectified=rectified, strides=layer.strides,
-        padding=layer.padding.upper(), dilations=layer.dilation_rate,
-    )  # fmt: skip
+        source=source,
+        target=target,
+        rectified=rectified,
+        strides=layer.strides,
+        padding=layer.padding.upper(),
+        dilations=layer.dilation_rate,
+    )
 
 
 def _concatenation(layer, sources: list[Grid], target: Grid):

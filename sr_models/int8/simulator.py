@@ -149,9 +149,11 @@ def stored_ranges(model, ranges: TensorRanges) -> dict[str, TensorRange]:
 
 
 def simulate(
-    model, ranges: TensorRanges, *,
+    model,
+    ranges: TensorRanges,
+    *,
     quantizer: Callable[[str, TensorRange], Any] = lambda name, value: None,
-):  # fmt: skip
+):
     """The network as its int8 file computes it, in float32 and differentiable.
 
     Args:

@@ -99,9 +99,11 @@ class AlternatingTuner:
         self._loss = tf.function(self._loss_of, **traced)
         digest = hashlib.sha256(np.ascontiguousarray(pictures, "<f4").tobytes()).hexdigest()
         self._run = {
-            **settings.to_json(), "student": student.settings.to_json(), "pictures": digest,
+            **settings.to_json(),
+            "student": student.settings.to_json(),
+            "pictures": digest,
             "teacher": weights_sha256(teacher),
-        }  # fmt: skip
+        }
         del self._run["epochs"]
         self._scales = {
             key: np.maximum(np.abs(variable.numpy()), 1e-6)
@@ -134,9 +136,11 @@ class AlternatingTuner:
 
     def _weights(self, batch) -> np.ndarray:
         return feature_weights(
-            self.student.sensitivities, layers=self._layers, batch=len(batch),
+            self.student.sensitivities,
+            layers=self._layers,
+            batch=len(batch),
             align=self.settings.align,
-        )  # fmt: skip
+        )
 
     def held_loss(self) -> float:
         """The mean loss on the pictures that are held back."""
@@ -194,9 +198,13 @@ class AlternatingTuner:
             variable.assign_sub((rate * self._scales[key] * move).astype(np.float32))
         self.student.put_in_order()
         after = replace(
-            state, step=state.step + 1, values=self._values(), first_moments=first,
-            second_moments=second, counts={**state.counts, group: np.array(count)},
-        )  # fmt: skip
+            state,
+            step=state.step + 1,
+            values=self._values(),
+            first_moments=first,
+            second_moments=second,
+            counts={**state.counts, group: np.array(count)},
+        )
         return after, loss
 
     def _judged(self, state: TuningState) -> TuningState:

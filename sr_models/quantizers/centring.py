@@ -38,9 +38,11 @@ def centres(model) -> dict[str, tuple[float, ...]]:
     return {
         site.name: MEAN_COLOUR
         for site in convolution_sites(model)
-        if site.reads in pixels and graph[site.reads].tensor.shape[-1] == len(MEAN_COLOUR)
-        and graph[site.name].layer.groups == 1 and graph[site.name].layer.use_bias
-    }  # fmt: skip
+        if site.reads in pixels
+        and graph[site.reads].tensor.shape[-1] == len(MEAN_COLOUR)
+        and graph[site.name].layer.groups == 1
+        and graph[site.name].layer.use_bias
+    }
 
 
 def with_centres_merged(weights: Mapping[str, np.ndarray], student) -> dict[str, np.ndarray]:

@@ -108,9 +108,15 @@ def _single(x, lower, upper, *, bits: int):
 
 
 def quantized_activation(
-    x, lower, upper, break_point, *, bits: int, reading: str = "released",
+    x,
+    lower,
+    upper,
+    break_point,
+    *,
+    bits: int,
+    reading: str = "released",
     learn_clipping: bool = True,
-):  # fmt: skip
+):
     """The activation on the grids of its regions; differentiable in the first four arguments.
 
     Args:
@@ -161,9 +167,13 @@ def quantized_weights(kernel, bound, *, bits: int, grid: str = "even"):
 
 
 def least_error_bound(
-    kernel: np.ndarray, *, bits: int, grid: str = "even", per_channel: bool = False,
+    kernel: np.ndarray,
+    *,
+    bits: int,
+    grid: str = "even",
+    per_channel: bool = False,
     shrinks: int = SHRINKS,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """The bound u of the least squared error (OMSE) among 90 shares of the largest weight.
 
     Args:
@@ -216,9 +226,14 @@ class DualRegionActivation(tf_keras.layers.Layer):
 
     def call(self, inputs):
         return quantized_activation(
-            inputs, self.lower, self.upper, self.break_point, bits=self.bits, reading=self.reading,
+            inputs,
+            self.lower,
+            self.upper,
+            self.break_point,
+            bits=self.bits,
+            reading=self.reading,
             learn_clipping=self.learn_clipping,
-        )  # fmt: skip
+        )
 
     def get_config(self):
         own = {name: getattr(self, name) for name in ("bits", "reading", "learn_clipping")}

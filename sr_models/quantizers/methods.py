@@ -41,15 +41,18 @@ def pams(network, *, batches, bits, on_progress, **unused) -> Simulation:
 
 def _outlier_aware(
     name: str, reading: str, network, *, batches, bits, seed, on_progress, state_path, epochs
-):  # fmt: skip
+):
     settings = OutlierSettings(bits, reading=reading, weight_start=BETTER)
     student = calibrated(outlier_student(network, settings), network, batches=batches)
     details = {"weight_start": student.settings.weight_start}
     if epochs:
         tuner = AlternatingTuner(
-            student, network, pictures=np.concatenate(list(batches)),
-            settings=TuningSettings(epochs=epochs, seed=seed), state_path=state_path,
-        )  # fmt: skip
+            student,
+            network,
+            pictures=np.concatenate(list(batches)),
+            settings=TuningSettings(epochs=epochs, seed=seed),
+            state_path=state_path,
+        )
         result = tuner.run(on_step=lambda step, total, loss: on_progress(step, total))
         details["tuning"] = result.to_json()
     levels = level_count(bits, reading=reading)

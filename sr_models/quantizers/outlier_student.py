@@ -81,9 +81,11 @@ class OutlierSettings:
         require_bits(self.edge_bits)
         require_reading(self.reading)
         for name, known in (
-            ("placement", PLACEMENTS), ("weight_grid", WEIGHT_GRIDS),
-            ("weight_start", WEIGHT_STARTS), ("break_points", BREAK_POINTS),
-        ):  # fmt: skip
+            ("placement", PLACEMENTS),
+            ("weight_grid", WEIGHT_GRIDS),
+            ("weight_start", WEIGHT_STARTS),
+            ("break_points", BREAK_POINTS),
+        ):
             require_known(name, getattr(self, name), known)
 
     def to_json(self) -> dict[str, Any]:

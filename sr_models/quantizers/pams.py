@@ -120,17 +120,18 @@ class PamsActivation(tf_keras.layers.Layer):
     def build(self, input_shape):
         # The mean over replicas: each of them sees the statistic of its own rows.
         self.alpha = self.add_weight(
-            "alpha", (), initializer=tf_keras.initializers.Constant(STARTING_ALPHA),
-            constraint=AtLeast(LEAST_ALPHA), aggregation=tf.VariableAggregation.MEAN,
-        )  # fmt: skip
+            "alpha",
+            (),
+            initializer=tf_keras.initializers.Constant(STARTING_ALPHA),
+            constraint=AtLeast(LEAST_ALPHA),
+            aggregation=tf.VariableAggregation.MEAN,
+        )
         self.warm_up = self.add_weight("warm_up", (), initializer="zeros", trainable=False)
         super().build(input_shape)
 
     def call(self, inputs, training=None):
         if not training:
-            return quantized_activation(
-                inputs, self.alpha, bits=self.bits, unsigned=self.unsigned
-            )  # fmt: skip
+            return quantized_activation(inputs, self.alpha, bits=self.bits, unsigned=self.unsigned)
         warming = self.warm_up > 0.0
         statistic = tf.maximum(tf.stop_gradient(activation_statistic(inputs)), LEAST_ALPHA)
         self.alpha.assign(tf.where(warming, statistic, self.alpha))

@@ -41,9 +41,11 @@ class LearnedPams:
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
         return {
-            "method": METHOD, "teacher": self.teacher, "settings": self.settings.to_json(),
+            "method": METHOD,
+            "teacher": self.teacher,
+            "settings": self.settings.to_json(),
             "tensors": {name: grid.to_json() for name, grid in self.tensors.items()},
-        }  # fmt: skip
+        }
 
     def student_of(self, model) -> PamsStudent:
         """The quantized network again.

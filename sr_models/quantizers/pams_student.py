@@ -204,9 +204,11 @@ def pams_student(model, settings: PamsSettings, *, centred: bool = False) -> Pam
             return copied(layer)
         bits = settings.bits if role == "body" else settings.edge_bits
         return PamsConvolution(
-            bits=bits, per_channel=settings.per_channel, centre=kept.get(layer.name),
+            bits=bits,
+            per_channel=settings.per_channel,
+            centre=kept.get(layer.name),
             **layer.get_config(),
-        )  # fmt: skip
+        )
 
     student = student_of(model, replace_layer=replace_layer, transform=transform, read=read)
     return PamsStudent(student, settings, quantizers, watched)

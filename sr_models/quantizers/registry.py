@@ -44,9 +44,12 @@ class Simulation:
         """The same as plain data, without the network."""
         ranges = self.ranges and {name: value.to_json() for name, value in self.ranges.items()}
         return {
-            "method": self.method, "bits": self.bits, "levels": self.levels, "ranges": ranges,
+            "method": self.method,
+            "bits": self.bits,
+            "levels": self.levels,
+            "ranges": ranges,
             "details": self.details,
-        }  # fmt: skip
+        }
 
 
 class Calibrate(Protocol):
@@ -147,6 +150,11 @@ def simulate_method(
     if not len(batches):
         raise CalibrationError("expected pictures to calibrate with, found none; give some")
     return method.calibrate(
-        network, batches=batches, bits=bits, seed=seed, on_progress=on_progress,
-        state_path=state_path, epochs=epochs,
-    )  # fmt: skip
+        network,
+        batches=batches,
+        bits=bits,
+        seed=seed,
+        on_progress=on_progress,
+        state_path=state_path,
+        epochs=epochs,
+    )

@@ -82,9 +82,10 @@ def residual_blocks(model) -> list[Block]:
             continue
         for entry, branch in (point.inputs, point.inputs[::-1]):
             inside = [
-                n for n in graph
+                n
+                for n in graph
                 if (n in ancestors[branch] or n == branch) and entry in ancestors[n]
-            ]  # fmt: skip
+            ]
             has_addition = any(isinstance(graph[n].layer, tf_keras.layers.Add) for n in inside)
             convolutions = tuple(n for n in inside if is_convolution(graph[n].layer))
             if convolutions and not has_addition:
@@ -160,9 +161,10 @@ def body_output(model) -> str:
     graph = points(model)
     ancestors = _ancestors(graph)
     additions = [
-        name for name, point in graph.items()
+        name
+        for name, point in graph.items()
         if isinstance(point.layer, tf_keras.layers.Add) and blocks[-1].exit in ancestors[name]
-    ]  # fmt: skip
+    ]
     return additions[0] if additions else blocks[-1].exit
 
 

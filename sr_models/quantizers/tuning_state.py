@@ -57,9 +57,12 @@ def save_state(state: TuningState, path: str | Path, *, run: Mapping[str, Any]) 
     """
     arrays = {f"{k}:{name}": v for k in _ARRAYS for name, v in getattr(state, k).items()}
     numbers = {
-        "step": state.step, "best_loss": state.best_loss, "best_step": state.best_step,
-        "held_losses": list(state.held_losses), "run": dict(run),
-    }  # fmt: skip
+        "step": state.step,
+        "best_loss": state.best_loss,
+        "best_step": state.best_step,
+        "held_losses": list(state.held_losses),
+        "run": dict(run),
+    }
     with writing_file(path) as beside, beside.open("wb") as stream:
         np.savez(stream, numbers=np.array(json.dumps(numbers)), **arrays)
 

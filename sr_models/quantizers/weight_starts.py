@@ -23,9 +23,12 @@ def start_bounds(convolutions: Mapping[str, DualRegionConvolution], start: str) 
     shrinks = 1 if start == "largest" else SHRINKS
     for layer in convolutions.values():
         bound = least_error_bound(
-            layer.kernel.numpy(), bits=layer.bits, grid=layer.grid,
-            per_channel=layer.grid == "narrow", shrinks=shrinks,
-        )  # fmt: skip
+            layer.kernel.numpy(),
+            bits=layer.bits,
+            grid=layer.grid,
+            per_channel=layer.grid == "narrow",
+            shrinks=shrinks,
+        )
         layer.bound.assign(bound)
 
 

@@ -9,7 +9,7 @@ from sr_models.training.recipe import Recipe
 
 def distributed_batches(
     sampler: PatchSampler, distribution: Distribution, *, first: int, recipe: Recipe, scale: int
-):  # fmt: skip
+):
     """A `tf.data` pipeline of the batches from step `first` to the end of the recipe.
 
     Args:
@@ -32,8 +32,9 @@ def distributed_batches(
     def draw(index):
         low, high, factors = tf.numpy_function(
             lambda i: sampler.codes(i // local, first=row + i % local * rows, count=rows),
-            [index], (tf.uint8, tf.uint8, tf.float32),
-        )  # fmt: skip
+            [index],
+            (tf.uint8, tf.uint8, tf.float32),
+        )
         low = tf.ensure_shape(low, (rows, recipe.patch_size, recipe.patch_size, 3))
         high = tf.ensure_shape(high, (rows, side, side, 3))
         return tf.cast(low, tf.float32) * factors, tf.cast(high, tf.float32) * factors

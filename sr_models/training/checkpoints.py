@@ -51,8 +51,12 @@ class CheckpointFolder:
         try:
             self._checkpoint.restore(str(checkpoint)).assert_consumed()
         except (
-            AssertionError, LookupError, RuntimeError, ValueError, tf.errors.OpError,
-        ) as error:  # fmt: skip
+            AssertionError,
+            LookupError,
+            RuntimeError,
+            ValueError,
+            tf.errors.OpError,
+        ) as error:
             # AssertionError: variables are missing. ValueError: of another shape. The others are
             # what TensorFlow's reader makes of broken, short and absent files.
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]

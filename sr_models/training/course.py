@@ -21,9 +21,17 @@ PAMS = "pams"
 LOSS_WEIGHT = 1000.0
 """Of PAMS's knowledge transfer, beside 1 for the mean absolute error of pictures in 0..255."""
 PUBLISHED = {
-    "steps": 30_000, "batch_size": 16, "patch_size": 48, "optimizer": "adam", "warmup_steps": 0,
-    "learning_rate": 1e-4, "schedule": "step", "loss": "l1", "intensities": (1.0,), "candidates": 1,
-}  # fmt: skip
+    "steps": 30_000,
+    "batch_size": 16,
+    "patch_size": 48,
+    "optimizer": "adam",
+    "warmup_steps": 0,
+    "learning_rate": 1e-4,
+    "schedule": "step",
+    "loss": "l1",
+    "intensities": (1.0,),
+    "candidates": 1,
+}
 """What the released code of PAMS trains with, but for its schedule, which halves at each third.
 Darkened patches, as float networks are trained with here, would teach alphas to cut white off."""
 
@@ -101,9 +109,14 @@ class PamsCourse:
 
 
 def quantized_course(
-    method: str | None, *, bits: int | None, placement: str | None, unsigned: bool,
-    per_channel: bool, float_edges: bool,
-) -> PamsCourse | None:  # fmt: skip
+    method: str | None,
+    *,
+    bits: int | None,
+    placement: str | None,
+    unsigned: bool,
+    per_channel: bool,
+    float_edges: bool,
+) -> PamsCourse | None:
     """The course that options ask for; `None` where none is.
 
     Raises:
@@ -112,11 +125,14 @@ def quantized_course(
     given = [
         name
         for name, value in (
-            ("--bits", bits), ("--placement", placement), ("--unsigned", unsigned or None),
-            ("--per-channel", per_channel or None), ("--float-edges", float_edges or None),
+            ("--bits", bits),
+            ("--placement", placement),
+            ("--unsigned", unsigned or None),
+            ("--per-channel", per_channel or None),
+            ("--float-edges", float_edges or None),
         )
         if value is not None
-    ]  # fmt: skip
+    ]
     if method is None:
         if given:
             raise OptionError(f"expected --quantize with {', '.join(given)}, found none; give pams")

@@ -59,9 +59,7 @@ class PamsPupil:
         self.student = pams_student(self.teacher, course.settings, centred=True)
         feature = body_output(self.teacher)
         self._watched_teacher = watcher(self.teacher, [feature])
-        self._watched = watcher(
-            self.student.model, [feature, output_name(self.student.model)]
-        )  # fmt: skip
+        self._watched = watcher(self.student.model, [feature, output_name(self.student.model)])
         self._share = course.alpha_rate / learning_rate
         self._factor = tf.Variable(self._share, trainable=False)
         alphas, weights = self.student.alphas, self.student.weights

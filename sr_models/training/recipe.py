@@ -80,8 +80,10 @@ class Recipe:
         if not self.intensities or min(self.intensities) <= 0.0 or max(self.intensities) > 1.0:
             raise OptionError(f"expected intensities in 0..1, found {self.intensities}")
         for name, known in (
-            ("optimizer", OPTIMIZERS), ("loss", LOSSES), ("schedule", SCHEDULES),
-        ):  # fmt: skip
+            ("optimizer", OPTIMIZERS),
+            ("loss", LOSSES),
+            ("schedule", SCHEDULES),
+        ):
             require_known(name, getattr(self, name), known)
 
     def learning_rate_at(self, step: int) -> float:

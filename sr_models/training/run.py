@@ -65,9 +65,13 @@ def train(
     except OSError as error:
         raise output_error(run_dir, error) from error
     trainer = Trainer(
-        preset, recipe, run_dir=run_dir, distribution=distribution, start=start,
+        preset,
+        recipe,
+        run_dir=run_dir,
+        distribution=distribution,
+        start=start,
         make_pupil=make_pupil,
-    )  # fmt: skip
+    )
     with trainer.distribution.lost_workers_said(run_dir):
         trainer.resume()
     pairs = load_pairs(
@@ -75,9 +79,14 @@ def train(
     )
     training, held = split_validation(pairs, count=recipe.validation_pictures, seed=recipe.seed)
     sampler = PatchSampler(
-        training, scale=preset.scale, batch_size=recipe.batch_size, patch_size=recipe.patch_size,
-        intensities=recipe.intensities, candidates=recipe.candidates, seed=recipe.seed,
-    )  # fmt: skip
+        training,
+        scale=preset.scale,
+        batch_size=recipe.batch_size,
+        patch_size=recipe.patch_size,
+        intensities=recipe.intensities,
+        candidates=recipe.candidates,
+        seed=recipe.seed,
+    )
     on_data(training, held)
     crops = validation_crops(held or training[:1], scale=preset.scale)
     return trainer.run(sampler, crops, on_step=on_step, on_validation=on_validation)

@@ -138,9 +138,11 @@ class Soap(tf_keras.optimizers.Optimizer):
         return {
             **inherited,
             "learning_rate": self._serialize_hyperparameter(self._learning_rate),
-            "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon,
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
             "basis_interval": self.basis_interval,
-        }  # fmt: skip
+        }
 
 
 def _turn(matrix, left, right):

@@ -79,12 +79,14 @@ class Trainer:
             self.best_psnr_db = tf.Variable(-1.0, trainable=False)
             self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.checkpoints = CheckpointFolder(
-            self.run_dir / "checkpoints", optimizer=self.optimizers[0],
+            self.run_dir / "checkpoints",
+            optimizer=self.optimizers[0],
             averages=self.averages.values,
-            best_psnr_db=self.best_psnr_db, best_step=self.best_step,
+            best_psnr_db=self.best_psnr_db,
+            best_step=self.best_step,
             **{f"optimizer_{i}": other for i, other in enumerate(self.optimizers[1:], start=1)},
             **self.pupil.checkpointed,
-        )  # fmt: skip
+        )
         self._train_step = tf.function(self._one_step)
 
     @property
@@ -234,10 +236,12 @@ class Trainer:
                     if self.distribution.is_chief:
                         self.checkpoints.save(step + 1)
                         self._log.write(
-                            step + 1, loss=float(np.mean(losses[-recipe.validation_interval :])),
-                            validation_psnr_db=psnr_db, learning_rate=float(rate),
+                            step + 1,
+                            loss=float(np.mean(losses[-recipe.validation_interval :])),
+                            validation_psnr_db=psnr_db,
+                            learning_rate=float(rate),
                             seconds=time.monotonic() - started,
-                        )  # fmt: skip
+                        )
                     on_validation(step + 1, psnr_db)
                     if wished and not last:
                         stopped_by = stop.name or "another worker's signal"

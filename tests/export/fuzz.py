@@ -44,10 +44,16 @@ _NASTY = (0, 1, 2, 4, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**
 def seed_files() -> list[bytes]:
     """Small whole files of every supported pattern, and some of none."""
     tails = (
-        ("MINIMUM", "RELU"), ("DEPTH_TO_SPACE", "MINIMUM", "RELU"), ("MAXIMUM", "MINIMUM"),
-        ("RESHAPE", "RELU6"), ("CONCATENATION", "MINIMUM", "RELU"), ("RELU_0_TO_1",),
-        ("ADD", "MINIMUM", "RELU"), ("MINIMUM", "MAXIMUM", "QUANTIZE"), (),
-    )  # fmt: skip
+        ("MINIMUM", "RELU"),
+        ("DEPTH_TO_SPACE", "MINIMUM", "RELU"),
+        ("MAXIMUM", "MINIMUM"),
+        ("RESHAPE", "RELU6"),
+        ("CONCATENATION", "MINIMUM", "RELU"),
+        ("RELU_0_TO_1",),
+        ("ADD", "MINIMUM", "RELU"),
+        ("MINIMUM", "MAXIMUM", "QUANTIZE"),
+        (),
+    )
     files = [clipped_file(*tail, dtype=d) for tail in tails for d in ("int8", "uint8")]
     files += [clipped_file("MINIMUM", "RELU", dtype="int16"), _two_outputs()]
     files.append(clipped_file("MINIMUM", "RELU", before=pixel_grid()))
@@ -151,35 +157,71 @@ def _any_index(rng: np.random.Generator, graph) -> int:
 
 
 _SPOILS = (
-    lambda t, o, g, r: setattr(t, "shape", r.choice(
-        np.array([0, 1, -1, 3, 2**16, 2**31 - 1], np.int32), size=r.integers(0, 6))),
+    lambda t, o, g, r: setattr(
+        t,
+        "shape",
+        r.choice(np.array([0, 1, -1, 3, 2**16, 2**31 - 1], np.int32), size=r.integers(0, 6)),
+    ),
     lambda t, o, g, r: setattr(t, "type", int(r.integers(0, 22))),
     lambda t, o, g, r: setattr(t, "quantization", None),
-    lambda t, o, g, r: t.quantization and setattr(t.quantization, "scale", r.choice(np.array(
-        [0, -1, np.nan, np.inf, 1e-30, 1e30, 0.004, 0.9], np.float32), size=r.integers(0, 3))),
-    lambda t, o, g, r: t.quantization and setattr(t.quantization, "zeroPoint", r.choice(np.array(
-        [0, -128, 127, 128, -129, 2**62, -(2**62)], np.int64), size=r.integers(0, 3))),
+    lambda t, o, g, r: (
+        t.quantization
+        and setattr(
+            t.quantization,
+            "scale",
+            r.choice(
+                np.array([0, -1, np.nan, np.inf, 1e-30, 1e30, 0.004, 0.9], np.float32),
+                size=r.integers(0, 3),
+            ),
+        )
+    ),
+    lambda t, o, g, r: (
+        t.quantization
+        and setattr(
+            t.quantization,
+            "zeroPoint",
+            r.choice(
+                np.array([0, -128, 127, 128, -129, 2**62, -(2**62)], np.int64),
+                size=r.integers(0, 3),
+            ),
+        )
+    ),
     lambda t, o, g, r: setattr(t, "buffer", int(r.integers(0, 12))),
     lambda t, o, g, r: setattr(t, "isVariable", True),
-    lambda t, o, g, r: setattr(o, "inputs", np.array(
-        [_any_index(r, g) for _ in range(r.integers(0, 4))], np.int32)),
-    lambda t, o, g, r: setattr(o, "outputs", np.array(
-        [_any_index(r, g) for _ in range(r.integers(0, 3))], np.int32)),
+    lambda t, o, g, r: setattr(
+        o, "inputs", np.array([_any_index(r, g) for _ in range(r.integers(0, 4))], np.int32)
+    ),
+    lambda t, o, g, r: setattr(
+        o, "outputs", np.array([_any_index(r, g) for _ in range(r.integers(0, 3))], np.int32)
+    ),
     lambda t, o, g, r: setattr(o, "opcodeIndex", int(r.integers(0, 6))),
     lambda t, o, g, r: setattr(o, "builtinOptions", None),
     lambda t, o, g, r: g.operators.append(o),
     lambda t, o, g, r: g.operators.reverse(),
     lambda t, o, g, r: setattr(g, "outputs", np.array([_any_index(r, g)], np.int32)),
     lambda t, o, g, r: setattr(g, "inputs", np.array([], np.int32)),
-    lambda t, o, g, r: hasattr(o.builtinOptions, "fusedActivationFunction") and setattr(
-        o.builtinOptions, "fusedActivationFunction", int(r.integers(0, 8))),
-    lambda t, o, g, r: hasattr(o.builtinOptions, "blockSize") and setattr(
-        o.builtinOptions, "blockSize", int(r.integers(-2, 2**20))),
-)  # fmt: skip
+    lambda t, o, g, r: (
+        hasattr(o.builtinOptions, "fusedActivationFunction")
+        and setattr(o.builtinOptions, "fusedActivationFunction", int(r.integers(0, 8)))
+    ),
+    lambda t, o, g, r: (
+        hasattr(o.builtinOptions, "blockSize")
+        and setattr(o.builtinOptions, "blockSize", int(r.integers(-2, 2**20)))
+    ),
+)
 _MUTATIONS = (
-    _flip_bits, _flip_bits, _plant_numbers, _plant_numbers, _cut, _remove, _repeat, _splice,
-    _append_archive, _append_noise, _spoil_tables,
-)  # fmt: skip
+    _flip_bits,
+    _flip_bits,
+    _plant_numbers,
+    _plant_numbers,
+    _cut,
+    _remove,
+    _repeat,
+    _splice,
+    _append_archive,
+    _append_noise,
+    _spoil_tables,
+)
 
 
 def attempt(content: bytes, sandbox: Sandbox) -> str:
@@ -247,10 +289,12 @@ def main() -> int:
     failures += sum(peak > MAX_MEMORY_MB for peak in peaks.values())
     for outcome, count in outcomes.most_common():
         print(f"{count:8d}  {outcome}")
-    print(f"{failures} failures in {options.files} files (seed {options.seed}); slowest "
-          f"{slowest:.2f} s; peak memory "
-          f"{', '.join(f'{who} {peak:.0f} MB' for who, peak in peaks.items())}; "
-          f"{time.monotonic() - begun:.0f} s in all")  # fmt: skip
+    print(
+        f"{failures} failures in {options.files} files (seed {options.seed}); slowest "
+        f"{slowest:.2f} s; peak memory "
+        f"{', '.join(f'{who} {peak:.0f} MB' for who, peak in peaks.items())}; "
+        f"{time.monotonic() - begun:.0f} s in all"
+    )
     return min(failures, 1)
 
 

@@ -107,9 +107,18 @@ def test_tuning_that_comes_to_no_number_leaves_a_state_and_no_file(
     monkeypatch.setattr("export.methods.outlier.PATCH_SIZE", 24)
     run_dir, out = tmp_path / "run", tmp_path / "phone"
     command = (
-        "model", "abpn_x3", "--out", out, "--images", picture_folder, *SMALL, "--method",
-        "outlier", "--run-dir", run_dir,
-    )  # fmt: skip
+        "model",
+        "abpn_x3",
+        "--out",
+        out,
+        "--images",
+        picture_folder,
+        *SMALL,
+        "--method",
+        "outlier",
+        "--run-dir",
+        run_dir,
+    )
     calls, loss = tf.Variable(0), alternating.picture_loss
 
     def poisoned(*pictures):

@@ -38,9 +38,8 @@ def test_any_bytes_with_the_mark_of_a_model_are_refused(content):
 
 def test_the_fuzzer_does_get_past_the_reader(sandbox):
     outcomes = {
-        attempt(mutated(SEEDS, np.random.default_rng([3, number])), sandbox)
-        for number in range(60)
-    }  # fmt: skip
+        attempt(mutated(SEEDS, np.random.default_rng([3, number])), sandbox) for number in range(60)
+    }
     assert {"stripped", "refused (damaged)", "refused (cannot go)"} <= outcomes
 
 

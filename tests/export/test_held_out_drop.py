@@ -28,9 +28,9 @@ def test_the_reference_itself_loses_nothing(paths):
 def test_noise_costs_what_its_variance_adds(paths):
     """Independent noise adds its variance to the squared error that is there."""
     meter = DropMeter(bicubic, paths, scale=3)
-    expected = np.mean([
-        10 * np.log10(1 + 4.0**2 / (255.0**2 / 10 ** (rgb / 10))) for rgb, _ in meter.expected
-    ])  # fmt: skip
+    expected = np.mean(
+        [10 * np.log10(1 + 4.0**2 / (255.0**2 / 10 ** (rgb / 10))) for rgb, _ in meter.expected]
+    )
     assert meter(noisy).psnr_rgb_drop_db == pytest.approx(expected, rel=0.1)
 
 
@@ -52,10 +52,12 @@ def test_of_luma_there_is_only_luma(paths):
     assert {low.shape[2] for low, _ in meter.pairs} == {1}
     found = meter(lambda low: bicubic(low) // 2)
     assert found.psnr_rgb_drop_db is None and found.worst_db == found.psnr_y_drop_db > 3.0
-    expected = np.mean([
-        20 * np.log10(rms(bicubic(low) // 2, high) / rms(bicubic(low), high))
-        for low, high in meter.pairs
-    ])  # fmt: skip
+    expected = np.mean(
+        [
+            20 * np.log10(rms(bicubic(low) // 2, high) / rms(bicubic(low), high))
+            for low, high in meter.pairs
+        ]
+    )
     assert found.psnr_y_drop_db == pytest.approx(expected)
 
 

@@ -26,8 +26,9 @@ def test_a_line_says_what_was_compared():
         "builtin from integer simulation every code the same (4 held-out tiles)"
     )
     assert found.to_json()["xnnpack_from_builtin"] == {
-        "max_abs_code_difference": 2, "differing_fraction": 0.125,
-    }  # fmt: skip
+        "max_abs_code_difference": 2,
+        "differing_fraction": 0.125,
+    }
 
 
 @pytest.mark.slow

@@ -17,11 +17,15 @@ def parts(sharpening, natural):
     ranges = pin_pixels(observe_ranges(sharpening, natural), sharpening)
     content = convert_with_ranges(sharpening, ranges, sample=natural.pictures[0], height=8, width=8)
     return {
-        "weights_sha256": "ab" * 32, "model_file": "model.tflite", "dataset": natural,
-        "ranges": ranges, "audit": audit_model(content),
+        "weights_sha256": "ab" * 32,
+        "model_file": "model.tflite",
+        "dataset": natural,
+        "ranges": ranges,
+        "audit": audit_model(content),
         "fidelity": Fidelity(3, float("inf"), 41.0, 0, 0.0, 0.1, "xnnpack"),
-        "held_out": [{"source": "a.png", "sha256": "cd" * 32}], "failures": [],
-    }  # fmt: skip
+        "held_out": [{"source": "a.png", "sha256": "cd" * 32}],
+        "failures": [],
+    }
 
 
 def test_a_manifest_holds_what_is_needed_to_make_the_file_again(parts, natural):
@@ -38,8 +42,10 @@ def test_a_manifest_holds_what_is_needed_to_make_the_file_again(parts, natural):
         record.source_sha256 for record in natural.records
     ]
     assert manifest["ranges"]["tensors"]["input"] == {
-        "minimum": 0.0, "maximum": 1.0, "narrow": False,
-    }  # fmt: skip
+        "minimum": 0.0,
+        "maximum": 1.0,
+        "narrow": False,
+    }
     assert {"clip-free-sr", "tensorflow", "ai-edge-litert"} <= set(manifest["versions"])
     assert manifest["fidelity"]["psnr_db"] is None  # infinity is no JSON
 

@@ -108,9 +108,12 @@ def test_a_saved_set_gives_the_file_that_shaping_it_gives(exported, picture_fold
     out, result = exported
     result.dataset.save(tmp_path / "rd.npz")
     again = export_model(
-        "xlsr_x3", ExportSettings(**SMALL), out=tmp_path / "p", images=picture_folder,
+        "xlsr_x3",
+        ExportSettings(**SMALL),
+        out=tmp_path / "p",
+        images=picture_folder,
         dataset=tmp_path / "rd.npz",
-    )  # fmt: skip
+    )
     assert again.content == (out / "model.tflite").read_bytes()
     calibrated = {record.source_sha256 for record in result.dataset.records}
     held_out = {picture["sha256"] for picture in again.manifest["fidelity"]["held_out"]}

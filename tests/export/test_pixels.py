@@ -20,9 +20,14 @@ from sr_models.errors import ModelFileError, OptionError
 
 ALL_CODES = np.arange(256, dtype=np.uint8)
 pictures = arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3)))
-contracts = st.sampled_from([
-    ("uint8", 1 / 255, 0), ("int8", 1 / 255, -128), ("uint8", 1.0, 0), ("int8", 1.0, -128),
-])  # fmt: skip
+contracts = st.sampled_from(
+    [
+        ("uint8", 1 / 255, 0),
+        ("int8", 1 / 255, -128),
+        ("uint8", 1.0, 0),
+        ("int8", 1.0, -128),
+    ]
+)
 
 
 def tensor(dtype="uint8", scale=1 / 255, zero_point=0):
@@ -53,9 +58,7 @@ def test_float_round_trip(picture, white):
     assert saturated == 0.0
 
 
-@given(
-    arrays(np.int8, st.integers(1, 50)), st.floats(1e-4, 0.1), st.integers(-128, 127)
-)  # fmt: skip
+@given(arrays(np.int8, st.integers(1, 50)), st.floats(1e-4, 0.1), st.integers(-128, 127))
 def test_pixels_rise_with_codes_and_the_count_is_a_fraction(codes, scale, zero_point):
     codes = np.sort(codes)
     pixels, saturated = dequantized_pixels(codes, tensor("int8", scale, zero_point))
@@ -104,11 +107,17 @@ def test_int16_is_read_dequantized():
 @pytest.mark.parametrize(
     ("t", "white"),
     [
-        (tensor(), 1), (tensor(scale=0.0049), 1), (tensor("int8", 1 / 255, -128), 1),
-        (tensor(scale=1.0), 255), (tensor(scale=1.3), 255), (tensor("int8", 1.0, -128), 255),
-        (tensor("int16", 1 / 32767, 0), 1), (tensor("int16", 255 / 32767, 0), 255), (FLOAT, 1),
+        (tensor(), 1),
+        (tensor(scale=0.0049), 1),
+        (tensor("int8", 1 / 255, -128), 1),
+        (tensor(scale=1.0), 255),
+        (tensor(scale=1.3), 255),
+        (tensor("int8", 1.0, -128), 255),
+        (tensor("int16", 1 / 32767, 0), 1),
+        (tensor("int16", 255 / 32767, 0), 255),
+        (FLOAT, 1),
     ],
-)  # fmt: skip
+)
 def test_white_is_told_by_what_the_tensor_can_hold(t, white):
     assert white_value(t) == white
 

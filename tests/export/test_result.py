@@ -21,9 +21,7 @@ def ranges(sharpening, natural):
 
 @pytest.fixture(scope="module")
 def content(sharpening, natural, ranges):
-    return convert_with_ranges(
-        sharpening, ranges, sample=natural.pictures[0], height=16, width=24
-    )  # fmt: skip
+    return convert_with_ranges(sharpening, ranges, sample=natural.pictures[0], height=16, width=24)
 
 
 @pytest.fixture
@@ -33,10 +31,16 @@ def made(content, natural, ranges):
     def read(*, strength=0.15, meter=None, **options):
         settings = ExportSettings(height=16, width=24, method="natural", **options)
         return read_back(
-            "model.tflite", SIZE, content, pictures=natural.pictures, meter=meter,
+            "model.tflite",
+            SIZE,
+            content,
+            pictures=natural.pictures,
+            meter=meter,
             float_model=sharpening_network(tail="none", strength=strength),
-            settings=settings, dataset=natural, ranges=ranges,
-        )  # fmt: skip
+            settings=settings,
+            dataset=natural,
+            ranges=ranges,
+        )
 
     return read
 

@@ -48,8 +48,21 @@ def test_a_keras_file_of_bytes_at_several_sizes_and_a_dynamic_one(
     model.save(tmp_path / "theirs.h5")
     out = tmp_path / "out"
     sizes = ("--size", "20x32", "--size", "24x16", "--size", "dynamic")
-    assert run("model", tmp_path / "theirs.h5", "--out", out, "--images", picture_folder, *CHOICES,
-               *sizes, "--json", "-") == 0  # fmt: skip
+    assert (
+        run(
+            "model",
+            tmp_path / "theirs.h5",
+            "--out",
+            out,
+            "--images",
+            picture_folder,
+            *CHOICES,
+            *sizes,
+            "--json",
+            "-",
+        )
+        == 0
+    )
     manifest = json.loads(capsys.readouterr().out)
     names = [entry["file"] for entry in manifest["files"]]
     assert names == ["model_20x32.tflite", "model_24x16.tflite", "model_dynamic.tflite"]
@@ -80,9 +93,26 @@ def test_a_keras_file_of_bytes_at_several_sizes_and_a_dynamic_one(
 def test_a_luma_network_becomes_a_luma_file(photographs, picture_folder, tmp_path, capsys):
     model = stranger(end=clipped(0.0, 1.0), channels=1, size=(20, 28))
     model.save(tmp_path / "luma.keras")
-    assert run("model", tmp_path / "luma.keras", "--out", tmp_path / "out", "--images",
-               picture_folder, *CHOICES, "--height", 20, "--width", 32, "--max-drop-db", 1,
-               "--json", "-") == 0  # fmt: skip
+    assert (
+        run(
+            "model",
+            tmp_path / "luma.keras",
+            "--out",
+            tmp_path / "out",
+            "--images",
+            picture_folder,
+            *CHOICES,
+            "--height",
+            20,
+            "--width",
+            32,
+            "--max-drop-db",
+            1,
+            "--json",
+            "-",
+        )
+        == 0
+    )
     manifest = json.loads(capsys.readouterr().out)
     assert manifest["network"]["channels"] == 1 and manifest["files"] == []
     assert manifest["drop"]["psnr_rgb_drop_db"] is None
@@ -97,8 +127,22 @@ def test_a_luma_network_becomes_a_luma_file(photographs, picture_folder, tmp_pat
 def test_a_saved_model_of_negative_values(photographs, picture_folder, tmp_path, capsys):
     model = stranger(end=clipped(-1.0, 1.0), unit=2.0)
     model.save(tmp_path / "saved", save_format="tf")
-    assert run("model", tmp_path / "saved", "--out", tmp_path / "out", "--images", picture_folder,
-               *CHOICES, "--size", "20x32", "--json", "-") == 0  # fmt: skip
+    assert (
+        run(
+            "model",
+            tmp_path / "saved",
+            "--out",
+            tmp_path / "out",
+            "--images",
+            picture_folder,
+            *CHOICES,
+            "--size",
+            "20x32",
+            "--json",
+            "-",
+        )
+        == 0
+    )
     manifest = json.loads(capsys.readouterr().out)
     assert manifest["network"]["origin"]["pixels_in"] == [-1.0, 1.0]
     assert manifest["audit"]["pixel_contract"]["holds"]
@@ -111,8 +155,9 @@ def test_a_saved_model_of_negative_values(photographs, picture_folder, tmp_path,
 def test_a_preset_saved_with_its_clip_comes_back_as_itself(picture_folder, tmp_path):
     """The other way round the whole of this package, the same codes come out."""
     load_model("xlsr_x3", tail="clip").save(tmp_path / "saved.h5")
-    settings = ExportSettings(height=20, width=28, pictures=8, tile_side=24, method="cfqp",
-                              anchors=False)  # fmt: skip
+    settings = ExportSettings(
+        height=20, width=28, pictures=8, tile_side=24, method="cfqp", anchors=False
+    )
     preset, file = (
         run_export(str(source), settings, images=picture_folder)
         for source in ("xlsr_x3", tmp_path / "saved.h5")

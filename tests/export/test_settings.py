@@ -7,18 +7,34 @@ from sr_models.errors import OptionError
 @pytest.mark.parametrize(
     "options",
     [
-        {"method": "magic"}, {"method": "cfqp+magic"}, {"tail": "tanh"}, {"io": "int4"},
-        {"precision": "int3"}, {"calibrator": "guess"}, {"height": 0}, {"width": -1},
-        {"minimum_fidelity_db": float("nan")}, {"minimum_fidelity_db": float("inf")},
-        {"minimum_fidelity_db": -1.0}, {"tile_side": 8}, {"tile_side": 4096},
-        {"max_drop_db": 0.0}, {"max_drop_db": float("nan")}, {"pictures": 0},
-        {"taming": "wild"}, {"target": "moon"}, {"max_passes": 0}, {"seed": -1},
-        {"precision": "mixed"}, {"kept": ("last",)}, {"most_sensitive": 1},
+        {"method": "magic"},
+        {"method": "cfqp+magic"},
+        {"tail": "tanh"},
+        {"io": "int4"},
+        {"precision": "int3"},
+        {"calibrator": "guess"},
+        {"height": 0},
+        {"width": -1},
+        {"minimum_fidelity_db": float("nan")},
+        {"minimum_fidelity_db": float("inf")},
+        {"minimum_fidelity_db": -1.0},
+        {"tile_side": 8},
+        {"tile_side": 4096},
+        {"max_drop_db": 0.0},
+        {"max_drop_db": float("nan")},
+        {"pictures": 0},
+        {"taming": "wild"},
+        {"target": "moon"},
+        {"max_passes": 0},
+        {"seed": -1},
+        {"precision": "mixed"},
+        {"kept": ("last",)},
+        {"most_sensitive": 1},
         {"precision": "mixed", "most_sensitive": -1},
         {"precision": "mixed", "most_sensitive": 1, "kept": ("last",)},
         {"precision": "mixed", "kept": ("last",), "kept_precision": "int8"},
     ],
-)  # fmt: skip
+)
 def test_unusable_settings_are_refused(options):
     with pytest.raises(OptionError, match="expected"):
         ExportSettings(**options)

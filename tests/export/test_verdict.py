@@ -22,16 +22,19 @@ def ranges(sharpening, natural):
 
 def judge(content, natural, ranges, *, settings=SETTINGS, fidelity=FAITHFUL, drop=None):
     return find_failures(
-        content, audit=audit_model(content), fidelity=fidelity, settings=settings,
-        dataset=natural, ranges=ranges, drop=drop,
-    )  # fmt: skip
+        content,
+        audit=audit_model(content),
+        fidelity=fidelity,
+        settings=settings,
+        dataset=natural,
+        ranges=ranges,
+        drop=drop,
+    )
 
 
 @pytest.fixture(scope="module")
 def good(sharpening, natural, ranges):
-    return convert_with_ranges(
-        sharpening, ranges, sample=natural.pictures[0], height=16, width=16
-    )  # fmt: skip
+    return convert_with_ranges(sharpening, ranges, sample=natural.pictures[0], height=16, width=16)
 
 
 def test_a_good_file_has_no_failures(good, natural, ranges):
@@ -47,7 +50,7 @@ def test_a_broken_contract_names_the_picture(sharpening, natural):
     observed = observe_ranges(sharpening, natural)
     content = convert_with_ranges(
         sharpening, observed, sample=natural.pictures[0], height=16, width=16
-    )  # fmt: skip
+    )
     assert any("calibration picture" in failure for failure in judge(content, natural, observed))
 
 

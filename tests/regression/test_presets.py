@@ -31,16 +31,19 @@ from sr_models.tails import attach_tail
 # biases ECBSR would lose 0.06 dB to its twin, whose PReLU stays one operator.
 SETTINGS = ExportSettings(
     height=48, width=64, method="cfqp+relus+groups+bias", pictures=8, tile_side=48
-)  # fmt: skip
+)
 SIDE = 192
 
 # Found over all presets: PSNR higher than the twin's by 0.02 dB (SESR) to 2.1 dB (FSRCNN, whose
 # twin is poor), codes on a picture at most 21 apart (FSRCNN). The limits leave 0.02 dB and 11 codes
 # to kernels of other processors.
 GATES = {
-    "max_psnr_drop_db": 0.0, "max_code_difference": 32, "no_clip_ops": True,
-    "pixel_contract": True, "max_partitions": 1,
-}  # fmt: skip
+    "max_psnr_drop_db": 0.0,
+    "max_code_difference": 32,
+    "no_clip_ops": True,
+    "pixel_contract": True,
+    "max_partitions": 1,
+}
 # An addition reads one PReLU of SESR, which stays what it is and splits the graph.
 PARTITIONS = {"sesr_m5_x2": 2}
 CLIP = ("MINIMUM", "RELU")
@@ -66,9 +69,12 @@ def check(ground_truth):
 
     def check(baseline, candidate, **changed):
         return assert_no_regression(
-            baseline, candidate, data=ground_truth, picture=ground_truth / "chelsea.png",
+            baseline,
+            candidate,
+            data=ground_truth,
+            picture=ground_truth / "chelsea.png",
             **{**GATES, **changed},
-        )  # fmt: skip
+        )
 
     return check
 
@@ -132,11 +138,12 @@ def faults(tmp_path_factory) -> dict[str, Path]:
     natural = replace(SETTINGS, method="natural", pure=True)
     split = replace(SETTINGS, method="cfqp")
     return {
-        "clipped": clipped, "good": good,
+        "clipped": clipped,
+        "good": good,
         "natural": write_file(small, natural, folder / "natural.tflite"),
         "colours": write_file(small, SETTINGS, folder / "colours.tflite", damage=exchange_colours),
         "split": write_file(with_prelu, split, folder / "split.tflite"),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(

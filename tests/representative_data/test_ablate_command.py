@@ -15,9 +15,16 @@ def run(*arguments):
 @pytest.mark.slow
 def test_the_choice_asked_for_is_varied(picture_folder, capsys):
     status = run(
-        "xlsr_x3", "--images", picture_folder, "--pictures", "4", "--vary", "anchors",
-        "--json", "-",
-    )  # fmt: skip
+        "xlsr_x3",
+        "--images",
+        picture_folder,
+        "--pictures",
+        "4",
+        "--vary",
+        "anchors",
+        "--json",
+        "-",
+    )
     assert status == 0
     shown = capsys.readouterr()
     data = json.loads(shown.out)

@@ -23,9 +23,13 @@ def ablated(picture_folder):
 
     def run(strength, **keywords):
         return ablate(
-            sharpening_network(strength=strength), network="sharpening", scale=2, cut=cut,
-            held_out=held_out, **keywords,
-        )  # fmt: skip
+            sharpening_network(strength=strength),
+            network="sharpening",
+            scale=2,
+            cut=cut,
+            held_out=held_out,
+            **keywords,
+        )
 
     return run
 

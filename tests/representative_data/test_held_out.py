@@ -14,7 +14,7 @@ def test_tiles_are_as_large_as_asked_for(channels):
 
 
 def test_no_tile_is_one_of_the_scenes_for_calibration():
-    calibration = {tile.pixels.tobytes() for tile in load_tiles(
-        bundled_pictures(), scale=3, count=24, side=24
-    )}  # fmt: skip
+    calibration = {
+        tile.pixels.tobytes() for tile in load_tiles(bundled_pictures(), scale=3, count=24, side=24)
+    }
     assert not calibration & {tile.tobytes() for tile in held_out_tiles(scale=3, side=24)}

@@ -39,9 +39,13 @@ def saturated(model, pictures):
 def test_every_layer_that_computes_has_a_row(branched, pictures):
     rows = measure_sensitivity(*branched, pictures)
     assert [(row.layer, row.kind) for row in rows] == [
-        ("a", "Conv2D"), ("b", "Conv2D"), ("joined", "Concatenate"), ("c", "Conv2D"),
-        ("added", "Add"), ("last", "Conv2D"),
-    ]  # fmt: skip
+        ("a", "Conv2D"),
+        ("b", "Conv2D"),
+        ("joined", "Concatenate"),
+        ("c", "Conv2D"),
+        ("added", "Add"),
+        ("last", "Conv2D"),
+    ]
     assert sum(row.share for row in rows) == pytest.approx(1.0)
     by_name = {row.layer: row for row in rows}
     assert by_name["joined"].weights_db == by_name["added"].weights_db == math.inf
@@ -87,9 +91,11 @@ def test_a_coarser_range_makes_a_layer_the_most_sensitive(branched, pictures):
 def test_slopes_and_groups_are_quantized_too(pictures):
     fsrcnn = Preset("tiny", "fsrcnn", {"scale": 2, "width": 4, "shrunk_width": 4, "blocks": 1}, "")
     xlsr = Preset(
-        "tiny", "xlsr",
-        {"scale": 2, "width": 8, "blocks": 1, "skip_width": 4, "merge_width": 8}, "",
-    )  # fmt: skip
+        "tiny",
+        "xlsr",
+        {"scale": 2, "width": 8, "blocks": 1, "skip_width": 4, "merge_width": 8},
+        "",
+    )
     for preset, name in ((fsrcnn, "first_prelu"), (xlsr, "block0_conv3")):
         model = attach_tail(random_weights(build_trunk(preset)), "relu", scale=2)
         rows = {

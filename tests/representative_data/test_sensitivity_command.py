@@ -17,9 +17,18 @@ def run(*arguments):
 def test_what_each_layer_costs_is_printed_and_drawn(picture_folder, capsys, tmp_path):
     plot = tmp_path / "layers.svg"
     status = run(
-        "xlsr_x3", "--images", picture_folder, "--pictures", "4", "--tile-side", "32",
-        "--plot", plot, "--json", "-",
-    )  # fmt: skip
+        "xlsr_x3",
+        "--images",
+        picture_folder,
+        "--pictures",
+        "4",
+        "--tile-side",
+        "32",
+        "--plot",
+        plot,
+        "--json",
+        "-",
+    )
     shown = capsys.readouterr()
     data = json.loads(shown.out)
     assert status == 0 and data["protocol"] in shown.err and "simulated" in data["protocol"]

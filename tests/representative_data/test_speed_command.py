@@ -13,9 +13,18 @@ def run(*arguments):
 @pytest.mark.slow
 def test_few_pictures_fail_the_gate_for_they_share_one_search(picture_folder, capsys):
     status = run(
-        "xlsr_x3", "--images", picture_folder, "--pictures", "4", "--tile-side", "24",
-        "--rounds", "1", "--json", "-",
-    )  # fmt: skip
+        "xlsr_x3",
+        "--images",
+        picture_folder,
+        "--pictures",
+        "4",
+        "--tile-side",
+        "24",
+        "--rounds",
+        "1",
+        "--json",
+        "-",
+    )
     shown = capsys.readouterr()
     data = json.loads(shown.out)
     assert status == 1 and "max-passes-per-picture 15" in shown.err

@@ -23,9 +23,7 @@ def run(*arguments):
 @pytest.mark.slow
 def test_a_set_is_written_with_its_report(picture_folder, tmp_path, capsys):
     out = tmp_path / "rd.npz"
-    status = run(
-        "tame", "xlsr_x3", "--images", picture_folder, "--out", out, *SMALL, "--json", "-"
-    )  # fmt: skip
+    status = run("tame", "xlsr_x3", "--images", picture_folder, "--out", out, *SMALL, "--json", "-")
     assert status == 0
     report = json.loads(capsys.readouterr().out)
     dataset = load_dataset(out)
@@ -42,9 +40,23 @@ def test_a_gate_that_is_not_met_is_status_one_and_the_set_is_there(
 ):
     out, page = tmp_path / "rd.npz", tmp_path / "rd.html"
     status = run(
-        "tame", "xlsr_x3", "--images", picture_folder, "--out", out, *SMALL, "--no-anchors",
-        "--taming", "intensity", "--target", "set", "--max-saturation", "0", "--report", page,
-    )  # fmt: skip
+        "tame",
+        "xlsr_x3",
+        "--images",
+        picture_folder,
+        "--out",
+        out,
+        *SMALL,
+        "--no-anchors",
+        "--taming",
+        "intensity",
+        "--target",
+        "set",
+        "--max-saturation",
+        "0",
+        "--report",
+        page,
+    )
     assert status == 1
     assert "gate not met: max-saturation 0; more of " in capsys.readouterr().err
     assert len(load_dataset(out)) == 8
@@ -64,9 +76,18 @@ def test_a_network_of_0_to_255_is_rewritten_and_its_weights_are_those_of_the_set
     of_bytes, unit, out = (tmp_path / name for name in ("a.weights.h5", "b.weights.h5", "rd.npz"))
     save_trunk(trunk, of_bytes)
     status = run(
-        "tame", "xlsr_x3", "--images", picture_folder, "--out", out, *SMALL,
-        "--weights", of_bytes, "--unit-weights", unit,
-    )  # fmt: skip
+        "tame",
+        "xlsr_x3",
+        "--images",
+        picture_folder,
+        "--out",
+        out,
+        *SMALL,
+        "--weights",
+        of_bytes,
+        "--unit-weights",
+        unit,
+    )
     assert status == 0
     assert "inputs of 0..255 and outputs of 0..255 (found by" in capsys.readouterr().err
     written = load_trunk(preset, weights=unit)
@@ -86,9 +107,11 @@ def test_a_set_for_a_file_is_the_one_that_its_export_takes(
     assert "net: removed the output clip" in capsys.readouterr().err
     assert {picture.shape for picture in load_dataset(out).pictures} == {(24, 24, channels)}
     made = run_export(
-        source, ExportSettings(height=16, width=16, method="cfqp"), images=picture_folder,
+        source,
+        ExportSettings(height=16, width=16, method="cfqp"),
+        images=picture_folder,
         dataset=out,
-    )  # fmt: skip
+    )
     assert made.failures == [] and made.dataset.network == "net"
     assert run("tame", source, *chosen, "--overwrite", "--unit-weights", "u.weights.h5") == 2
     assert "expected --unit-weights with a preset" in capsys.readouterr().err

@@ -63,9 +63,7 @@ def test_contrast_leaves_a_side_alone_that_fits():
     assert gain * 1.5 + offset == pytest.approx(1.0)
 
 
-@given(
-    low=st.floats(-0.5, 0.4), high=st.floats(0.6, 2.0), aim=st.floats(0.99, 1.0)
-)  # fmt: skip
+@given(low=st.floats(-0.5, 0.4), high=st.floats(0.6, 2.0), aim=st.floats(0.99, 1.0))
 def test_an_affine_step_leads_the_range_into_bounds(low, high, aim):
     gain, offset = affine_step(low, high, aim=aim)
     assert 0.0 < gain <= 1.0 + 1e-9

@@ -23,8 +23,10 @@ def test_first_tiles_are_the_centres_of_the_degraded_pictures(picture_folder):
 
 def test_tiles_depend_on_the_seed_and_nothing_else(picture_folder):
     def places(seed):
-        return [(t.source, t.top, t.left) for t in load_tiles(
-            picture_folder, scale=2, count=12, side=16, seed=seed)]  # fmt: skip
+        return [
+            (t.source, t.top, t.left)
+            for t in load_tiles(picture_folder, scale=2, count=12, side=16, seed=seed)
+        ]
 
     assert places(3) == places(3)
     assert places(3) != places(4)

@@ -109,7 +109,8 @@ def result_parts(files, ground_truth, tmp_path_factory) -> dict:
     program.write_text("#!/bin/sh\n")
     made = {
         "latency": {
-            "results": rows, "machine": MACHINE,
+            "results": rows,
+            "machine": MACHINE,
             "trend": [trend.to_json() for trend in trends(days[2], [*days[0], *days[1]])],
         },
         "quality": {
@@ -119,7 +120,7 @@ def result_parts(files, ground_truth, tmp_path_factory) -> dict:
         },
         "compare": {**compared.to_json(), "machine": MACHINE},
         "android": phone_part(files, program),
-    }  # fmt: skip
+    }
     return {**json.loads(json_text(made)), "history": {"history": [e for day in days for e in day]}}
 
 
@@ -127,20 +128,31 @@ def phone_part(files, program) -> dict:
     """What `android` writes: a phone with a profile, one that tells no median, one that failed."""
     adb = FakeAdb(tool=(texts.NNAPI_PARTLY, 0))
     adb.state["profile"] = texts.PROFILE_CSV
-    nnapi = plan_job([files.clip_free], threads=(1,), tool=program,
-                     run=ToolRun(delegate="nnapi", profile=True))  # fmt: skip
+    nnapi = plan_job(
+        [files.clip_free], threads=(1,), tool=program, run=ToolRun(delegate="nnapi", profile=True)
+    )
     old = plan_job([files.clipped], threads=(1, 4), tool=program, run=ToolRun())
     outcomes = measure_phones(adb, nnapi)
     outcomes += measure_phones(FakeAdb(serials=("P2",), tool=(texts.OLD, 0)), old)
     row = {
-        "model": str(files.clip_free), "serial": "P1", "delegate": "nnapi", "dataset": "first",
-        "images": 2, "scale": 2, "psnr_rgb_db": 30.0, "desktop_psnr_rgb_db": 30.1,
-        "max_abs_code_difference": 3, "differing_fraction": 0.01, "protocol": "x2, as ever",
-    }  # fmt: skip
+        "model": str(files.clip_free),
+        "serial": "P1",
+        "delegate": "nnapi",
+        "dataset": "first",
+        "images": 2,
+        "scale": 2,
+        "psnr_rgb_db": 30.0,
+        "desktop_psnr_rgb_db": 30.1,
+        "max_abs_code_difference": 3,
+        "differing_fraction": 0.01,
+        "protocol": "x2, as ever",
+    }
     return {
         "results": [found.to_json() for outcome in outcomes for found in outcome.results],
-        "quality": [row], "golden": [], "failures": {"P3": "expected P3 to stay, found it gone"},
-    }  # fmt: skip
+        "quality": [row],
+        "golden": [],
+        "failures": {"P3": "expected P3 to stay, found it gone"},
+    }
 
 
 class FakeClock:

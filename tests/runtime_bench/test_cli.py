@@ -25,9 +25,12 @@ def bad(files, tmp_path, monkeypatch):
 
 GOOD = "good.tflite"
 BAD_FILES = {
-    "none.tflite": "no such file", "empty.tflite": "an empty one", "folder": "found a folder",
-    "truncated.tflite": "expected to open", "text.tflite": "TFL3",
-}  # fmt: skip
+    "none.tflite": "no such file",
+    "empty.tflite": "an empty one",
+    "folder": "found a folder",
+    "truncated.tflite": "expected to open",
+    "text.tflite": "TFL3",
+}
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
@@ -95,10 +98,19 @@ def check_mistake(result, said, folder):
     lines = [line for line in err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 and said in lines[0], err
     assert "Traceback" not in err
-    assert sorted(path.name for path in folder.iterdir()) == sorted([
-        GOOD, "empty.tflite", "truncated.tflite", "text.tflite", "garbage.json", "other.json",
-        "folder", "small", "broken",
-    ])  # fmt: skip
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [
+            GOOD,
+            "empty.tflite",
+            "truncated.tflite",
+            "text.tflite",
+            "garbage.json",
+            "other.json",
+            "folder",
+            "small",
+            "broken",
+        ]
+    )
 
 
 def test_a_result_that_cannot_be_written_is_status_two(bad, call):

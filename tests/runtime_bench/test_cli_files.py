@@ -7,9 +7,18 @@ QUICK = ("--runs", 5, "--warmup", 0)
 
 def test_quality_is_told_as_json(files, ground_truth, call):
     status, out, err = call(
-        "quality", files.clip_free, files.natural, "--data", ground_truth, "--scale", 2,
-        "--delegate", "builtin", "--json", "-",
-    )  # fmt: skip
+        "quality",
+        files.clip_free,
+        files.natural,
+        "--data",
+        ground_truth,
+        "--scale",
+        2,
+        "--delegate",
+        "builtin",
+        "--json",
+        "-",
+    )
     assert status == 0
     found = json.loads(out)
     assert [row["dataset"] for row in found["results"]] == ["first", "second"] * 2
@@ -29,9 +38,17 @@ def test_files_of_luma_are_measured_and_compared_on_luma(tmp_path, ground_truth,
     status, out, _ = call("quality", luma_file, "--data", ground_truth)
     assert status == 0 and " - " in out
     status, out, _ = call(
-        "compare", luma_file, luma_file, "--data", ground_truth, *QUICK, "--max-psnr-drop-db", 0,
-        "--json", "-",
-    )  # fmt: skip
+        "compare",
+        luma_file,
+        luma_file,
+        "--data",
+        ground_truth,
+        *QUICK,
+        "--max-psnr-drop-db",
+        0,
+        "--json",
+        "-",
+    )
     found = json.loads(out)
     assert status == 0 and found["gates"] == {"max_psnr_drop_db": True}
     assert (found["psnr_drop_db"], found["psnr_y_drop_db"]) == (0.0, 0.0)
@@ -41,25 +58,50 @@ def test_files_of_luma_are_measured_and_compared_on_luma(tmp_path, ground_truth,
 
 def test_compare_is_told_as_json_and_its_gates_pass(files, ground_truth, call):
     status, out, _ = call(
-        "compare", files.clipped, files.clip_free, "--data", ground_truth, *QUICK,
-        "--delegate", "builtin", "--no-clip-ops", "--pixel-contract", "--max-psnr-drop-db", 0.2,
-        "--max-code-difference", 5, "--json", "-",
-    )  # fmt: skip
+        "compare",
+        files.clipped,
+        files.clip_free,
+        "--data",
+        ground_truth,
+        *QUICK,
+        "--delegate",
+        "builtin",
+        "--no-clip-ops",
+        "--pixel-contract",
+        "--max-psnr-drop-db",
+        0.2,
+        "--max-code-difference",
+        5,
+        "--json",
+        "-",
+    )
     assert status == 0
     found = json.loads(out)
     assert found["gates"] == dict.fromkeys(found["gates_asked"], True)
     assert {
-        "speedup", "speedup_low", "speedup_high", "significant", "psnr_drop_db", "gates",
-    } <= set(found)  # fmt: skip
+        "speedup",
+        "speedup_low",
+        "speedup_high",
+        "significant",
+        "psnr_drop_db",
+        "gates",
+    } <= set(found)
     assert found["verdict"] == "no difference shown"
 
 
 def test_a_gate_that_is_not_met_is_status_one_after_the_result(files, tmp_path, call):
     path = tmp_path / "compare.json"
     status, out, err = call(
-        "compare", files.clip_free, files.clipped, *QUICK, "--no-clip-ops",
-        "--min-speedup", 1000, "--json", path,
-    )  # fmt: skip
+        "compare",
+        files.clip_free,
+        files.clipped,
+        *QUICK,
+        "--no-clip-ops",
+        "--min-speedup",
+        1000,
+        "--json",
+        path,
+    )
     assert status == 1
     assert "gate not met: min-speedup, no-clip-ops" in err and "MINIMUM" in err
     assert "error" not in err and "Traceback" not in err
@@ -69,9 +111,17 @@ def test_a_gate_that_is_not_met_is_status_one_after_the_result(files, tmp_path, 
 
 def test_a_gate_of_zero_is_asked_for(files, call):
     status, out, _ = call(
-        "compare", files.clip_free, files.clip_free_int8, *QUICK, "--max-code-difference", 0,
-        "--delegate", "builtin", "--json", "-",
-    )  # fmt: skip
+        "compare",
+        files.clip_free,
+        files.clip_free_int8,
+        *QUICK,
+        "--max-code-difference",
+        0,
+        "--delegate",
+        "builtin",
+        "--json",
+        "-",
+    )
     assert status == 0
     found = json.loads(out)
     assert found["gates_asked"] == {"max_code_difference": 0}
@@ -118,9 +168,17 @@ def test_comparisons_are_kept_unless_a_gate_is_not_met(files, tmp_path, call):
 def test_crops_stand_in_the_results(files, ground_truth, tmp_path, call):
     path = tmp_path / "compare.json"
     status, _, err = call(
-        "compare", files.clipped, files.clip_free, *QUICK, "--data", ground_truth, "--crops", 1,
-        "--json", path,
-    )  # fmt: skip
+        "compare",
+        files.clipped,
+        files.clip_free,
+        *QUICK,
+        "--data",
+        ground_truth,
+        "--crops",
+        1,
+        "--json",
+        path,
+    )
     assert status == 0, err
     crops = json.loads(path.read_text())["crops"]
     assert [crop["image"] for crop in crops] == ["astronaut.png", "coffee.png"]

@@ -6,16 +6,36 @@ QUICK = ("--runs", 5, "--warmup", 0)
 
 def test_latency_is_told_as_json(files, call):
     status, out, err = call(
-        "latency", files.clipped, files.clip_free, "--delegate", "xnnpack", "--delegate", "builtin",
-        "--threads", 1, "--threads", 2, *QUICK, "--json", "-",
-    )  # fmt: skip
+        "latency",
+        files.clipped,
+        files.clip_free,
+        "--delegate",
+        "xnnpack",
+        "--delegate",
+        "builtin",
+        "--threads",
+        1,
+        "--threads",
+        2,
+        *QUICK,
+        "--json",
+        "-",
+    )
     assert status == 0
     found = json.loads(out)
     assert len(found["results"]) == 8
     assert {
-        "model", "delegate", "threads", "runs", "median_ms", "p5_ms", "p95_ms", "delegated_nodes",
-        "total_nodes", "sha256",
-    } <= set(found["results"][0])  # fmt: skip
+        "model",
+        "delegate",
+        "threads",
+        "runs",
+        "median_ms",
+        "p5_ms",
+        "p95_ms",
+        "delegated_nodes",
+        "total_nodes",
+        "sha256",
+    } <= set(found["results"][0])
     assert found["machine"]["versions"]["ai-edge-litert"]
     assert found["protocol"]["runs_at_most"] == 5
     assert "ran on ai-edge-litert" in err
@@ -59,9 +79,21 @@ def test_cores_and_memory_are_told(files, call):
 def test_operators_are_told_as_a_table_and_as_json(files, tmp_path, call):
     path = tmp_path / "profile.json"
     status, out, err = call(
-        "latency", files.clipped, *QUICK, "--profile", "--delegate", "xnnpack", "--delegate",
-        "builtin", "--height", 10, "--width", 12, "--json", path,
-    )  # fmt: skip
+        "latency",
+        files.clipped,
+        *QUICK,
+        "--profile",
+        "--delegate",
+        "xnnpack",
+        "--delegate",
+        "builtin",
+        "--height",
+        10,
+        "--width",
+        12,
+        "--json",
+        path,
+    )
     assert status == 0, err
     assert "5 profiled runs" in out and "DEPTH_TO_SPACE" in out and "20x24" in out
     delegated, builtin = json.loads(path.read_text())["results"]

@@ -34,7 +34,8 @@ def call(capsys):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["--bits", "1"], "2 to 16"), (["--bits", "8,17"], "2 to 16"),
+        (["--bits", "1"], "2 to 16"),
+        (["--bits", "8,17"], "2 to 16"),
         (["--method", "magic"], "found 'magic'"),
         (["--steps", "5"], "--train DIR with --steps"),
         (["--learned", "absent.weights.h5"], "expected alphas beside the weights"),
@@ -43,7 +44,7 @@ def call(capsys):
         (["--data", "EMPTY"], "found none; give a folder that holds pictures"),
         (["--patches", "0"], "at least 1 calibration picture, found 0"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_one_line(arguments, part, call, picture_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     given = [str(tmp_path / "empty") if part == "EMPTY" else part for part in arguments]
@@ -68,9 +69,20 @@ def test_the_result_is_a_table_json_and_a_page(call, picture_folder, monkeypatch
     monkeypatch.setattr(methods_table, "measure_methods", measure)
     page = tmp_path / "methods.html"
     status, out, err = call(
-        "xlsr_x3", "--data", str(picture_folder), "--bits", "4", "--out", str(page), "--json", "-",
-        "--train", "pictures", "--steps", "7",
-    )  # fmt: skip
+        "xlsr_x3",
+        "--data",
+        str(picture_folder),
+        "--bits",
+        "4",
+        "--out",
+        str(page),
+        "--json",
+        "-",
+        "--train",
+        "pictures",
+        "--steps",
+        "7",
+    )
     assert status == 0, err
     data = json.loads(out)
     assert [row["method"] for row in data["results"]] == ["float", "dfsq"]

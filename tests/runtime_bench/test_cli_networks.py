@@ -94,12 +94,15 @@ def test_training_speed_of_a_network(call, picture_folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("xslr_x3",), "did you mean xlsr_x3"), (("abc*",), "abc*"),
-        (("--steps", 0), "at least 10 steps"), (("--warmup", 0), "1 warm-up step"),
-        (("--seconds", 0), "more than 0 seconds"), (("--data", "absent"), "no such path"),
+        (("xslr_x3",), "did you mean xlsr_x3"),
+        (("abc*",), "abc*"),
+        (("--steps", 0), "at least 10 steps"),
+        (("--warmup", 0), "1 warm-up step"),
+        (("--seconds", 0), "more than 0 seconds"),
+        (("--data", "absent"), "no such path"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_training_speed_with_bad_input(arguments, said, call):
     status, out, err = call("training", *arguments)
     assert (status, out) == (2, "")

@@ -30,9 +30,22 @@ def test_results_are_told_as_a_table_and_as_json(files, tool, plug_in, call, tmp
     plug_in(serials=("P1", "P2"))
     path = tmp_path / "phones.json"
     status, out, err = call(
-        "android", files.clip_free, files.clipped, "--serial", "P1", "--serial", "P2",
-        "--threads", "1,4", "--cpus", "f0", "--benchmark-tool", tool, "--json", path,
-    )  # fmt: skip
+        "android",
+        files.clip_free,
+        files.clipped,
+        "--serial",
+        "P1",
+        "--serial",
+        "P2",
+        "--threads",
+        "1,4",
+        "--cpus",
+        "f0",
+        "--benchmark-tool",
+        tool,
+        "--json",
+        path,
+    )
     assert status == 0, err
     assert "Latency on phones" in out and "partially, 12/14 nodes in 2" in out
     assert "scheduled in another way" in err
@@ -47,9 +60,17 @@ def test_one_phone_that_fails_is_told_after_the_others_results(files, tool, plug
 
     plug_in(serials=("P1", "P2"), on_run=fail)
     status, out, err = call(
-        "android", files.clip_free, "--serial", "P1", "--serial", "P2", "--benchmark-tool", tool,
-        "--json", "-",
-    )  # fmt: skip
+        "android",
+        files.clip_free,
+        "--serial",
+        "P1",
+        "--serial",
+        "P2",
+        "--benchmark-tool",
+        tool,
+        "--json",
+        "-",
+    )
     assert status == 2 and "Failed to apply GPU delegate" in err
     found = json.loads(out)
     assert [row["serial"] for row in found["results"]] == ["P1"]
@@ -57,18 +78,33 @@ def test_one_phone_that_fails_is_told_after_the_others_results(files, tool, plug
 
 
 @pytest.mark.parametrize(
-    ("text", "status"), [(texts.FALLBACK, 1), (texts.NNAPI_PARTLY, 1),
-                         (texts.FALLBACK.replace("Though NNAPI delegate is explicitly applied, the "
-                          "model graph will not be executed by the delegate", "Explicitly applied "
-                          "NNAPI delegate, and the model graph will be completely executed by the "
-                          "delegate"), 0)],
-)  # fmt: skip
+    ("text", "status"),
+    [
+        (texts.FALLBACK, 1),
+        (texts.NNAPI_PARTLY, 1),
+        (
+            texts.FALLBACK.replace(
+                "Though NNAPI delegate is explicitly applied, the "
+                "model graph will not be executed by the delegate",
+                "Explicitly applied "
+                "NNAPI delegate, and the model graph will be completely executed by the "
+                "delegate",
+            ),
+            0,
+        ),
+    ],
+)
 def test_full_delegation_is_a_gate(files, tool, plug_in, call, text, status):
     plug_in(tool=(text, 0))
     found, out, err = call(
-        "android", files.clip_free, "--delegate", "nnapi", "--require-full-delegation",
-        "--benchmark-tool", tool,
-    )  # fmt: skip
+        "android",
+        files.clip_free,
+        "--delegate",
+        "nnapi",
+        "--require-full-delegation",
+        "--benchmark-tool",
+        tool,
+    )
     assert found == status
     assert ("gate not met: require-full-delegation" in err) == (status == 1)
     assert "Latency on phones" in out

@@ -49,9 +49,7 @@ def test_notices_are_said(call, files, tmp_path):
     ],
 )
 def test_bad_options_are_named(call, files, picture, tmp_path, arguments, words):
-    status, _, err = call(
-        "upscale", files.clip_free, picture, tmp_path / "out.png", *arguments
-    )  # fmt: skip
+    status, _, err = call("upscale", files.clip_free, picture, tmp_path / "out.png", *arguments)
     assert status == 2 and words in err
     assert not (tmp_path / "out.png").exists()
 

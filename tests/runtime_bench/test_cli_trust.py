@@ -60,9 +60,22 @@ def test_twins_are_exported_once_and_timed(ready_made, call, tmp_path):
     status, shown, err = call(*arguments, "--only-export")
     assert (status, shown) == (0, "") and err.count("exporting") == 4 == len(ready_made)
     status, shown, err = call(
-        *arguments, "--height", 16, "--width", 20, "--runs", 9, "--warmup", 0, "--threads", 1,
-        "--json", tmp_path / "twins.json", "--markdown", tmp_path / "twins.md",
-    )  # fmt: skip
+        *arguments,
+        "--height",
+        16,
+        "--width",
+        20,
+        "--runs",
+        9,
+        "--warmup",
+        0,
+        "--threads",
+        1,
+        "--json",
+        tmp_path / "twins.json",
+        "--markdown",
+        tmp_path / "twins.md",
+    )
     assert status == 0 and len(ready_made) == 4, err
     assert "xlsr_x2" in shown and "exporting" not in err and "of 2 networks" in err
     found = json.loads((tmp_path / "twins.json").read_text())

@@ -31,10 +31,14 @@ def rated(dataset, rgb_db, y_db, *, model="m"):
 
 
 def test_a_drop_is_positive_where_the_candidate_is_worse():
-    drops = psnr_drops([
-        rated("one", 30.0, 32.0), rated("one", 29.5, 32.25),
-        rated("two", 25.0, 26.0), rated("two", 25.0, 25.0),
-    ])  # fmt: skip
+    drops = psnr_drops(
+        [
+            rated("one", 30.0, 32.0),
+            rated("one", 29.5, 32.25),
+            rated("two", 25.0, 26.0),
+            rated("two", 25.0, 25.0),
+        ]
+    )
     assert drops == {
         "one": {"psnr_drop_db": 0.5, "psnr_y_drop_db": -0.25},
         "two": {"psnr_drop_db": 0.0, "psnr_y_drop_db": 1.0},
@@ -83,8 +87,9 @@ def test_a_broken_contract_is_a_large_difference(files):
     assert found.largest > 20 and found.differing_fraction > 0.5
     assert found.to_json() == {
         "max_abs_code_difference": found.largest,
-        "differing_fraction": found.differing_fraction, "samples": 48 * 48 * 3,
-    }  # fmt: skip
+        "differing_fraction": found.differing_fraction,
+        "samples": 48 * 48 * 3,
+    }
 
 
 def test_other_input_sizes_cannot_be_compared(files):
@@ -104,11 +109,16 @@ def test_other_scale_factors_cannot_be_compared(files, tmp_path):
 def compared(files, ground_truth):
     """The clipped file against the clip-free one, with every gate that looks at the file."""
     return compare_files(
-        files.clipped, files.clip_free, plan=SHORT, delegate="builtin",
-        datasets=find_datasets(ground_truth), scale=2,
-        gates=Gates(max_psnr_drop_db=0.2, max_code_difference=5, no_clip_ops=True,
-                    pixel_contract=True),
-    )  # fmt: skip
+        files.clipped,
+        files.clip_free,
+        plan=SHORT,
+        delegate="builtin",
+        datasets=find_datasets(ground_truth),
+        scale=2,
+        gates=Gates(
+            max_psnr_drop_db=0.2, max_code_difference=5, no_clip_ops=True, pixel_contract=True
+        ),
+    )
 
 
 def test_clip_free_against_clipped(compared):
@@ -131,30 +141,39 @@ def test_json_is_flat(compared):
     assert row["psnr_drop_db"] == max(drops)
     assert row["size_ratio"] == row["candidate"]["size_bytes"] / row["baseline"]["size_bytes"]
     assert row["gates"] == {
-        "max_psnr_drop_db": True, "max_code_difference": True, "no_clip_ops": True,
+        "max_psnr_drop_db": True,
+        "max_code_difference": True,
+        "no_clip_ops": True,
         "pixel_contract": True,
-    }  # fmt: skip
+    }
     assert len(row["quality"]) == 4
 
 
 def test_the_other_way_round_the_clip_is_named(files):
     found = compare_files(
-        files.clip_free, files.clipped, plan=SHORT,
+        files.clip_free,
+        files.clipped,
+        plan=SHORT,
         gates=Gates(no_clip_ops=True, pixel_contract=True),
-    )  # fmt: skip
+    )
     assert found.gates == {"no_clip_ops": False, "pixel_contract": True}
     assert any("MINIMUM" in reason for reason in found.reasons)
 
 
 def test_a_broken_contract_fails_its_gate_and_costs_psnr(files, ground_truth):
     found = compare_files(
-        files.clipped, files.natural, plan=SHORT, delegate="builtin",
+        files.clipped,
+        files.natural,
+        plan=SHORT,
+        delegate="builtin",
         datasets=find_datasets(ground_truth),
         gates=Gates(max_psnr_drop_db=1.0, no_clip_ops=True, pixel_contract=True),
-    )  # fmt: skip
+    )
     assert found.gates == {
-        "max_psnr_drop_db": False, "no_clip_ops": True, "pixel_contract": False,
-    }  # fmt: skip
+        "max_psnr_drop_db": False,
+        "no_clip_ops": True,
+        "pixel_contract": False,
+    }
     assert any("scale" in reason or "stands for" in reason for reason in found.reasons)
     assert found.to_json()["psnr_drop_db"] > 3
 
@@ -208,9 +227,10 @@ def test_the_cold_run_is_the_first(files):
     ]
     calls = []
     compare_entries(
-        *entries, SHORT,
+        *entries,
+        SHORT,
         on_step=lambda *step: calls.append([entry.runner.invoked for entry in entries]),
-    )  # fmt: skip
+    )
     # After the first round each has been invoked once cold and once timed.
     assert calls[0] == [2, 2]
 
@@ -237,8 +257,6 @@ class Counting:
 
 def test_a_comparison_can_be_built_by_hand(compared):
     speed = compare_samples(np.arange(20) + 50.0, np.arange(20) + 20.0)
-    made = FileComparison(
-        compared.baseline, compared.candidate, speed, compared.difference, (), {}
-    )  # fmt: skip
+    made = FileComparison(compared.baseline, compared.candidate, speed, compared.difference, (), {})
     assert made.to_json()["verdict"] == "faster"
     assert made.psnr_drops_db == {}

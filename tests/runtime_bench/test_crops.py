@@ -22,8 +22,9 @@ def pixels_of(uri):
 
 @given(
     weights=arrays(np.uint16, st.tuples(st.integers(3, 9), st.integers(3, 9))),
-    height=st.integers(1, 3), width=st.integers(1, 3),
-)  # fmt: skip
+    height=st.integers(1, 3),
+    width=st.integers(1, 3),
+)
 def test_the_place_has_the_largest_sum(weights, height, width):
     top, left = place_of_most(weights, height=height, width=width)
     sums = {
@@ -53,7 +54,7 @@ def test_crops_show_the_same_place_of_every_file(files, ground_truth):
 
 def test_large_pictures_are_cut_where_a_file_is_farthest_from_the_truth(
     files, photographs, tmp_path
-):  # fmt: skip
+):
     Image.fromarray(photographs["coffee"][:200, :240]).save(tmp_path / "coffee.png")
     runner = open_model(files.clip_free)
     (crop,) = take_crops([runner], find_datasets(tmp_path), count=3)

@@ -15,9 +15,23 @@ def demo(picture_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "demo"
     status = status_of_command(
         app,
-        ["demo", "xlsr_x3", "--out", out, "--images", picture_folder, "--data", picture_folder,
-         "--height", 24, "--width", 32, "--runs", 5],
-    )  # fmt: skip
+        [
+            "demo",
+            "xlsr_x3",
+            "--out",
+            out,
+            "--images",
+            picture_folder,
+            "--data",
+            picture_folder,
+            "--height",
+            24,
+            "--width",
+            32,
+            "--runs",
+            5,
+        ],
+    )
     assert status == 0
     return out, json.loads((out / "results.json").read_text())
 
@@ -38,8 +52,12 @@ def test_the_files_are_what_the_table_says(demo):
     for row in (natural, pure, cfqp, cfqp_int8):
         assert row["audit"]["clip_ops"] == []
     assert [row["audit"]["pixel_contract"]["holds"] for row in results["results"]] == [
-        True, False, True, True, True,
-    ]  # fmt: skip
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]
     assert not natural["accepted"] and cfqp["accepted"] and pure["accepted"]
     assert cfqp_int8["audit"]["outputs"][0]["dtype"] == "int8"
 

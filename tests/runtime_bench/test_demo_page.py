@@ -13,9 +13,11 @@ def row(name, *, clips=0, scale=1 / 255, holds=True, raw=30.0, dequantized=30.0,
         raw=SimpleNamespace(psnr_rgb_db=raw), dequantized=SimpleNamespace(psnr_rgb_db=dequantized)
     )
     audit = SimpleNamespace(
-        ops={"CONV_2D": 11, "QUANTIZE": 2}, clip_ops=[{}] * clips,
-        outputs=[SimpleNamespace(scale=scale)], pixel_contract=SimpleNamespace(holds=holds),
-    )  # fmt: skip
+        ops={"CONV_2D": 11, "QUANTIZE": 2},
+        clip_ops=[{}] * clips,
+        outputs=[SimpleNamespace(scale=scale)],
+        pixel_contract=SimpleNamespace(holds=holds),
+    )
     latency = SimpleNamespace(summary=summarize([ms] * 10))
     speedup = Comparison(20.0 / ms, 19.0 / ms, 21.0 / ms, 0.001, ms != 20.0)
     variant = SimpleNamespace(name=name, file=f"{name}.tflite")
@@ -36,13 +38,26 @@ def demonstration():
 def test_the_table_sets_float_first_and_every_variant_below(demonstration):
     columns, rows = table(demonstration)
     assert columns == [
-        "variant", "operators", "clips", "255 x scale", "codes are pixels",
-        "Set5 raw / dequantized dB", "ms, 1 thread", "speed-up, 1 thread",
-    ]  # fmt: skip
+        "variant",
+        "operators",
+        "clips",
+        "255 x scale",
+        "codes are pixels",
+        "Set5 raw / dequantized dB",
+        "ms, 1 thread",
+        "speed-up, 1 thread",
+    ]
     assert rows[0] == ["float network", "-", "-", "-", "-", "31.000", "-", "-"]
     assert rows[1] == [
-        "clipped", "13", "2", "1.0000", "yes", "30.000 / 30.000", "20.0", "baseline",
-    ]  # fmt: skip
+        "clipped",
+        "13",
+        "2",
+        "1.0000",
+        "yes",
+        "30.000 / 30.000",
+        "20.0",
+        "baseline",
+    ]
     assert rows[2][3:6] == ["1.1000", "no", "24.000 / 30.000"]
     assert rows[3][-2:] == ["10.0", "2.00 [1.90, 2.10]"]
 

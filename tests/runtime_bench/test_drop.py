@@ -42,9 +42,12 @@ def test_a_better_method_drops_less(picture_folder):
     dataset = Dataset("crops", tuple(sorted(picture_folder.iterdir())[:2]))
     settings = ExportSettings(height=16, width=24, pictures=12, tile_side=32)
     plain, better, twin = drops(
-        "xlsr_x3", ["cfqp", "cfqp+equalize+adaround"], datasets=[dataset], settings=settings,
+        "xlsr_x3",
+        ["cfqp", "cfqp+equalize+adaround"],
+        datasets=[dataset],
+        settings=settings,
         twin=True,
-    )  # fmt: skip
+    )
     assert [plain.method, better.method, twin.method] == ["cfqp", "cfqp+equalize+adaround", TWIN]
     assert twin.mean_rgb_db > better.mean_rgb_db
     assert 0.0 < better.mean_rgb_db < 0.7 * plain.mean_rgb_db

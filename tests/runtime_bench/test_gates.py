@@ -6,9 +6,14 @@ from runtime_bench.gates import Gates, judge
 from sr_models.errors import OptionError
 
 FACTS = {
-    "psnr_drop_db": 0.05, "speedup": 1.3, "significant": True, "max_code_difference": 2,
-    "clip_ops": [], "pixel_contract": True, "partitions": 1,
-}  # fmt: skip
+    "psnr_drop_db": 0.05,
+    "speedup": 1.3,
+    "significant": True,
+    "max_code_difference": 2,
+    "clip_ops": [],
+    "pixel_contract": True,
+    "partitions": 1,
+}
 
 
 @pytest.mark.parametrize(
@@ -49,16 +54,25 @@ def test_all_gates_in_the_order_of_the_options():
     gates = Gates(0.1, 1.2, 3, no_clip_ops=True, pixel_contract=True, max_partitions=1)
     judged = judge(gates, FACTS)
     assert all(judged.values())
-    assert list(judged) == list(gates.to_json()) == [
-        "max_psnr_drop_db", "min_speedup", "max_code_difference", "no_clip_ops", "pixel_contract",
-        "max_partitions",
-    ]  # fmt: skip
+    assert (
+        list(judged)
+        == list(gates.to_json())
+        == [
+            "max_psnr_drop_db",
+            "min_speedup",
+            "max_code_difference",
+            "no_clip_ops",
+            "pixel_contract",
+            "max_partitions",
+        ]
+    )
 
 
 def test_a_gate_at_zero_is_still_a_gate():
     assert Gates(max_psnr_drop_db=0.0, max_code_difference=0).to_json() == {
-        "max_psnr_drop_db": 0.0, "max_code_difference": 0,
-    }  # fmt: skip
+        "max_psnr_drop_db": 0.0,
+        "max_code_difference": 0,
+    }
 
 
 def test_only_two_gates_look_into_the_file():
@@ -68,9 +82,14 @@ def test_only_two_gates_look_into_the_file():
 
 @pytest.mark.parametrize(
     "asked",
-    [{"min_speedup": 0.0}, {"min_speedup": -1.0}, {"min_speedup": math.nan},
-     {"max_code_difference": -1}, {"max_partitions": 0}],
-)  # fmt: skip
+    [
+        {"min_speedup": 0.0},
+        {"min_speedup": -1.0},
+        {"min_speedup": math.nan},
+        {"max_code_difference": -1},
+        {"max_partitions": 0},
+    ],
+)
 def test_impossible_gates_are_refused(asked):
     with pytest.raises(OptionError, match="expected"):
         Gates(**asked)

@@ -18,10 +18,17 @@ from runtime_bench.history import (
 from sr_models.errors import OptionError, OutputError
 
 ROW = {
-    "model": "a.tflite", "delegate": "xnnpack", "threads": 1, "input_shape": [1, 4, 4, 3],
-    "sha256": "0" * 64, "runtime": "ai-edge-litert 2.3.0", "median_ms": 2.0, "p5_ms": 1.0,
-    "p95_ms": 3.0, "samples_ms": [1.0, 2.0, 3.0],
-}  # fmt: skip
+    "model": "a.tflite",
+    "delegate": "xnnpack",
+    "threads": 1,
+    "input_shape": [1, 4, 4, 3],
+    "sha256": "0" * 64,
+    "runtime": "ai-edge-litert 2.3.0",
+    "median_ms": 2.0,
+    "p5_ms": 1.0,
+    "p95_ms": 3.0,
+    "samples_ms": [1.0, 2.0, 3.0],
+}
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 
 
@@ -48,8 +55,15 @@ def test_nothing_earlier_is_no_error(tmp_path):
 
 
 def test_infinite_figures_become_gaps(tmp_path):
-    row = {"model": "a", "dataset": "d", "scale": 2, "images": 1, "protocol": "p",
-           "psnr_rgb_db": float("inf"), "psnr_y_db": 30.0}  # fmt: skip
+    row = {
+        "model": "a",
+        "dataset": "d",
+        "scale": 2,
+        "images": 1,
+        "protocol": "p",
+        "psnr_rgb_db": float("inf"),
+        "psnr_y_db": 30.0,
+    }
     (entry,) = new_entries("quality", [row], machine={}, protocol={})
     append_history(tmp_path / "h.jsonl", [entry])
     assert read_history(tmp_path / "h.jsonl") == [entry]
@@ -63,20 +77,27 @@ def line(**changed):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (line()[:40], "no whole JSON in line 2"), ("\x00", "no whole JSON"),
-        ("[" * 100_000, "no whole JSON"), ("[1]", "other data"), ('{"results": []}', "other data"),
-        (line(history=2), "version 1, found 2"), (line(kind="drop"), "no usable 'kind'"),
-        (line(date="yesterday"), "no usable 'date'"), (line(machine=None), "'machine'"),
-        (line(result=[]), "'result'"), (line(result={}), "'model'"),
+        (line()[:40], "no whole JSON in line 2"),
+        ("\x00", "no whole JSON"),
+        ("[" * 100_000, "no whole JSON"),
+        ("[1]", "other data"),
+        ('{"results": []}', "other data"),
+        (line(history=2), "version 1, found 2"),
+        (line(kind="drop"), "no usable 'kind'"),
+        (line(date="yesterday"), "no usable 'date'"),
+        (line(machine=None), "'machine'"),
+        (line(result=[]), "'result'"),
+        (line(result={}), "'model'"),
         (line(result={**ROW, "threads": "1"}), "'threads'"),
         (line(result={**ROW, "threads": True}), "'threads'"),
         (line(result={**ROW, "samples_ms": []}), "'samples_ms'"),
         (line(result={**ROW, "samples_ms": [1.0, None]}), "'samples_ms'"),
         (line(result={**ROW, "samples_ms": [1.0, -1.0]}), "'samples_ms'"),
         (line(result={**ROW, "median_ms": float("nan")}), "'median_ms'"),
-        (line(kind="compare"), "'baseline'"), (line(kind="quality"), "'dataset'"),
+        (line(kind="compare"), "'baseline'"),
+        (line(kind="quality"), "'dataset'"),
     ],
-)  # fmt: skip
+)
 def test_damaged_and_foreign_lines_are_told_by_number(text, message, tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_text(f"{line()}\n{text}\n")

@@ -22,9 +22,17 @@ from runtime_bench.latency import (
 from sr_models.errors import ModelFileError, OptionError
 
 AGREED_KEYS = {
-    "model", "delegate", "threads", "runs", "median_ms", "p5_ms", "p95_ms", "delegated_nodes",
-    "total_nodes", "sha256",
-}  # fmt: skip
+    "model",
+    "delegate",
+    "threads",
+    "runs",
+    "median_ms",
+    "p5_ms",
+    "p95_ms",
+    "delegated_nodes",
+    "total_nodes",
+    "sha256",
+}
 
 
 def rounds_of(calls, *, entries, untimed):
@@ -132,9 +140,15 @@ def test_unknown_node_counts_are_null(fake_runner, clock):
 
 @pytest.mark.parametrize(
     "options",
-    [{"runs": 0}, {"seconds": 0.0}, {"seconds": -1.0}, {"seconds": float("nan")},
-     {"warmup": -1}, {"seed": -1}],
-)  # fmt: skip
+    [
+        {"runs": 0},
+        {"seconds": 0.0},
+        {"seconds": -1.0},
+        {"seconds": float("nan")},
+        {"warmup": -1},
+        {"seed": -1},
+    ],
+)
 def test_impossible_plans_are_refused(options):
     with pytest.raises(OptionError, match="expected"):
         Plan(**options)
@@ -183,9 +197,12 @@ def test_a_picture_is_resized_to_the_input(photographs):
 
 def test_every_file_delegate_and_number_of_threads_is_opened_once(files):
     entries = open_entries(
-        [files.clip_free, str(files.clipped)], delegates=["xnnpack", "builtin", "xnnpack"],
-        threads=[1, 2, 1], height=6, width=8,
-    )  # fmt: skip
+        [files.clip_free, str(files.clipped)],
+        delegates=["xnnpack", "builtin", "xnnpack"],
+        threads=[1, 2, 1],
+        height=6,
+        width=8,
+    )
     found = [(e.runner.model.name, e.runner.delegate, e.runner.threads) for e in entries]
     assert found == [
         (str(path), delegate, threads)
@@ -213,9 +230,11 @@ def test_opening_is_timed_by_the_clock(files):
 def test_files_are_measured(files, photographs):
     plan = Plan(runs=5, warmup=1)
     found = measure_latency(
-        [files.clip_free, files.floating], plan, delegates=["xnnpack", "builtin"],
+        [files.clip_free, files.floating],
+        plan,
+        delegates=["xnnpack", "builtin"],
         picture=photographs["coffee"],
-    )  # fmt: skip
+    )
     assert len(found) == 4
     for result in found:
         row = result.to_json()

@@ -24,8 +24,12 @@ def test_each_way_has_its_time_and_its_error():
         for cost in measure_layers(channels=4, height=24, width=20, plan=Plan(runs=5))
     }
     assert list(costs) == [
-        "int8", "dual branch", "int16x8", "normalized int8", "codebook of 4 bits"
-    ]  # fmt: skip
+        "int8",
+        "dual branch",
+        "int16x8",
+        "normalized int8",
+        "codebook of 4 bits",
+    ]
     assert json.dumps([cost.to_json() for cost in costs.values()])
     assert all(cost.median_ms > 0.0 and cost.size_bytes > 500 for cost in costs.values())
     error = {name: cost.relative_error for name, cost in costs.items()}

@@ -16,9 +16,14 @@ def event(name, kind, elapsed_us, index=0):
 
 def test_operators_of_both_places_are_read():
     found = read_events(
-        [event("Invoke", 1, 99), event("ADD", 2, 5, 3), event("Add (ND)", 8, 7, 1),
-         event("Add (ND)", 4, 9, 2), event("Invoke", 32, 4)]
-    )  # fmt: skip
+        [
+            event("Invoke", 1, 99),
+            event("ADD", 2, 5, 3),
+            event("Add (ND)", 8, 7, 1),
+            event("Add (ND)", 4, 9, 2),
+            event("Invoke", 32, 4),
+        ]
+    )
     assert found == {
         "events": [["ADD", False, 3, 5], ["Add (ND)", True, 1, 7], ["Add (ND)", True, 2, 9]],
         "total_us": 99,
@@ -27,10 +32,14 @@ def test_operators_of_both_places_are_read():
 
 @pytest.mark.parametrize(
     "events",
-    [[], [event("Invoke", 1, 9), event("ADD", 3, 5)], [event("Invoke", 1, 9), event("ADD", 0, 5)],
-     [event("Invoke", 1, 9), NativeEvent(type=2)]],
+    [
+        [],
+        [event("Invoke", 1, 9), event("ADD", 3, 5)],
+        [event("Invoke", 1, 9), event("ADD", 0, 5)],
+        [event("Invoke", 1, 9), NativeEvent(type=2)],
+    ],
     ids=["none", "of two types", "of no type", "without a name"],
-)  # fmt: skip
+)
 def test_events_of_another_form_are_not_followed(events):
     with pytest.raises(SystemExit, match="unknown form"):
         read_events(events)

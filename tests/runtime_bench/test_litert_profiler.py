@@ -10,9 +10,13 @@ from sr_models.errors import ModelFileError, OptionError
 
 def recording(path, **changed):
     options = {
-        "kernels": "xnnpack", "threads": 1, "runs": 3, "seconds": 60.0, "warmup": 0,
+        "kernels": "xnnpack",
+        "threads": 1,
+        "runs": 3,
+        "seconds": 60.0,
+        "warmup": 0,
         "resize": False,
-    }  # fmt: skip
+    }
     return Recording(str(path), **{**options, **changed})
 
 

@@ -68,10 +68,16 @@ def test_every_reason_is_given_and_a_remedy():
 def test_json_is_plain_data():
     row = dataclasses.replace(QUIET, cpu_features=("avx2",)).to_json()
     assert row == {
-        "cpu": "cpu", "cpu_features": ["avx2"], "cores": 4, "governor": "performance",
-        "load_average": 0.3, "system": "system", "python": "3.11", "versions": {"numpy": "2"},
+        "cpu": "cpu",
+        "cpu_features": ["avx2"],
+        "cores": 4,
+        "governor": "performance",
+        "load_average": 0.3,
+        "system": "system",
+        "python": "3.11",
+        "versions": {"numpy": "2"},
         "warning": None,
-    }  # fmt: skip
+    }
 
 
 def test_only_whole_words_are_features():

@@ -11,11 +11,21 @@ from runtime_bench.method_result import (
 
 ROWS = [
     MethodResult("float", None, None, True, {"Set5": 33.0}),
-    MethodResult("minmax", 8, 256, False, {"Set5": 32.9}, seconds=2.0, exported_as="natural",
-                 exported_db={"Set5": 32.8}, size_bytes=40_000, median_ms=1.5),
+    MethodResult(
+        "minmax",
+        8,
+        256,
+        False,
+        {"Set5": 32.9},
+        seconds=2.0,
+        exported_as="natural",
+        exported_db={"Set5": 32.8},
+        size_bytes=40_000,
+        median_ms=1.5,
+    ),
     MethodResult("minmax", 4, 16, False, {"Set5": 30.0}, seconds=4.0),
     MethodResult(TRAINED, 8, 255, True, {"Set5": 32.95}, seconds=300.0),
-]  # fmt: skip
+]
 
 
 def test_training_is_held_against_calibration_of_the_same_width():

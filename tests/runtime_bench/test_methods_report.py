@@ -3,11 +3,21 @@ from runtime_bench.methods_report import method_rows, methods_page, quality_line
 
 ROWS = [
     MethodResult("float", None, None, True, {"Set5": 33.004}),
-    MethodResult("minmax", 8, 256, False, {"Set5": 32.9}, seconds=2.04, exported_as="natural",
-                 exported_db={"Set5": 32.8}, size_bytes=40_123, median_ms=1.5),
+    MethodResult(
+        "minmax",
+        8,
+        256,
+        False,
+        {"Set5": 32.9},
+        seconds=2.04,
+        exported_as="natural",
+        exported_db={"Set5": 32.8},
+        size_bytes=40_123,
+        median_ms=1.5,
+    ),
     MethodResult("minmax", 4, 16, False, {"Set5": 30.0}, seconds=4.0),
     MethodResult(TRAINED, 8, 255, True, {"Set5": 32.95}, seconds=306.0),
-]  # fmt: skip
+]
 
 
 def test_simulated_and_exported_stand_in_columns_of_their_own():
@@ -24,8 +34,9 @@ def test_simulated_and_exported_stand_in_columns_of_their_own():
 
 def test_lines_rise_in_bits_and_leave_the_float_network_out():
     assert quality_lines(ROWS, "Set5") == {
-        "minmax": [(4, 30.0), (8, 32.9)], TRAINED: [(8, 32.95)],
-    }  # fmt: skip
+        "minmax": [(4, 30.0), (8, 32.9)],
+        TRAINED: [(8, 32.95)],
+    }
 
 
 def test_the_page_holds_table_plot_and_ratios():

@@ -30,12 +30,18 @@ def test_methods_are_simulated_exported_timed_and_trained(dataset, picture_folde
     quick = {"steps": 2, "batch_size": 1, "patch_size": 12, "validation_interval": 1}
     stages, counts = [], []
     rows = measure_methods(
-        "abpn_x3", bits=[8], datasets=[dataset], methods=["minmax", "pams"],
-        calibration=calibration, training=Training(picture_folder, quick),
+        "abpn_x3",
+        bits=[8],
+        datasets=[dataset],
+        methods=["minmax", "pams"],
+        calibration=calibration,
+        training=Training(picture_folder, quick),
         settings=ExportSettings(height=16, width=24, pictures=4, tile_side=24),
-        plan=Plan(runs=5), on_stage=stages.append, run_dir=tmp_path / "run",
+        plan=Plan(runs=5),
+        on_stage=stages.append,
+        run_dir=tmp_path / "run",
         on_progress=lambda *progress: counts.append(progress),
-    )  # fmt: skip
+    )
     assert [row.method for row in rows] == ["float", "minmax", "pams", TRAINED]
     whole = rows[0].simulated_db["crops"]
     for row in rows[1:]:
@@ -86,17 +92,21 @@ def test_what_is_wrong_is_said_before_the_work(dataset, monkeypatch, tmp_path):
         measure_methods("xlsr_x3", bits=[8], datasets=[dataset], training=Training(tmp_path))
     with pytest.raises(OptionError, match="steps of at least 1"):
         measure_methods(
-            "xlsr_x3", bits=[8], datasets=[dataset],
+            "xlsr_x3",
+            bits=[8],
+            datasets=[dataset],
             training=Training(dataset.paths[0].parent, {"steps": 0}),
-        )  # fmt: skip
+        )
 
 
 def test_an_empty_folder_of_calibration_pictures_is_said(dataset, tmp_path):
     with pytest.raises(PictureError):
         MethodsTable(
-            "xlsr_x3", datasets=[dataset], run_dir=tmp_path / "run",
+            "xlsr_x3",
+            datasets=[dataset],
+            run_dir=tmp_path / "run",
             calibration=Calibration(images=tmp_path),
-        )  # fmt: skip
+        )
 
 
 @pytest.fixture

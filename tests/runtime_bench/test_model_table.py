@@ -18,11 +18,17 @@ from sr_models.presets import PRESETS
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 
 NETWORK = {
-    "name": "abpn_x3", "family": "abpn", "scale": 3, "parameters": 42_539,
-    "multiply_adds": 9_756_288_000, "source": "arXiv 2105.09750", "steps": 40_000,
+    "name": "abpn_x3",
+    "family": "abpn",
+    "scale": 3,
+    "parameters": 42_539,
+    "multiply_adds": 9_756_288_000,
+    "source": "arXiv 2105.09750",
+    "steps": 40_000,
     "psnr_y_db": {"Own": 30.0, "Set5": 33.164, "Set14": 29.9},
-    "ssim_y": {"Set5": 0.91617}, "published_psnr_y_db": {"Set5": 33.53, "BSD100": 28.72},
-}  # fmt: skip
+    "ssim_y": {"Set5": 0.91617},
+    "published_psnr_y_db": {"Set5": 33.53, "BSD100": 28.72},
+}
 PLACED = Placement("abpn_x3", True, 11, 13, 1, (LeftBehind("QUANTIZE", 2, "interface"),))
 
 
@@ -64,12 +70,20 @@ def test_a_network_without_weights_has_no_steps():
 def test_where_files_run_with_a_note_for_every_reason():
     placements = {
         "abpn_x3": PLACED,
-        "odd_x2": Placement("odd_x2", False, 5, 8, 3, (
-            LeftBehind("GATHER", 1, "unknown"), LeftBehind("PRELU", 2, "prelu"),
-        )),
+        "odd_x2": Placement(
+            "odd_x2",
+            False,
+            5,
+            8,
+            3,
+            (
+                LeftBehind("GATHER", 1, "unknown"),
+                LeftBehind("PRELU", 2, "prelu"),
+            ),
+        ),
         "large_x2": None,
         "whole_x2": Placement("whole_x2", False, 5, 5, 1, ()),
-    }  # fmt: skip
+    }
     text = measured_part(placements, runtime="fake 1.0")
     assert text.startswith(MEASURED) and "opened by fake 1.0" in text
     assert rows(text)[2:] == [
@@ -79,8 +93,10 @@ def test_where_files_run_with_a_note_for_every_reason():
         ["`whole_x2`", "5 of 5", "1", "none"],
     ]
     assert [line[:5] for line in text.splitlines() if line.startswith("- ")] == [
-        "- (a)", "- (b)", "- (?)",
-    ]  # fmt: skip
+        "- (a)",
+        "- (b)",
+        "- (?)",
+    ]
     assert "at most 5" not in text, "no note on what is not there"
 
 

@@ -30,10 +30,13 @@ def test_both_are_measured_in_turn_and_the_first_changes(files):
         return measured
 
     found = measure_overhead(
-        files.clip_free, Plan(runs=7), threads=2, rounds=3,
+        files.clip_free,
+        Plan(runs=7),
+        threads=2,
+        rounds=3,
         measures=(measure("ours", 10.1), measure("theirs", 10.0)),
         on_step=lambda done, total: steps.append((done, total)),
-    )  # fmt: skip
+    )
     assert calls == ["ours", "theirs", "theirs", "ours", "ours", "theirs"]
     assert steps == [(1, 3), (2, 3), (3, 3)]
     assert found.ratio == found.low == found.high == pytest.approx(1.01)

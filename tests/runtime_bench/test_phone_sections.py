@@ -13,9 +13,15 @@ def test_phones_are_named_with_what_they_lack(result_parts):
     page, found = drawn(phone_sections.add_phones, part["results"], part["failures"])
     assert [block["kind"] for block in page.blocks].count("plot") == 1
     for text in (
-        "Acme Phone 9", "Google Tensor G4", "nnapi", "on the CPU: QUANTIZE", "P3",
-        "2 row(s) without a bar", "expected P3 to stay", "deprecated since Android 15",
-    ):  # fmt: skip
+        "Acme Phone 9",
+        "Google Tensor G4",
+        "nnapi",
+        "on the CPU: QUANTIZE",
+        "P3",
+        "2 row(s) without a bar",
+        "expected P3 to stay",
+        "deprecated since Android 15",
+    ):
         assert text in found.text
     _, found = drawn(phone_sections.add_phones, [], {"P3": "gone"})
     assert "gone" in found.text
@@ -29,10 +35,13 @@ def test_pictures_of_phones_stand_beside_the_desktops(result_parts):
 
 def test_golden_pairs_say_whether_they_were_reproduced():
     row = {
-        "model": "a.tflite", "serial": "P1", "delegate": "gpu", "passed": False,
+        "model": "a.tflite",
+        "serial": "P1",
+        "delegate": "gpu",
+        "passed": False,
         "found": {"max_abs_code_difference": 9, "differing_fraction": 0.5},
         "allowed": {"max_abs_code_difference": 5, "differing_fraction": 0.25},
-    }  # fmt: skip
+    }
     _, found = drawn(phone_sections.add_goldens, [row, {**row, "passed": True}])
     cells = [text for text, _ in found.cells]
     assert cells[:7] == ["P1", "a.tflite", "gpu", "9", "50.00%", "5 at 25.00%", "NOT PASSED"]

@@ -60,5 +60,7 @@ def test_a_network_is_measured_by_its_file(activation, partitions):
     prelu = {"PRELU": (2, "prelu")} if activation == "prelu" else {}
     assert left == {"QUANTIZE": (2, "interface"), **prelu}
     assert found.to_json()["left_behind"][-1] == {
-        "op": "QUANTIZE", "count": 2, "reason": "interface",
-    }  # fmt: skip
+        "op": "QUANTIZE",
+        "count": 2,
+        "reason": "interface",
+    }

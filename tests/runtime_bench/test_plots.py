@@ -27,9 +27,11 @@ def drawn(uri):
 
 def references(root):
     return [
-        value for element in root.iter() for name, value in element.attrib.items()
+        value
+        for element in root.iter()
+        for name, value in element.attrib.items()
         if name.endswith("href")
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 2, 15])

@@ -26,9 +26,12 @@ def shapes_of(graph):
 def test_figures_are_those_of_each_operators_runs(graph):
     events = outside(graph)
     runs = [
-        RecordedRun(tuple(Event(e.name, e.inside, e.index, factor * e.elapsed_us) for e in events),
-                    1000 * factor) for factor in (1, 2, 6)
-    ]  # fmt: skip
+        RecordedRun(
+            tuple(Event(e.name, e.inside, e.index, factor * e.elapsed_us) for e in events),
+            1000 * factor,
+        )
+        for factor in (1, 2, 6)
+    ]
     found = operators_of(runs, graph, shapes_of(graph))
     assert [op.op for op in found] == [op.name for op in graph.operators]
     third = found[2]
@@ -43,8 +46,11 @@ def test_figures_are_those_of_each_operators_runs(graph):
 
 def delegated(graph, names):
     """The events of a delegate that took everything but operators of `names`, convolutions ..."""
-    xnnpack = {"CONV_2D": "Convolution (NHWC, QC8) IGEMM", "ADD": "Add (ND)",
-               "DEPTH_TO_SPACE": "Depth To Space (NHWC, X8) Transpose"}  # fmt: skip
+    xnnpack = {
+        "CONV_2D": "Convolution (NHWC, QC8) IGEMM",
+        "ADD": "Add (ND)",
+        "DEPTH_TO_SPACE": "Depth To Space (NHWC, X8) Transpose",
+    }
     events, inside = [], 0
     for op in graph.operators:
         if op.name in names or op.name not in xnnpack:
@@ -106,8 +112,11 @@ def test_a_files_operators_are_measured_where_the_interpreter_runs_them(delegate
     # Times are whole microseconds and the medians of separate operators.
     told = found.to_json()
     assert told["profiled"] == {
-        "runs": 4, "total_ms": found.total_ms, "between_ms": found.between_ms, "method": METHOD,
-    }  # fmt: skip
+        "runs": 4,
+        "total_ms": found.total_ms,
+        "between_ms": found.between_ms,
+        "method": METHOD,
+    }
     assert 0 <= found.between_ms < found.total_ms
     assert {"op", "mean_ms", "percent", "calls", "name", "inside"} <= set(told["profile"][0])
 

@@ -205,8 +205,15 @@ def test_json_has_the_agreed_keys(measured):
     found = measured["clip_free"]
     row = found.to_json()
     assert {
-        "model", "dataset", "images", "scale", "psnr_rgb_db", "psnr_y_db", "ssim_y", "protocol",
-    } <= set(row)  # fmt: skip
+        "model",
+        "dataset",
+        "images",
+        "scale",
+        "psnr_rgb_db",
+        "psnr_y_db",
+        "ssim_y",
+        "protocol",
+    } <= set(row)
     assert (row["dataset"], row["images"], row["scale"]) == ("first", 2, 2)
     assert row["psnr_rgb_db"] == pytest.approx(np.mean(figures(found)))
     assert row["protocol"] == protocol(2) and row["protocol"].startswith("x2, ")
@@ -244,8 +251,9 @@ def test_a_float_file_in_codes_is_told_by_white(ground_truth):
     right, wrong = (measure_file(runner, dataset, white=white) for white in (255, None))
     (expected,) = measure_upscaler(
         lambda low: to_pixels(model(low[None].astype(np.float32)).numpy()[0] / 255),
-        load_pairs(dataset.paths, scale=2), scale=2,
-    )  # fmt: skip
+        load_pairs(dataset.paths, scale=2),
+        scale=2,
+    )
     assert right.raw.psnr_rgb_db == pytest.approx(expected.raw.psnr_rgb_db, abs=0.01)
     assert wrong.raw.psnr_rgb_db < right.raw.psnr_rgb_db - 3
     assert wrong.saturated_fraction > 0.9

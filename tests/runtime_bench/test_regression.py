@@ -9,9 +9,14 @@ BOTH = {"no_clip_ops": True, "pixel_contract": True}
 
 def test_clip_free_replaces_its_clipped_twin(files, ground_truth):
     found = assert_no_regression(
-        files.clipped, files.clip_free, data=ground_truth, delegate="builtin",
-        max_psnr_drop_db=0.2, max_code_difference=5, **BOTH,
-    )  # fmt: skip
+        files.clipped,
+        files.clip_free,
+        data=ground_truth,
+        delegate="builtin",
+        max_psnr_drop_db=0.2,
+        max_code_difference=5,
+        **BOTH,
+    )
     assert set(found.gates.values()) == {True} and len(found.gates) == 4
 
 
@@ -31,9 +36,13 @@ def test_a_planted_fault_is_found(files, ground_truth, baseline, candidate, gate
 
     with pytest.raises(AssertionError, match=said):
         assert_no_regression(
-            getattr(files, baseline), getattr(files, candidate), data=ground_truth,
-            plan=Plan(runs=5, warmup=0), delegate="builtin", **gates,
-        )  # fmt: skip
+            getattr(files, baseline),
+            getattr(files, candidate),
+            data=ground_truth,
+            plan=Plan(runs=5, warmup=0),
+            delegate="builtin",
+            **gates,
+        )
 
 
 def test_gates_are_needed_and_known(files):

@@ -71,8 +71,13 @@ def cells_of(headers, rows, **options):
 def test_every_kind_of_block_is_drawn(noise):
     page = full_page(noise)
     assert {block["kind"] for block in page.blocks} == {
-        "heading", "text", "table", "plot", "crops", "machine",
-    }  # fmt: skip
+        "heading",
+        "text",
+        "table",
+        "plot",
+        "crops",
+        "machine",
+    }
     found = Reader(page.html())
     # Three plots and three crops.
     assert found.tags.count("img") == 6
@@ -110,22 +115,32 @@ def test_an_empty_page_is_a_page():
 @pytest.mark.parametrize(
     ("value", "text", "numeric"),
     [
-        (None, "-", False), (math.nan, "nan", True), (math.inf, "inf", True),
-        (28.391, "28.39", True), (0.81234, "0.8123", True), (123456.7, "123457", True),
-        (3, "3", True), (np.float32(0.5), "0.5", True), (np.int64(70000), "70000", True),
-        (True, "yes", False), (False, "no", False), (np.bool_(True), "yes", False),
-        ("12", "12", False), ("", "", False),
+        (None, "-", False),
+        (math.nan, "nan", True),
+        (math.inf, "inf", True),
+        (28.391, "28.39", True),
+        (0.81234, "0.8123", True),
+        (123456.7, "123457", True),
+        (3, "3", True),
+        (np.float32(0.5), "0.5", True),
+        (np.int64(70000), "70000", True),
+        (True, "yes", False),
+        (False, "no", False),
+        (np.bool_(True), "yes", False),
+        ("12", "12", False),
+        ("", "", False),
     ],
-)  # fmt: skip
+)
 def test_cells(value, text, numeric):
     assert cells_of(["h"], [[value]]) == [[text, "number" if numeric else ""]]
 
 
 def highlighted(values, best):
     return [
-        value for value, kind in cells_of(["h"], [[v] for v in values], best={"h": best})
+        value
+        for value, kind in cells_of(["h"], [[v] for v in values], best={"h": best})
         if "best" in kind
-    ]  # fmt: skip
+    ]
 
 
 def test_the_best_of_a_column_is_highlighted():

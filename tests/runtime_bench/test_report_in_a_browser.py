@@ -44,14 +44,32 @@ def browse(tmp_path):
 
     def run(page, *arguments, height=1000):
         return subprocess.run(
-            [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             "--disable-default-apps", "--disable-domain-reliability", "--disable-quic",
-             "--disable-extensions", "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND",
-             f"--user-data-dir={tmp_path / 'browser'}", f"--window-size={WIDTH},{height}",
-             *arguments, page.as_uri()],
-            capture_output=True, text=True, timeout=300, check=True, cwd=tmp_path,
-        ).stdout  # fmt: skip
+            [
+                BROWSER,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--disable-default-apps",
+                "--disable-domain-reliability",
+                "--disable-quic",
+                "--disable-extensions",
+                "--hide-scrollbars",
+                "--host-resolver-rules=MAP * ~NOTFOUND",
+                f"--user-data-dir={tmp_path / 'browser'}",
+                f"--window-size={WIDTH},{height}",
+                *arguments,
+                page.as_uri(),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+            cwd=tmp_path,
+        ).stdout
 
     return run
 

@@ -79,9 +79,20 @@ def test_infinite_psnr_comes_back_as_a_gap(parts):
 
 @pytest.mark.parametrize(
     "other",
-    [None, 3, "text", [], {}, {"results": []}, {"results": 3}, {"results": [3]},
-     {"results": [{}]}, {"speedup": 1.0}, {"results": {"median_ms": 1}}],
-)  # fmt: skip
+    [
+        None,
+        3,
+        "text",
+        [],
+        {},
+        {"results": []},
+        {"results": 3},
+        {"results": [3]},
+        {"results": [{}]},
+        {"speedup": 1.0},
+        {"results": {"median_ms": 1}},
+    ],
+)
 def test_other_data_is_of_no_kind(other, tmp_path):
     assert kind_of(other) is None
     path = tmp_path / "other.json"
@@ -121,14 +132,19 @@ def without(part, *path):
 @pytest.mark.parametrize(
     ("kind", "path"),
     [
-        ("latency", ("results", 0, "p5_ms")), ("latency", ("results", 1, "model")),
-        ("quality", ("results", 0, "protocol")), ("compare", ("verdict",)),
-        ("compare", ("baseline", "model")), ("compare", ("quality",)),
-        ("latency", ("results", 0, "profile", 0, "inside")), ("latency", ("trend", 0, "entries")),
-        ("quality", ("crops", 0, "truth")), ("android", ("results", 0, "placement")),
+        ("latency", ("results", 0, "p5_ms")),
+        ("latency", ("results", 1, "model")),
+        ("quality", ("results", 0, "protocol")),
+        ("compare", ("verdict",)),
+        ("compare", ("baseline", "model")),
+        ("compare", ("quality",)),
+        ("latency", ("results", 0, "profile", 0, "inside")),
+        ("latency", ("trend", 0, "entries")),
+        ("quality", ("crops", 0, "truth")),
+        ("android", ("results", 0, "placement")),
         ("android", ("quality", 0, "protocol")),
     ],
-)  # fmt: skip
+)
 def test_results_of_another_version_are_refused(kind, path, parts):
     with pytest.raises(OptionError, match="measure again"):
         page_of_results([without(parts[kind], *path)], title="t")

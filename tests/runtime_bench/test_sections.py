@@ -13,11 +13,14 @@ def drawn(add, *arguments):
 
 def test_sections_without_rows_are_left_out():
     for add, nothing in (
-        (sections.add_latency, [[]]), (sections.add_quality, [[]]),
+        (sections.add_latency, [[]]),
+        (sections.add_quality, [[]]),
         (sections.add_scatter, [[], []]),
-        (sections.add_crops, [[]]), (sections.add_operators, [[{"profile": []}]]),
-        (sections.add_history, [[], []]), (sections.add_machines, [[{}]]),
-    ):  # fmt: skip
+        (sections.add_crops, [[]]),
+        (sections.add_operators, [[{"profile": []}]]),
+        (sections.add_history, [[], []]),
+        (sections.add_machines, [[{}]]),
+    ):
         assert drawn(add, *nothing)[0].blocks == []
 
 

@@ -34,9 +34,12 @@ def test_a_summary_by_hand():
     # Squared deviations 4 + 1 + 0 + 1 + 4 over n - 1 = 4.
     assert summary.std_ms == pytest.approx(2.5**0.5)
     assert summary.to_json() == {
-        "runs": 5, "median_ms": 3.0, "p5_ms": summary.p5_ms, "p95_ms": summary.p95_ms,
+        "runs": 5,
+        "median_ms": 3.0,
+        "p5_ms": summary.p5_ms,
+        "p95_ms": summary.p95_ms,
         "std_ms": summary.std_ms,
-    }  # fmt: skip
+    }
 
 
 def test_the_median_of_an_even_number_lies_between():
@@ -161,9 +164,13 @@ def test_a_difference_that_memory_alone_can_make_is_not_shown(share):
 def test_json_has_the_agreed_keys():
     row = Comparison(1.5, 1.4, 1.6, 0.001, True).to_json()
     assert row == {
-        "speedup": 1.5, "speedup_low": 1.4, "speedup_high": 1.6, "p_value": 0.001,
-        "significant": True, "verdict": "faster",
-    }  # fmt: skip
+        "speedup": 1.5,
+        "speedup_low": 1.4,
+        "speedup_high": 1.6,
+        "p_value": 0.001,
+        "significant": True,
+        "verdict": "faster",
+    }
 
 
 def test_sessions_of_different_length_are_judged():

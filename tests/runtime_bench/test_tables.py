@@ -37,10 +37,19 @@ paths = st.lists(parts, min_size=1, max_size=4).map("/".join)
 
 def latency(model="out/new.tflite", samples=(1.0, 2.0, 3.0), delegation=None):
     return Latency(
-        model=model, sha256="0" * 64, size_bytes=1000, delegate="xnnpack", threads=2,
-        runtime="fake 1.0", input_shape=(1, 4, 4, 3), samples_ms=samples,
-        summary=summarize(samples), init_ms=0.5, first_ms=9.0, delegation=delegation,
-    )  # fmt: skip
+        model=model,
+        sha256="0" * 64,
+        size_bytes=1000,
+        delegate="xnnpack",
+        threads=2,
+        runtime="fake 1.0",
+        input_shape=(1, 4, 4, 3),
+        samples_ms=samples,
+        summary=summarize(samples),
+        init_ms=0.5,
+        first_ms=9.0,
+        delegation=delegation,
+    )
 
 
 def rated(model="out/new.tflite", rgb_db=30.0, dataset="Set5"):
@@ -139,9 +148,13 @@ def test_quality_rows(capsys):
 
 def comparison(speed, *, gates=(), quality=()):
     return FileComparison(
-        latency("out/old.tflite"), latency(), speed, CodeDifference(3, 0.125, 100),
-        tuple(quality), dict(gates),
-    )  # fmt: skip
+        latency("out/old.tflite"),
+        latency(),
+        speed,
+        CodeDifference(3, 0.125, 100),
+        tuple(quality),
+        dict(gates),
+    )
 
 
 def test_faster_is_said_only_where_it_is_significant(capsys):
@@ -154,16 +167,19 @@ def test_faster_is_said_only_where_it_is_significant(capsys):
 
 
 def test_gates_and_drops_are_shown(capsys):
-    print_comparison(comparison(
-        Comparison(1.5, 1.4, 1.6, 0.001, True),
-        gates={"min_speedup": True, "no_clip_ops": False},
-        quality=[rated("out/old.tflite", 30.25), rated()],
-    ))  # fmt: skip
+    print_comparison(
+        comparison(
+            Comparison(1.5, 1.4, 1.6, 0.001, True),
+            gates={"min_speedup": True, "no_clip_ops": False},
+            quality=[rated("out/old.tflite", 30.25), rated()],
+        )
+    )
     out = capsys.readouterr().out
     assert "PSNR drop, Set5" in out and "+0.250 dB RGB" in out
     assert gate_rows({"min_speedup": True, "no_clip_ops": False}) == [
-        ["gate min-speedup", "passed"], ["gate no-clip-ops", "NOT MET"],
-    ]  # fmt: skip
+        ["gate min-speedup", "passed"],
+        ["gate no-clip-ops", "NOT MET"],
+    ]
     assert "NOT MET" in out
 
 
@@ -183,8 +199,16 @@ def test_training(capsys):
     print_training([speed])
     row = next(line for line in capsys.readouterr().out.splitlines() if "espcn_x3" in line)
     assert row.replace("│", " ").split() == [
-        "espcn_x3", "espcn", "soap", "16", "32", "50", "7.08", "125.9", "1.84",
-    ]  # fmt: skip
+        "espcn_x3",
+        "espcn",
+        "soap",
+        "16",
+        "32",
+        "50",
+        "7.08",
+        "125.9",
+        "1.84",
+    ]
 
 
 def test_the_protocol_names_machine_and_versions():

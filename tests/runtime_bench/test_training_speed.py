@@ -32,9 +32,12 @@ def pairs(picture_folder):
 def test_figures_derived_by_hand(tiny_preset):
     """Two steps of warm-up, then steps of 100, 200 and 300 ms with 10, 20 and 30 ms of waiting."""
     found = speed_of(
-        tiny_preset, RECIPE, ends=[3.0, 4.0, 4.1, 4.3, 4.6],
-        waits=[2.0, 0.5, 0.01, 0.02, 0.03, 7.0], warmup=2,
-    )  # fmt: skip
+        tiny_preset,
+        RECIPE,
+        ends=[3.0, 4.0, 4.1, 4.3, 4.6],
+        waits=[2.0, 0.5, 0.01, 0.02, 0.03, 7.0],
+        warmup=2,
+    )
     assert found.steps == 3
     assert found.steps_per_second == pytest.approx(3 / 0.6)
     assert found.step_ms == pytest.approx(200.0)

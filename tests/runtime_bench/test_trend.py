@@ -12,11 +12,18 @@ def timed(median_ms=10.0, *, day=1, runs=30, machine=None, protocol=None, host="
     rng = np.random.default_rng([day, int(median_ms * 1e3)])
     samples = median_ms * rng.uniform(0.99, 1.01, runs)
     row = {
-        "model": "a.tflite", "delegate": "xnnpack", "threads": 1, "input_shape": [1, 4, 4, 3],
-        "sha256": "0" * 64, "runtime": "r 1", "median_ms": float(np.median(samples)),
-        "p5_ms": 0.99 * median_ms, "p95_ms": 1.01 * median_ms, "samples_ms": samples.tolist(),
+        "model": "a.tflite",
+        "delegate": "xnnpack",
+        "threads": 1,
+        "input_shape": [1, 4, 4, 3],
+        "sha256": "0" * 64,
+        "runtime": "r 1",
+        "median_ms": float(np.median(samples)),
+        "p5_ms": 0.99 * median_ms,
+        "p95_ms": 1.01 * median_ms,
+        "samples_ms": samples.tolist(),
         **changed,
-    }  # fmt: skip
+    }
     date = f"2026-01-{day:02}T00:00:00Z"
     return HistoryEntry("latency", date, host, machine or MACHINE, protocol or {}, row)
 
@@ -33,9 +40,15 @@ def test_a_history_without_the_file_says_so():
 
 @pytest.mark.parametrize(
     ("median_ms", "verdict"),
-    [(10.0, "no difference shown"), (10.3, "no difference shown"), (9.7, "no difference shown"),
-     (11.0, "slower"), (9.0, "faster"), (20.0, "slower")],
-)  # fmt: skip
+    [
+        (10.0, "no difference shown"),
+        (10.3, "no difference shown"),
+        (9.7, "no difference shown"),
+        (11.0, "slower"),
+        (9.0, "faster"),
+        (20.0, "slower"),
+    ],
+)
 def test_the_last_result_is_what_counts(median_ms, verdict):
     # 3 % is plain in the samples, and less than what sessions may drift.
     found = judged(timed(median_ms), timed(99.0, day=1), timed(10.0, day=2))
@@ -56,12 +69,13 @@ def test_few_rounds_show_nothing():
         ({"machine": {**MACHINE, "cpu": "B"}}, "another machine"),
         ({"machine": {**MACHINE, "cores": 4}}, "another machine"),
         ({"machine": {**MACHINE, "cpu_features": ["avx2"]}}, "another machine"),
-        ({"delegate": "builtin"}, "another delegate"), ({"threads": 2}, "other threads"),
+        ({"delegate": "builtin"}, "another delegate"),
+        ({"threads": 2}, "other threads"),
         ({"input_shape": [1, 8, 8, 3]}, "another input size"),
         ({"protocol": {"cpus": "3"}}, "other cores"),
         ({"protocol": {"input": "cat.png"}}, "another input"),
     ],
-)  # fmt: skip
+)
 def test_other_work_is_said_and_not_compared(changed, reason):
     found = judged(timed(20.0), timed(10.0, **changed), timed(10.0, **changed))
     assert (found.verdict, found.skipped) == ("nothing earlier", {reason: 2})
@@ -79,8 +93,11 @@ def test_what_else_differs_is_noted():
     last = timed(sha256="1" * 64, host="other", machine={**MACHINE, "warning": "noisy"})
     notes = judged(timed(runtime="r 2"), last).notes
     assert notes == (
-        "another file", "then with r 1", "then on host other", "the machine was noisy then",
-    )  # fmt: skip
+        "another file",
+        "then with r 1",
+        "then on host other",
+        "the machine was noisy then",
+    )
     assert judged(timed(), timed()).notes == ("the same file",)
 
 
@@ -125,17 +142,32 @@ def test_a_slowdown_beyond_the_gate_is_named():
 
 
 def rated(psnr_db, **changed):
-    row = {"model": "a", "dataset": "d", "scale": 2, "images": 3, "protocol": "p",
-           "delegate": "xnnpack", "psnr_rgb_db": psnr_db, "psnr_y_db": psnr_db, "sha256": "0",
-           **changed}  # fmt: skip
+    row = {
+        "model": "a",
+        "dataset": "d",
+        "scale": 2,
+        "images": 3,
+        "protocol": "p",
+        "delegate": "xnnpack",
+        "psnr_rgb_db": psnr_db,
+        "psnr_y_db": psnr_db,
+        "sha256": "0",
+        **changed,
+    }
     return HistoryEntry("quality", "2026-01-01T00:00:00Z", "h", MACHINE, {}, row)
 
 
 @pytest.mark.parametrize(
     ("now", "then", "verdict"),
-    [(30.0, 30.0, "no difference shown"), (30.1, 30.0, "better"), (29.9, 30.0, "worse"),
-     (None, 30.0, "better"), (30.0, None, "worse"), (None, None, "no difference shown")],
-)  # fmt: skip
+    [
+        (30.0, 30.0, "no difference shown"),
+        (30.1, 30.0, "better"),
+        (29.9, 30.0, "worse"),
+        (None, 30.0, "better"),
+        (30.0, None, "worse"),
+        (None, None, "no difference shown"),
+    ],
+)
 def test_quality_has_no_chance_in_it(now, then, verdict):
     assert judged(rated(now), rated(then)).verdict == verdict
 
@@ -152,19 +184,29 @@ def test_quality_of_other_pictures_is_not_compared():
 
 def compared(low, speedup, high, **changed):
     rows = {
-        name: {"model": name, "delegate": "xnnpack", "threads": 1, "sha256": "0",
-               "input_shape": [1], **changed}
+        name: {
+            "model": name,
+            "delegate": "xnnpack",
+            "threads": 1,
+            "sha256": "0",
+            "input_shape": [1],
+            **changed,
+        }
         for name in ("baseline", "candidate")
-    }  # fmt: skip
+    }
     row = {**rows, "speedup_low": low, "speedup": speedup, "speedup_high": high}
     return HistoryEntry("compare", "2026-01-01T00:00:00Z", "h", MACHINE, {}, row)
 
 
 @pytest.mark.parametrize(
     ("interval", "verdict"),
-    [((1.1, 1.3, 1.5), "no difference shown"), ((1.5, 1.6, 1.7), "better"),
-     ((0.8, 0.9, 1.0), "worse"), ((1.39, 1.6, 1.7), "no difference shown")],
-)  # fmt: skip
+    [
+        ((1.1, 1.3, 1.5), "no difference shown"),
+        ((1.5, 1.6, 1.7), "better"),
+        ((0.8, 0.9, 1.0), "worse"),
+        ((1.39, 1.6, 1.7), "no difference shown"),
+    ],
+)
 def test_speedups_differ_where_their_intervals_do_not_touch(interval, verdict):
     found = judged(compared(*interval), compared(1.1, 1.2, 1.4))
     assert found.verdict == verdict

@@ -9,15 +9,19 @@ from tests.runtime_bench.test_trend import compared, rated, timed
 def test_the_same_work_is_one_line_and_each_machine_a_chart():
     other = {"cpu": "B", "cores": 8}
     entries = [
-        timed(10.0, day=1), timed(20.0, day=1, threads=2), timed(11.0, day=2, sha256="1"),
-        timed(5.0, day=3, machine=other), timed(12.0, day=4, input_shape=[1, 8, 8, 3]),
-    ]  # fmt: skip
+        timed(10.0, day=1),
+        timed(20.0, day=1, threads=2),
+        timed(11.0, day=2, sha256="1"),
+        timed(5.0, day=3, machine=other),
+        timed(12.0, day=4, input_shape=[1, 8, 8, 3]),
+    ]
     first, second = charts_of_history(entries)
     assert (first.machine, second.machine) == ("A, 2 core(s)", "B, 8 core(s)")
     assert [(line.label, len(line.points)) for line in first.lines] == [
-        ("a.tflite, xnnpack, 1 thread(s), 4x4", 2), ("a.tflite, xnnpack, 2 thread(s), 4x4", 1),
+        ("a.tflite, xnnpack, 1 thread(s), 4x4", 2),
+        ("a.tflite, xnnpack, 2 thread(s), 4x4", 1),
         ("a.tflite, xnnpack, 1 thread(s), 8x8", 1),
-    ]  # fmt: skip
+    ]
     point = first.lines[0].points[1]
     assert (point.date, point.file) == ("2026-01-02T00:00:00Z", "1")
     assert point.low < point.value < point.high

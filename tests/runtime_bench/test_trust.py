@@ -43,9 +43,13 @@ def compared(verdict):
 def test_only_right_verdicts_count():
     same, slower, faster = map(compared, ("no difference shown", "slower", "faster"))
     found = Trust(
-        "file", "runtime 1", 0.05, same=(same, same, slower, faster),
-        slowed=(slower, same, faster, slower), seconds=3.0,
-    )  # fmt: skip
+        "file",
+        "runtime 1",
+        0.05,
+        same=(same, same, slower, faster),
+        slowed=(slower, same, faster, slower),
+        seconds=3.0,
+    )
     assert (found.right_same, found.right_slowed) == (2, 2)
     row = found.to_json()
     assert (row["comparisons"], row["no_difference_shown"], row["slowdowns_found"]) == (4, 2, 2)
@@ -80,9 +84,13 @@ def test_every_comparison_opens_the_file_anew(
     monkeypatch.setattr("runtime_bench.trust.SlowedRunner", lambda runner, share: runner)
     steps = []
     found = measure_trust(
-        files.clip_free, Plan(runs=9, warmup=0, seed=5), comparisons=3, threads=[2],
-        open_pair=open_pair, on_step=lambda done, total: steps.append((done, total)),
-    )  # fmt: skip
+        files.clip_free,
+        Plan(runs=9, warmup=0, seed=5),
+        comparisons=3,
+        threads=[2],
+        open_pair=open_pair,
+        on_step=lambda done, total: steps.append((done, total)),
+    )
     assert opened == [5, 5, 6, 6, 7, 7]
     assert (found.right_same, found.right_slowed) == verdicts
     assert steps == [(done, 6) for done in range(1, 7)]
@@ -91,9 +99,12 @@ def test_every_comparison_opens_the_file_anew(
 
 def test_a_large_planted_slowdown_is_slower_on_any_machine(files):
     found = measure_trust(
-        files.clip_free, Plan(runs=20, warmup=1), comparisons=1, slowdown=9.0,
+        files.clip_free,
+        Plan(runs=20, warmup=1),
+        comparisons=1,
+        slowdown=9.0,
         delegates=["builtin"],
-    )  # fmt: skip
+    )
     assert found.right_slowed == 1 and found.slowed[0].speedup < 0.5
 
 

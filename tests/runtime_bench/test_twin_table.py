@@ -16,10 +16,14 @@ def rows(files, ground_truth):
     pair = Twins(types.SimpleNamespace(name="tiny_x2"), files.clipped, files.clip_free)
     seen = []
     found = compare_twins(
-        [pair], threads=[2, 1, 2], height=16, width=20, plan=SHORT,
+        [pair],
+        threads=[2, 1, 2],
+        height=16,
+        width=20,
+        plan=SHORT,
         datasets=find_datasets(ground_truth),
         on_network=lambda done, name: seen.append((done, name)),
-    )  # fmt: skip
+    )
     assert seen == [(0, "tiny_x2")]
     return found
 
@@ -45,8 +49,12 @@ def test_json_has_every_comparison(rows):
 def test_cells_say_what_was_found(rows):
     columns, ((name, *cells),) = twin_cells(rows)
     assert columns[:5] == [
-        "network", "2 threads: clipped, ms", "clip-free, ms", "speed-up", "1 thread: clipped, ms",
-    ]  # fmt: skip
+        "network",
+        "2 threads: clipped, ms",
+        "clip-free, ms",
+        "speed-up",
+        "1 thread: clipped, ms",
+    ]
     assert columns[-2:] == ["PSNR on first, dB", "PSNR on second, dB"]
     assert name == "tiny_x2" and len(cells) == len(columns) - 1
     found = rows[0].first

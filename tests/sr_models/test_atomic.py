@@ -261,7 +261,8 @@ def test_a_folder_with_foreign_files_is_never_replaced(tmp_path):
 @pytest.mark.parametrize("path", [".", ""])
 def test_a_path_without_a_name_is_refused(path):
     for check in (
-        atomic.require_writable, lambda p: atomic.refuse_existing(p, overwrite=True),
-    ):  # fmt: skip
+        atomic.require_writable,
+        lambda p: atomic.refuse_existing(p, overwrite=True),
+    ):
         with pytest.raises(OutputError, match="expected a path with a name"):
             check(path)

@@ -12,15 +12,20 @@ from sr_models.errors import OptionError, OutputError, WeightsError
 @pytest.fixture
 def facts():
     return {
-        "parameters": 1234, "recipe": {"steps": 10, "seed": 3}, "steps": 10, "best_step": 8,
-        "training_loss": 0.1, "validation_psnr_db": 29.5, "validation_pictures": 1,
+        "parameters": 1234,
+        "recipe": {"steps": 10, "seed": 3},
+        "steps": 10,
+        "best_step": 8,
+        "training_loss": 0.1,
+        "validation_psnr_db": 29.5,
+        "validation_pictures": 1,
         "data": [cards.DataFolder("Kodak24", 24, "not stated")],
         "evaluation": [
             {"model": "bicubic", "dataset": "Set5", "psnr_y_db": 30.4},
             {"model": "tiny_x3", "dataset": "Set5", "psnr_y_db": 33.0, "ssim_y": 0.91},
             {"model": "tiny_x3", "dataset": "Perfect", "psnr_y_db": None},
         ],
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture
@@ -40,8 +45,9 @@ def test_a_card_comes_back_as_it_was_written(tiny_preset, weights, facts, tmp_pa
     assert card.psnr_y_db() == {"Set5": 33.0} and card.ssim_y() == {"Set5": 0.91}
     assert {"python", "tensorflow", "tf-keras", "numpy"} <= card.versions.keys()
     assert sorted(path.name for path in out.parent.iterdir()) == [
-        "tiny_x3.json", "tiny_x3.weights.h5",
-    ]  # fmt: skip
+        "tiny_x3.json",
+        "tiny_x3.weights.h5",
+    ]
 
 
 def test_a_card_has_no_number_that_json_does_not_know(tiny_preset, weights, facts, tmp_path):
@@ -108,8 +114,9 @@ def test_data_is_counted_by_folder_with_the_licences_given(tmp_path):
     paths = [root / "T91" / "a.png", root / "T91" / "deep" / "b.png", root / "c.png"]
     found = cards.data_folders(paths, root, licences={"T91": "CC0-1.0", "other": "MIT"})
     assert found == (
-        cards.DataFolder("T91", 2, "CC0-1.0"), cards.DataFolder("train", 1, "not stated"),
-    )  # fmt: skip
+        cards.DataFolder("T91", 2, "CC0-1.0"),
+        cards.DataFolder("train", 1, "not stated"),
+    )
 
 
 def test_licences_as_json_or_as_lines(tmp_path):
@@ -124,10 +131,13 @@ def test_licences_as_json_or_as_lines(tmp_path):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("T91 not stated", "line 1 .*'T91 not stated'"), ("a: b\n: c", "line 2"),
-        ("a:", "line 1"), ("{", "a mistake"), ('{"a": 1}', "other values"),
+        ("T91 not stated", "line 1 .*'T91 not stated'"),
+        ("a: b\n: c", "line 2"),
+        ("a:", "line 1"),
+        ("{", "a mistake"),
+        ('{"a": 1}', "other values"),
     ],
-)  # fmt: skip
+)
 def test_licences_that_cannot_be_read(text, found, tmp_path):
     with pytest.raises(OptionError, match=found):
         cards.parse_licences(text)

@@ -33,13 +33,19 @@ def shipped(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(presets, "WEIGHTS_FOLDER", tmp_path / "weights")
     preset = get_preset("xlsr_x3")
     return cards.write_card(
-        preset, weights, out=preset.weights_path, parameters=21_947, recipe={"seed": 0},
-        steps=10, best_step=8, training_loss=0.1, validation_psnr_db=30.0, validation_pictures=1,
+        preset,
+        weights,
+        out=preset.weights_path,
+        parameters=21_947,
+        recipe={"seed": 0},
+        steps=10,
+        best_step=8,
+        training_loss=0.1,
+        validation_psnr_db=30.0,
+        validation_pictures=1,
         data=[cards.DataFolder("Kodak24", 24)],
-        evaluation=[
-            {"model": "xlsr_x3", "dataset": "Set5", "psnr_y_db": 33.012, "ssim_y": 0.9161}
-        ],
-    )  # fmt: skip
+        evaluation=[{"model": "xlsr_x3", "dataset": "Set5", "psnr_y_db": 33.012, "ssim_y": 0.9161}],
+    )
 
 
 HELP = """
@@ -100,9 +106,15 @@ def test_show(call, shipped, tmp_path):
     status, out, _ = call("show", "xlsr_x3")
     assert status == 0
     for part in (
-        "21,947", "4.98 G", "arXiv 2105.10288", "Set5 33.01", "Set5 0.9161", "Kodak24",
-        "not stated", shipped.weights_sha256[:40],
-    ):  # fmt: skip
+        "21,947",
+        "4.98 G",
+        "arXiv 2105.10288",
+        "Set5 33.01",
+        "Set5 0.9161",
+        "Kodak24",
+        "not stated",
+        shipped.weights_sha256[:40],
+    ):
         assert part in out
     call("show", "xlsr_x3", "--json", tmp_path / "x.json")
     assert json.loads((tmp_path / "x.json").read_text())["card"] == shipped.to_json()

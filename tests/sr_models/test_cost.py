@@ -96,6 +96,6 @@ def test_a_layer_with_unknown_weights_is_no_guess():
         (build_fsrcnn(FsrcnnConfig(3)), (9 - 1) * 81 * 56 * 3 + 2 * 56 + 5 * 12, 30.73),
     ],
     ids=lambda value: value.name if hasattr(value, "name") else "",
-)  # fmt: skip
+)
 def test_published_figures(model, beside, published):
     assert round((multiply_adds(model) + PIXELS * beside) / 1e9, 2) == published

@@ -52,9 +52,11 @@ def test_upscaling_against_an_independent_bicubic(photographs):
 
 
 @given(
-    value=st.integers(0, 255), scale=st.sampled_from([2, 3, 4]),
-    height=st.integers(1, 12), width=st.integers(1, 12),
-)  # fmt: skip
+    value=st.integers(0, 255),
+    scale=st.sampled_from([2, 3, 4]),
+    height=st.integers(1, 12),
+    width=st.integers(1, 12),
+)
 def test_a_constant_stays_constant(value, scale, height, width):
     flat = np.full((height * scale, width * scale, 3), value, dtype=np.uint8)
     np.testing.assert_array_equal(degrade(flat, scale), flat[:height, :width])

@@ -33,9 +33,11 @@ def test_each_subfolder_is_a_dataset_and_bicubic_comes_first(datasets, tiny_pres
         model, datasets, name="tiny_x3", scale=3, on_picture=lambda *counts: done.append(counts)
     )
     assert [(row.dataset, row.model, row.images) for row in results] == [
-        ("Set0", "bicubic", 2), ("Set0", "tiny_x3", 2),
-        ("Set1", "bicubic", 2), ("Set1", "tiny_x3", 2),
-    ]  # fmt: skip
+        ("Set0", "bicubic", 2),
+        ("Set0", "tiny_x3", 2),
+        ("Set1", "bicubic", 2),
+        ("Set1", "tiny_x3", 2),
+    ]
     assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
     for row in results:
         assert row.psnr_y_db == pytest.approx(np.mean([i.psnr_y_db for i in row.per_image]))
@@ -88,8 +90,16 @@ def test_a_perfect_network_is_infinitely_good_and_its_json_strict(picture_folder
     (row,) = evaluation.evaluate({"oracle": oracle}, picture_folder, scale=3)
     assert row.psnr_rgb_db == math.inf and row.ssim_y == pytest.approx(1.0)
     assert row.out_of_range_fraction == 0.0
-    assert {"model", "dataset", "images", "scale", "psnr_rgb_db", "psnr_y_db", "ssim_y",
-            "protocol"} <= row.to_json().keys()  # fmt: skip
+    assert {
+        "model",
+        "dataset",
+        "images",
+        "scale",
+        "psnr_rgb_db",
+        "psnr_y_db",
+        "ssim_y",
+        "protocol",
+    } <= row.to_json().keys()
     assert json.dumps(row.to_json()) and len(row.per_image_json()) == 4
     assert row.per_image_json()[0]["dataset"] == picture_folder.name
 

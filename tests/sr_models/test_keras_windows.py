@@ -24,10 +24,9 @@ def positive(trunk):
     """Weights that cannot cancel: whatever is reached is changed, and grows."""
     for layer in trunk.layers:
         shapes = [array.shape for array in layer.get_weights()]
-        layer.set_weights([
-            np.full(shape, 0.0 if len(shape) == 1 else 1.0, np.float32)
-            for shape in shapes
-        ])  # fmt: skip
+        layer.set_weights(
+            [np.full(shape, 0.0 if len(shape) == 1 else 1.0, np.float32) for shape in shapes]
+        )
     return trunk
 
 

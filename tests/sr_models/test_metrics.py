@@ -117,9 +117,10 @@ def gaussian_ssim(first, second):
             var_b = (window * (b - mean_b) ** 2).sum()
             covariance = (window * (a - mean_a) * (b - mean_b)).sum()
             values.append(
-                (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+                (2 * mean_a * mean_b + c1)
+                * (2 * covariance + c2)
                 / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
-            )  # fmt: skip
+            )
     return np.mean(values)
 
 

@@ -45,8 +45,9 @@ def test_saved_weights_are_those_that_keras_would_have_saved(tiny_preset, tmp_pa
     for key, array in found["keras"].items():
         np.testing.assert_array_equal(found["ours"][key], array)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "keras.weights.h5", "ours.weights.h5",
-    ]  # fmt: skip
+        "keras.weights.h5",
+        "ours.weights.h5",
+    ]
 
 
 def test_the_hash_tells_weights_apart(tiny_preset):

@@ -24,16 +24,23 @@ def card(tmp_path, monkeypatch):
     (tmp_path / "trained").write_bytes(b"weights")
     preset = get_preset("abpn_x3")
     return cards.write_card(
-        preset, tmp_path / "trained", out=preset.weights_path, parameters=42_539,
-        recipe={"seed": 4, "steps": 9}, steps=9, best_step=8, training_loss=None,
-        validation_psnr_db=30.0, validation_pictures=1,
+        preset,
+        tmp_path / "trained",
+        out=preset.weights_path,
+        parameters=42_539,
+        recipe={"seed": 4, "steps": 9},
+        steps=9,
+        best_step=8,
+        training_loss=None,
+        validation_psnr_db=30.0,
+        validation_pictures=1,
         data=[cards.DataFolder("Kodak24", 24, "CC0-1.0")],
         evaluation=[
             {"model": "bicubic", "dataset": "Set5", "psnr_y_db": 30.4, "ssim_y": 0.87},
             {"model": "abpn_x3", "dataset": "Set5", "psnr_y_db": 33.167, "ssim_y": 0.91617},
             {"model": "abpn_x3", "dataset": "Old", "psnr_y_db": 31.0},
         ],
-    )  # fmt: skip
+    )
 
 
 def test_facts_of_a_preset_with_weights(card):

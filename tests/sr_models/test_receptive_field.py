@@ -62,14 +62,20 @@ def test_branches_join_at_the_widest():
     assert find_receptive_field([steps], source="in", target="sum").radius == 4
 
 
-@given(size=st.integers(1, 6), stride=st.integers(1, 4), before=st.integers(0, 3),
-       first=st.integers(-5, 5), length=st.integers(0, 6))  # fmt: skip
+@given(
+    size=st.integers(1, 6),
+    stride=st.integers(1, 4),
+    before=st.integers(0, 3),
+    first=st.integers(-5, 5),
+    length=st.integers(0, 6),
+)
 def test_a_transposed_convolution_reads_what_writes_there(size, stride, before, first, length):
     """Brute force: input i writes the outputs `i stride + k - before` for each k."""
     writers = [
-        i for i in range(-40, 40)
+        i
+        for i in range(-40, 40)
         if any(first <= i * stride + k - before <= first + length for k in range(size))
-    ]  # fmt: skip
+    ]
     needed = Transposed(size, stride, before).needed((first, first + length))
     if writers:
         assert needed == (writers[0], writers[-1])
@@ -77,16 +83,19 @@ def test_a_transposed_convolution_reads_what_writes_there(size, stride, before, 
         assert needed[0] > needed[1], "where the kernel has gaps nothing is read"
 
 
-@given(sizes=st.lists(st.sampled_from([1, 2, 3, 4, 5]), min_size=1, max_size=4),
-       spread=st.integers(1, 3))  # fmt: skip
+@given(
+    sizes=st.lists(st.sampled_from([1, 2, 3, 4, 5]), min_size=1, max_size=4),
+    spread=st.integers(1, 3),
+)
 def test_the_radius_is_that_of_brute_force(sizes, spread):
     readings = [*(Window.same(size) for size in sizes), Spread(spread), Window.same(3)]
     reached = set(range(spread))
     for reading in reversed(readings):
         reached = {
-            i for index in reached
+            i
+            for index in reached
             for i in range(reading.needed((index, index))[0], reading.needed((index, index))[1] + 1)
-        }  # fmt: skip
+        }
     assert field(*readings).radius == max(-min(reached), max(reached))
 
 
@@ -97,9 +106,7 @@ def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(Untileable, match="different sizes meet in sum"):
         find_receptive_field([steps], source="in", target="sum")
     with pytest.raises(Untileable, match="scaled differently"):
-        find_receptive_field(
-            [chain(Spread(2)), chain(Spread(3))], source="in", target="0"
-        )  # fmt: skip
+        find_receptive_field([chain(Spread(2)), chain(Spread(3))], source="in", target="0")
 
 
 def test_ratios_are_exact():

@@ -37,9 +37,11 @@ def trunk_ending_in_transposed_convolution():
 
 
 TRUNKS = [
-    trunk_ending_in_convolution, trunk_ending_in_addition, trunk_ending_in_activated_convolution,
+    trunk_ending_in_convolution,
+    trunk_ending_in_addition,
+    trunk_ending_in_activated_convolution,
     trunk_ending_in_transposed_convolution,
-]  # fmt: skip
+]
 
 
 @pytest.fixture(params=TRUNKS, ids=lambda make: make.__name__.removeprefix("trunk_ending_in_"))

@@ -19,9 +19,15 @@ from sr_models.tails import attach_tail
 from sr_models.training.pams_pupil import PamsPupil
 
 QUICK = [
-    "--batch-size", "1", "--patch-size", "8", "--validation-interval", "2",
-    "--validation-pictures", "1",
-]  # fmt: skip
+    "--batch-size",
+    "1",
+    "--patch-size",
+    "8",
+    "--validation-interval",
+    "2",
+    "--validation-pictures",
+    "1",
+]
 
 
 @pytest.fixture
@@ -46,15 +52,24 @@ def weights(tmp_path_factory):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["--steps", "0"], "steps"), (["--steps", "many"], "--steps"),
-        (["--patch-size", "-3"], "patch_size"), (["--learning-rate", "7"], "learning_rate"),
-        (["--seed", "-1"], "seed"), (["--out", "net.h5"], ".weights.h5"),
-        (["--patch-size", "500"], "--patch-size"), (["--licences", "absent"], "licences"),
-        (["--benchmark", "absent"], "no such path"), (["--data", "absent"], "no such path"),
-        (["--from", "rdn_x2"], "has none"), (["--from", "abpn"], "did you mean abpn_"),
-        (["--optimizer", "sgd"], "soap, adam"), (["--schedule", "linear"], "cosine"),
-        (["--loss", "l2"], "charbonnier"), (["--patience", "-1"], "patience"),
-        (["--distribution", "tpu"], "multi-worker"), (["--bits", "8"], "--quantize"),
+        (["--steps", "0"], "steps"),
+        (["--steps", "many"], "--steps"),
+        (["--patch-size", "-3"], "patch_size"),
+        (["--learning-rate", "7"], "learning_rate"),
+        (["--seed", "-1"], "seed"),
+        (["--out", "net.h5"], ".weights.h5"),
+        (["--patch-size", "500"], "--patch-size"),
+        (["--licences", "absent"], "licences"),
+        (["--benchmark", "absent"], "no such path"),
+        (["--data", "absent"], "no such path"),
+        (["--from", "rdn_x2"], "has none"),
+        (["--from", "abpn"], "did you mean abpn_"),
+        (["--optimizer", "sgd"], "soap, adam"),
+        (["--schedule", "linear"], "cosine"),
+        (["--loss", "l2"], "charbonnier"),
+        (["--patience", "-1"], "patience"),
+        (["--distribution", "tpu"], "multi-worker"),
+        (["--bits", "8"], "--quantize"),
         (["--quantize", "pams", "--bits", "17"], "2 to 16"),
         (["--quantize", "pams", "--bits", "1"], "2 to 16"),
         (["--quantize", "dfsq"], "expected pams"),
@@ -64,7 +79,7 @@ def weights(tmp_path_factory):
         (["--quantize", "pams", "--data", "EMPTY"], "found none; give a folder that holds"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)  # fmt: skip
+)
 def test_train_with_bad_input(arguments, part, call, picture_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     given = [str(tmp_path / "empty") if part == "EMPTY" else part for part in arguments]
@@ -88,9 +103,18 @@ def test_an_existing_out_is_kept_unless_told(call, picture_folder, weights, tmp_
 def test_train_to_the_end_and_further(call, picture_folder, tmp_path):
     (tmp_path / "licences").write_text(f"{picture_folder.name}: public domain\n")
     arguments = [
-        "train", "espcn_x3", "--data", picture_folder, "--run-dir", tmp_path / "run", *QUICK,
-        "--licences", tmp_path / "licences", "--benchmark", picture_folder,
-    ]  # fmt: skip
+        "train",
+        "espcn_x3",
+        "--data",
+        picture_folder,
+        "--run-dir",
+        tmp_path / "run",
+        *QUICK,
+        "--licences",
+        tmp_path / "licences",
+        "--benchmark",
+        picture_folder,
+    ]
     status, out, err = call(*arguments, "--steps", 4)
     assert status == 0
     made = tmp_path / "run" / "espcn_x3.weights.h5"
@@ -145,17 +169,30 @@ def test_a_signal_while_pictures_load_ends_in_one_line(call, picture_folder, tmp
     before = signal.getsignal(signal.SIGTERM)
     status, out, err = call("train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path)
     assert (status, out, err) == (
-        130, "", "interrupted, nothing is lost; run the same command again to go on\n",
-    )  # fmt: skip
+        130,
+        "",
+        "interrupted, nothing is lost; run the same command again to go on\n",
+    )
     assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.slow
 def test_train_from_a_preset(call, picture_folder, tmp_path):
     arguments = [
-        "train", "abpn_x3", "--data", picture_folder, "--run-dir", tmp_path, "--from", "abpn_x2",
-        "--learning-rate", "1e-9", "--steps", 2, *QUICK,
-    ]  # fmt: skip
+        "train",
+        "abpn_x3",
+        "--data",
+        picture_folder,
+        "--run-dir",
+        tmp_path,
+        "--from",
+        "abpn_x2",
+        "--learning-rate",
+        "1e-9",
+        "--steps",
+        2,
+        *QUICK,
+    ]
     status, _, err = call(*arguments)
     assert status == 0, err
     card = cards.load_card(tmp_path / "abpn_x3.json")
@@ -168,9 +205,22 @@ def test_train_from_a_preset(call, picture_folder, tmp_path):
 @pytest.mark.slow
 def test_train_a_quantized_network(call, picture_folder, tmp_path):
     arguments = [
-        "train", "abpn_x3", "--data", picture_folder, "--run-dir", tmp_path, *QUICK, "--steps", 2,
-        "--quantize", "pams", "--bits", 6, "--benchmark", picture_folder,
-    ]  # fmt: skip
+        "train",
+        "abpn_x3",
+        "--data",
+        picture_folder,
+        "--run-dir",
+        tmp_path,
+        *QUICK,
+        "--steps",
+        2,
+        "--quantize",
+        "pams",
+        "--bits",
+        6,
+        "--benchmark",
+        picture_folder,
+    ]
     status, out, err = call(*arguments)
     assert status == 0, err
     assert "simulated at pams6" in out and out.count("\n") == 1
@@ -191,9 +241,20 @@ def test_quantized_training_that_comes_to_no_number_keeps_what_was_good(
     call, picture_folder, tmp_path, monkeypatch
 ):
     arguments = [
-        "train", "espcn_x3", "--data", picture_folder, "--run-dir", tmp_path, *QUICK, "--steps", 4,
-        "--quantize", "pams", "--bits", 4,
-    ]  # fmt: skip
+        "train",
+        "espcn_x3",
+        "--data",
+        picture_folder,
+        "--run-dir",
+        tmp_path,
+        *QUICK,
+        "--steps",
+        4,
+        "--quantize",
+        "pams",
+        "--bits",
+        4,
+    ]
     loss = PamsPupil.loss
 
     def poisoned(pupil, low, high, **keywords):
@@ -243,9 +304,20 @@ def test_two_workers_of_the_command_write_once(start_python, picture_folder, tmp
         task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
         monkeypatch.setenv("TF_CONFIG", json.dumps(task))
         arguments = [
-            "train", "espcn_x3", "--data", picture_folder, "--run-dir", tmp_path, "--benchmark",
-            picture_folder, "--steps", 4, *QUICK, "--batch-size", 2,
-        ]  # fmt: skip
+            "train",
+            "espcn_x3",
+            "--data",
+            picture_folder,
+            "--run-dir",
+            tmp_path,
+            "--benchmark",
+            picture_folder,
+            "--steps",
+            4,
+            *QUICK,
+            "--batch-size",
+            2,
+        ]
         processes.append(start_python(code, *arguments))
     ends = [process.communicate(timeout=240) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], ends

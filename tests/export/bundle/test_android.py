@@ -29,8 +29,10 @@ def compiled(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("kotlin") / "classes"
     done = subprocess.run(
         ["kotlinc", *SOURCES, *STUBS.glob("*.kt"), "-d", out, "-jvm-target", "1.8"],
-        capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     complaints = [line for line in done.stderr.splitlines() if re.search("error:|warning:", line)]
     ours = [line for line in complaints if "kotlin_stubs" not in line and "OpenJDK" not in line]
     assert done.returncode == 0, done.stderr[-4000:]
@@ -44,8 +46,10 @@ def harness(compiled: Path, tmp_path: Path, *lines: str) -> list[str]:
     jobs.write_text("\n".join(lines))
     done = subprocess.run(
         ["kotlin", "-cp", compiled, "harness.HarnessKt", jobs],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout.splitlines()
 

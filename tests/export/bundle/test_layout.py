@@ -17,9 +17,22 @@ def test_names_tell_the_size():
 
 @pytest.mark.parametrize(
     "path",
-    ["../x", "a/../../x", "/etc/passwd", "a//b", "a/./b", ".hidden", "a/.b", "C:\\x", "a\\b", "",
-     "a b", "a\nb", "~/x"],
-)  # fmt: skip
+    [
+        "../x",
+        "a/../../x",
+        "/etc/passwd",
+        "a//b",
+        "a/./b",
+        ".hidden",
+        "a/.b",
+        "C:\\x",
+        "a\\b",
+        "",
+        "a b",
+        "a\nb",
+        "~/x",
+    ],
+)
 def test_paths_that_could_lead_out_are_refused(path):
     with pytest.raises(BundleError, match="inside of the bundle"):
         require_inside(path)

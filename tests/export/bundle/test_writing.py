@@ -24,10 +24,17 @@ def contents(folder):
 def test_the_folder_holds_what_was_promised(made_bundle):
     names = set(contents(made_bundle))
     assert {
-        "manifest.json", "manifest.schema.json", "SHA256SUMS", "model_card.md",
-        "model_16x24.tflite", "model_12x20.tflite", "card/comparison.png",
-        "golden/16x24_input.raw", "golden/12x20_output.png", "android/README.md",
-    } <= names  # fmt: skip
+        "manifest.json",
+        "manifest.schema.json",
+        "SHA256SUMS",
+        "model_card.md",
+        "model_16x24.tflite",
+        "model_12x20.tflite",
+        "card/comparison.png",
+        "golden/16x24_input.raw",
+        "golden/12x20_output.png",
+        "android/README.md",
+    } <= names
     assert not [name for name in names if "pycache" in name]
 
 
@@ -97,8 +104,13 @@ def test_timings_are_taken_for_the_very_files(made_bundle, export_small, tmp_pat
     sha = json.loads((made_bundle / "manifest.json").read_text())["files"]["model_16x24.tflite"][
         "sha256"
     ]
-    row = {"model": "phone/model_16x24.tflite", "sha256": sha, "median_ms": 1.25,
-           "delegate": "xnnpack", "threads": 1}  # fmt: skip
+    row = {
+        "model": "phone/model_16x24.tflite",
+        "sha256": sha,
+        "median_ms": 1.25,
+        "delegate": "xnnpack",
+        "threads": 1,
+    }
     timings = tmp_path / "latency.json"
     timings.write_text(json.dumps({"results": [row], "machine": {"cpu": "a made-up one"}}))
     options = {"export": export_small, "twin": False}
@@ -135,8 +147,9 @@ def test_a_preset_becomes_a_bundle_that_verifies(picture_folder, tmp_path):
     out = tmp_path / "phone"
     manifest = export_bundle("xlsr_x3", settings, out=out, images=picture_folder)
     assert [model["file"] for model in manifest["models"]] == [
-        "model_16x24.tflite", "model_24x16.tflite",
-    ]  # fmt: skip
+        "model_16x24.tflite",
+        "model_24x16.tflite",
+    ]
     assert manifest["receptive_field"] == {"radius": 5, "alignment": 1, "scale": 3}
     assert manifest["quality"]["int8_drop"]["pictures"] >= 1
     assert manifest["clipped_twin"]["clip_ops"] == 2

@@ -46,8 +46,10 @@ def test_codes_that_are_pixels_keep_the_contract(good):
     ],
 )
 def test_a_broken_contract_says_why(bad, reason):
-    for contract in (check_pixel_contract((bad,), (tensor(),)),
-                     check_pixel_contract((tensor(),), (bad,))):  # fmt: skip
+    for contract in (
+        check_pixel_contract((bad,), (tensor(),)),
+        check_pixel_contract((tensor(),), (bad,)),
+    ):
         assert not contract.holds
         assert reason in contract.reasons[0]
 
@@ -55,8 +57,9 @@ def test_a_broken_contract_says_why(bad, reason):
 def test_the_clip_of_a_shipped_file_is_found_with_its_place(clipped):
     audit = audit_model(clipped)
     assert [(op["op"], op["height"], op["width"], op["channels"]) for op in audit.clip_ops] == [
-        ("MINIMUM", 48, 48, 3), ("RELU", 48, 48, 3),
-    ]  # fmt: skip
+        ("MINIMUM", 48, 48, 3),
+        ("RELU", 48, 48, 3),
+    ]
     assert audit.ops["MINIMUM"] == 1
 
 
@@ -69,9 +72,15 @@ def test_a_relu_inside_of_the_network_is_no_clip(natural):
 def test_json_has_the_agreed_keys(clipped):
     data = audit_model(clipped).to_json()
     assert {
-        "full_integer", "clip_ops", "ops", "inputs", "outputs", "pixel_contract", "float_tensors",
+        "full_integer",
+        "clip_ops",
+        "ops",
+        "inputs",
+        "outputs",
+        "pixel_contract",
+        "float_tensors",
         "sha256",
-    } <= set(data)  # fmt: skip
+    } <= set(data)
     assert set(data["inputs"][0]) == {"name", "shape", "dtype", "scale", "zero_point"}
     assert set(data["pixel_contract"]) == {"holds", "reasons"}
 

@@ -47,11 +47,13 @@ def odd_network():
     small = layers.Conv2D(4, 3, padding="same", dilation_rate=2)(small)
     large = layers.Conv2DTranspose(4, 4, strides=4, padding="same")(small)
     wide = layers.Conv2D(4, 5)(layers.ZeroPadding2D(2)(picture))
-    wide = layers.UpSampling2D(2, interpolation="bilinear")(layers.DepthwiseConv2D(
-        2, padding="same")(wide))  # fmt: skip
+    wide = layers.UpSampling2D(2, interpolation="bilinear")(
+        layers.DepthwiseConv2D(2, padding="same")(wide)
+    )
     nearest = layers.UpSampling2D(2)(layers.Conv2D(4, 1)(picture))
-    return tf_keras.Model(picture, layers.Conv2D(3, 3, padding="same")(
-        layers.Add()([large, wide, nearest])))  # fmt: skip
+    return tf_keras.Model(
+        picture, layers.Conv2D(3, 3, padding="same")(layers.Add()([large, wide, nearest]))
+    )
 
 
 def test_every_operator_that_is_known_is_read_as_its_layer():
@@ -77,8 +79,9 @@ def test_a_network_of_everything_is_reached_as_far_as_told():
 def test_a_file_that_looks_everywhere_is_refused_and_the_operator_named():
     picture = layers.Input((None, None, 3))
     mean = layers.GlobalAveragePooling2D(keepdims=True)(picture)
-    scaled = layers.Multiply()([layers.Conv2D(12, 3, padding="same")(picture),
-                                layers.Conv2D(12, 1)(mean)])  # fmt: skip
+    scaled = layers.Multiply()(
+        [layers.Conv2D(12, 3, padding="same")(picture), layers.Conv2D(12, 1)(mean)]
+    )
     model = tf_keras.Model(picture, DepthToSpace(2)(scaled))
     with pytest.raises(ModelFileError, match=r"the reach of MEAN \(operator \d+\) is not known"):
         read_receptive_field(convert_float(model, **SIZE))

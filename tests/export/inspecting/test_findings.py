@@ -49,22 +49,34 @@ def test_a_good_file_has_no_findings():
     [
         (clipped_file("MINIMUM", "RELU"), "clip", "MINIMUM and RELU at 4x6x12: 2 pass"),
         # 249/255: the latency variants of published files, calibrated with one picture.
-        (picture_file(Grid("uint8", 0.97647, 0), pixel_grid("uint8")), "contract",
-         "255 is read as 249 and 0 as 0: input scale 0.976, zero point 0, calibrated on pictures "
-         "whose brightest value was 249"),
-        (picture_file(Grid("uint8", 0.97647 / 255, 0), pixel_grid("uint8")), "contract",
-         "input scale 0.976"),
-        (picture_file(pixel_grid(), Grid("int8", 1.66364, -69)), "contract",
-         "the lowest code stands for -98.2 and the highest for 326.1 of 255"),
-        (picture_file(pixel_grid(), Grid("int8", 1.66364, -69)), "coarse",
-         "output steps of 1.66 grey levels, 59 of 256 codes below black"),
+        (
+            picture_file(Grid("uint8", 0.97647, 0), pixel_grid("uint8")),
+            "contract",
+            "255 is read as 249 and 0 as 0: input scale 0.976, zero point 0, calibrated on pictures "
+            "whose brightest value was 249",
+        ),
+        (
+            picture_file(Grid("uint8", 0.97647 / 255, 0), pixel_grid("uint8")),
+            "contract",
+            "input scale 0.976",
+        ),
+        (
+            picture_file(pixel_grid(), Grid("int8", 1.66364, -69)),
+            "contract",
+            "the lowest code stands for -98.2 and the highest for 326.1 of 255",
+        ),
+        (
+            picture_file(pixel_grid(), Grid("int8", 1.66364, -69)),
+            "coarse",
+            "output steps of 1.66 grey levels, 59 of 256 codes below black",
+        ),
         (picture_file(pixel_grid("int16"), pixel_grid("int16")), "contract", "int16, not uint8"),
         (real_tail(), "float", "1 tensor(s) of real numbers"),
         (real_tail(), "mixed", "DEQUANTIZE (operator 1) on real numbers"),
         (picture_file(pixel_grid(), pixel_grid(), version=8), "version", "asks for TFLite 2.15"),
         (open_height(), "dynamic", "picture [1, -1, 6, 3]"),
     ],
-)  # fmt: skip
+)
 def test_each_fault_is_found_with_its_numbers(content, identifier, said):
     found = [finding for finding in found_in(content) if finding.id == identifier]
     assert found and said in found[0].what
@@ -76,10 +88,13 @@ def test_each_fault_is_found_with_its_numbers(content, identifier, said):
     [
         ("abpn_ip_quant.tflite", real_tail(), "quant, but"),
         ("edsr_f32b5_fp32.tflite", picture_file(pixel_grid(), pixel_grid()), "fp32, but"),
-        ("net_x3.tflite", clipped_file("DEPTH_TO_SPACE", before=pixel_grid()),
-         "x3, but the output is 2 times"),
+        (
+            "net_x3.tflite",
+            clipped_file("DEPTH_TO_SPACE", before=pixel_grid()),
+            "x3, but the output is 2 times",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_name_that_lies_is_found(name, content, said):
     (found,) = [finding for finding in found_in(content, name=name) if finding.id == "name"]
     assert said in found.what
@@ -105,14 +120,41 @@ def test_the_remedy_for_a_clip_says_what_strip_would_do():
     [
         ({"crash": "the interpreter was brought down by SIGSEGV"}, "crash"),
         ({"error": "expected to open m, found: no such operator; export it anew"}, "refused"),
-        ({"delegation": {"delegated_nodes": 4, "total_nodes": 6, "partitions": 2,
-                         "left_behind": ["MINIMUM", "RELU"]}}, "partitions"),
-        ({"delegation": {"delegated_nodes": 0, "total_nodes": 1, "partitions": 0,
-                         "left_behind": ["TANH"]}}, "partitions"),
-        ({"delegation": {"delegated_nodes": 4, "total_nodes": 6, "partitions": 1,
-                         "left_behind": ["QUANTIZE", "QUANTIZE"]}}, None),
+        (
+            {
+                "delegation": {
+                    "delegated_nodes": 4,
+                    "total_nodes": 6,
+                    "partitions": 2,
+                    "left_behind": ["MINIMUM", "RELU"],
+                }
+            },
+            "partitions",
+        ),
+        (
+            {
+                "delegation": {
+                    "delegated_nodes": 0,
+                    "total_nodes": 1,
+                    "partitions": 0,
+                    "left_behind": ["TANH"],
+                }
+            },
+            "partitions",
+        ),
+        (
+            {
+                "delegation": {
+                    "delegated_nodes": 4,
+                    "total_nodes": 6,
+                    "partitions": 1,
+                    "left_behind": ["QUANTIZE", "QUANTIZE"],
+                }
+            },
+            None,
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_the_interpreter_says_becomes_a_finding(outcome, identifier):
     assert [finding.id for finding in find_in_run(outcome)] == ([identifier] if identifier else [])
 
@@ -120,6 +162,15 @@ def test_what_the_interpreter_says_becomes_a_finding(outcome, identifier):
 def test_identifiers_are_the_documented_ones():
     # A gate in somebody's CI names them: add, never rename.
     assert set(IDENTIFIERS) == {
-        "clip", "coarse", "contract", "crash", "dynamic", "float", "mixed", "name", "partitions",
-        "refused", "version",
-    }  # fmt: skip
+        "clip",
+        "coarse",
+        "contract",
+        "crash",
+        "dynamic",
+        "float",
+        "mixed",
+        "name",
+        "partitions",
+        "refused",
+        "version",
+    }

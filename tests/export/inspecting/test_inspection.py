@@ -8,20 +8,29 @@ from tests.tiny_files import TinyFile, clipped_file, pixel_grid
 def test_the_graph_at_a_glance(sandbox):
     content = clipped_file("MINIMUM", "RELU", "DEPTH_TO_SPACE", activation="RELU6")
     found = inspect_model(content, sandbox=sandbox).to_json()
-    assert [(o["op"], o["height"], o["width"], o["channels"], o["count"])
-            for o in found["operators"]] == [
-        ("CONV_2D", 4, 6, 12, 1), ("MINIMUM", 4, 6, 12, 1), ("RELU", 4, 6, 12, 1),
+    assert [
+        (o["op"], o["height"], o["width"], o["channels"], o["count"]) for o in found["operators"]
+    ] == [
+        ("CONV_2D", 4, 6, 12, 1),
+        ("MINIMUM", 4, 6, 12, 1),
+        ("RELU", 4, 6, 12, 1),
         ("DEPTH_TO_SPACE", 8, 12, 3, 1),
-    ]  # fmt: skip
+    ]
     assert found["dtypes"] == {"int8": 5}
     assert found["fused_clips"] == [{"op": "CONV_2D", "index": 0, "activation": "RELU6"}]
     assert found["delegation"]["left_behind"] == ["MINIMUM", "RELU"]
     assert found["minimum_runtime"] == "2.5"
     assert [f["id"] for f in found["findings"]] == ["clip", "partitions"]
     assert {
-        "full_integer", "clip_ops", "ops", "inputs", "outputs", "pixel_contract", "float_tensors",
+        "full_integer",
+        "clip_ops",
+        "ops",
+        "inputs",
+        "outputs",
+        "pixel_contract",
+        "float_tensors",
         "sha256",
-    } <= set(found)  # fmt: skip
+    } <= set(found)
     json.dumps(found)
 
 

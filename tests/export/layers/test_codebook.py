@@ -38,9 +38,15 @@ def test_a_table_takes_each_code_to_its_nearest_point():
     found = {code: tables[:, code + 128].tolist() for code in (-128, -64, -63, 0, 31, 32, 80, 127)}
     # Middles: -0.5 and 0.25; 0.125 and 0.625. In codes -63.5 and 31.75; 15.9 and 79.4.
     assert found == {
-        -128: [-127, 0], -64: [-127, 0], -63: [0, 0], 0: [0, 0], 31: [0, 32], 32: [64, 32],
-        80: [64, 127], 127: [64, 127],
-    }  # fmt: skip
+        -128: [-127, 0],
+        -64: [-127, 0],
+        -63: [0, 0],
+        0: [0, 0],
+        31: [0, 32],
+        32: [64, 32],
+        80: [64, 127],
+        127: [64, 127],
+    }
 
 
 def test_points_of_the_codebook_stay_where_they_are(points):

@@ -81,17 +81,22 @@ def test_the_file_adds_two_convolutions_of_an_exact_split(kernel, long_tailed, r
 def test_two_branches_are_nearer_than_one_and_sixteen_bits_are_nearest(kernel, long_tailed, reach):
     exact = convolved(long_tailed, kernel)
     single, dual, wide = (
-        np.sqrt(np.mean((run(make(kernel, SPLIT, reach=reach, **SIZE), long_tailed, reach) - exact)
-                        ** 2))
+        np.sqrt(
+            np.mean(
+                (run(make(kernel, SPLIT, reach=reach, **SIZE), long_tailed, reach) - exact) ** 2
+            )
+        )
         for make in (single_layer, dual_branch_layer, wide_layer)
-    )  # fmt: skip
+    )
     assert dual < 0.5 * single
     assert wide < 0.1 * dual
 
 
 @given(
-    largest=st.floats(1.0, 100.0), share=st.floats(0.01, 0.6), seed=st.integers(0, 1000),
-)  # fmt: skip
+    largest=st.floats(1.0, 100.0),
+    share=st.floats(0.01, 0.6),
+    seed=st.integers(0, 1000),
+)
 def test_the_split_adds_up_and_most_of_the_rest_is_nothing(largest, share, seed):
     split = Split(largest, share * largest)
     # The dense grid is a whole number of 16-bit steps, so that it goes back without rounding.

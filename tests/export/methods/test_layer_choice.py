@@ -17,10 +17,11 @@ def test_a_good_candidate_is_taken_and_a_bad_one_is_not(network, evidence):
     wide = TensorRange(right.minimum * 20, right.maximum * 20)
     narrow = TensorRange(right.minimum * 0.05, right.maximum * 0.05)
     found = choose_ranges(
-        network, plain.replacing({"concat": wide}),
+        network,
+        plain.replacing({"concat": wide}),
         candidates={"concat": [narrow, right], "merge": [TensorRange(0.0, 1e-3)]},
         pictures=evidence.stack(2),
-    )  # fmt: skip
+    )
     assert found["concat"] == right
     assert found["merge"] == plain["merge"]
 

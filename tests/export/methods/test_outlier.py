@@ -65,8 +65,14 @@ def content(learned, pictures):
 
 def test_the_file_holds_what_was_learned(edsr, student, stack, pictures, learned, content):
     ranges = learned_network(edsr, student).ranges
-    assert set(ranges) == {"first", "block0_conv0", "block0_conv1", "block0_add", "body_last",
-                           "long_skip"}  # fmt: skip
+    assert set(ranges) == {
+        "first",
+        "block0_conv0",
+        "block0_conv1",
+        "block0_add",
+        "body_last",
+        "long_skip",
+    }
     for name, found in student.regions().items():
         assert (ranges[name].minimum, ranges[name].maximum) == (found.lower, found.upper)
     audit = audit_model(content)

@@ -85,9 +85,10 @@ def test_alphas_stand_in_the_file_exactly(made):
     graph = read_graph(content)
     written = {op.outputs[0] for op in graph.operators if op.name in ("CONV_2D", "ADD")}
     grids = [
-        (graph.tensors[i].scale, graph.tensors[i].zero_point) for i in written
+        (graph.tensors[i].scale, graph.tensors[i].zero_point)
+        for i in written
         if graph.tensors[i].zero_point != -128 or ours
-    ]  # fmt: skip
+    ]
     for name, layer in student.quantizers.items():
         alpha = np.float32(layer.alpha.numpy())
         steps, zero = (255, -128) if layer.unsigned else (127, 0)
@@ -119,9 +120,7 @@ def test_no_tensor_is_more_than_one_code_from_the_simulation(delegate, made, tru
     may stand where the simulation clips at -127.
     """
     network = attach_tail(trunk, "none", scale=2)
-    found = steps_apart(
-        made.student, made.content, pictures, delegate=delegate, network=network
-    )  # fmt: skip
+    found = steps_apart(made.student, made.content, pictures, delegate=delegate, network=network)
     assert len(found) == 10, "nine tensors and the pixels"
     for name, places in found.items():
         for place, difference in places.items():
@@ -187,11 +186,12 @@ def test_weights_lie_on_one_grid_for_all_channels(model):
     ("settings", "message"),
     [
         ({"bits": 4}, "found 4; at that width PAMS is simulated only"),
-        ({"edge_bits": 6}, "found 6"), ({"bits": 16}, "found 8|found 16"),
+        ({"edge_bits": 6}, "found 6"),
+        ({"bits": 16}, "found 8|found 16"),
         ({"edges": False}, "without --float-edges"),
         ({"edges": False, "placement": "code"}, "'code' with float edges"),
     ],
-)  # fmt: skip
+)
 def test_a_simulation_only_is_no_file(settings, message, trunk, pictures, tmp_path):
     weights, _ = learned(trunk, tmp_path, pictures, **settings)
     with pytest.raises(OptionError, match=message):

@@ -17,8 +17,15 @@ def test_layers_are_found_by_what_the_converter_calls_their_tensors(int8_network
     graph = read_graph(network.content)
     found = operators_of_layers(graph, network.model)
     assert list(found) == [
-        "first", "mix", "block0_conv3", "block0_conv1", "skip", "concat", "merge", "last_relu",
-    ]  # fmt: skip
+        "first",
+        "mix",
+        "block0_conv3",
+        "block0_conv1",
+        "skip",
+        "concat",
+        "merge",
+        "last_relu",
+    ]
     (concat,) = found["concat"]
     assert graph.operators[concat].name == "CONCATENATION"
     (grouped,) = found["block0_conv3"]

@@ -28,9 +28,11 @@ def test_eight_bit_codes_move_up_without_rounding(scale, zero_point, code):
 
 def bias_of(values, kernel, *, scale=1e-3):
     return raised_bias(
-        np.asarray(values, float), np.asarray(kernel, np.int8),
-        kernel_scales=np.full(len(kernel), 0.01), input_grid=Grid("int16", scale, 0),
-    )  # fmt: skip
+        np.asarray(values, float),
+        np.asarray(kernel, np.int8),
+        kernel_scales=np.full(len(kernel), 0.01),
+        input_grid=Grid("int16", scale, 0),
+    )
 
 
 def test_a_bias_is_in_steps_of_the_sums():

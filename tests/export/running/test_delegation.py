@@ -58,9 +58,13 @@ def test_a_partition_with_two_outputs_and_a_node_with_two():
         node("CUSTOM", [2], [4]),
         node("ADD", [3, 4], [5]),
     ]
-    found = read_delegation([
-        *nodes, node("DELEGATE", [0], [3, 2]), node("DELEGATE", [3, 4], [5]),
-    ])  # fmt: skip
+    found = read_delegation(
+        [
+            *nodes,
+            node("DELEGATE", [0], [3, 2]),
+            node("DELEGATE", [3, 4], [5]),
+        ]
+    )
     assert found == Delegation(3, 4, 2, ("CUSTOM",))
 
 
@@ -71,15 +75,16 @@ def test_optional_inputs_are_passed_over():
 
 def test_json_names_what_was_left_behind():
     assert Delegation(2, 3, 2, ("RELU",)).to_json() == {
-        "delegated_nodes": 2, "total_nodes": 3, "partitions": 2, "left_behind": ["RELU"],
-    }  # fmt: skip
+        "delegated_nodes": 2,
+        "total_nodes": 3,
+        "partitions": 2,
+        "left_behind": ["RELU"],
+    }
 
 
 @pytest.fixture(scope="module")
 def clipped(natural):
-    return convert_with_calibrator(
-        sharpening_network(tail="clip"), natural, height=24, width=24
-    )  # fmt: skip
+    return convert_with_calibrator(sharpening_network(tail="clip"), natural, height=24, width=24)
 
 
 @pytest.mark.parametrize(("io", "left_behind"), [("uint8", ("QUANTIZE",) * 2), ("int8", ())])

@@ -53,9 +53,13 @@ def test_known_delegates_are_passed_through(name):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("xnpack", "did you mean xnnpack"), ("XNNPACK", "did you mean xnnpack"),
-     ("gpu", "give one of these"), ("", "give one of these")],
-)  # fmt: skip
+    [
+        ("xnpack", "did you mean xnnpack"),
+        ("XNNPACK", "did you mean xnnpack"),
+        ("gpu", "give one of these"),
+        ("", "give one of these"),
+    ],
+)
 def test_unknown_delegates_name_the_known_ones(name, said):
     with pytest.raises(OptionError, match="xnnpack, builtin, reference") as caught:
         require_delegate(name)
@@ -78,9 +82,7 @@ def versions_of(content):
 
     model = schema.Model.GetRootAs(content, 0)
     codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
-    return {
-        max(code.BuiltinCode(), code.DeprecatedBuiltinCode()): code.Version() for code in codes
-    }  # fmt: skip
+    return {max(code.BuiltinCode(), code.DeprecatedBuiltinCode()): code.Version() for code in codes}
 
 
 @pytest.fixture(scope="module")

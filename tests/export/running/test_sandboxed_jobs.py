@@ -7,9 +7,11 @@ from tests.tiny_files import clipped_file
 def test_a_file_is_prepared_for_xnnpack(sandbox):
     found = sandbox.call("prepare", clipped_file("MINIMUM", "RELU", "DEPTH_TO_SPACE"))
     assert found["delegation"] == {
-        "delegated_nodes": 2, "total_nodes": 4, "partitions": 2,
+        "delegated_nodes": 2,
+        "total_nodes": 4,
+        "partitions": 2,
         "left_behind": ["MINIMUM", "RELU"],
-    }  # fmt: skip
+    }
     assert found["runtime"]
 
 

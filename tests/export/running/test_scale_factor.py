@@ -18,9 +18,12 @@ def shapes(*, inputs, outputs):
 
 @pytest.mark.parametrize(
     ("low", "high", "scale"),
-    [((1, 5, 7, 3), (1, 15, 21, 3), 3), ((1, 5, 7, 3), (1, 5, 7, 3), 1),
-     ((4, 1, 1, 3), (4, 8, 8, 3), 8)],
-)  # fmt: skip
+    [
+        ((1, 5, 7, 3), (1, 15, 21, 3), 3),
+        ((1, 5, 7, 3), (1, 5, 7, 3), 1),
+        ((4, 1, 1, 3), (4, 8, 8, 3), 8),
+    ],
+)
 def test_the_scale_is_told_by_the_shapes(low, high, scale):
     assert find_scale(shapes(inputs=[low], outputs=[high])) == scale
 

@@ -32,9 +32,7 @@ def written_by_hand(value, producer, steps):
     return code
 
 
-grids = st.builds(
-    Grid, st.just("int8"), st.floats(0.002, 0.02), st.integers(-128, 60)
-)  # fmt: skip
+grids = st.builds(Grid, st.just("int8"), st.floats(0.002, 0.02), st.integers(-128, 60))
 
 
 @given(grids, grids, st.floats(0.1, 2.0), st.randoms(use_true_random=False))
@@ -57,9 +55,7 @@ def test_the_bound_is_reached():
     old = store(before), [Step(before, PIXELS, *activation_range("RELU", PIXELS))]
     assert greatest_difference(old, (store(PIXELS), [])) == 1
     values = np.linspace(-0.5, 1.5, 4001)
-    apart = [
-        abs(written_by_hand(v, *old) - written_by_hand(v, store(PIXELS), [])) for v in values
-    ]  # fmt: skip
+    apart = [abs(written_by_hand(v, *old) - written_by_hand(v, store(PIXELS), [])) for v in values]
     assert max(apart) == 1
 
 

@@ -10,8 +10,12 @@ from export.stripping.probes import feed, probe_pictures
 def test_probes_are_of_every_kind_and_size():
     probes = list(probe_pictures(7, 11))
     assert Counter(kind for kind, _ in probes) == {
-        "random": 4, "flat": 6, "gradient": 6, "board": 2, "natural": 5,
-    }  # fmt: skip
+        "random": 4,
+        "flat": 6,
+        "gradient": 6,
+        "board": 2,
+        "natural": 5,
+    }
     assert all(p.shape == (7, 11, 3) and p.dtype == np.uint8 for _, p in probes)
     natural = [p for kind, p in probes if kind == "natural"]
     assert len({p.tobytes() for p in natural}) == 5

@@ -14,12 +14,20 @@ from sr_models.errors import ModelFileError
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 TAILS = (
-    ("MINIMUM", "RELU"), ("RELU", "MINIMUM"), ("MAXIMUM", "MINIMUM"), ("RELU",), ("RELU6",),
-    ("RELU_0_TO_1",), ("DEPTH_TO_SPACE", "MINIMUM", "RELU"), ("MINIMUM", "RELU", "DEPTH_TO_SPACE"),
-    ("RESHAPE", "MINIMUM", "RELU"), ("CONCATENATION", "MINIMUM", "RELU"),
-    ("ADD", "DEPTH_TO_SPACE", "MINIMUM", "RELU"), ("MINIMUM", "MAXIMUM", "QUANTIZE"),
+    ("MINIMUM", "RELU"),
+    ("RELU", "MINIMUM"),
+    ("MAXIMUM", "MINIMUM"),
+    ("RELU",),
+    ("RELU6",),
+    ("RELU_0_TO_1",),
+    ("DEPTH_TO_SPACE", "MINIMUM", "RELU"),
+    ("MINIMUM", "RELU", "DEPTH_TO_SPACE"),
+    ("RESHAPE", "MINIMUM", "RELU"),
+    ("CONCATENATION", "MINIMUM", "RELU"),
+    ("ADD", "DEPTH_TO_SPACE", "MINIMUM", "RELU"),
+    ("MINIMUM", "MAXIMUM", "QUANTIZE"),
     ("MINIMUM", "QUANTIZE", "RELU"),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
@@ -45,8 +53,11 @@ def test_every_pattern_on_real_kernels(steps, dtype, sandbox):
 @settings(max_examples=15)
 @given(
     st.sampled_from([("MINIMUM", "RELU"), ("MAXIMUM", "MINIMUM", "QUANTIZE"), ("RELU", "RESHAPE")]),
-    st.floats(0.3, 3.0), st.integers(-128, 40), st.floats(0.5, 1.5), st.floats(0.6, 1.2),
-)  # fmt: skip
+    st.floats(0.3, 3.0),
+    st.integers(-128, 40),
+    st.floats(0.5, 1.5),
+    st.floats(0.6, 1.2),
+)
 def test_the_bound_holds_on_real_kernels_whatever_the_grids(
     sandbox, steps, before, zero_point, after, top
 ):
@@ -94,9 +105,13 @@ def test_converted_networks_lose_their_clip(natural, sandbox):
 def test_json_has_the_agreed_keys(sandbox):
     data = strip_model(clipped_file("MINIMUM", "RELU"), sandbox=sandbox).to_json()
     assert {
-        "removed_ops", "retargeted_tensors", "proof", "max_abs_code_difference",
-        "differing_fraction", "samples",
-    } <= set(data)  # fmt: skip
+        "removed_ops",
+        "retargeted_tensors",
+        "proof",
+        "max_abs_code_difference",
+        "differing_fraction",
+        "samples",
+    } <= set(data)
     (tensor,) = data["retargeted_tensors"]
     assert tensor["name"] == "conv"
     assert tensor["before"] == loose_grid().to_json()

@@ -50,8 +50,9 @@ def test_a_clip_on_the_grid_of_pixels_changes_nothing():
 def test_an_idle_clip_behind_one_that_retargets_goes_too():
     result = plan("RELU", "MINIMUM")
     assert [(site.proof, dropped(site)) for site in result.sites] == [
-        (RETARGETED, ["RELU"]), (NO_OP, ["MINIMUM"]),
-    ]  # fmt: skip
+        (RETARGETED, ["RELU"]),
+        (NO_OP, ["MINIMUM"]),
+    ]
     assert result.proof == RETARGETED
 
 

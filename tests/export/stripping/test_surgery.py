@@ -11,8 +11,17 @@ from export.tflite.structure import differences
 from export.tflite.unpacked import unpack
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
-TAILS = ("MINIMUM", "MAXIMUM", "RELU", "RELU6", "DEPTH_TO_SPACE", "RESHAPE", "QUANTIZE",
-         "CONCATENATION", "ADD")  # fmt: skip
+TAILS = (
+    "MINIMUM",
+    "MAXIMUM",
+    "RELU",
+    "RELU6",
+    "DEPTH_TO_SPACE",
+    "RESHAPE",
+    "QUANTIZE",
+    "CONCATENATION",
+    "ADD",
+)
 
 
 @given(

@@ -20,9 +20,10 @@ def test_a_file_is_its_name_its_content_and_its_hash(content, tmp_path):
     model = read_model(path)
     assert model.data == content
     assert model.to_json() == {
-        "model": str(path), "size_bytes": len(content),
+        "model": str(path),
+        "size_bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
-    }  # fmt: skip
+    }
     assert read_model(str(path)) == model
     assert read_model(path, name="ours").name == "ours"
     assert "TFL3" not in repr(model)

@@ -34,16 +34,35 @@ class FakeAdb(Adb):
     """
 
     def __init__(
-        self, *, serials=("P1",), states=None, tool=(CLASSIC, 0), help_text=HELP,
-        properties=PROPERTIES, thermal=(0,), on_run=None,
-    ):  # fmt: skip
+        self,
+        *,
+        serials=("P1",),
+        states=None,
+        tool=(CLASSIC, 0),
+        help_text=HELP,
+        properties=PROPERTIES,
+        thermal=(0,),
+        on_run=None,
+    ):
         super().__init__()
         states = states or ["device"] * len(serials)
-        object.__setattr__(self, "state", {
-            "devices": tuple(map(Device, serials, states)), "tool": tool, "help": help_text,
-            "properties": properties, "thermal": list(thermal), "on_run": on_run, "files": {},
-            "calls": [], "profile": "", "push_error": None, "lock": threading.Lock(),
-        })  # fmt: skip
+        object.__setattr__(
+            self,
+            "state",
+            {
+                "devices": tuple(map(Device, serials, states)),
+                "tool": tool,
+                "help": help_text,
+                "properties": properties,
+                "thermal": list(thermal),
+                "on_run": on_run,
+                "files": {},
+                "calls": [],
+                "profile": "",
+                "push_error": None,
+                "lock": threading.Lock(),
+            },
+        )
 
     def __getattr__(self, name):
         if name == "state":

@@ -173,9 +173,11 @@ class _Stream:
         self.process = subprocess.Popen(
             ["sh", "-c", command.replace(ROOT, str(phone.folder))],
             env={**os.environ, "PATH": f"{phone.programs}:{os.environ['PATH']}"},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
-        )  # fmt: skip
+        )
         while part := os.read(self.process.stdout.fileno(), _MAX_DATA):
             self.write(part)
         self.process.wait()

@@ -8,11 +8,25 @@ import sys
 import time
 
 FLAGS = (
-    "graph", "num_threads", "num_runs", "warmup_runs", "max_secs", "min_secs", "warmup_min_secs",
-    "use_xnnpack", "use_nnapi", "nnapi_accelerator_name", "input_layer", "input_layer_shape",
-    "input_layer_value_files", "output_filepath", "enable_op_profiling", "use_gpu",
-    "op_profiling_output_mode", "op_profiling_output_file",
-)  # fmt: skip
+    "graph",
+    "num_threads",
+    "num_runs",
+    "warmup_runs",
+    "max_secs",
+    "min_secs",
+    "warmup_min_secs",
+    "use_xnnpack",
+    "use_nnapi",
+    "nnapi_accelerator_name",
+    "input_layer",
+    "input_layer_shape",
+    "input_layer_value_files",
+    "output_filepath",
+    "enable_op_profiling",
+    "use_gpu",
+    "op_profiling_output_mode",
+    "op_profiling_output_file",
+)
 
 
 def main() -> int:
@@ -34,22 +48,32 @@ def main() -> int:
         print("ERROR: Failed to apply NNAPI delegate.\nERROR: Benchmarking failed.")
         return 1
     if accelerator == "fall-back":
-        print("INFO: Though NNAPI delegate is explicitly applied, the model graph will not be "
-              "executed by the delegate.")  # fmt: skip
+        print(
+            "INFO: Though NNAPI delegate is explicitly applied, the model graph will not be "
+            "executed by the delegate."
+        )
     elif flags.get("use_nnapi") == "true":
-        print("INFO: Explicitly applied NNAPI delegate, and the model graph will be completely "
-              "executed by the delegate.")  # fmt: skip
+        print(
+            "INFO: Explicitly applied NNAPI delegate, and the model graph will be completely "
+            "executed by the delegate."
+        )
     elif flags.get("use_xnnpack") == "true":
-        print("INFO: Explicitly applied XNNPACK delegate, and the model graph will be completely "
-              "executed by the delegate.")  # fmt: skip
+        print(
+            "INFO: Explicitly applied XNNPACK delegate, and the model graph will be completely "
+            "executed by the delegate."
+        )
     times = run(flags)
     print(f"INFO: count=1 curr={times[0]}\n")
     late = sorted(times[1:]) or times
-    print(f"INFO: count={len(late)} first={late[0]} curr={late[-1]} min={late[0]} max={late[-1]} "
-          f"avg={sum(late) / len(late):.6g} std=1 p5={late[0]} median={late[len(late) // 2]} "
-          f"p95={late[-1]}\n")  # fmt: skip
-    print(f"INFO: Inference timings in us: Init: 500, First inference: {times[0]}, "
-          f"Warmup (avg): {times[0]}, Inference (avg): {sum(late) / len(late):.6g}")  # fmt: skip
+    print(
+        f"INFO: count={len(late)} first={late[0]} curr={late[-1]} min={late[0]} max={late[-1]} "
+        f"avg={sum(late) / len(late):.6g} std=1 p5={late[0]} median={late[len(late) // 2]} "
+        f"p95={late[-1]}\n"
+    )
+    print(
+        f"INFO: Inference timings in us: Init: 500, First inference: {times[0]}, "
+        f"Warmup (avg): {times[0]}, Inference (avg): {sum(late) / len(late):.6g}"
+    )
     return 0
 
 
@@ -80,10 +104,12 @@ def run(flags: dict) -> list[int]:
         )
     if "op_profiling_output_file" in flags:
         with open(flags["op_profiling_output_file"], "w") as file:
-            file.write("Operator-wise Profiling Info for Regular Benchmark Runs:\n"
-                       "=============== Run Order ===============\n"
-                       "node type, first, avg_ms, %, cdf%, mem KB, times called, name\n"
-                       "QUANTIZE, 0.1, 0.1, 100%, 100%, 0, 1, output\n\n")  # fmt: skip
+            file.write(
+                "Operator-wise Profiling Info for Regular Benchmark Runs:\n"
+                "=============== Run Order ===============\n"
+                "node type, first, avg_ms, %, cdf%, mem KB, times called, name\n"
+                "QUANTIZE, 0.1, 0.1, 100%, 100%, 0, 1, output\n\n"
+            )
     return times
 
 

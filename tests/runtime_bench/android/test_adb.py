@@ -33,9 +33,11 @@ def start_server(home):
         port = str(probe.getsockname()[1])
     environment = {**os.environ, "HOME": home, "ANDROID_ADB_SERVER_PORT": port, "ADB_MDNS": "0"}
     process = subprocess.Popen(
-        ["adb", "-P", port, "nodaemon", "server"], env=environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        ["adb", "-P", port, "nodaemon", "server"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     for _ in range(600):
         if process.poll() is not None:
             return None
@@ -186,9 +188,17 @@ def bench(server, start_python, files, stand_in_program, tmp_path):
 
     def start(*arguments, file="clip_free"):
         return start_python(
-            code, "android", getattr(files, file), "--benchmark-tool", stand_in_program,
-            "--adb", adb, "--runs", 3, *arguments,
-        )  # fmt: skip
+            code,
+            "android",
+            getattr(files, file),
+            "--benchmark-tool",
+            stand_in_program,
+            "--adb",
+            adb,
+            "--runs",
+            3,
+            *arguments,
+        )
 
     return start
 
@@ -201,8 +211,9 @@ def test_a_file_is_measured_from_end_to_end(phones, bench, tmp_path):
     assert process.returncode == 0, err
     rows = json.loads((tmp_path / "r.json").read_text())["results"]
     assert [(row["threads"], row["runs"], row["placement"]) for row in rows] == [
-        (1, 3, "completely"), (2, 3, "completely")
-    ]  # fmt: skip
+        (1, 3, "completely"),
+        (2, 3, "completely"),
+    ]
     assert all(row["median_ms"] > 0 and row["first_ms"] > 0 for row in rows)
     assert rows[0]["left_behind"] == ["QUANTIZE"]
     assert rows[0]["thermal_after"]["state"] == "light"

@@ -21,9 +21,11 @@ ONE, OTHER = Device("A1", "device"), Device("B2", "device")
 
 def test_the_list_is_read():
     assert parse_devices(LIST) == (
-        Device("A1B2C3", "device", "Pixel_8"), Device("192.168.1.7:5555", "offline", "X"),
-        Device("D4", "unauthorized"), Device("E5", "no permissions"),
-    )  # fmt: skip
+        Device("A1B2C3", "device", "Pixel_8"),
+        Device("192.168.1.7:5555", "offline", "X"),
+        Device("D4", "unauthorized"),
+        Device("E5", "no permissions"),
+    )
 
 
 def test_an_empty_list_has_no_phones():

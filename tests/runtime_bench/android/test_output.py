@@ -99,11 +99,20 @@ def test_any_text_can_be_read(text):
     parse_output(text)
 
 
-PIECES = st.sampled_from([
-    *texts.CLASSIC.splitlines(), *texts.FALLBACK.splitlines(), *texts.LITERT.splitlines(),
-    "count=", "count=9999999999999999999999999", "curr=1e999", "avg=nan", "=", "\n",
-    "Inference timings in us: Init: 1e999",
-])  # fmt: skip
+PIECES = st.sampled_from(
+    [
+        *texts.CLASSIC.splitlines(),
+        *texts.FALLBACK.splitlines(),
+        *texts.LITERT.splitlines(),
+        "count=",
+        "count=9999999999999999999999999",
+        "curr=1e999",
+        "avg=nan",
+        "=",
+        "\n",
+        "Inference timings in us: Init: 1e999",
+    ]
+)
 
 
 @given(st.lists(PIECES, max_size=12), st.integers(0, 40))

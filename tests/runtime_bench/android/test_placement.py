@@ -27,15 +27,21 @@ WHOLE = (
         (WHOLE, "gpu", PhonePlacement("completely", 14, 14, 1)),
         (texts.FALLBACK, "nnapi", PhonePlacement(FELL_BACK, 0, 14, 0)),
         # The CPU took everything and of the GPU there is no word.
-        (texts.FALLBACK.replace("Though NNAPI", "Thus"), "gpu",
-         PhonePlacement(FELL_BACK, 0, 14, 0)),
-        ("NNAPI acceleration is unsupported on this platform.", "nnapi",
-         PhonePlacement(FELL_BACK, 0, None, 0)),
+        (
+            texts.FALLBACK.replace("Though NNAPI", "Thus"),
+            "gpu",
+            PhonePlacement(FELL_BACK, 0, 14, 0),
+        ),
+        (
+            "NNAPI acceleration is unsupported on this platform.",
+            "nnapi",
+            PhonePlacement(FELL_BACK, 0, None, 0),
+        ),
         (texts.REFUSED, "nnapi", PhonePlacement(FELL_BACK, 0, None, 0)),
         (texts.LITERT, "gpu", PhonePlacement("unknown")),
         (texts.CLASSIC, "none", PhonePlacement("not delegated")),
     ],
-)  # fmt: skip
+)
 def test_placements_are_judged(text, delegate, expected):
     assert judged(text, delegate) == expected
 

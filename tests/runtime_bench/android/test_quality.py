@@ -36,9 +36,12 @@ def runs_for_real(planted=0):
 def measured(files, program, ground_truth):
     def make(name="clip_free", planted=0):
         job = plan_job(
-            [getattr(files, name)], threads=(1,), run=ToolRun(), tool=program,
+            [getattr(files, name)],
+            threads=(1,),
+            run=ToolRun(),
+            tool=program,
             datasets=find_datasets(ground_truth),
-        )  # fmt: skip
+        )
         (outcome,) = measure_phones(FakeAdb(on_run=runs_for_real(planted)), job)
         assert outcome.error == ""
         return outcome.quality

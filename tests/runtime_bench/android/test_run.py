@@ -28,9 +28,11 @@ def test_every_file_runs_with_every_number_of_threads(job, files):
     )
     assert outcome.error == ""
     assert [(found.model.name, found.run.threads) for found in outcome.results] == [
-        (str(files.clip_free), 1), (str(files.clip_free), 4),
-        (str(files.clipped), 1), (str(files.clipped), 4),
-    ]  # fmt: skip
+        (str(files.clip_free), 1),
+        (str(files.clip_free), 4),
+        (str(files.clipped), 1),
+        (str(files.clipped), 4),
+    ]
     assert [step[:2] for step in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert adb.files == {}
 

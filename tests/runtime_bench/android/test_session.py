@@ -22,8 +22,9 @@ def test_a_session_leaves_nothing(adb, program):
     with open_session(adb, ToolFiles(program, (library,))) as session:
         assert session.tool.kind == CLASSIC
         assert sorted(adb.files) == [
-            session.path("benchmark_model"), session.path("libAccelerator.so")
-        ]  # fmt: skip
+            session.path("benchmark_model"),
+            session.path("libAccelerator.so"),
+        ]
         session.push_bytes(b"data", "m.tflite")
         assert session.pull_bytes("m.tflite") == b"data"
     assert adb.files == {}

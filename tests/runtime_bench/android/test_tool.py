@@ -16,8 +16,10 @@ from runtime_bench.android.tool import (
 from sr_models.errors import OptionError
 from tests.runtime_bench.android.texts import CLASSIC_FLAGS, LITERT_FLAGS, help_text
 
-CLASSIC_TOOL, LITERT_TOOL = (Tool(CLASSIC, frozenset(CLASSIC_FLAGS)),
-                             Tool(LITERT, frozenset(LITERT_FLAGS)))  # fmt: skip
+CLASSIC_TOOL, LITERT_TOOL = (
+    Tool(CLASSIC, frozenset(CLASSIC_FLAGS)),
+    Tool(LITERT, frozenset(LITERT_FLAGS)),
+)
 
 
 def flags_of(tool, run, **options):
@@ -62,9 +64,15 @@ def test_any_help_is_read_or_refused(text):
 def test_delegates_are_translated(tool, delegate, expected):
     found = flags_of(tool, ToolRun(delegate, threads=4, runs=20, warmup=2, seconds=9))
     assert found == {
-        "graph": "/g", **expected, "num_threads": "4", "num_runs": "20", "warmup_runs": "2",
-        "max_secs": "9", "min_secs": "0", "warmup_min_secs": "0",
-    }  # fmt: skip
+        "graph": "/g",
+        **expected,
+        "num_threads": "4",
+        "num_runs": "20",
+        "warmup_runs": "2",
+        "max_secs": "9",
+        "min_secs": "0",
+        "warmup_min_secs": "0",
+    }
 
 
 @pytest.mark.parametrize(
@@ -123,14 +131,25 @@ def test_profiles_go_to_a_file_where_the_program_can():
 )
 def test_pictures_go_in_and_out_as_files(layer, name):
     words = picture_arguments(
-        CLASSIC_TOOL, ToolRun("nnapi", accelerator="x", threads=4, runs=50), graph="/g",
-        layer=layer, shape=(1, 4, 6, 3), source="/in", target="/out",
-    )  # fmt: skip
+        CLASSIC_TOOL,
+        ToolRun("nnapi", accelerator="x", threads=4, runs=50),
+        graph="/g",
+        layer=layer,
+        shape=(1, 4, 6, 3),
+        source="/in",
+        target="/out",
+    )
     assert {
-        f"--input_layer={name}", "--input_layer_shape=1,4,6,3", "--output_filepath=/out",
-        f"--input_layer_value_files={name}:/in", "--num_runs=1", "--warmup_runs=0",
-        "--use_nnapi=true", "--nnapi_accelerator_name=x", "--num_threads=4",
-    } <= set(words)  # fmt: skip
+        f"--input_layer={name}",
+        "--input_layer_shape=1,4,6,3",
+        "--output_filepath=/out",
+        f"--input_layer_value_files={name}:/in",
+        "--num_runs=1",
+        "--warmup_runs=0",
+        "--use_nnapi=true",
+        "--nnapi_accelerator_name=x",
+        "--num_threads=4",
+    } <= set(words)
 
 
 def test_pictures_need_the_classic_program():
@@ -141,9 +160,17 @@ def test_pictures_need_the_classic_program():
 
 
 @pytest.mark.parametrize(
-    "options", [{"threads": 0}, {"threads": 65}, {"runs": 0}, {"warmup": -1}, {"seconds": 0.0},
-                {"seconds": float("nan")}, {"delegate": "xnnpak"}]
-)  # fmt: skip
+    "options",
+    [
+        {"threads": 0},
+        {"threads": 65},
+        {"runs": 0},
+        {"warmup": -1},
+        {"seconds": 0.0},
+        {"seconds": float("nan")},
+        {"delegate": "xnnpak"},
+    ],
+)
 def test_impossible_runs_are_refused(options):
     with pytest.raises(OptionError, match=r"expected .* found"):
         ToolRun(**options)

@@ -8,17 +8,43 @@ benchmark_litert_model.h as of 2025. Help: tflite/tools/command_line_flags.cc. P
 """
 
 CLASSIC_FLAGS = (
-    "num_runs", "min_secs", "max_secs", "num_threads", "warmup_runs", "warmup_min_secs", "graph",
-    "input_layer", "input_layer_shape", "input_layer_value_files", "output_filepath",
-    "require_full_delegation", "enable_op_profiling", "op_profiling_output_mode",
-    "op_profiling_output_file", "use_xnnpack", "use_nnapi", "nnapi_accelerator_name",
-    "disable_nnapi_cpu", "use_gpu",
-)  # fmt: skip
+    "num_runs",
+    "min_secs",
+    "max_secs",
+    "num_threads",
+    "warmup_runs",
+    "warmup_min_secs",
+    "graph",
+    "input_layer",
+    "input_layer_shape",
+    "input_layer_value_files",
+    "output_filepath",
+    "require_full_delegation",
+    "enable_op_profiling",
+    "op_profiling_output_mode",
+    "op_profiling_output_file",
+    "use_xnnpack",
+    "use_nnapi",
+    "nnapi_accelerator_name",
+    "disable_nnapi_cpu",
+    "use_gpu",
+)
 LITERT_FLAGS = (
-    "num_runs", "min_secs", "max_secs", "num_threads", "warmup_runs", "warmup_min_secs", "graph",
-    "use_cpu", "use_gpu", "use_npu", "dispatch_library_path", "require_full_delegation",
-    "use_profiler", "result_file_path",
-)  # fmt: skip
+    "num_runs",
+    "min_secs",
+    "max_secs",
+    "num_threads",
+    "warmup_runs",
+    "warmup_min_secs",
+    "graph",
+    "use_cpu",
+    "use_gpu",
+    "use_npu",
+    "dispatch_library_path",
+    "require_full_delegation",
+    "use_profiler",
+    "result_file_path",
+)
 
 
 def help_text(flags) -> str:

@@ -109,6 +109,4 @@ def test_the_int8_file(activation, tail):
     operators |= {"PRELU": prelus} if prelus else {}
     trunk = random_weights(build_sesr(config))
     # XNNPACK has no PReLU in int8.
-    check_int8_file(
-        trunk, scale=2, tail=tail, operators=operators, partitions=prelus + 1
-    )  # fmt: skip
+    check_int8_file(trunk, scale=2, tail=tail, operators=operators, partitions=prelus + 1)

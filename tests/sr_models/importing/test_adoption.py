@@ -31,24 +31,29 @@ CASES = {
     "0..255 without a clip": (lambda: stranger(unit=255.0), BYTES, {}),
     "-1..1": (lambda: stranger(end=clipped(-1.0, 1.0), unit=2.0), SIGNED, {}),
     "0..1 to 0..255": (
-        lambda: stranger(end=lambda y: clipped(0.0, 255.0)(y * 255.0)), PixelRange(1.0, 255.0), {},
+        lambda: stranger(end=lambda y: clipped(0.0, 255.0)(y * 255.0)),
+        PixelRange(1.0, 255.0),
+        {},
     ),
     "-1..1 to 0..1": (
         lambda: stranger(end=lambda y: tf.nn.relu6(y * 3.0 + 3.0) / 6.0, unit=2.0),
-        PixelRange(1.0, 1.0, -1.0, 0.0), {},
+        PixelRange(1.0, 1.0, -1.0, 0.0),
+        {},
     ),
     "as the user says": (lambda: stranger(), SIGNED, {"pixels": "-1..1"}),
     "scaled in the network": (
         lambda: stranger(
-            start=lambda x: x / 127.5 - 1.0, unit=2.0,
+            start=lambda x: x / 127.5 - 1.0,
+            unit=2.0,
             end=lambda y: clipped(0.0, 255.0)((y + 1.0) * 127.5),
         ),
-        BYTES, {},
+        BYTES,
+        {},
     ),
     "luma": (lambda: stranger(channels=1, end=clipped(0.0, 1.0)), UNIT, {}),
     "of one size": (lambda: stranger(size=(20, 24), end=clipped(0.0, 1.0)), UNIT, {}),
     "x3": (lambda: stranger(scale=3, end=clipped(0.0, 1.0)), UNIT, {}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

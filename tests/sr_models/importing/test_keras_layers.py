@@ -15,9 +15,16 @@ def test_of_a_layer_only_what_computes_is_taken_over():
     harmful = {"class_name": "Evil", "module": "os", "config": {}}
     layer = made(
         "Conv2D",
-        {"filters": 4, "kernel_size": [3, 3], "padding": "same", "activation": "relu",
-         "kernel_initializer": harmful, "kernel_regularizer": harmful, "dtype": harmful},
-    )  # fmt: skip
+        {
+            "filters": 4,
+            "kernel_size": [3, 3],
+            "padding": "same",
+            "activation": "relu",
+            "kernel_initializer": harmful,
+            "kernel_regularizer": harmful,
+            "dtype": harmful,
+        },
+    )
     assert (layer.filters, layer.padding, layer.name) == (4, "same", "mine")
     assert layer.kernel_regularizer is None
 
@@ -41,10 +48,13 @@ def test_a_class_of_the_users_own_is_not_looked_up(class_name, entry):
     "entry",
     [
         {"class_name": "sr_models>DepthToSpace"},
-        {"class_name": "DepthToSpace", "module": "sr_models.layers",
-         "registered_name": "sr_models>DepthToSpace"},
+        {
+            "class_name": "DepthToSpace",
+            "module": "sr_models.layers",
+            "registered_name": "sr_models>DepthToSpace",
+        },
     ],
-)  # fmt: skip
+)
 def test_our_own_layers_are_known(entry):
     layer = made(entry.pop("class_name"), {"block_size": 3}, **entry)
     assert isinstance(layer, DepthToSpace) and layer.block_size == 3

@@ -37,7 +37,7 @@ KNOWN = [
     lambda x: (x + 1) * 1,
     lambda x: tf.nn.leaky_relu(x, alpha=0.2),
     around(2),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("function", KNOWN)
@@ -84,9 +84,12 @@ def test_trusted_code_runs_with_the_names_it_usually_finds():
 
 def test_functions_of_tensorflow_are_known_by_name_but_not_those_of_others():
     config = {
-        "function": "depth_to_space_v2", "function_type": "function",
-        "module": "tensorflow.python.ops.array_ops", "arguments": {"block_size": 2}, "name": "mine",
-    }  # fmt: skip
+        "function": "depth_to_space_v2",
+        "function_type": "function",
+        "module": "tensorflow.python.ops.array_ops",
+        "arguments": {"block_size": 2},
+        "name": "mine",
+    }
     assert read_lambda(config, trust=False)(X).shape == (1, 4, 4, 2)
     with pytest.raises(NetworkError, match="module:function"):
         read_lambda({**config, "module": "my_package.layers"}, trust=True)

@@ -11,7 +11,8 @@ MOVES = {
     "padded": (lambda x: tf.pad(x, [[0, 0], [1, 2], [0, 1], [0, 0]]), ["pad"]),
     "nearest": (lambda x: tf.image.resize(x, (24, 28), "nearest"), ["repeat", "depth_to_space"]),
     "tf.repeat": (
-        lambda x: tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2), ["repeat", "depth_to_space"],
+        lambda x: tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2),
+        ["repeat", "depth_to_space"],
     ),
     "bilinear": (lambda x: tf.image.resize(x, (24, 28)), ["bilinear"]),
     "bilinear x3": (lambda x: tf.image.resize(x, (36, 42)), ["bilinear"]),
@@ -23,7 +24,7 @@ MOVES = {
     "tiled": (lambda x: tf.tile(x, (1, 1, 1, 2)), ["repeat"]),
     "parts": (lambda x: tf.concat([x[..., 1:], x[..., :1]], -1), ["slice", "slice", "concatenate"]),
     "split": (lambda x: tf.concat(tf.split(x, 3, axis=-1)[::-1], 3), _SPLIT),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", MOVES)

@@ -43,9 +43,13 @@ def test_affine_values_are_given_for_all_channels_or_each():
 
 @pytest.mark.parametrize(
     ("kind", "minimum", "maximum", "expected"),
-    [("bound", 0.0, np.inf, True), ("bound", 0.0, 6.0, False), ("bound", -1.0, np.inf, False),
-     ("prelu", 0.0, np.inf, False)],
-)  # fmt: skip
+    [
+        ("bound", 0.0, np.inf, True),
+        ("bound", 0.0, 6.0, False),
+        ("bound", -1.0, np.inf, False),
+        ("prelu", 0.0, np.inf, False),
+    ],
+)
 def test_a_bound_from_0_to_infinity_is_a_relu(kind, minimum, maximum, expected):
     operation = Operation("y", kind, (INPUT,), 2, {"minimum": minimum, "maximum": maximum})
     assert is_relu(operation) == expected

@@ -29,12 +29,15 @@ def test_any_range_of_pixels_can_be_taken_and_given(black_in, black_out, span_in
     rescaled = simplified(
         simplified(
             with_pixels(
-                network, black_in=black_in, white_in=black_in + span_in, black_out=black_out,
+                network,
+                black_in=black_in,
+                white_in=black_in + span_in,
+                black_out=black_out,
                 white_out=black_out + span_out,
             )
         ),
         final=True,
-    )  # fmt: skip
+    )
     expected = (graph(PICTURE * np.float32(span_in) + np.float32(black_in)) - black_out) / span_out
     found = to_keras(rescaled, name="rescaled")(PICTURE).numpy()
     scale = max(1.0, np.abs(expected).max(), abs(black_out) / span_out)

@@ -24,7 +24,7 @@ SUPPORTED = {
     "sum of three": (lambda x: tf.add_n([x, tf.tanh(x), x]), ["tanh", "add", "add"]),
     "nothing": (lambda x: tf.stop_gradient(tf.reshape(x, (1, 12, 14, 3))), []),
     "half": (lambda x: tf.cast(tf.cast(x, tf.float16), tf.float32), []),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SUPPORTED)

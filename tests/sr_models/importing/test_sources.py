@@ -34,9 +34,13 @@ def test_a_preset_is_its_own_trunk():
 
 @pytest.mark.parametrize(
     ("source", "kind"),
-    [("net.keras", "Keras 2"), ("net.h5", "Keras 2"), ("saved", "SavedModel"),
-     ("build.py:stranger", "Python")],
-)  # fmt: skip
+    [
+        ("net.keras", "Keras 2"),
+        ("net.h5", "Keras 2"),
+        ("saved", "SavedModel"),
+        ("build.py:stranger", "Python"),
+    ],
+)
 def test_every_source_of_a_network_gives_the_same_trunk(files, source, kind, monkeypatch):
     monkeypatch.chdir(files)
     network = open_source(source, pictures=pictures)

@@ -38,7 +38,9 @@ def test_a_quarter_of_the_values_goes_up_where_the_shift_is_one_place():
     """Of 155 steps 72.29 are kept: 144.59 half steps become 145, and those 73."""
     source, target = Grid(0.4664, 0), Grid(1.0, 0)
     found = builtin_prelu(
-        np.full((1, 1, 1, 1), np.float32(155 * 0.4664)), tf.zeros((1, 1, 1)),
-        source=source, target=target,
-    )  # fmt: skip
+        np.full((1, 1, 1, 1), np.float32(155 * 0.4664)),
+        tf.zeros((1, 1, 1)),
+        source=source,
+        target=target,
+    )
     assert float(found[0, 0, 0, 0]) == 73.0

@@ -9,9 +9,7 @@ from sr_models.int8.fake_quantization import FakeQuantization, write_ranges
 from sr_models.int8.ranges import TensorRange, TensorRanges
 
 
-@given(
-    low=st.floats(-4, 0), high=st.floats(0.5, 4), seed=st.integers(0, 10), narrow=st.booleans()
-)  # fmt: skip
+@given(low=st.floats(-4, 0), high=st.floats(0.5, 4), seed=st.integers(0, 10), narrow=st.booleans())
 @example(low=-0.5, high=0.5, seed=0, narrow=False)  # a zero point halfway between two codes
 def test_values_land_on_the_int8_grid_and_saturate(low, high, seed, narrow):
     value = TensorRange(low, high, narrow)

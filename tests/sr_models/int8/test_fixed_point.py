@@ -71,8 +71,9 @@ def test_channels_have_factors_of_their_own():
     # Of -1.5 nothing is left for the second rounding; the first takes halves up.
     factor = FixedPoint.nearest([0.5, 0.15, 2.0])
     assert multiply_halves_away([[3, 3, 3], [-3, -3, -3]], factor).tolist() == [
-        [2, 1, 6], [-1, -1, -6],
-    ]  # fmt: skip
+        [2, 1, 6],
+        [-1, -1, -6],
+    ]
 
 
 def rounded_once(x, factor):

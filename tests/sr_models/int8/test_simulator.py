@@ -148,8 +148,11 @@ def test_a_tensor_joined_twice_lies_on_the_last_grid():
         model, TensorRanges({n: TensorRange(0.0, top) for n, top in tops.items()}, "test")
     )
     assert {n: value.maximum for n, value in found.items()} == {
-        **tops, "x": 3.0, "a": 2.0, "b": 3.0,
-    }  # fmt: skip
+        **tops,
+        "x": 3.0,
+        "a": 2.0,
+        "b": 3.0,
+    }
 
 
 def test_a_clip_bounds_at_codes_of_its_input():

@@ -35,9 +35,12 @@ def student_of(teacher, **changes):
 
 def tuner_of(teacher, *, settings=SETTINGS, state_path=None, **changes):
     return AlternatingTuner(
-        student_of(teacher, **changes), teacher, pictures=PICTURES, settings=settings,
+        student_of(teacher, **changes),
+        teacher,
+        pictures=PICTURES,
+        settings=settings,
         state_path=state_path,
-    )  # fmt: skip
+    )
 
 
 def values_of(student):
@@ -167,9 +170,7 @@ def test_the_published_units_are_much_smaller_steps_for_activations(edsr):
 
 def test_too_few_pictures_and_uncalibrated_students_are_refused(edsr):
     with pytest.raises(CalibrationError, match="expected at least 2 pictures"):
-        AlternatingTuner(
-            student_of(edsr), edsr, pictures=PICTURES[:1], settings=SETTINGS
-        )  # fmt: skip
+        AlternatingTuner(student_of(edsr), edsr, pictures=PICTURES[:1], settings=SETTINGS)
     with pytest.raises(CalibrationError, match="expected a calibrated student"):
         AlternatingTuner(
             outlier_student(edsr, OutlierSettings(3)), edsr, pictures=PICTURES, settings=SETTINGS

@@ -38,19 +38,31 @@ def test_a_residual_trunk_shares_one_vector_and_each_block_has_its_own(edsr):
     groups = {group.tensors[0]: group for group in scale_groups(edsr)}
     assert set(groups) == {"first", "block0_conv0", "block1_conv0"}
     assert groups["first"] == ScaleGroup(
-        ("first", "block0_conv1", "block0_add", "block1_conv1", "block1_add", "body_last",
-         "long_skip"),
+        (
+            "first",
+            "block0_conv1",
+            "block0_add",
+            "block1_conv1",
+            "block1_add",
+            "body_last",
+            "long_skip",
+        ),
         ("first", "block0_conv1", "block1_conv1", "body_last"),
         ("block0_conv0", "block1_conv0", "body_last", "last"),
-    )  # fmt: skip
+    )
     assert groups["block0_conv0"].readers == ("block0_conv1",)
 
 
 def test_channels_that_are_joined_or_pixels_keep_their_scale():
     tensors = {name for group in scale_groups(network("xlsr")) for name in group.tensors}
     assert tensors == {
-        "first", "mix", "block0_conv3", "block0_conv1", "block1_conv3", "merge",
-    }  # fmt: skip
+        "first",
+        "mix",
+        "block0_conv3",
+        "block0_conv1",
+        "block1_conv3",
+        "merge",
+    }
 
 
 @pytest.mark.parametrize("family", CONFIGS)
@@ -109,9 +121,7 @@ def test_layers_that_are_not_homogeneous_or_called_twice_are_left_alone():
     picture = tf_keras.Input((None, None, 3), name="input")
     twice = tf_keras.layers.Conv2D(3, 1, name="twice")
     x = tf_keras.layers.Conv2D(3, 1, activation="tanh", name="curved")(twice(twice(picture)))
-    x = tf_keras.layers.ReLU(max_value=6.0, name="six")(
-        tf_keras.layers.Conv2D(4, 1, name="a")(x)
-    )  # fmt: skip
+    x = tf_keras.layers.ReLU(max_value=6.0, name="six")(tf_keras.layers.Conv2D(4, 1, name="a")(x))
     model = tf_keras.Model(picture, tf_keras.layers.Conv2D(3, 1, name="last")(x))
     assert scale_groups(model) == []
     found = with_static_scales(model, batches=BATCHES)

@@ -19,9 +19,9 @@ from sr_models.quantizers.subset_selection import select_subset
 from sr_models.quantizers.universal_set import UNIVERSAL_SET
 
 RNG = np.random.default_rng(0)
-POINTS = np.array([
-    np.sort(np.append(RNG.choice(UNIVERSAL_SET, 15, replace=False), 0.0)) for _ in range(3)
-])  # fmt: skip
+POINTS = np.array(
+    [np.sort(np.append(RNG.choice(UNIVERSAL_SET, 15, replace=False), 0.0)) for _ in range(3)]
+)
 TABLE = nearest_points(POINTS)
 PICTURES = arrays.arrays(
     np.float32, (2, 3, 4, 3), elements=st.floats(-50.0, 50.0, width=32, allow_subnormal=False)
@@ -85,8 +85,7 @@ def test_rescaling_a_channel_rescales_its_result(x, factor, centred):
     assert wrong.mean() <= 0.02, "at most a tie that the epsilon tips"
 
 
-@given(seed=st.integers(0, 1000), powers=st.tuples(*[st.integers(0, 8)] * 3),
-       centred=st.booleans())  # fmt: skip
+@given(seed=st.integers(0, 1000), powers=st.tuples(*[st.integers(0, 8)] * 3), centred=st.booleans())
 def test_rescaling_by_powers_of_two_is_exact(seed, powers, centred):
     """Where the epsilon vanishes beside a magnitude of 1 or more, not a bit differs."""
     x = np.random.default_rng(seed).normal(2.0, 5.0, (2, 5, 4, 3)).astype(np.float32)

@@ -67,8 +67,13 @@ def test_four_bits_of_the_released_code_are_31_levels():
     assert level_count(4, reading="budgeted") <= 16
 
 
-@given(x=VALUES, bits=BITS, reading=st.sampled_from(["released", "budgeted", "single"]),
-       lower=LOWERS, learn_clipping=st.booleans())  # fmt: skip
+@given(
+    x=VALUES,
+    bits=BITS,
+    reading=st.sampled_from(["released", "budgeted", "single"]),
+    lower=LOWERS,
+    learn_clipping=st.booleans(),
+)
 def test_quantizing_is_idempotent_monotone_and_bounded(x, bits, reading, lower, learn_clipping):
     options = {"bits": bits, "reading": reading, "lower": lower, "learn_clipping": learn_clipping}
     once = quantized(np.sort(x), **options)
@@ -150,8 +155,10 @@ def test_gradients_within_are_those_of_the_formula_with_the_rounding_error_held(
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
-@given(x=st.floats(-2.0, 4.5, width=32, allow_subnormal=False),
-       reading=st.sampled_from(["released", "budgeted", "single"]))  # fmt: skip
+@given(
+    x=st.floats(-2.0, 4.5, width=32, allow_subnormal=False),
+    reading=st.sampled_from(["released", "budgeted", "single"]),
+)
 def test_values_within_the_bounds_get_the_gradient_of_the_identity(x, reading):
     value = tf.Variable(x, dtype=tf.float32)
     bounds = [tf.constant(v) for v in (-3.0, 5.0, 1.0)]

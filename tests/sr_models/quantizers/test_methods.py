@@ -17,8 +17,12 @@ from tests.families import random_weights
 
 BATCHES = np.random.default_rng(1).random((1, 2, 10, 10, 3), np.float32)
 LEVELS = {
-    "minmax": 16, "pams": 15, "outlier-aware": 31, "outlier-aware-budgeted": 15, "dfsq": 16,
-}  # fmt: skip
+    "minmax": 16,
+    "pams": 15,
+    "outlier-aware": 31,
+    "outlier-aware-budgeted": 15,
+    "dfsq": 16,
+}
 
 
 @pytest.fixture(scope="module")

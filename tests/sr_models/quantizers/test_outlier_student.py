@@ -36,8 +36,12 @@ def test_on_tensors_each_one_has_one_grid(edsr):
     settings = OutlierSettings(8, reading="single", placement="tensors", weight_grid="narrow")
     student = outlier_student(edsr, settings)
     assert set(student.quantizers) == {
-        "first", *BODY, "block0_add", "block1_add", "long_skip",
-    }  # fmt: skip
+        "first",
+        *BODY,
+        "block0_add",
+        "block1_add",
+        "long_skip",
+    }
     assert set(student.groups) == {"weights", "bounds", "break_points"}
     assert student.groups["break_points"] == []
     assert student.convolutions["first"].bound.shape == (8,)
@@ -102,9 +106,17 @@ def test_what_learning_has_crossed_is_put_in_order(edsr):
 
 
 @pytest.mark.parametrize(
-    "values", [{"bits": 1}, {"edge_bits": 32}, {"reading": "paper"}, {"placement": "edges"},
-               {"weight_grid": "odd"}, {"weight_start": "mean"}, {"break_points": "first"}],
-)  # fmt: skip
+    "values",
+    [
+        {"bits": 1},
+        {"edge_bits": 32},
+        {"reading": "paper"},
+        {"placement": "edges"},
+        {"weight_grid": "odd"},
+        {"weight_start": "mean"},
+        {"break_points": "first"},
+    ],
+)
 def test_settings_that_cannot_be_are_refused(values):
     with pytest.raises(OptionError):
         OutlierSettings(**values)

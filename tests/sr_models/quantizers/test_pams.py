@@ -56,10 +56,15 @@ def gradient_of_alpha(x, *, bits):
     "x, expected",
     [
         # (round(v) - v) / 127 with v = 12.7 x: -0.5, 0.492, -0.27, -0.33291, 0.127 over 127.
-        (-5.0, -0.003937), (0.04, 0.003874), (0.1, -0.002126), (3.3333, -0.002621),
-        (9.99, 0.001), (12.0, 1.0), (-12.0, -1.0),
+        (-5.0, -0.003937),
+        (0.04, 0.003874),
+        (0.1, -0.002126),
+        (3.3333, -0.002621),
+        (9.99, 0.001),
+        (12.0, 1.0),
+        (-12.0, -1.0),
     ],
-)  # fmt: skip
+)
 def test_the_gradient_of_alpha_is_the_rounding_error_within_and_the_sign_outside(x, expected):
     assert gradient_of_alpha(x, bits=8) == pytest.approx(expected, abs=2e-6)
 
@@ -133,8 +138,9 @@ def test_while_it_warms_up_codes_beyond_the_largest_appear():
 
 @pytest.mark.parametrize(
     # In float64: 0.5 * 7 / (1 + 1e-8) is just below the tie 3.5.
-    "bits, expected", [(8, [63, -32, 13, -127, 9]), (4, [3, -2, 1, -7, 0])],
-)  # fmt: skip
+    "bits, expected",
+    [(8, [63, -32, 13, -127, 9]), (4, [3, -2, 1, -7, 0])],
+)
 def test_weights_take_the_codes_of_the_formula(bits, expected):
     kernel = tf.constant([0.5, -0.25, 0.1, -1.0, 0.07], tf.float64)
     q = 2 ** (bits - 1) - 1

@@ -85,11 +85,13 @@ def damaged(weights, how):
     ("how", "message"),
     [
         ("missing", "expected alphas beside the weights.*--quantize pams"),
-        ("cut", "found other content"), ("negative", "that it does not"),
-        ("method", "that it does not"), ("bits", "from 2 to 16"),
+        ("cut", "found other content"),
+        ("negative", "that it does not"),
+        ("method", "that it does not"),
+        ("bits", "from 2 to 16"),
         ("other weights", "take both files from one run"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_cannot_be_used_is_said(how, message, weights):
     damaged(weights, how)
     with pytest.raises(Exception, match=message) as error:

@@ -7,11 +7,13 @@ from sr_models.quantizers.pams_settings import PamsSettings
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"bits": 1}, "2 to 16"), ({"bits": 17}, "2 to 16"), ({"edge_bits": 1}, "2 to 16"),
+        ({"bits": 1}, "2 to 16"),
+        ({"bits": 17}, "2 to 16"),
+        ({"edge_bits": 1}, "2 to 16"),
         ({"placement": "everywhere"}, "integer, figure, code"),
         ({"placement": "figure", "edges": True}, "leave them float or give 'integer'"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_cannot_be(given, message):
     with pytest.raises(OptionError, match=message):
         PamsSettings(**given)

@@ -34,21 +34,30 @@ def xlsr(tiny_preset):
     [
         (
             "integer",
-            ["first", "block0_conv0", "block0_conv1", "block0_add", "block1_conv0",
-             "block1_conv1"],
+            ["first", "block0_conv0", "block0_conv1", "block0_add", "block1_conv0", "block1_conv1"],
         ),
         (
             "figure",
-            ["block0_conv0<first", "block0_conv1<block0_conv0", "block1_conv0<block0_add",
-             "block1_conv1<block1_conv0"],
+            [
+                "block0_conv0<first",
+                "block0_conv1<block0_conv0",
+                "block1_conv0<block0_add",
+                "block1_conv1<block1_conv0",
+            ],
         ),
         (
             "code",
-            ["block0_conv1<block0_conv0", "block0_add<block0_conv1", "block0_add<first",
-             "block1_conv1<block1_conv0", "block1_add<block1_conv1", "block1_add<block0_add"],
+            [
+                "block0_conv1<block0_conv0",
+                "block0_add<block0_conv1",
+                "block0_add<first",
+                "block1_conv1<block1_conv0",
+                "block1_add<block1_conv1",
+                "block1_add<block0_add",
+            ],
         ),
     ],
-)  # fmt: skip
+)
 def test_each_placement_quantizes_what_its_source_does(edsr, placement, expected):
     student = pams_student(edsr, PamsSettings(placement=placement))
     assert list(student.quantizers) == expected
@@ -81,8 +90,13 @@ def test_with_edges_every_tensor_but_the_pixels_is_quantized(edsr):
 def test_networks_without_blocks_quantize_what_their_body_reads(xlsr):
     student = pams_student(xlsr, PamsSettings())
     assert list(student.quantizers) == [
-        "first", "mix", "block0_conv3", "block0_conv1", "block1_conv3", "concat",
-    ]  # fmt: skip
+        "first",
+        "mix",
+        "block0_conv3",
+        "block0_conv1",
+        "block1_conv3",
+        "concat",
+    ]
     everything = pams_student(xlsr, PamsSettings(edges=True))
     assert list(everything.quantizers) == [*student.quantizers, "merge"]
 
@@ -162,9 +176,9 @@ def test_ranges_name_the_teachers_tensors(edsr):
 
 
 @pytest.mark.parametrize(
-    "values", [{"bits": 1}, {"edge_bits": 17}, {"placement": "paper"},
-               {"placement": "code", "edges": True}],
-)  # fmt: skip
+    "values",
+    [{"bits": 1}, {"edge_bits": 17}, {"placement": "paper"}, {"placement": "code", "edges": True}],
+)
 def test_settings_that_cannot_be_are_refused(values):
     with pytest.raises(OptionError):
         PamsSettings(**values)

@@ -14,8 +14,12 @@ BATCHES = [np.zeros((1, 8, 8, 3), np.float32)]
 
 def test_all_methods_are_known_and_say_where_they_come_from():
     assert quantization_methods() == [
-        "minmax", "pams", "outlier-aware", "outlier-aware-budgeted", "dfsq",
-    ]  # fmt: skip
+        "minmax",
+        "pams",
+        "outlier-aware",
+        "outlier-aware-budgeted",
+        "dfsq",
+    ]
     assert get_quantizer("dfsq").source == "arXiv 2305.05888"
     assert [n for n in quantization_methods() if get_quantizer(n).trains] == ["pams"]
 

@@ -67,8 +67,12 @@ def test_plain_networks_have_a_head_a_body_and_a_tail():
     model = trunk("abpn", scale=3, blocks=2)
     roles = {s.name: s.role for s in convolution_sites(model)}
     assert roles == {
-        "first": "head", "block0": "body", "block1": "body", "to_pixels": "body", "last": "tail",
-    }  # fmt: skip
+        "first": "head",
+        "block0": "body",
+        "block1": "body",
+        "to_pixels": "body",
+        "last": "tail",
+    }
     assert body_output(model) == "to_pixels"
     assert feature_points(model) == ["block0", "block1", "to_pixels"]
     xlsr = trunk("xlsr", scale=3, width=8, blocks=1, skip_width=4, merge_width=8)

@@ -30,8 +30,9 @@ def test_points_are_values_of_the_set_ascending_with_zero(bits):
 
 @given(
     values=arrays.arrays(np.float64, st.integers(1, 60), elements=st.floats(-1.0, 1.0)),
-    bits=st.integers(2, 5), seed=st.integers(0, 100),
-)  # fmt: skip
+    bits=st.integers(2, 5),
+    seed=st.integers(0, 100),
+)
 def test_zero_is_a_point_whatever_the_values(values, bits, seed):
     for these in (values, np.abs(values), 0.5 + np.abs(values) / 2):
         found = select_subset(these, bits=bits, seed=seed)

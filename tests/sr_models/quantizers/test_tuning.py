@@ -5,9 +5,17 @@ from sr_models.quantizers.tuning import TuningResult, TuningSettings
 
 
 @pytest.mark.parametrize(
-    "values", [{"epochs": -1}, {"batch_size": 0}, {"rate": 0.0}, {"decay": 1.5},
-               {"held_back": 0.0}, {"align": "code"}, {"seed": -1}],
-)  # fmt: skip
+    "values",
+    [
+        {"epochs": -1},
+        {"batch_size": 0},
+        {"rate": 0.0},
+        {"decay": 1.5},
+        {"held_back": 0.0},
+        {"align": "code"},
+        {"seed": -1},
+    ],
+)
 def test_settings_that_cannot_be_are_refused(values):
     with pytest.raises(OptionError, match=r"expected .*, found"):
         TuningSettings(**values)

@@ -6,9 +6,16 @@ from sr_models.quantizers.tuning_state import TuningState, load_state, save_stat
 
 VALUES = {"weights/0": np.float32([1.0, 2.0]), "bounds/0": np.float32(0.5)}
 STATE = TuningState(
-    7, VALUES, {"weights/0": np.float32([0.1, 0.2])}, {}, {"weights": np.array(3.0)}, VALUES,
-    0.25, 4, (0.5, 0.25),
-)  # fmt: skip
+    7,
+    VALUES,
+    {"weights/0": np.float32([0.1, 0.2])},
+    {},
+    {"weights": np.array(3.0)},
+    VALUES,
+    0.25,
+    4,
+    (0.5, 0.25),
+)
 RUN = {"seed": 1, "rate": 1e-3, "student": {"bits": 4}}
 
 

@@ -38,9 +38,12 @@ def second_of_two_workers():
     """A process of four replicas in all, two of them here: what a strategy would be asked."""
     strategy = types.SimpleNamespace(distribute_datasets_from_function=lambda made: made(None))
     return types.SimpleNamespace(
-        strategy=strategy, replicas=4, workers=2, index=1,
+        strategy=strategy,
+        replicas=4,
+        workers=2,
+        index=1,
         local_batch_size=lambda batch_size: batch_size // 4,
-    )  # fmt: skip
+    )
 
 
 def test_each_replica_has_its_own_rows_of_the_same_batch(sampler):

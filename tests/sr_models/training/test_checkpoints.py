@@ -18,8 +18,9 @@ def test_the_last_two_are_kept_and_the_newest_is_found(tmp_path):
         variable.assign([step, -step])
         folder.save(step)
     assert sorted(path.name for path in (tmp_path / "checkpoints").glob("*.index")) == [
-        "ckpt-10.index", "ckpt-15.index",
-    ]  # fmt: skip
+        "ckpt-10.index",
+        "ckpt-15.index",
+    ]
     again, restored = folder_of(tmp_path)
     assert again.newest().name == "ckpt-15"
     again.restore(again.newest())

@@ -9,17 +9,22 @@ from sr_models.training.course import PamsCourse, quantized_course
 from sr_models.training.finetuning import Start, find_start
 
 NOTHING = {
-    "bits": None, "placement": None, "unsigned": False, "per_channel": False, "float_edges": False,
-}  # fmt: skip
+    "bits": None,
+    "placement": None,
+    "unsigned": False,
+    "per_channel": False,
+    "float_edges": False,
+}
 
 
 def test_without_a_method_there_is_no_course_and_no_option_of_one():
     assert quantized_course(None, **NOTHING) is None
     for given, named in (
-        ({"bits": 4}, "--bits"), ({"placement": "code"}, "--placement"),
+        ({"bits": 4}, "--bits"),
+        ({"placement": "code"}, "--placement"),
         ({"unsigned": True, "per_channel": True}, "--unsigned, --per-channel"),
         ({"float_edges": True}, "--float-edges"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(OptionError, match=f"--quantize with {named}, found none"):
             quantized_course(None, **{**NOTHING, **given})
 
@@ -43,9 +48,12 @@ def test_bits_out_of_range_are_refused(bits):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"transfer_weight": -1.0}, "transfer weight"), ({"alpha_rate": 0.0}, "rate of alphas"),
-     ({"alpha_rate": 1.0}, "rate of alphas")],
-)  # fmt: skip
+    [
+        ({"transfer_weight": -1.0}, "transfer weight"),
+        ({"alpha_rate": 0.0}, "rate of alphas"),
+        ({"alpha_rate": 1.0}, "rate of alphas"),
+    ],
+)
 def test_a_course_out_of_range_is_refused(changes, message):
     with pytest.raises(OptionError, match=message):
         PamsCourse(PamsSettings(), **changes)

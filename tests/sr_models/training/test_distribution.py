@@ -17,9 +17,16 @@ from sr_models.training.recipe import Recipe
 from sr_models.training.run import train
 
 RECIPE = Recipe(
-    steps=24, batch_size=4, patch_size=12, learning_rate=3e-3, warmup_steps=5, candidates=1,
-    validation_interval=6, validation_pictures=1, optimizer="adam",
-)  # fmt: skip
+    steps=24,
+    batch_size=4,
+    patch_size=12,
+    learning_rate=3e-3,
+    warmup_steps=5,
+    candidates=1,
+    validation_interval=6,
+    validation_pictures=1,
+    optimizer="adam",
+)
 
 WORKER = """
 import json, os, signal, sys
@@ -81,8 +88,11 @@ def start(preset, *, data, run_dir, kind, fate="none", devices="one", cluster=No
     described = (json.dumps(dataclasses.asdict(part)) for part in (preset, RECIPE))
     return subprocess.Popen(
         [sys.executable, "-c", WORKER, *described, str(data), str(run_dir), kind, fate, devices],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def start_workers(preset, *, fates, **options):
@@ -150,8 +160,9 @@ def test_two_workers_yield_what_one_yields_though_one_is_killed_between(
     assert first[1].startswith("expected all 2 workers to go on, found one gone (")
     assert "start every worker again" in first[1]
     assert [path.stem for path in (tmp_path / "checkpoints").glob("*.index")] == [
-        "ckpt-6", "ckpt-12",
-    ] or (tmp_path / "checkpoints" / "ckpt-12.index").is_file()  # fmt: skip
+        "ckpt-6",
+        "ckpt-12",
+    ] or (tmp_path / "checkpoints" / "ckpt-12.index").is_file()
 
     again = ended(start_workers(smallest_preset, fates=("none", "none"), **options))
     assert [outcome[0] for outcome in again] == [0, 0], again[0][2][-2000:]
@@ -195,11 +206,17 @@ def test_the_chief_of_a_cluster_comes_first():
 @pytest.mark.parametrize(
     "text",
     [
-        "no JSON", "[]", "{}", '{"cluster": {}}', '{"cluster": 3, "task": 4}',
-        config({"worker": ["a:1"]}, index=1), config({"worker": ["a:1"]}, index=-1),
-        config({"worker": ["a:1"]}, role="ps"), config({"worker": 7}),
+        "no JSON",
+        "[]",
+        "{}",
+        '{"cluster": {}}',
+        '{"cluster": 3, "task": 4}',
+        config({"worker": ["a:1"]}, index=1),
+        config({"worker": ["a:1"]}, index=-1),
+        config({"worker": ["a:1"]}, role="ps"),
+        config({"worker": 7}),
     ],
-)  # fmt: skip
+)
 def test_a_senseless_cluster_is_said_in_one_line(text):
     with pytest.raises(OptionError, match=r"expected .*TF_CONFIG.*found.*; give") as error:
         read_cluster(text)

@@ -26,9 +26,11 @@ def test_an_entry_is_a_line_and_scalars_of_tensorboard(tmp_path):
         for value in event.summary.value
     ]
     assert [scalar[:3] for scalar in scalars] == [
-        (10, "loss", 0.5), (10, "validation_psnr_db", 25.0),
-        (20, "loss", 0.25), (20, "validation_psnr_db", 26.0),
-    ]  # fmt: skip
+        (10, "loss", 0.5),
+        (10, "validation_psnr_db", 25.0),
+        (20, "loss", 0.25),
+        (20, "validation_psnr_db", 26.0),
+    ]
     assert {scalar[3].plugin_name for scalar in scalars} == {"scalars"}
 
 

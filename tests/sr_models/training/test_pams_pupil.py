@@ -24,9 +24,13 @@ from tests.families import random_weights
 
 COURSE = PamsCourse(PamsSettings(4, edges=True))
 RECIPE = COURSE.recipe(
-    steps=8, batch_size=2, patch_size=12, validation_interval=4, validation_pictures=1,
+    steps=8,
+    batch_size=2,
+    patch_size=12,
+    validation_interval=4,
+    validation_pictures=1,
     learning_rate=1e-3,
-)  # fmt: skip
+)
 BATCHES = np.random.default_rng(4).random((STARTING_BATCHES, 2, 12, 12, 3), np.float32)
 
 
@@ -44,9 +48,11 @@ def teacher(tmp_path_factory):
 def make(teacher):
     def make(**changes):
         return PamsPupil(
-            PRESET, dataclasses.replace(COURSE, **changes), teacher=teacher,
+            PRESET,
+            dataclasses.replace(COURSE, **changes),
+            teacher=teacher,
             learning_rate=RECIPE.learning_rate,
-        )  # fmt: skip
+        )
 
     return make
 
@@ -105,9 +111,12 @@ def test_a_run_can_be_gone_on_with_and_read_back(make, picture_folder, tmp_path,
     train(PRESET, first, run_dir=tmp_path / "run", **given)
     steps = []
     resumed = train(
-        PRESET, longer, run_dir=tmp_path / "run", **given,
+        PRESET,
+        longer,
+        run_dir=tmp_path / "run",
+        **given,
         on_step=lambda step, loss: steps.append(step),
-    )  # fmt: skip
+    )
     assert steps == [5, 6, 7, 8]
     # At one rate throughout, two halves are a whole: alphas, rates and averages went on.
     plain = train(PRESET, longer, run_dir=tmp_path / "plain", **given)

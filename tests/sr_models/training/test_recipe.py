@@ -11,15 +11,29 @@ from sr_models.training.recipe import Recipe, recipe_for
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"steps": 0}, {"batch_size": -1}, {"patch_size": 0}, {"learning_rate": 0.0},
-        {"learning_rate": math.nan}, {"learning_rate": 1.0}, {"seed": -1},
-        {"validation_pictures": -1}, {"validation_interval": 0}, {"warmup_steps": -1},
-        {"patience": -1}, {"ema_decay": 1.0}, {"charbonnier_epsilon": 0.0}, {"decay_fraction": 1.5},
-        {"intensities": ()}, {"intensities": (1.0, 0.0)}, {"intensities": (1.2,)},
-        {"optimizer": "sgd"}, {"loss": "l2"}, {"schedule": "linear"},
+        {"steps": 0},
+        {"batch_size": -1},
+        {"patch_size": 0},
+        {"learning_rate": 0.0},
+        {"learning_rate": math.nan},
+        {"learning_rate": 1.0},
+        {"seed": -1},
+        {"validation_pictures": -1},
+        {"validation_interval": 0},
+        {"warmup_steps": -1},
+        {"patience": -1},
+        {"ema_decay": 1.0},
+        {"charbonnier_epsilon": 0.0},
+        {"decay_fraction": 1.5},
+        {"intensities": ()},
+        {"intensities": (1.0, 0.0)},
+        {"intensities": (1.2,)},
+        {"optimizer": "sgd"},
+        {"loss": "l2"},
+        {"schedule": "linear"},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(OptionError, match=next(iter(wrong))):
         Recipe(**wrong)

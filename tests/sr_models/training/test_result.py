@@ -8,9 +8,14 @@ from sr_models.training.result import PATIENCE, TrainingResult
 
 def result(stopped_by):
     return TrainingResult(
-        weights=Path("best.weights.h5"), best_step=4, validation_psnr_db=25.0, steps=6, loss=0.5,
-        seconds=1.0, stopped_by=stopped_by,
-    )  # fmt: skip
+        weights=Path("best.weights.h5"),
+        best_step=4,
+        validation_psnr_db=25.0,
+        steps=6,
+        loss=0.5,
+        seconds=1.0,
+        stopped_by=stopped_by,
+    )
 
 
 @pytest.mark.parametrize(

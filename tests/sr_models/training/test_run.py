@@ -21,9 +21,15 @@ from sr_models.training.trainer import Trainer
 from sr_models.training.validation import validation_crops
 
 RECIPE = Recipe(
-    steps=40, batch_size=2, patch_size=12, learning_rate=3e-3, warmup_steps=5, candidates=1,
-    validation_interval=5, validation_pictures=1,
-)  # fmt: skip
+    steps=40,
+    batch_size=2,
+    patch_size=12,
+    learning_rate=3e-3,
+    warmup_steps=5,
+    candidates=1,
+    validation_interval=5,
+    validation_pictures=1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +38,13 @@ def finished(smallest_preset, picture_folder, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("finished")
     losses, validations = [], []
     result = train(
-        smallest_preset, RECIPE, data=picture_folder, run_dir=run_dir,
+        smallest_preset,
+        RECIPE,
+        data=picture_folder,
+        run_dir=run_dir,
         on_step=lambda step, loss: losses.append(loss),
         on_validation=lambda step, psnr_db: validations.append((step, psnr_db)),
-    )  # fmt: skip
+    )
     return run_dir, result, losses, validations
 
 
@@ -79,10 +88,13 @@ def test_training_gains_and_keeps_the_best(finished, smallest_preset, picture_fo
 def test_a_complete_run_is_not_trained_on(run_dir, finished, smallest_preset, picture_folder):
     steps, data = [], []
     result = train(
-        smallest_preset, RECIPE, data=picture_folder, run_dir=run_dir,
+        smallest_preset,
+        RECIPE,
+        data=picture_folder,
+        run_dir=run_dir,
         on_step=lambda step, loss: steps.append(step),
         on_data=lambda *pairs: data.append([len(part) for part in pairs]),
-    )  # fmt: skip
+    )
     assert steps == [] and data == [[3, 1]]
     assert result.loss == pytest.approx(finished[1].loss), "known from the log"
     assert result.best_step == finished[1].best_step
@@ -138,9 +150,12 @@ def test_an_end_in_the_middle_costs_at_most_an_interval(
     assert not list((tmp_path / "run").glob(".*partial*"))
     steps = []
     result = train(
-        smallest_preset, RECIPE, data=picture_folder, run_dir=tmp_path / "run",
+        smallest_preset,
+        RECIPE,
+        data=picture_folder,
+        run_dir=tmp_path / "run",
         on_step=lambda step, loss: steps.append(step),
-    )  # fmt: skip
+    )
     assert steps == list(range(11, 41)), "goes on from the checkpoint of step 10"
     assert result.best_step == finished[1].best_step
     resumed, uninterrupted = (
@@ -301,9 +316,12 @@ def test_patience_ends_a_run_that_gains_nothing(smallest_preset, picture_folder,
     assert (result.best_step, result.steps, result.stopped_by) == (5, 20, "patience")
     steps = []
     again = train(
-        smallest_preset, recipe, data=picture_folder, run_dir=tmp_path,
+        smallest_preset,
+        recipe,
+        data=picture_folder,
+        run_dir=tmp_path,
         on_step=lambda step, loss: steps.append(step),
-    )  # fmt: skip
+    )
     assert (steps, again.steps, again.stopped_by) == ([], 20, "patience"), "it stays ended"
 
 
@@ -328,9 +346,13 @@ def test_a_run_starts_from_trained_weights(finished, smallest_preset, picture_fo
     recipe = dataclasses.replace(RECIPE, learning_rate=1e-9, steps=5)
     validations = []
     train(
-        smallest_preset, recipe, data=picture_folder, run_dir=tmp_path, start=start,
+        smallest_preset,
+        recipe,
+        data=picture_folder,
+        run_dir=tmp_path,
+        start=start,
         on_validation=lambda step, psnr_db: validations.append(psnr_db),
-    )  # fmt: skip
+    )
     assert validations == [pytest.approx(finished[1].validation_psnr_db, abs=1e-3)]
 
 

@@ -15,8 +15,11 @@ def test_validation_crops_are_centred_and_stacked_by_size():
         [Pair("a", low, high), Pair("b", *small), Pair("c", low, high)], scale=2
     )
     assert [part.shape for group in crops for part in group] == [
-        (2, 96, 96, 3), (2, 192, 192, 3), (1, 10, 12, 3), (1, 20, 24, 3),
-    ]  # fmt: skip
+        (2, 96, 96, 3),
+        (2, 192, 192, 3),
+        (1, 10, 12, 3),
+        (1, 20, 24, 3),
+    ]
     np.testing.assert_array_equal(crops[0][0][0], low[2:98, 12:108])
     np.testing.assert_array_equal(crops[0][1][0][::2, ::2], crops[0][0][0])
 
