@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from export.bundle.bundle_command import bundle, tell
-from export.bundle.verify_command import verify
-from export.command_options import (
+from export.methods import DEFAULT_RECIPE
+from export.verbs.bundle import bundle, tell
+from export.verbs.inspect import inspect
+from export.verbs.options import (
     DatasetOption,
     ImagesOption,
     JsonOption,
@@ -17,20 +18,12 @@ from export.command_options import (
     PicturesOption,
     SeedOption,
 )
-from export.inspecting.inspect_command import inspect
-from export.methods import DEFAULT_RECIPE
-from export.stripping.strip_command import strip
-from representative_data.command_options import Name, Pixels, TileSide, Trust, Weights
-from sr_models.command import (
-    new_app,
-    print_table,
-    progress,
-    run,
-    say,
-    write_json,
-)
-from sr_models.errors import OptionError
-from sr_models.native_output import import_tensorflow_quietly
+from export.verbs.strip import strip
+from export.verbs.verify import verify
+from representative_data.options import Name, Pixels, TileSide, Trust, Weights
+from sr_models.ground.console import new_app, print_table, progress, run, say, write_json
+from sr_models.ground.errors import OptionError
+from sr_models.ground.native_output import import_tensorflow_quietly
 
 app = new_app("Convert a network to a clip-free full-integer .tflite, and read such files.")
 
@@ -140,15 +133,14 @@ def model(
 
       sr-export model xlsr_x3 --out twin --tail clip --method natural --calibrator converter
     """
-    from sr_models.atomic import refuse_existing, require_writable
+    from sr_models.ground.files import refuse_existing, require_writable
 
     refuse_existing(out, overwrite=overwrite)
     if run_dir is not None:
         require_writable(run_dir / "state")
     import_tensorflow_quietly()
-    from export.pipeline import ExportSettings, export_model
-    from export.settings import DEFAULTS
-    from export.sizes import parse_size
+    from export.exporting.job import ExportSettings, export_model
+    from export.exporting.settings import DEFAULTS, parse_size
 
     if size and (height is not None or width is not None):
         raise OptionError("expected --size, or --height and --width, found both; give one of them")

@@ -16,7 +16,7 @@ import numpy as np
 
 from representative_data.probe import OutputProbe
 from representative_data.taming import TOLERANCE
-from sr_models.errors import AnchorError
+from sr_models.ground.errors import AnchorError
 
 
 @dataclass(frozen=True)

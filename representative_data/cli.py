@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from representative_data.ablate_command import ablate
-from representative_data.sensitivity_command import sensitivity
-from representative_data.speed_command import speed
-from representative_data.tame_command import tame
-from sr_models.command import new_app, run
+from export.verbs.sensitivity import sensitivity
+from representative_data.verb import tame
+from runtime_bench.evidence.ablation_verb import ablate
+from runtime_bench.evidence.shaping_verb import speed
+from sr_models.ground.console import new_app, run
 
 app = new_app("Shape a representative dataset from what the float network outputs.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from representative_data.taming import TOLERANCE
-from sr_models.int8.ranges import TensorRange
+from sr_models.quantization.ranges import TensorRange
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from sr_models.atomic import writing_file
-from sr_models.errors import CalibrationError
+from sr_models.ground.errors import CalibrationError
+from sr_models.ground.files import writing_file
 
 FORMAT = 1
 
@@ -64,7 +64,7 @@ class RepresentativeDataset:
         records: One for each picture, then one for each that was dropped.
         method: `"cfqp"` or `"natural"`.
         network: Name of the network that shaped the set.
-        weights_sha256: Hash of that network's weights (`sr_models.network.weights_sha256`).
+        weights_sha256: Hash of its weights (`sr_models.networks.network.weights_sha256`).
         scale: Scale factor of the network.
         settings: Every choice that was made, as plain data.
         forward_passes: Number of pictures that went through the network to shape the set.

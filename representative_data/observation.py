@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from representative_data.dataset import RepresentativeDataset
 from representative_data.probe import probe_layers
-from sr_models.graph import INPUT, output_name, points, quantized_points
-from sr_models.int8.ranges import PIXELS, TensorRange, TensorRanges
-from sr_models.int8.simulator import FIXED_GRIDS
+from sr_models.networks.graph import INPUT, output_name, points, quantized_points
+from sr_models.quantization.ranges import PIXELS, TensorRange, TensorRanges
+from sr_models.quantization.simulator import FIXED_GRIDS
 
 
 def observe_ranges(

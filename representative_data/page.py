@@ -23,7 +23,7 @@ from representative_data.report import (
 )
 from representative_data.saturation import BINS, DEFAULT_LIMIT, LayerComparison
 from representative_data.tiles import Tile
-from sr_models.atomic import writing_file
+from sr_models.ground.files import writing_file
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _LEAST_SHARE = 1e-7

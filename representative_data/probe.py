@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.errors import CalibrationError
-from sr_models.graph import points, with_split_groups
+from sr_models.ground.errors import CalibrationError
+from sr_models.networks.graph import points, with_split_groups
 
 BATCH_PIXELS = 150_000
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 import tf_keras
 
 from representative_data.probe import run_in_batches
-from sr_models.graph import output_name, points, quantized_points, with_split_groups
+from sr_models.networks.graph import output_name, points, quantized_points, with_split_groups
 
 DEFAULT_LIMIT = 0.001
 """Share of a tensor's activations that may saturate. docs/cfqp.md says where it comes from."""
@@ -29,7 +29,7 @@ class LayerComparison:
     """One tensor under the set and under natural pictures.
 
     Attributes:
-        tensor: Name of the point, see `sr_models.graph.points`.
+        tensor: Name of the point, see `sr_models.networks.graph.points`.
         natural: (minimum, maximum) over natural pictures.
         set: The same over the set.
         is_stored: Whether an int8 file stores it with a range of its own.

@@ -14,11 +14,18 @@ import numpy as np
 import tf_keras
 
 from representative_data.probe import BATCH_PIXELS
-from sr_models.graph import INPUT, output_name, points, quantized_points, rebuild, with_split_groups
-from sr_models.int8.fake_quantization import FakeQuantization
-from sr_models.int8.ranges import TensorRange, TensorRanges
-from sr_models.int8.simulator import stored_ranges
-from sr_models.metrics import to_pixels
+from sr_models.ground.metrics import to_pixels
+from sr_models.networks.graph import (
+    INPUT,
+    output_name,
+    points,
+    quantized_points,
+    rebuild,
+    with_split_groups,
+)
+from sr_models.quantization.fake_quantization import FakeQuantization
+from sr_models.quantization.ranges import TensorRange, TensorRanges
+from sr_models.quantization.simulator import stored_ranges
 
 _FIRST = -128
 """The int8 code of which the uint8 code is 0."""

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from representative_data.probe import OutputProbe
-from sr_models.choices import require_known
-from sr_models.errors import OptionError
+from sr_models.ground.errors import OptionError, require_known
 
 TOLERANCE = 1 / 510
 """Half a code of an eight-bit picture: how far an output range may end from 1 (or 0)."""

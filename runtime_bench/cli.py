@@ -6,16 +6,16 @@ Its verbs stand in `cli_files`, `cli_latency`, `cli_networks`, `cli_pages`, `cli
 
 from __future__ import annotations
 
-from runtime_bench.cli_files import compare, quality
-from runtime_bench.cli_latency import latency
-from runtime_bench.cli_methods import layers, methods
-from runtime_bench.cli_networks import forms, models, training
-from runtime_bench.cli_pages import demo, report
-from runtime_bench.cli_phones import android
-from runtime_bench.cli_pictures import upscale
-from runtime_bench.cli_quantization import calibration, drop, precision
-from runtime_bench.cli_trust import overhead, trust, twins
-from sr_models.command import new_app, run
+from runtime_bench.verbs.files import compare, quality
+from runtime_bench.verbs.latency import latency
+from runtime_bench.verbs.methods import layers, methods
+from runtime_bench.verbs.networks import forms, models, training
+from runtime_bench.verbs.pages import demo, report
+from runtime_bench.verbs.phones import android
+from runtime_bench.verbs.pictures import upscale
+from runtime_bench.verbs.quantization import calibration, drop, precision
+from runtime_bench.verbs.trust import overhead, trust, twins
+from sr_models.ground.console import new_app, run
 
 app = new_app("Measure .tflite files: how long they take, and how good their pictures are.")
 VERBS = (

@@ -8,21 +8,15 @@ from typing import Annotated
 
 import typer
 
-from sr_models import card as cards
-from sr_models.command import new_app, print_table, progress, run, write_json
-from sr_models.command_options import Json, Name
-from sr_models.errors import UnknownModelError
-from sr_models.native_output import import_tensorflow_quietly
-from sr_models.preset_facts import (
-    LIST_COLUMNS,
-    all_facts,
-    list_facts,
-    list_row,
-    show_rows,
-)
-from sr_models.presets import PRESETS, get_preset, list_presets
-from sr_models.provenance import file_sha256, tool_versions
-from sr_models.train_command import EXAMPLES, train
+from sr_models.ground.console import new_app, print_table, progress, run, write_json
+from sr_models.ground.errors import UnknownModelError
+from sr_models.ground.files import file_sha256, tool_versions
+from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.networks import card as cards
+from sr_models.networks.facts import LIST_COLUMNS, all_facts, list_facts, list_row, show_rows
+from sr_models.networks.presets import PRESETS, get_preset, list_presets
+from sr_models.verbs.options import Json, Name
+from sr_models.verbs.train import EXAMPLES, train
 
 # TensorFlow and scikit-image are imported by the verbs that need them: help must be instant.
 
@@ -83,14 +77,14 @@ def evaluate(
     json: Json = None,
 ) -> None:
     """Measure PSNR and SSIM of the float network beside bicubic upscaling."""
-    from sr_models.images import list_images
+    from sr_models.ground.pictures import list_images
 
     preset = get_preset(name)
     list_images(data)
 
     import_tensorflow_quietly()
-    from sr_models.evaluation import PROTOCOL, evaluate_model
-    from sr_models.network import load_model
+    from sr_models.networks.evaluation import PROTOCOL, evaluate_model
+    from sr_models.networks.network import load_model
 
     model = load_model(name, tail=tail, weights=weights)
     with progress("evaluating", unit="pictures") as update:

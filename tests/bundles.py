@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from export.conversion import convert_with_ranges
-from export.fidelity import Fidelity
-from export.held_out_drop import HeldOutDrop
+from export.exporting.conversion import convert_with_ranges
+from export.exporting.judging import Fidelity, HeldOutDrop
+from export.exporting.result import ExportedFile, ExportResult
+from export.exporting.settings import ExportSettings, Size, file_names
 from export.inspecting.audit import audit_model
-from export.result import ExportedFile, ExportResult
-from export.settings import ExportSettings
-from export.sizes import Size, file_names
 from representative_data.cfqp import build_natural_dataset
 from representative_data.observation import observe_ranges, pin_pixels
-from sr_models.command import finite
+from sr_models.ground.console import finite
 from tests.networks import sharpening_network
 
 TWO_SIZES = ExportSettings(sizes=(Size(16, 24), Size(12, 20)))

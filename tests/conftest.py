@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import sr_models
-from sr_models.presets import Preset
+from sr_models.networks.presets import Preset
 
 # No deadline: a busy machine must not fail a property. The same examples on every run.
 hypothesis.settings.register_profile("repeatable", deadline=None, max_examples=40, derandomize=True)
@@ -109,7 +109,7 @@ def sharpening():
 @pytest.fixture(scope="session")
 def branched():
     """A network with a concatenation and an in-place addition."""
-    from sr_models.tails import attach_tail
+    from sr_models.networks.tails import attach_tail
     from tests.networks import branched_trunk
 
     return attach_tail(branched_trunk(), "relu", scale=2)

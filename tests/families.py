@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from export.conversion import convert_with_ranges
+from export.exporting.conversion import convert_with_ranges
 from export.inspecting.audit import audit_model, missing_ranges
 from export.running.interpreters import open_model
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import observe_ranges, pin_pixels
-from sr_models.int8.ranges import TensorRanges
-from sr_models.network import build_trunk, named_weights, set_named_weights
-from sr_models.presets import Preset
-from sr_models.tails import attach_tail
+from sr_models.networks.network import build_trunk, named_weights, set_named_weights
+from sr_models.networks.presets import Preset
+from sr_models.networks.tails import attach_tail
+from sr_models.quantization.ranges import TensorRanges
 
 SMALL = {
     "xlsr": {"scale": 3, "width": 8, "blocks": 2, "skip_width": 4, "merge_width": 8},

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import tf_keras
 
-from sr_models.graph import quantized_points
-from sr_models.int8.ranges import PIXELS, TensorRanges
-from sr_models.tails import attach_tail
+from sr_models.networks.graph import quantized_points
+from sr_models.networks.tails import attach_tail
+from sr_models.quantization.ranges import PIXELS, TensorRanges
 
 
 def conv(filters: int, name: str, **keywords):
@@ -88,7 +88,7 @@ def brightness_keeping_network(*, scale: int = 2, white: float = 1.0):
 
 def luma_file_content() -> bytes:
     """An x2 `.tflite` file of one channel at 24x24 pixels, uint8 in and out, which repeats them."""
-    from export.conversion import convert_with_ranges
+    from export.exporting.conversion import convert_with_ranges
 
     picture = tf_keras.Input((None, None, 1), name="input")
     last = tf_keras.layers.Conv2D(4, 1, name="last")

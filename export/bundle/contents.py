@@ -7,28 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.bundle.golden import PICTURE_LICENCE
+from export.bundle.layout import SCHEMA_VERSION
 from export.bundle.model_card import PICTURE_LICENCE as CARD_PICTURE_LICENCE
-from export.bundle.schema import SCHEMA_VERSION
 from export.inspecting.audit import Audit
-from export.inspecting.file_windows import read_receptive_field
 from export.running.interpreters import open_model
+from export.tflite.files import ModelFile
 from export.tflite.flatbuffer import TensorInfo, read_graph
-from export.tflite.model_files import ModelFile
-from sr_models.card import Card, card_path_of, find_card, load_card
-from sr_models.command import finite
-from sr_models.errors import (
+from export.tflite.windows import read_receptive_field
+from sr_models.ground.console import finite
+from sr_models.ground.errors import (
     BundleError,
     ConversionError,
     ModelFileError,
     OptionError,
     WeightsError,
 )
-from sr_models.presets import PRESETS
-from sr_models.provenance import file_sha256
+from sr_models.ground.files import file_sha256
+from sr_models.networks.card import Card, card_path_of, find_card, load_card
+from sr_models.networks.presets import PRESETS
 
 if TYPE_CHECKING:
-    from export.result import ExportedFile, ExportResult
-    from export.settings import ExportSettings
+    from export.exporting.result import ExportedFile, ExportResult
+    from export.exporting.settings import ExportSettings
 
 PROTOCOL = (
     "Fidelity: PSNR in dB (RGB, all pictures pooled) of the file's codes against the float "

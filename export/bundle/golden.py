@@ -13,9 +13,9 @@ from PIL import Image
 
 from export.bundle.layout import golden_file
 from export.running.interpreters import open_model
-from representative_data.sources import bundled_pictures
-from sr_models.errors import BundleError
-from sr_models.images import load_image
+from representative_data.pictures import bundled_pictures
+from sr_models.ground.errors import BundleError
+from sr_models.ground.pictures import load_image
 
 PATHS = ("xnnpack", "builtin", "reference")
 """Kernel paths that a pair is made and verified with."""

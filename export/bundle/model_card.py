@@ -11,11 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from export.bundle.layout import COMPARISON, MODEL_CARD
-from export.pixels import upscale
 from export.running.interpreters import open_model
-from representative_data.sources import bundled_pictures
-from sr_models.degradation import crop_to_multiple, degrade, resize_bicubic
-from sr_models.images import load_image
+from export.running.pixels import upscale
+from representative_data.pictures import bundled_pictures
+from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, resize_bicubic
 
 TEMPLATES = Path(__file__).with_name("templates")
 PICTURE_LICENCE = "chelsea.png of scikit-image: CC0, photographed by Stefan van der Walt"

@@ -21,15 +21,16 @@ from export.bundle.layout import (
     MANIFEST,
     inventory,
     require_inside,
+    require_manifest_sum,
     require_no_empty_folder,
+    require_sealed,
+    require_valid,
 )
-from export.bundle.schema import require_valid
-from export.bundle.seal import require_manifest_sum, require_sealed
 from export.inspecting.audit import audit_model
 from export.running.runtimes import require_delegate
-from export.running.sandbox import Crash, Sandbox
-from export.tflite.model_files import read_model
-from sr_models.errors import BundleError, OptionError
+from export.tflite.files import read_model
+from sr_models.ground.child import Crash, Sandbox
+from sr_models.ground.errors import BundleError, OptionError
 
 _MEMORY_MB = 4096
 
@@ -154,7 +155,7 @@ def verify_bundle(
     on_stage("comparing hashes")
     manifest = read_bundle(folder)
     checks: list[PathCheck] = []
-    with Sandbox("export.running.sandboxed_jobs", memory_mb=_MEMORY_MB) as sandbox:
+    with Sandbox("export.running.jobs", memory_mb=_MEMORY_MB) as sandbox:
         for model in manifest["models"]:
             on_stage(f"auditing {model['file']}")
             _require_described(folder, model, manifest)

@@ -20,16 +20,23 @@ from export.bundle.contents import (
     require_promising,
 )
 from export.bundle.golden import make_pair, write_pair
-from export.bundle.layout import ANDROID, MANIFEST, SCHEMA, SUMS, TOP_LEVEL
-from export.bundle.schema import SCHEMA_PATH, require_valid
-from export.bundle.seal import hash_files, sums_text
-from export.pipeline import run_export
-from export.result import ExportResult
-from export.settings import DEFAULTS, ExportSettings
-from sr_models.atomic import refuse_existing, require_writable, writing_folder
-from sr_models.command import json_text
-from sr_models.errors import ConversionError, OptionError
-from sr_models.provenance import file_sha256
+from export.bundle.layout import (
+    ANDROID,
+    MANIFEST,
+    SCHEMA,
+    SCHEMA_PATH,
+    SUMS,
+    TOP_LEVEL,
+    hash_files,
+    require_valid,
+    sums_text,
+)
+from export.exporting.job import run_export
+from export.exporting.result import ExportResult
+from export.exporting.settings import DEFAULTS, ExportSettings
+from sr_models.ground.console import json_text
+from sr_models.ground.errors import ConversionError, OptionError
+from sr_models.ground.files import file_sha256, refuse_existing, require_writable, writing_folder
 
 ANDROID_SOURCES = Path(__file__).with_name("android")
 Export = Callable[..., ExportResult]
@@ -57,7 +64,7 @@ def export_bundle(
         settings: Every choice.
         out: The folder to write.
         images: Folder of full-resolution calibration pictures; scikit-image's own by default.
-        dataset: See `export.pipeline.run_export`.
+        dataset: See `export.exporting.job.run_export`.
         latency: What `sr-bench latency --json` wrote for the files of an earlier, equal bundle.
         pictures_licence: Licence of the calibration pictures.
         twin: Whether the clipped twin is exported too, for the model card.

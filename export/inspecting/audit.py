@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from export.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo, read_graph
-from sr_models.int8.ranges import TensorRange
+from sr_models.quantization.ranges import TensorRange
 
 CONTRACT_TOLERANCE = 1 / 510
 """Half a code: how far scale and zero point may be off over the whole range of codes."""

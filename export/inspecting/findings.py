@@ -9,11 +9,11 @@ from pathlib import PurePath
 from typing import Any
 
 from export.inspecting.audit import Audit
-from export.stripping.clip_sites import name_of
-from export.stripping.grids import LIMITS
-from export.stripping.strip_plan import NO_OP, StripPlan
+from export.inspecting.clips import name_of
+from export.inspecting.plan import NO_OP, StripPlan
 from export.tflite.flatbuffer import TensorInfo
-from export.tflite.op_versions import BASELINE, runtime_needed
+from export.tflite.grids import LIMITS
+from export.tflite.operators import BASELINE, runtime_needed
 from export.tflite.unpacked import UnpackedModel
 
 IDENTIFIERS = {
@@ -99,8 +99,8 @@ def find_in_run(outcome: dict[str, Any]) -> list[Finding]:
     return [
         Finding(
             "partitions",
-            f"XNNPACK takes {delegation['delegated_nodes']} of {delegation['total_nodes']} operators "
-            f"in {delegation['partitions']} part(s) and leaves "
+            f"XNNPACK takes {delegation['delegated_nodes']} of {delegation['total_nodes']} "
+            f"operators in {delegation['partitions']} part(s) and leaves "
             f"{', '.join(dict.fromkeys(delegation['left_behind'])) or 'none'}",
             "what it leaves runs on one thread, and the picture is handed back and forth",
             "take clips out with sr-export strip; for others see which operators XNNPACK supports",

@@ -11,16 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from export.stripping.clip_sites import (
-    MOVES,
-    RECTIFIERS,
-    Link,
-    Obstacle,
-    data_inputs,
-    is_clip,
-    name_of,
-)
-from export.stripping.strip_plan import UNBOUNDED, Site, StripPlan
+from export.inspecting.clips import MOVES, RECTIFIERS, Link, Obstacle, data_inputs, is_clip, name_of
+from export.inspecting.plan import UNBOUNDED, Site, StripPlan
 from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.unpacked import UnpackedModel
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from export.inspecting.audit import Audit, audit_graph
+from export.inspecting.clips import MOVES, is_clip
 from export.inspecting.findings import Finding, dynamic_dimensions, find, find_in_run
-from export.running.sandbox import Crash, Sandbox
-from export.stripping.clip_sites import MOVES, is_clip
-from export.stripping.strip_plan import plan_strip
-from export.tflite.model_files import ModelFile, read_model
-from export.tflite.op_versions import BASELINE, runtime_needed
+from export.inspecting.plan import plan_strip
+from export.tflite.files import ModelFile, read_model
+from export.tflite.operators import BASELINE, runtime_needed
 from export.tflite.unpacked import UnpackedModel, unpack
-from sr_models.errors import ModelFileError
+from sr_models.ground.child import Crash, Sandbox
+from sr_models.ground.errors import ModelFileError
 
 
 @dataclass(frozen=True)

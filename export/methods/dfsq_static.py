@@ -2,22 +2,22 @@
 
 arXiv 2305.05888 normalizes each channel by the picture at hand and moves it to points of its own.
 Neither has a place in a file of int8: statistics of one picture are no constants, and at eight bits
-the points are worse than a uniform grid (`sr_models.quantizers.dfsq`). What serves is the
+the points are worse than a uniform grid (`sr_models.published.dfsq`). What serves is the
 normalization: frozen scales, folded exactly into the convolutions around a tensor
-(`sr_models.quantizers.channel_scales`), so that every channel uses the tensor's whole grid.
+(`sr_models.published.channel_scales`), so that every channel uses the tensor's whole grid.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from export.methods.equalization import with_room
-from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
-from export.methods.registry import register_method
-from sr_models.int8.weight_grids import with_weight_scales
-from sr_models.quantizers.channel_scales import with_static_scales
-from sr_models.quantizers.dfsq import weight_codes
-from sr_models.quantizers.sites import body_sites
+from export.methods.equalize import with_room
+from export.quantizing.quantized_network import Evidence, QuantizedNetwork, clone
+from export.quantizing.registry import register_method
+from sr_models.published.channel_scales import with_static_scales
+from sr_models.published.dfsq import weight_codes
+from sr_models.published.sites import body_sites
+from sr_models.quantization.weight_grids import with_weight_scales
 
 PICTURES = 64
 BATCH = 8

@@ -1,7 +1,7 @@
 """Outlier-aware fine-tuning on grids that int8 has: bounds learned without ground truth.
 
 arXiv 2511.00682 fine-tunes the bounds of its quantizers, layer by layer as sensitive as they are,
-against the float network (`sr_models.quantizers.alternating`). Its grids in two regions are no
+against the float network (`sr_models.published.alternating`). Its grids in two regions are no
 int8 ones; on one region per tensor, with 0 a code, and one bound for each channel's weights, the
 same fine-tuning ends in a file of plain int8. That is our own reading, `"single"`; the published
 ones are simulated.
@@ -15,25 +15,25 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from export.methods.fine_tuning import draw_patches
-from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
-from export.methods.registry import register_method
-from sr_models.graph import quantized_points
-from sr_models.int8.ranges import TensorRange
-from sr_models.int8.simulator import LARGEST_WEIGHT_CODE
-from sr_models.int8.weight_grids import with_weight_scales
-from sr_models.network import named_weights, set_named_weights
-from sr_models.quantizers.alternating import AlternatingTuner
-from sr_models.quantizers.bits import PIXEL_BITS
-from sr_models.quantizers.centring import with_centres_merged
-from sr_models.quantizers.dual_region import quantized_weights
-from sr_models.quantizers.outlier_student import (
+from export.methods.tune import draw_patches
+from export.quantizing.quantized_network import Evidence, QuantizedNetwork, clone
+from export.quantizing.registry import register_method
+from sr_models.networks.graph import quantized_points
+from sr_models.networks.network import named_weights, set_named_weights
+from sr_models.published.alternating import AlternatingTuner
+from sr_models.published.dual_region import quantized_weights
+from sr_models.published.outlier_student import (
     OutlierSettings,
     OutlierStudent,
     calibrated,
     outlier_student,
 )
-from sr_models.quantizers.tuning import TuningSettings
+from sr_models.published.settings import PIXEL_BITS
+from sr_models.published.student import with_centres_merged
+from sr_models.published.tuning import TuningSettings
+from sr_models.quantization.ranges import TensorRange
+from sr_models.quantization.simulator import LARGEST_WEIGHT_CODE
+from sr_models.quantization.weight_grids import with_weight_scales
 
 PATCHES = 100
 """As many pictures as the released code tunes on."""

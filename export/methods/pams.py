@@ -16,16 +16,16 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
-from export.methods.registry import register_method
-from sr_models.errors import CalibrationError, OptionError
-from sr_models.graph import points, quantized_points
-from sr_models.int8.ranges import TensorRange, TensorRanges
-from sr_models.int8.simulator import LARGEST_WEIGHT_CODE
-from sr_models.int8.weight_grids import with_weight_scales
-from sr_models.quantizers.bits import PIXEL_BITS
-from sr_models.quantizers.pams import quantized_weights, weight_maximum
-from sr_models.quantizers.pams_file import LearnedPams, load_learned
+from export.quantizing.quantized_network import Evidence, QuantizedNetwork, clone
+from export.quantizing.registry import register_method
+from sr_models.ground.errors import CalibrationError, OptionError
+from sr_models.networks.graph import points, quantized_points
+from sr_models.published.pams import quantized_weights, weight_maximum
+from sr_models.published.pams_file import LearnedPams, load_learned
+from sr_models.published.settings import PIXEL_BITS
+from sr_models.quantization.ranges import TensorRange, TensorRanges
+from sr_models.quantization.simulator import LARGEST_WEIGHT_CODE
+from sr_models.quantization.weight_grids import with_weight_scales
 
 
 def require_integer(learned: LearnedPams) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from export.methods.activation_histograms import Histogram, observe_histograms
-from export.methods.quantized_network import Evidence, QuantizedNetwork
-from export.methods.registry import register_method
-from sr_models.int8.ranges import TensorRange, TensorRanges
+from export.quantizing.histograms import Histogram, observe_histograms
+from export.quantizing.quantized_network import Evidence, QuantizedNetwork
+from export.quantizing.registry import register_method
+from sr_models.quantization.ranges import TensorRange, TensorRanges
 
 KEPT = 0.9999
 

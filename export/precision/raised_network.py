@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from export.inspecting.audit import missing_ranges
-from export.methods.quantized_network import Evidence, QuantizedNetwork, observe
-from export.methods.recipe import Recipe, parse_recipe
 from export.precision.kept_layers import operators_of_layers, raise_all, raise_layers
+from export.precision.sensitivity import measure_sensitivity, most_sensitive
+from export.quantizing.quantized_network import Evidence, QuantizedNetwork, observe
+from export.quantizing.recipe import Recipe, parse_recipe
 from export.tflite.flatbuffer import read_graph
-from representative_data.sensitivity import measure_sensitivity, most_sensitive
-from sr_models.errors import ConversionError, OptionError
+from sr_models.ground.errors import ConversionError, OptionError
 
 if TYPE_CHECKING:
-    from export.settings import ExportSettings
+    from export.exporting.settings import ExportSettings
 
 _EXACT_STAGES = ("network", "ranges")
 """Stages of a recipe that leave the network's function as it is."""

@@ -21,26 +21,24 @@ from dataclasses import dataclass, field
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.precision.additions import Additions
-from export.precision.raised_grids import (
+from export.precision.raised_weights import (
+    CONVOLUTIONS,
     FIXED_SCALE,
     FLOAT32,
     INT16,
-    exact_grid,
-    wide_grid,
-)
-from export.precision.raised_weights import (
-    CONVOLUTIONS,
     FloatWeights,
+    exact_grid,
     stored_slopes,
     stored_weights,
+    wide_grid,
 )
-from export.stripping.grids import Grid
-from export.stripping.surgery import prune, used
+from export.tflite.additions import Additions
+from export.tflite.editing import prune, used
 from export.tflite.flatbuffer import OperatorInfo
-from export.tflite.repacking import repack, require_repackable
+from export.tflite.grids import Grid
+from export.tflite.packing import repack, require_repackable
 from export.tflite.unpacked import UnpackedModel, unpack
-from sr_models.errors import ConversionError
+from sr_models.ground.errors import ConversionError
 
 _FIXED = ("TANH", "LOGISTIC")
 RAISABLE = (*CONVOLUTIONS, "ADD", "CONCATENATION", "RELU", "LEAKY_RELU", "PRELU", *_FIXED)

@@ -2,24 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from export.running.delegation import Delegation, read_delegation
 from export.running.runtimes import (
     DELEGATES,
+    Delegation,
     Runtime,
     find_runtime,
+    read_delegation,
     require_delegate,
     require_threads,
     with_first_depth_to_space,
 )
-from export.running.tensors import Tensor, described, tensor_of
-from export.tflite.model_files import ModelFile, read_model
-from sr_models.errors import ModelFileError, OptionError
-from sr_models.images import MAX_PIXELS
-from sr_models.native_output import caught_native_output
+from export.tflite.files import ModelFile, read_model
+from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.ground.native_output import caught_native_output
+from sr_models.ground.pictures import MAX_PIXELS
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a file.
+
+    Attributes:
+        name: Name in the file.
+        shape: Present shape, NHWC for pictures.
+        dtype: NumPy name of the element type: `uint8`, `int8`, `int16`, `float32` ...
+        scale: Real value of one code; `None` where the tensor is not quantized.
+        zero_point: Code of the real value 0; `None` where the tensor is not quantized.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+
+    def to_json(self) -> dict:
+        """The attributes, the shape as a list."""
+        return {**asdict(self), "shape": list(self.shape)}
+
+
+def tensor_of(details: dict) -> Tensor:
+    """A tensor from what an interpreter tells of it."""
+    parameters = details["quantization_parameters"]
+    quantized = len(parameters["scales"]) > 0
+    return Tensor(
+        name=details["name"],
+        shape=tuple(int(size) for size in details["shape"]),
+        dtype=np.dtype(details["dtype"]).name,
+        scale=float(parameters["scales"][0]) if quantized else None,
+        zero_point=int(parameters["zero_points"][0]) if quantized else None,
+    )
+
+
+def described(details: dict) -> str:
+    """The same in a few words, for messages: `(1, 24, 24, 3) uint8`."""
+    return f"{tuple(int(n) for n in details['shape'])} {np.dtype(details['dtype']).name}"
+
 
 _EXPORT_ANEW = "export the file anew, or take another delegate"
 _EXPORT_AT_SIZE = "export the file at this size"

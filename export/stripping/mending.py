@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from export.running.sandbox import Crash, Sandbox
-from export.stripping.grids import Grid
 from export.stripping.repair_io import Repair, plan_repairs, repair, same_values
-from export.tflite.model_files import ModelFile, read_model
-from export.tflite.repacking import require_repackable
+from export.tflite.files import ModelFile, read_model
+from export.tflite.grids import Grid
+from export.tflite.packing import require_repackable
 from export.tflite.unpacked import unpack
-from sr_models.errors import ModelFileError
+from sr_models.ground.child import Crash, Sandbox
+from sr_models.ground.errors import ModelFileError
 
 # Where biases are rounded anew, a first layer's codes flip at ties and later layers carry it on, as
 # between two kernels; a wrong scale moves the whole picture.

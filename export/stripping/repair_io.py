@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from export.inspecting.audit import check_pixel_contract
+from export.inspecting.clips import MOVES, Obstacle, Path, is_clip, name_of, paths_to, store_of
 from export.inspecting.findings import white_of
-from export.stripping.clip_sites import MOVES, Obstacle, Path, is_clip, name_of, paths_to, store_of
-from export.stripping.grids import Grid, Step, full_step, greatest_difference
-from export.stripping.surgery import set_constant, set_grids
+from export.tflite.editing import set_constant, set_grids
 from export.tflite.flatbuffer import OperatorInfo
-from export.tflite.repacking import repack
+from export.tflite.grids import Grid, Step, full_step, greatest_difference
+from export.tflite.packing import repack
 from export.tflite.unpacked import UnpackedModel, unpack
 
 _ZERO_POINTS = {"uint8": 0, "int8": -128}

@@ -9,17 +9,17 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from export.inspecting.audit import describe_operator
+from export.inspecting.clips import Obstacle, is_clip, name_of
 from export.inspecting.float_clips import float_clips, with_float_clips
-from export.running.sandbox import Crash, Sandbox
-from export.stripping.clip_sites import Obstacle, is_clip, name_of
-from export.stripping.side_by_side import Agreement
-from export.stripping.strip_plan import StripPlan, plan_strip
-from export.stripping.surgery import drop_operators, set_activations, set_grids
+from export.inspecting.plan import StripPlan, plan_strip
+from export.stripping.proof import Agreement
+from export.tflite.editing import drop_operators, set_activations, set_grids
+from export.tflite.files import ModelFile, read_model
 from export.tflite.flatbuffer import TensorInfo
-from export.tflite.model_files import ModelFile, read_model
-from export.tflite.repacking import repack, require_repackable
+from export.tflite.packing import repack, require_repackable
 from export.tflite.unpacked import UnpackedModel, unpack
-from sr_models.errors import ModelFileError
+from sr_models.ground.child import Crash, Sandbox
+from sr_models.ground.errors import ModelFileError
 
 
 class NoClipError(ModelFileError):
@@ -102,7 +102,7 @@ def strip_model(
     content = operate(model, plan)
     _require_same_interface(model, unpack(ModelFile(file.name, content, "")))
     if sandbox is None:
-        with Sandbox("export.running.sandboxed_jobs") as own:
+        with Sandbox("export.running.jobs") as own:
             agreement = _side_by_side(
                 model, content, bound=plan.bound, sandbox=own, probes=probes, saturate=saturate
             )

@@ -12,10 +12,9 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from export.stripping.verification import Damage, verify_flatbuffer
-from export.tflite.model_files import ModelFile, read_model
-from export.tflite.references import BadReference, check_references
-from sr_models.errors import ModelFileError
+from export.tflite.files import ModelFile, read_model
+from export.tflite.verifying import BadReference, Damage, check_references, verify_flatbuffer
+from sr_models.ground.errors import ModelFileError
 
 _OPERATOR_NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)

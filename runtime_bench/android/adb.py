@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runtime_bench.android.devices import Device, parse_devices
-from sr_models.errors import SrError
+from sr_models.ground.errors import SrError
 
 _MARK = "sr-bench-exit-status="
 # How soon a running adb notices that the user has had enough.

@@ -6,15 +6,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from export.pixels import codes_of_pixels, pixels_of_codes
-from export.running.interpreters import Runner, open_model
-from export.running.tensors import Tensor
-from export.tflite.model_files import ModelFile
+from export.running.interpreters import Runner, Tensor, open_model
+from export.running.pixels import codes_of_pixels, pixels_of_codes
+from export.tflite.files import ModelFile
 from runtime_bench.android.adb import PhoneError
 from runtime_bench.android.session import SPARE_SECONDS, Session
 from runtime_bench.android.tool import ToolRun, picture_arguments
-from runtime_bench.quality import Dataset, load_pair, mean_quality, protocol, scale_of
-from sr_models.metrics import Quality, measure_quality
+from runtime_bench.measuring.quality import Dataset, load_pair, mean_quality, protocol, scale_of
+from sr_models.ground.metrics import Quality, measure_quality
 
 
 @dataclass(frozen=True)

@@ -8,23 +8,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from export.tflite.files import ModelFile, read_model
 from export.tflite.flatbuffer import read_graph
-from export.tflite.model_files import ModelFile, read_model
-from runtime_bench.android.abi import choose_tool
 from runtime_bench.android.adb import Adb, Stopped
-from runtime_bench.android.devices import choose_devices
+from runtime_bench.android.devices import choose_devices, choose_tool
 from runtime_bench.android.golden import Golden, PhoneGolden, measure_golden_on_phone
-from runtime_bench.android.measurement import PhoneLatency
+from runtime_bench.android.measurement import PhoneLatency, judge_placement
 from runtime_bench.android.output import parse_output
 from runtime_bench.android.phone import Phone, read_phone, read_thermal
-from runtime_bench.android.placement import judge_placement
 from runtime_bench.android.profile import left_to_cpu, parse_profile
 from runtime_bench.android.quality import PhoneQuality, measure_quality_on_phone
 from runtime_bench.android.session import SPARE_SECONDS, Session, open_session
 from runtime_bench.android.tool import ToolRun, arguments
-from runtime_bench.cores import require_cpus
-from runtime_bench.quality import Dataset
-from sr_models.errors import OptionError, SrError
+from runtime_bench.measuring.machine import require_cpus
+from runtime_bench.measuring.quality import Dataset
+from sr_models.ground.errors import OptionError, SrError
 
 Step = Callable[[int, int, str], Any]
 

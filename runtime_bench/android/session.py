@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime_bench.android.abi import PROGRAM, ToolFiles
 from runtime_bench.android.adb import Adb, PhoneError, ShellResult
+from runtime_bench.android.devices import PROGRAM, ToolFiles
 from runtime_bench.android.tool import Tool, parse_help
-from runtime_bench.cores import require_cpus
+from runtime_bench.measuring.machine import require_cpus
 
 # The one place where a shell may write and run programs.
 ROOT = "/data/local/tmp"

@@ -7,8 +7,8 @@ from typing import Any
 
 from runtime_bench.android.measurement import PhoneLatency
 from runtime_bench.android.quality import PhoneQuality
-from runtime_bench.tables import short_names
-from sr_models.command import print_table
+from runtime_bench.pages.tables import short_names
+from sr_models.ground.console import print_table
 
 SCHEDULING = (
     "programs started over adb are scheduled in another way than an app: compare rows with rows"

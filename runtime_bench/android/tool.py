@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from export.running.runtimes import require_delegate
-from sr_models.errors import OptionError
+from sr_models.ground.errors import OptionError
 
 CLASSIC, LITERT = "classic", "litert"
 KINDS = {CLASSIC: "the classic TFLite tool", LITERT: "the LiteRT tool"}

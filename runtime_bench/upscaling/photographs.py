@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sr_models.atomic import writing_file
-from sr_models.errors import OptionError, OutputError, PictureError
-from sr_models.images import decode, to_eight_bit_rgb
+from sr_models.ground.errors import OptionError, OutputError, PictureError
+from sr_models.ground.files import writing_file
+from sr_models.ground.pictures import decode, to_eight_bit_rgb
 
 # Pillow's format and what it is saved with, by suffix.
 FORMATS = {
@@ -50,7 +50,7 @@ def read_photograph(path: str | Path) -> Photograph:
     """Read a photograph.
 
     Raises:
-        PictureError: See `sr_models.images.load_image`.
+        PictureError: See `sr_models.ground.pictures.load_image`.
     """
     path = Path(path)
 

@@ -14,9 +14,9 @@ from export.running.interpreters import open_model
 from export.tflite.flatbuffer import read_graph
 from runtime_bench.upscaling.photographs import Canvas, read_photograph, require_format
 from runtime_bench.upscaling.upscaler import Upscaler
-from sr_models.atomic import refuse_existing
-from sr_models.errors import ModelFileError, OptionError
-from sr_models.images import list_images
+from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.ground.files import refuse_existing
+from sr_models.ground.pictures import list_images
 
 
 @dataclass(frozen=True)

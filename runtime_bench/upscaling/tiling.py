@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sr_models.errors import OptionError
-from sr_models.receptive_field import ReceptiveField
+from sr_models.ground.errors import OptionError
+from sr_models.networks.receptive_field import ReceptiveField
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.inspecting.audit import audit_model
-from export.inspecting.file_windows import read_receptive_field
-from export.pixels import codes_of_pixels, dequantized_pixels, pixels_of_codes, quantized_pixels
 from export.running.interpreters import Runner
-from export.running.scale_factor import find_scale
+from export.running.pixels import (
+    codes_of_pixels,
+    dequantized_pixels,
+    find_scale,
+    pixels_of_codes,
+    quantized_pixels,
+)
+from export.tflite.windows import read_receptive_field
 from runtime_bench.upscaling.tiling import Span, aligned, margin_of, spans
-from sr_models.errors import ModelFileError, OptionError
-from sr_models.receptive_field import ReceptiveField
+from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.networks.receptive_field import ReceptiveField
 
 # Smaller tiles spend much of their work on pixels that are not kept, larger ones take memory.
 _SIDE, _LEAST_MARGINS = 256, 8

@@ -1,1 +1,1 @@
-"""The network families, a file each; `sr_models.registry` finds them by name."""
+"""The network families, a file each; `sr_models.networks.registry` finds them by name."""

@@ -12,7 +12,7 @@ The residual is the first operand of the addition and the anchor the second. TFL
 records an in-place addition's output as its first operand's range
 (github.com/tensorflow/tensorflow/issues/127842); with the anchor first, it would be the picture's
 range, and with it the input's, that is spoilt. So it is the residual's, which gets coarser but
-saturates nowhere. Files made from written ranges (`export.conversion.convert_with_ranges`) have
+saturates nowhere. Files made from written ranges (`export.exporting.conversion`) have
 neither fault, and `anchor="none"` has no addition.
 """
 
@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 import tf_keras
 
-from sr_models.choices import require_known
-from sr_models.layers import RepeatChannels
-from sr_models.registry import register_family
+from sr_models.ground.errors import require_known
+from sr_models.networks.layers import RepeatChannels
+from sr_models.networks.registry import register_family
 
 ANCHORS = ("concat", "conv", "none")
 

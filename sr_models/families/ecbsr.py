@@ -24,9 +24,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.choices import require_known
-from sr_models.layers import RepeatChannels, rectifier
-from sr_models.registry import register_family
+from sr_models.ground.errors import require_known
+from sr_models.networks.layers import RepeatChannels, rectifier
+from sr_models.networks.registry import register_family
 
 ACTIVATIONS = ("prelu", "relu")
 EXPANSION = 2

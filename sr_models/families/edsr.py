@@ -20,10 +20,9 @@ from dataclasses import dataclass
 
 import tf_keras
 
-from sr_models.choices import require_known
-from sr_models.errors import OptionError
-from sr_models.layers import DepthToSpace, SpaceToDepth
-from sr_models.registry import register_family
+from sr_models.ground.errors import OptionError, require_known
+from sr_models.networks.layers import DepthToSpace, SpaceToDepth
+from sr_models.networks.registry import register_family
 
 UPSAMPLERS = ("direct", "staged")
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import tf_keras
 
-from sr_models.registry import register_family
+from sr_models.networks.registry import register_family
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import tf_keras
 
-from sr_models.registry import register_family
+from sr_models.networks.registry import register_family
 
 RESIDUAL_WIDTH = 3
 """Channels of the residual stream, the last ones of every layer."""

@@ -25,9 +25,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.choices import require_known
-from sr_models.layers import rectifier
-from sr_models.registry import register_family
+from sr_models.ground.errors import require_known
+from sr_models.networks.layers import rectifier
+from sr_models.networks.registry import register_family
 
 ACTIVATIONS = ("prelu", "relu")
 KERNEL_SIZE = 9

@@ -18,8 +18,8 @@ from sr_models.families.edsr import (
     stages,
     start_near_nearest_neighbour,
 )
-from sr_models.layers import MOST_JOINED
-from sr_models.registry import register_family
+from sr_models.networks.layers import MOST_JOINED
+from sr_models.networks.registry import register_family
 
 
 @dataclass(frozen=True)

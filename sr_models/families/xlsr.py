@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import tf_keras
 
-from sr_models.layers import ChannelSlice
-from sr_models.registry import register_family
+from sr_models.networks.layers import ChannelSlice
+from sr_models.networks.registry import register_family
 
 GROUPS = 4
 

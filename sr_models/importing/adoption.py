@@ -9,23 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from sr_models.errors import NetworkError
-from sr_models.graph import MAX_SIDE
+from sr_models.ground.errors import NetworkError
+from sr_models.ground.metrics import luma_pixels
 from sr_models.importing.frozen_graph import FrozenGraph, freeze
-from sr_models.importing.input_grid import joins_of_input, with_input_apart
 from sr_models.importing.keras_network import packed, to_keras
 from sr_models.importing.operations import INPUT, Network
-from sr_models.importing.output_clip import (
+from sr_models.importing.pixel_ends import (
     OutputEnd,
     find_output_end,
+    joins_of_input,
     with_free_grid,
+    with_input_apart,
+    with_pixels,
     without_clips,
 )
-from sr_models.importing.pixel_ends import with_pixels
 from sr_models.importing.reading import read_graph
 from sr_models.importing.simplification import simplified
-from sr_models.metrics import luma_pixels
-from sr_models.pixel_range import PixelRange, find_pixel_range
+from sr_models.networks.graph import MAX_SIDE
+from sr_models.networks.pixel_range import PixelRange, find_pixel_range
 
 PIXELS = {
     "0..1": (0.0, 1.0),

@@ -14,7 +14,7 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 
 _FOLDED = {
     "Const",

@@ -12,7 +12,7 @@ from typing import Any
 
 import tf_keras
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.frozen_graph import first_line
 from sr_models.importing.keras_layers import (
     is_layer,

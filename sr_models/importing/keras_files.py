@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 import tensorflow as tf
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.keras_configuration import BuiltModel, build_model
 
 _LARGEST = 2 << 30

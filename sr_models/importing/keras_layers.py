@@ -12,9 +12,15 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.lambdas import read_lambda
-from sr_models.layers import ChannelSlice, ClipByValue, DepthToSpace, RepeatChannels, SpaceToDepth
+from sr_models.networks.layers import (
+    ChannelSlice,
+    ClipByValue,
+    DepthToSpace,
+    RepeatChannels,
+    SpaceToDepth,
+)
 
 _L = tf_keras.layers
 _COMMON = ("kernel_size", "strides", "padding", "dilation_rate", "use_bias", "data_format")

@@ -8,7 +8,7 @@ import numpy as np
 import tf_keras
 
 from sr_models.importing.operations import INPUT, Network, Operation
-from sr_models.layers import (
+from sr_models.networks.layers import (
     ChannelSlice,
     ClipByValue,
     DepthToSpace,
@@ -48,7 +48,7 @@ def to_keras(network: Network, *, name: str):
 
 
 def _named_apart(network: Network) -> Network:
-    """The network without the names that `sr_models.tails` gives to what it attaches."""
+    """The network without the names that `sr_models.networks.tails` gives to what it attaches."""
     made, renamed = Network(), {}
     for operation in network:
         layer = operation.name
@@ -61,7 +61,7 @@ def _named_apart(network: Network) -> Network:
 
 
 def packed(model, *, scale: int):
-    """The trunk (N, H, W, C) -> (N, H, W, C s^2) of a whole network; see `sr_models.tails`."""
+    """The trunk (N, H, W, C) -> (N, H, W, C s^2) of a whole network; see `networks.tails`."""
     last = model.output.node.layer
     if isinstance(last, DepthToSpace) and last.block_size == scale:
         return tf_keras.Model(model.input, last.input, name=model.name)

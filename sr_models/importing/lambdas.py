@@ -21,7 +21,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.marshalled_code import Code, read_code
 
 _IMPORTED = ("tf", "K", "backend", "keras", "tf_keras")

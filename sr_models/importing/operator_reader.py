@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.frozen_graph import Constants, FrozenGraph
 from sr_models.importing.operations import INPUT, Network, Operation
 

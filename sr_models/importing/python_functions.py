@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.frozen_graph import first_line
 
 

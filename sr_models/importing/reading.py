@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.convolution_readers import ConvolutionReaders
 from sr_models.importing.frozen_graph import FrozenGraph
 from sr_models.importing.move_readers import STRETCHING, MoveReaders

@@ -10,15 +10,41 @@ from typing import Any
 
 import numpy as np
 
-from sr_models.choices import require_known
-from sr_models.errors import NetworkError, OptionError
+from sr_models.ground.errors import NetworkError, OptionError, require_known
+from sr_models.ground.files import file_sha256
 from sr_models.importing.adoption import PIXELS, Adopted, adopt
 from sr_models.importing.keras_files import load_keras_file
-from sr_models.importing.preset_networks import load_unit_trunk
 from sr_models.importing.python_functions import load_python_network
 from sr_models.importing.saved_models import load_saved_model
-from sr_models.presets import get_preset, list_presets
-from sr_models.provenance import file_sha256
+from sr_models.networks.network import load_trunk
+from sr_models.networks.pixel_range import find_pixel_range, with_unit_pixels
+from sr_models.networks.presets import Preset, get_preset, list_presets
+from sr_models.networks.tails import attach_tail
+
+
+def load_unit_trunk(
+    preset: Preset, *, weights: str | Path | None, pictures: Callable[[], Sequence[np.ndarray]]
+) -> tuple[Any, tuple[str, ...]]:
+    """A preset's trunk for pixels of 0..1, and what had to be done for that, in sentences.
+
+    Args:
+        preset: Which network.
+        weights: A `.weights.h5` file; the shipped weights, which are for 0..1, by default.
+        pictures: Returns uint8 (h, w, 3) natural pictures to tell by.
+
+    Raises:
+        CalibrationError: A network of another range that cannot be rewritten.
+        WeightsError: See `sr_models.networks.network.load_trunk`.
+    """
+    trunk = load_trunk(preset, weights=weights)
+    if weights is None or not (seen := pictures()):
+        return trunk, ()
+    model = attach_tail(trunk, "none", scale=preset.scale)
+    white = find_pixel_range(lambda batch: model(batch, training=False), seen)
+    if white.is_unit:
+        return trunk, ()
+    return with_unit_pixels(trunk, white), (f"{white} (found by its outputs); rewritten for 0..1",)
+
 
 LICENCE = "unknown, given by the user"
 _FILES = (".keras", ".h5", ".hdf5")

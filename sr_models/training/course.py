@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sr_models.errors import OptionError, WeightsError
-from sr_models.presets import Preset
-from sr_models.quantizers.pams_settings import PamsSettings
+from sr_models.ground.errors import OptionError, WeightsError
+from sr_models.networks.presets import Preset
+from sr_models.published.settings import PamsSettings
 from sr_models.training.finetuning import Start
 from sr_models.training.pupil import Pupil
 from sr_models.training.recipe import Recipe
@@ -101,7 +101,7 @@ class PamsCourse:
             weights: The file that training left.
             out: Where a copy of it will stand.
         """
-        from sr_models.quantizers.pams_file import copy_learned, load_learned
+        from sr_models.published.pams_file import copy_learned, load_learned
 
         student = load_learned(weights).student_of(model)
         copy_learned(weights, out)

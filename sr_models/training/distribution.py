@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sr_models.choices import require_known
-from sr_models.errors import OptionError, TrainingError
+from sr_models.ground.errors import OptionError, TrainingError, require_known
 
 DISTRIBUTIONS = ("auto", "none", "mirrored", "multi-worker")
 CLUSTER_VARIABLE = "TF_CONFIG"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sr_models.errors import UnknownModelError, WeightsError
-from sr_models.presets import PRESETS, Preset, get_preset
-from sr_models.provenance import file_sha256
+from sr_models.ground.errors import UnknownModelError, WeightsError
+from sr_models.ground.files import file_sha256
+from sr_models.networks.presets import PRESETS, Preset, get_preset
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def take_over(trunk, start: Start) -> tuple[list[str], list[str]]:
     Raises:
         WeightsError: No kernel fits, or the file is damaged.
     """
-    from sr_models.network import convert_form, load_trunk, named_weights
+    from sr_models.networks.network import convert_form, load_trunk, named_weights
 
     trained = load_trunk(start.preset, weights=start.weights)
     offered = named_weights(convert_form(trained, start.preset, form="train"))

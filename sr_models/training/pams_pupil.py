@@ -17,18 +17,40 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from sr_models.presets import Preset
-from sr_models.quantizers.centring import with_centres_merged
-from sr_models.quantizers.knowledge_transfer import knowledge_transfer_loss
-from sr_models.quantizers.pams_file import learned_by, save_learned
-from sr_models.quantizers.pams_student import pams_student, start_alphas
-from sr_models.quantizers.sensitivity import PIXEL_RANGE
-from sr_models.quantizers.sites import body_output
-from sr_models.quantizers.watching import watcher
+from sr_models.networks.presets import Preset
+from sr_models.published.pams_file import learned_by, save_learned
+from sr_models.published.pams_student import pams_student, start_alphas
+from sr_models.published.sensitivity import PIXEL_RANGE
+from sr_models.published.sites import body_output
+from sr_models.published.student import with_centres_merged
+from sr_models.published.watching import watcher
 from sr_models.training.course import PamsCourse
 from sr_models.training.finetuning import Start
 from sr_models.training.pupil import Deployed, RateGroup
+
+NORM_EPSILON = 1e-12
+
+
+def attention_map(features):
+    """float32 (N, H, W, C) -> (N, H W): where the energy of a sample's features lies, norm 1."""
+    energy = tf.reduce_mean(tf.square(features), axis=-1)
+    shape = tf.shape(energy)
+    flat = tf.reshape(energy, (shape[0], shape[1] * shape[2]))
+    # Squared, as TensorFlow bounds the sum of squares and PyTorch its root.
+    return tf.math.l2_normalize(flat, axis=-1, epsilon=NORM_EPSILON**2)
+
+
+def knowledge_transfer_loss(student, teacher):
+    """How far two feature maps (N, H, W, C) differ in where their energy lies; a scalar.
+
+    Their scale does not matter; the numbers of channels may differ. No gradient reaches the
+    teacher's features.
+    """
+    difference = attention_map(student) - attention_map(tf.stop_gradient(teacher))
+    return tf.reduce_mean(tf.square(difference))
+
 
 STARTING_BATCHES = 8
 
@@ -49,9 +71,9 @@ class PamsPupil:
     def __init__(self, preset: Preset, course: PamsCourse, *, teacher: Start, learning_rate: float):
         import tensorflow as tf
 
-        from sr_models.graph import output_name
-        from sr_models.network import load_trunk
-        from sr_models.tails import attach_tail
+        from sr_models.networks.graph import output_name
+        from sr_models.networks.network import load_trunk
+        from sr_models.networks.tails import attach_tail
 
         self._preset, self.course, self._start = preset, course, teacher
         trunk = load_trunk(preset, weights=teacher.weights)
@@ -89,7 +111,12 @@ class PamsPupil:
 
     def deployed(self) -> Deployed:
         """The simulation, saved as weights of the float network and a file of alphas."""
-        from sr_models.network import build_trunk, named_weights, save_trunk, set_named_weights
+        from sr_models.networks.network import (
+            build_trunk,
+            named_weights,
+            save_trunk,
+            set_named_weights,
+        )
 
         trunk = build_trunk(self._preset)
         own = named_weights(self.student.model)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sr_models.presets import Preset
+from sr_models.networks.presets import Preset
 from sr_models.training.finetuning import Start, take_over
 
 
@@ -85,8 +85,8 @@ class FloatPupil:
     record: Mapping[str, Any] = {"quantization": None}
 
     def __init__(self, preset: Preset):
-        from sr_models.network import build_trunk
-        from sr_models.tails import attach_tail
+        from sr_models.networks.network import build_trunk
+        from sr_models.networks.tails import attach_tail
 
         self._preset = preset
         self.trunk = build_trunk(preset, form="train")
@@ -108,8 +108,8 @@ class FloatPupil:
 
     def deployed(self) -> Deployed:
         """The deployed form."""
-        from sr_models.network import convert_form, save_trunk
-        from sr_models.tails import attach_tail
+        from sr_models.networks.network import convert_form, save_trunk
+        from sr_models.networks.tails import attach_tail
 
         trunk = convert_form(self.trunk, self._preset, form="deploy")
         model = attach_tail(trunk, "none", scale=self._preset.scale)

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sr_models.choices import require_known
-from sr_models.errors import OptionError, TrainingError
-from sr_models.presets import Preset
+from sr_models.ground.errors import OptionError, TrainingError, require_known
+from sr_models.networks.presets import Preset
 
 OPTIMIZERS = ("soap", "adam")
 LOSSES = ("charbonnier", "l1")

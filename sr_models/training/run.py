@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from sr_models.atomic import output_error
-from sr_models.images import list_images
-from sr_models.presets import Preset
+from sr_models.ground.files import output_error
+from sr_models.ground.pictures import list_images
+from sr_models.networks.presets import Preset
 from sr_models.training.distribution import Distribution
 from sr_models.training.finetuning import Start
-from sr_models.training.patches import Pair, PatchSampler, load_pairs, split_validation
+from sr_models.training.log import TrainingResult
+from sr_models.training.patches import (
+    Pair,
+    PatchSampler,
+    load_pairs,
+    split_validation,
+    validation_crops,
+)
 from sr_models.training.pupil import Pupil
 from sr_models.training.recipe import Recipe
-from sr_models.training.result import TrainingResult
 from sr_models.training.trainer import Trainer
-from sr_models.training.validation import validation_crops
 
 
 def train(

@@ -4,27 +4,44 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from sr_models.atomic import writing_file
-from sr_models.errors import TrainingError
-from sr_models.presets import Preset
-from sr_models.training.averages import WeightAverages, decay_at
+from sr_models.ground.errors import TrainingError
+from sr_models.ground.files import writing_file
+from sr_models.networks.presets import Preset
 from sr_models.training.batches import distributed_batches
-from sr_models.training.checkpoints import CheckpointFolder
 from sr_models.training.distribution import Distribution
 from sr_models.training.finetuning import Start
-from sr_models.training.log import TrainingLog
-from sr_models.training.patches import PatchSampler
+from sr_models.training.log import PATIENCE, TrainingLog, TrainingResult
+from sr_models.training.patches import PatchSampler, validation_psnr_db
 from sr_models.training.pupil import FloatPupil, Pupil
 from sr_models.training.recipe import Recipe, read_record, record_of
-from sr_models.training.result import PATIENCE, TrainingResult
-from sr_models.training.stop_signal import StopSignal
-from sr_models.training.validation import validation_psnr_db
+from sr_models.training.state import CheckpointFolder, WeightAverages, decay_at
+
+
+class StopSignal:
+    """While entered, notes the first SIGINT or SIGTERM in `name` instead of acting on it."""
+
+    def __init__(self):
+        self.name: str | None = None
+
+    def __enter__(self):
+        self._former = {
+            number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def _note(self, number, _frame):
+        self.name = signal.Signals(number).name
+
+    def __exit__(self, *_):
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
 
 
 def make_optimizer(recipe: Recipe):

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from export.running.sandbox import Sandbox
+from sr_models.ground.child import Sandbox
 
 
 @pytest.fixture(scope="session")
 def sandbox():
     """A child process that runs files; shared, since starting one takes a second."""
-    with Sandbox("export.running.sandboxed_jobs") as child:
+    with Sandbox("export.running.jobs") as child:
         yield child

@@ -27,13 +27,13 @@ from pathlib import Path
 import numpy as np
 
 from export.inspecting.inspection import inspect_model
-from export.running.sandbox import Sandbox
 from export.stripping.mending import mend_io
 from export.stripping.strip import strip_model
-from export.stripping.surgery import pack_model
-from export.tflite.model_files import read_model
+from export.tflite.editing import pack_model
+from export.tflite.files import read_model
 from export.tflite.unpacked import unpack
-from sr_models.errors import ModelFileError
+from sr_models.ground.child import Sandbox
+from sr_models.ground.errors import ModelFileError
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 SECONDS_PER_FILE = 60
@@ -260,7 +260,7 @@ def main() -> int:
     warnings.simplefilter("error")
     with (
         tempfile.TemporaryDirectory() as folder,
-        Sandbox("export.running.sandboxed_jobs") as sandbox,
+        Sandbox("export.running.jobs") as sandbox,
     ):
         os.chdir(folder)  # Whatever is written by mistake is found here.
         for number in range(options.start, options.start + options.files):

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from export.cli import app
-from sr_models.command import status_of_command
-from sr_models.presets import get_preset
-from sr_models.quantizers import alternating
+from sr_models.ground.console import status_of_command
+from sr_models.networks.presets import get_preset
+from sr_models.published import alternating
 
 
 def run(*arguments):

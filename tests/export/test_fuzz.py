@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import tests.export.fuzz
 from export.inspecting.inspection import inspect_model
-from sr_models.errors import ModelFileError
+from sr_models.ground.errors import ModelFileError
 from tests.export.fuzz import attempt, mutated, seed_files
 
 SEEDS = seed_files()

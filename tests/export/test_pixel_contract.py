@@ -3,17 +3,16 @@
 import numpy as np
 import pytest
 
-from export.conversion_path import convert
+from export.exporting.conversion_path import convert
+from export.exporting.job import run_export
+from export.exporting.settings import ExportSettings, Size
 from export.inspecting.audit import CONTRACT_TOLERANCE, audit_model
-from export.pipeline import run_export
-from export.settings import ExportSettings
-from export.sizes import Size
 from export.tflite.flatbuffer import read_graph
 from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
 from representative_data.tiles import cut_tiles
-from sr_models.network import build_trunk, load_model
-from sr_models.presets import PRESETS, Preset
-from sr_models.tails import TAILS, attach_tail
+from sr_models.networks.network import build_trunk, load_model
+from sr_models.networks.presets import PRESETS, Preset
+from sr_models.networks.tails import TAILS, attach_tail
 from tests.families import random_weights
 
 pytestmark = pytest.mark.slow

@@ -9,13 +9,13 @@ import pytest
 import tensorflow as tf
 
 from export.cli import app
-from export.pipeline import run_export
+from export.exporting.job import run_export
+from export.exporting.settings import ExportSettings
 from export.running.interpreters import open_model
-from export.settings import ExportSettings
 from export.tflite.flatbuffer import read_graph
-from sr_models.command import status_of_command
-from sr_models.metrics import luma_pixels, to_pixels
-from sr_models.network import load_model
+from sr_models.ground.console import status_of_command
+from sr_models.ground.metrics import luma_pixels, to_pixels
+from sr_models.networks.network import load_model
 from tests.strangers import stranger
 
 CHOICES = ("--pictures", 10, "--tile-side", 24, "--no-anchors")

@@ -15,17 +15,17 @@ import pytest
 import tf_keras
 from PIL import Image
 
-from export.conversion_path import convert
-from export.settings import ExportSettings
-from export.shaping import build_dataset
-from representative_data.sources import BUNDLED_HELD_OUT, bundled_pictures
+from export.exporting.conversion_path import convert
+from export.exporting.settings import ExportSettings
+from export.exporting.shaping import build_dataset
+from representative_data.pictures import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.tiles import load_tiles
-from runtime_bench.regression import assert_no_regression
-from runtime_bench.twins import shipped_presets, twin_settings
-from sr_models.images import load_image
-from sr_models.network import load_trunk
-from sr_models.presets import get_preset
-from sr_models.tails import attach_tail
+from runtime_bench.comparing.regression import assert_no_regression
+from runtime_bench.evidence.twins import shipped_presets, twin_settings
+from sr_models.ground.pictures import load_image
+from sr_models.networks.network import load_trunk
+from sr_models.networks.presets import get_preset
+from sr_models.networks.tails import attach_tail
 
 # The default recipe without what takes half a minute for each network. Without the correction of
 # biases ECBSR would lose 0.06 dB to its twin, whose PReLU stays one operator.

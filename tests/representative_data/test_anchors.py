@@ -4,7 +4,7 @@ import pytest
 from representative_data.anchors import Spot, find_anchors
 from representative_data.probe import OutputProbe, OutputProber
 from representative_data.taming import TOLERANCE
-from sr_models.errors import CalibrationError
+from sr_models.ground.errors import CalibrationError
 from tests.networks import sharpening_network
 
 

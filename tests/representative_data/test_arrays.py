@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from representative_data.arrays import tiles_from_arrays
-from representative_data.tiles import cut_tiles
-from sr_models.errors import CalibrationError, OptionError
+from representative_data.tiles import cut_tiles, tiles_from_arrays
+from sr_models.ground.errors import CalibrationError, OptionError
 
 
 @pytest.fixture

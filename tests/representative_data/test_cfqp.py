@@ -12,12 +12,11 @@ from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_nat
 from representative_data.probe import probe_layers
 from representative_data.taming import TOLERANCE, Taming
 from representative_data.tiles import load_tiles
-from sr_models.degradation import crop_to_multiple, degrade
-from sr_models.errors import CalibrationError
-from sr_models.graph import at_size
-from sr_models.images import load_image
-from sr_models.layers import DepthToSpace
-from sr_models.network import load_model, weights_sha256
+from sr_models.ground.errors import CalibrationError
+from sr_models.ground.pictures import crop_to_multiple, degrade, load_image
+from sr_models.networks.graph import at_size
+from sr_models.networks.layers import DepthToSpace
+from sr_models.networks.network import load_model, weights_sha256
 from tests.networks import brightness_keeping_network, sharpening_network
 
 NAMED = {"network": "sharpening", "scale": 2}

@@ -1,7 +1,7 @@
 import pytest
 
-from representative_data.command_options import require_open_tail
-from sr_models.errors import OptionError
+from representative_data.options import require_open_tail
+from sr_models.ground.errors import OptionError
 
 
 @pytest.mark.parametrize("tail", ["relu", "none"])

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from representative_data.contract import PixelGrid, pure_contract
-from sr_models.int8.ranges import TensorRange
+from sr_models.quantization.ranges import TensorRange
 
 PIXELS = (0.0, 1.0)
 

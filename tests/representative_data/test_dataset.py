@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from representative_data.dataset import Record, RepresentativeDataset, load_dataset
-from sr_models.errors import CalibrationError, OutputError
+from sr_models.ground.errors import CalibrationError, OutputError
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from representative_data.held_out import HELD_OUT, held_out_tiles
-from representative_data.sources import bundled_pictures
+from representative_data.pictures import HELD_OUT, bundled_pictures, held_out_tiles
 from representative_data.tiles import load_tiles
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from representative_data.observation import observe_ranges, pin_pixels
-from sr_models.int8.ranges import PIXELS
-from sr_models.tails import attach_tail
+from sr_models.networks.tails import attach_tail
+from sr_models.quantization.ranges import PIXELS
 from tests.networks import branched_trunk, sharpening_trunk
 
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from representative_data.opening import natural_pieces, open_network
-from sr_models.errors import NetworkError, PictureError
-from sr_models.network import load_trunk, save_trunk
-from sr_models.presets import get_preset
+from representative_data.pictures import natural_pieces, open_network
+from sr_models.ground.errors import NetworkError, PictureError
+from sr_models.networks.network import load_trunk, save_trunk
+from sr_models.networks.presets import get_preset
 from tests.strangers import stranger
 
 

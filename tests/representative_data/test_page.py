@@ -12,7 +12,7 @@ from representative_data.page import page_html, pairs, save_page
 from representative_data.report import build_report
 from representative_data.taming import Taming
 from representative_data.tiles import Tile, load_tiles
-from sr_models.errors import OutputError
+from sr_models.ground.errors import OutputError
 from tests.networks import sharpening_network
 
 NAMED = {"network": "sharpening", "scale": 2}

@@ -3,7 +3,7 @@ import pytest
 
 from representative_data import probe as probing
 from representative_data.probe import OutputProber, probe_layers
-from sr_models.errors import CalibrationError
+from sr_models.ground.errors import CalibrationError
 from tests.networks import branched_trunk, sharpening_network
 
 

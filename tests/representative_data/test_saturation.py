@@ -3,8 +3,8 @@ import pytest
 
 from representative_data.probe import probe_layers
 from representative_data.saturation import BINS, compare_layers
-from sr_models.graph import points
-from sr_models.tails import attach_tail
+from sr_models.networks.graph import points
+from sr_models.networks.tails import attach_tail
 from tests.networks import branched_trunk
 
 

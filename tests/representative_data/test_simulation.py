@@ -6,8 +6,8 @@ import tf_keras
 
 from representative_data.probe import probe_layers
 from representative_data.simulation import simulate_activations, simulated_fidelity_db
-from sr_models.graph import quantized_points
-from sr_models.tails import attach_tail
+from sr_models.networks.graph import quantized_points
+from sr_models.networks.tails import attach_tail
 from tests.networks import branched_trunk, sharpening_network
 
 

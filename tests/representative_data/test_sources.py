@@ -1,9 +1,9 @@
 import pytest
 
-from representative_data import sources
-from sr_models.errors import PictureError
-from sr_models.images import load_image
-from sr_models.provenance import file_sha256
+from representative_data import pictures as sources
+from sr_models.ground.errors import PictureError
+from sr_models.ground.files import file_sha256
+from sr_models.ground.pictures import load_image
 
 
 def test_scikit_image_brings_pictures_for_both_purposes():

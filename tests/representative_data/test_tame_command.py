@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.pipeline import run_export
-from export.settings import ExportSettings
+from export.exporting.job import run_export
+from export.exporting.settings import ExportSettings
 from representative_data import cli
 from representative_data.dataset import load_dataset
-from sr_models.command import status_of_command
-from sr_models.network import load_trunk, save_trunk, weights_sha256
-from sr_models.presets import get_preset
+from sr_models.ground.console import status_of_command
+from sr_models.networks.network import load_trunk, save_trunk, weights_sha256
+from sr_models.networks.presets import get_preset
 from tests.strangers import stranger
 
 SMALL = ("--pictures", "8", "--tile-side", "24")

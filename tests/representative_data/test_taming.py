@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from representative_data.probe import OutputProbe, OutputProber
 from representative_data.taming import METHODS, TOLERANCE, Taming, affine_step, fits, tame
-from sr_models.errors import OptionError
+from sr_models.ground.errors import OptionError
 from tests.networks import sharpening_network
 
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from representative_data.tiles import cut_tiles, load_tiles, require_varied
-from sr_models.degradation import crop_to_multiple, degrade
-from sr_models.errors import CalibrationError, OptionError, PictureError
+from sr_models.ground.errors import CalibrationError, OptionError, PictureError
+from sr_models.ground.pictures import crop_to_multiple, degrade
 
 
 def test_first_tiles_are_the_centres_of_the_degraded_pictures(picture_folder):

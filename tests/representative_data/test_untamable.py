@@ -3,10 +3,10 @@ import re
 import numpy as np
 import pytest
 
+from representative_data.cfqp import why_untamable
 from representative_data.dataset import Record
 from representative_data.probe import OutputProbe
 from representative_data.taming import Taming
-from representative_data.untamable import why_untamable
 
 
 def linear(gain, offset):

@@ -12,26 +12,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
-from export.running.delegation import Delegation
-from export.running.tensors import Tensor
-from export.tflite.model_files import ModelFile
+from export.exporting.conversion import convert_float, convert_with_calibrator, convert_with_ranges
+from export.running.interpreters import Tensor
+from export.running.runtimes import Delegation
+from export.tflite.files import ModelFile
 from representative_data.cfqp import build_natural_dataset
 from representative_data.observation import observe_ranges, pin_pixels
 from representative_data.tiles import load_tiles
 from runtime_bench.android.run import measure_phones, plan_job
 from runtime_bench.android.tool import ToolRun
 from runtime_bench.cli import app
-from runtime_bench.comparison import compare_entries
-from runtime_bench.crops import take_crops
-from runtime_bench.gates import Gates
-from runtime_bench.history import new_entries
-from runtime_bench.latency import Plan, measure_latency, open_entries
-from runtime_bench.machine import Machine
-from runtime_bench.profile import profile_file
-from runtime_bench.quality import find_datasets
-from runtime_bench.trend import trends
-from sr_models.command import json_text, status_of_command
+from runtime_bench.comparing.comparison import compare_entries
+from runtime_bench.comparing.crops import take_crops
+from runtime_bench.comparing.gates import Gates
+from runtime_bench.history.history import new_entries
+from runtime_bench.history.trend import trends
+from runtime_bench.measuring.latency import Plan, measure_latency, open_entries
+from runtime_bench.measuring.machine import Machine
+from runtime_bench.measuring.profile import profile_file
+from runtime_bench.measuring.quality import find_datasets
+from sr_models.ground.console import json_text, status_of_command
 from tests.networks import sharpening_network
 from tests.runtime_bench.android import texts
 from tests.runtime_bench.android.fakes import FakeAdb

@@ -2,10 +2,11 @@ import json
 
 import pytest
 
-from sr_models import card as cards
-from sr_models import cli, presets
-from sr_models.network import build_trunk, save_trunk
-from sr_models.presets import get_preset
+from sr_models import cli
+from sr_models.networks import card as cards
+from sr_models.networks import presets
+from sr_models.networks.network import build_trunk, save_trunk
+from sr_models.networks.presets import get_preset
 
 
 @pytest.fixture

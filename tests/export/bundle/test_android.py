@@ -13,8 +13,8 @@ import pytest
 
 from export.bundle.golden import golden_picture
 from runtime_bench.upscaling.tiling import margin_of, spans
-from sr_models.errors import OptionError
-from sr_models.receptive_field import ReceptiveField
+from sr_models.ground.errors import OptionError
+from sr_models.networks.receptive_field import ReceptiveField
 
 LIBRARY = Path(__file__).parents[3] / "export" / "bundle" / "android"
 STUBS = Path(__file__).parent / "kotlin_stubs"

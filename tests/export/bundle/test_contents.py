@@ -10,10 +10,9 @@ from export.bundle.contents import (
     require_one_quantization,
     require_pixels,
 )
-from export.settings import ExportSettings
-from export.sizes import DYNAMIC, Size
-from sr_models.errors import ConversionError, OptionError
-from sr_models.presets import PRESETS
+from export.exporting.settings import DYNAMIC, ExportSettings, Size
+from sr_models.ground.errors import ConversionError, OptionError
+from sr_models.networks.presets import PRESETS
 from tests.tiny_files import clipped_file
 
 

@@ -8,7 +8,7 @@ from export.bundle.layout import (
     require_inside,
     require_no_empty_folder,
 )
-from sr_models.errors import BundleError
+from sr_models.ground.errors import BundleError
 
 
 def test_names_tell_the_size():

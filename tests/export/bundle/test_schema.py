@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from export.bundle.schema import SCHEMA_PATH, SCHEMA_VERSION, require_valid
-from sr_models.errors import BundleError
+from export.bundle.layout import SCHEMA_PATH, SCHEMA_VERSION, require_valid
+from sr_models.ground.errors import BundleError
 
 
 @pytest.fixture

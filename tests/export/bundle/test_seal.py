@@ -7,10 +7,9 @@ import subprocess
 
 import pytest
 
-from export.bundle.layout import COMPARISON, MANIFEST, SUMS
-from export.bundle.seal import hash_files, sums_text
+from export.bundle.layout import COMPARISON, MANIFEST, SUMS, hash_files, sums_text
 from export.bundle.verification import read_bundle
-from sr_models.errors import BundleError
+from sr_models.ground.errors import BundleError
 
 
 def test_the_bundle_as_it_was_made_is_whole(made_bundle):

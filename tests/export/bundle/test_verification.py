@@ -18,7 +18,7 @@ from export.bundle.layout import MANIFEST, SUMS
 from export.bundle.verification import read_bundle, verify_bundle
 from export.bundle.writing import seal
 from export.tflite.unpacked import unpack
-from sr_models.errors import BundleError, OptionError, SrError
+from sr_models.ground.errors import BundleError, OptionError, SrError
 
 
 def reseal(bundle: Path, change=lambda manifest: None) -> None:
@@ -176,8 +176,8 @@ def test_a_file_that_the_manifest_does_not_hash_is_refused(bundle):
 
 
 def test_a_manifest_that_is_no_json_is_refused(bundle):
-    from export.bundle.seal import sums_text
-    from sr_models.provenance import file_sha256
+    from export.bundle.layout import sums_text
+    from sr_models.ground.files import file_sha256
 
     for text in ("", "{", "[" * 100_000, "\xff"):
         (bundle / MANIFEST).write_bytes(text.encode("latin-1"))

@@ -5,9 +5,8 @@ import pytest
 
 from export.bundle.verification import verify_bundle
 from export.bundle.writing import export_bundle, read_latency, twin_settings
-from export.settings import ExportSettings
-from export.sizes import DYNAMIC, Size
-from sr_models.errors import ConversionError, OptionError, OutputError
+from export.exporting.settings import DYNAMIC, ExportSettings, Size
+from sr_models.ground.errors import ConversionError, OptionError, OutputError
 from tests.bundles import TWO_SIZES
 
 SMALL = ExportSettings(height=8, width=8)

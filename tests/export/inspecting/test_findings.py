@@ -3,9 +3,9 @@ import pytest
 
 from export.inspecting.audit import audit_graph
 from export.inspecting.findings import IDENTIFIERS, find, find_in_run
-from export.stripping.grids import Grid
-from export.stripping.strip_plan import plan_strip
-from export.tflite.model_files import ModelFile
+from export.inspecting.plan import plan_strip
+from export.tflite.files import ModelFile
+from export.tflite.grids import Grid
 from export.tflite.unpacked import unpack
 from tests.tiny_files import TinyFile, clipped_file, pixel_grid
 
@@ -52,8 +52,8 @@ def test_a_good_file_has_no_findings():
         (
             picture_file(Grid("uint8", 0.97647, 0), pixel_grid("uint8")),
             "contract",
-            "255 is read as 249 and 0 as 0: input scale 0.976, zero point 0, calibrated on pictures "
-            "whose brightest value was 249",
+            "255 is read as 249 and 0 as 0: input scale 0.976, zero point 0, calibrated on "
+            "pictures whose brightest value was 249",
         ),
         (
             picture_file(Grid("uint8", 0.97647 / 255, 0), pixel_grid("uint8")),

@@ -1,7 +1,7 @@
 import json
 
 from export.inspecting.inspection import inspect_model
-from export.running.sandbox import Crash
+from sr_models.ground.child import Crash
 from tests.tiny_files import TinyFile, clipped_file, pixel_grid
 
 

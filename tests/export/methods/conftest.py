@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tf_keras
 
-from export.methods.quantized_network import Evidence
+from export.quantizing.quantized_network import Evidence
 from representative_data.dataset import RepresentativeDataset
-from sr_models.network import build_trunk
-from sr_models.tails import attach_tail
+from sr_models.networks.network import build_trunk
+from sr_models.networks.tails import attach_tail
 from tests.families import random_weights
 from tests.networks import conv
 
@@ -34,7 +34,7 @@ def network(tiny_preset):
 @pytest.fixture(scope="session")
 def distance():
     """Mean squared error of a quantized network, simulated, against a float network."""
-    from sr_models.int8.simulator import simulate
+    from sr_models.quantization.simulator import simulate
 
     def measure(quantized, model, pictures):
         x = np.stack(pictures).astype(np.float32) / 255.0

@@ -1,9 +1,9 @@
 import numpy as np
 import tensorflow as tf
 
-from export.methods.bias_correction import corrected, mean_products
-from export.methods.quantized_network import clone, observe
-from sr_models.int8.simulator import simulate
+from export.methods.bias import corrected, mean_products
+from export.quantizing.quantized_network import clone, observe
+from sr_models.quantization.simulator import simulate
 
 
 def test_means_of_products_are_those_of_the_convolution():

@@ -6,7 +6,7 @@ import tf_keras
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.methods.bounded_activations import (
+from export.methods.groups import (
     bounded,
     find_bounded,
     group_channels,
@@ -15,11 +15,11 @@ from export.methods.bounded_activations import (
     saturation_costs,
     with_groups,
 )
-from export.methods.quantized_network import clone, observe
-from sr_models.graph import rebuild
-from sr_models.int8.fake_quantization import FakeQuantization
-from sr_models.int8.ranges import TensorRange
-from sr_models.int8.simulator import FIXED_GRIDS
+from export.quantizing.quantized_network import clone, observe
+from sr_models.networks.graph import rebuild
+from sr_models.quantization.fake_quantization import FakeQuantization
+from sr_models.quantization.ranges import TensorRange
+from sr_models.quantization.simulator import FIXED_GRIDS
 from tests.networks import conv
 
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import tf_keras
 
-from export.methods.channel_splitting import allot_copies, split, split_channels, splittable
-from export.methods.quantized_network import clone, observe
-from sr_models.graph import rebuild
-from sr_models.int8.fake_quantization import FakeQuantization
+from export.methods.split import allot_copies, split, split_channels, splittable
+from export.quantizing.quantized_network import clone, observe
+from sr_models.networks.graph import rebuild
+from sr_models.quantization.fake_quantization import FakeQuantization
 from tests.networks import conv
 
 

@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
 
-from export.conversion import convert_with_ranges
+from export.exporting.conversion import convert_with_ranges
 from export.inspecting.audit import audit_model, missing_ranges
 from export.methods.dfsq_static import with_dfsq_weights
-from export.methods.equalization import ROOM
-from export.methods.recipe import parse_recipe
+from export.methods.equalize import ROOM
+from export.quantizing.recipe import parse_recipe
 from export.running.interpreters import open_model
 from export.tflite.unpacked import unpack
-from sr_models.int8.integer_network import simulate_builtin
-from sr_models.network import build_trunk
-from sr_models.presets import Preset
-from sr_models.quantizers.dfsq import quantized_weights, weight_codes
-from sr_models.tails import attach_tail
+from sr_models.networks.network import build_trunk
+from sr_models.networks.presets import Preset
+from sr_models.networks.tails import attach_tail
+from sr_models.published.dfsq import quantized_weights, weight_codes
+from sr_models.quantization.integer_network import simulate_builtin
 from tests.families import random_weights
 from tests.tensor_codes import apart
 

@@ -2,9 +2,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.methods.activation_histograms import Histogram, histogram
 from export.methods.entropy import divergence, entropy, entropy_range
-from export.methods.quantized_network import observe
+from export.quantizing.histograms import Histogram, histogram
+from export.quantizing.quantized_network import observe
 
 
 @given(seed=st.integers(0, 200))

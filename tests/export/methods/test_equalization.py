@@ -4,14 +4,13 @@ import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.methods.channel_statistics import channel_ranges, channel_sensitivities
-from export.methods.channels import find_channels
-from export.methods.equalization import equalize, equalized
-from export.methods.quantized_network import clone, observe
+from export.methods.equalize import equalize, equalized
+from export.quantizing.channels import channel_ranges, channel_sensitivities, find_channels
+from export.quantizing.quantized_network import clone, observe
 from representative_data.observation import pixel_points
-from sr_models.graph import quantized_points
-from sr_models.int8.fake_quantization import write_ranges
-from sr_models.int8.ranges import PIXELS
+from sr_models.networks.graph import quantized_points
+from sr_models.quantization.fake_quantization import write_ranges
+from sr_models.quantization.ranges import PIXELS
 from tests.networks import conv
 
 

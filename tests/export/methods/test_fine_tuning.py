@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from export.methods import fine_tuning
-from export.methods.fine_tuning import LearnedRange, draw_patches, fine_tune, rate_at, teach
-from export.methods.quantized_network import observe
-from sr_models.int8.ranges import PIXELS, TensorRange
+from export.methods import tune as fine_tuning
+from export.methods.tune import LearnedRange, draw_patches, fine_tune, rate_at, teach
+from export.quantizing.quantized_network import observe
+from sr_models.quantization.ranges import PIXELS, TensorRange
 
 SHORT = {"steps": 60, "patches": 32, "side": 16}
 

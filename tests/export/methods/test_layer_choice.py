@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from export.methods.layer_choice import choose_ranges, chosen, output_error
-from export.methods.quantized_network import observe
-from sr_models.int8.ranges import PIXELS, TensorRange
+from export.methods.choose import choose_ranges, chosen, output_error
+from export.quantizing.quantized_network import observe
+from sr_models.quantization.ranges import PIXELS, TensorRange
 
 
 def errors(model, pictures, *ranges):

@@ -2,10 +2,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.methods.activation_histograms import histogram, rounding_error
-from export.methods.mse_range import least_squares, mse_range
-from export.methods.quantized_network import observe
-from sr_models.int8.ranges import TensorRange
+from export.methods.mse import least_squares, mse_range
+from export.quantizing.histograms import histogram, rounding_error
+from export.quantizing.quantized_network import observe
+from sr_models.quantization.ranges import TensorRange
 
 
 @given(seed=st.integers(0, 100), shift=st.floats(-1.0, 1.0))
@@ -32,7 +32,7 @@ def test_zero_stays_inside():
 
 
 def test_it_lowers_the_error_of_each_tensor(network, evidence):
-    from export.methods.activation_histograms import observe_histograms
+    from export.quantizing.histograms import observe_histograms
 
     plain = observe(network, evidence)
     found = least_squares(plain, evidence)

@@ -3,19 +3,19 @@ import dataclasses
 import numpy as np
 import pytest
 
-from export.conversion import convert_with_ranges
+from export.exporting.conversion import convert_with_ranges
 from export.inspecting.audit import audit_model, missing_ranges
 from export.methods.outlier import INT8, learned_network, tuned_student
-from export.methods.quantized_network import QuantizedNetwork
-from export.methods.recipe import parse_recipe
+from export.quantizing.quantized_network import QuantizedNetwork
+from export.quantizing.recipe import parse_recipe
 from export.running.interpreters import open_model
-from sr_models.errors import TrainingError
-from sr_models.int8.integer_network import simulate_builtin
-from sr_models.network import build_trunk
-from sr_models.presets import Preset
-from sr_models.quantizers.centring import MEAN_COLOUR
-from sr_models.quantizers.outlier_student import calibrated, outlier_student
-from sr_models.tails import attach_tail
+from sr_models.ground.errors import TrainingError
+from sr_models.networks.network import build_trunk
+from sr_models.networks.presets import Preset
+from sr_models.networks.tails import attach_tail
+from sr_models.published.outlier_student import calibrated, outlier_student
+from sr_models.published.student import MEAN_COLOUR
+from sr_models.quantization.integer_network import simulate_builtin
 from tests.families import random_weights
 from tests.tensor_codes import apart, steps_apart
 

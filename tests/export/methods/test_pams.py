@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.conversion import convert_with_ranges
+from export.exporting.conversion import convert_with_ranges
 from export.inspecting.audit import audit_model, missing_ranges
 from export.methods.pams import learned_ranges, require_integer, with_pams_weights
-from export.methods.quantized_network import Evidence, QuantizedNetwork, clone
-from export.methods.recipe import parse_recipe
+from export.quantizing.quantized_network import Evidence, QuantizedNetwork, clone
+from export.quantizing.recipe import parse_recipe
 from export.running.interpreters import open_model
 from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
-from sr_models.errors import CalibrationError, OptionError, WeightsError
-from sr_models.graph import points
-from sr_models.int8.integer_network import simulate_builtin
-from sr_models.network import build_trunk, save_trunk
-from sr_models.presets import Preset
-from sr_models.quantizers.pams_file import learned_by, load_learned, save_learned
-from sr_models.quantizers.pams_settings import PamsSettings
-from sr_models.quantizers.pams_student import PamsStudent, pams_student, start_alphas
-from sr_models.tails import attach_tail
+from sr_models.ground.errors import CalibrationError, OptionError, WeightsError
+from sr_models.networks.graph import points
+from sr_models.networks.network import build_trunk, save_trunk
+from sr_models.networks.presets import Preset
+from sr_models.networks.tails import attach_tail
+from sr_models.published.pams_file import learned_by, load_learned, save_learned
+from sr_models.published.pams_student import PamsStudent, pams_student, start_alphas
+from sr_models.published.settings import PamsSettings
+from sr_models.quantization.integer_network import simulate_builtin
 from tests.families import SMALL, random_weights
 from tests.networks import sharpening_network
 from tests.tensor_codes import apart, steps_apart

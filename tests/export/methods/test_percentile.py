@@ -2,10 +2,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.methods.activation_histograms import histogram
 from export.methods.percentile import percentile, percentile_range
-from export.methods.quantized_network import observe
-from sr_models.int8.ranges import TensorRange
+from export.quantizing.histograms import histogram
+from export.quantizing.quantized_network import observe
+from sr_models.quantization.ranges import TensorRange
 
 
 @given(seed=st.integers(0, 200), kept=st.floats(0.9, 0.9999))

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tf_keras
 
-from export.methods.quantized_network import observe
-from export.methods.relu_pairs import as_relu_pairs, find_prelus, with_relu_pairs
-from sr_models.graph import points
+from export.methods.relus import as_relu_pairs, find_prelus, with_relu_pairs
+from export.quantizing.quantized_network import observe
+from sr_models.networks.graph import points
 
 
 def conv(filters, name, **keywords):

@@ -4,10 +4,10 @@ import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.methods.quantized_network import observe
-from export.methods.rotation import basis_cost, find_basis, find_streams, rotate, rotated
-from sr_models.errors import NetworkError
-from sr_models.int8.fake_quantization import write_ranges
+from export.methods.rotate import basis_cost, find_basis, find_streams, rotate, rotated
+from export.quantizing.quantized_network import observe
+from sr_models.ground.errors import NetworkError
+from sr_models.quantization.fake_quantization import write_ranges
 from tests.networks import conv
 
 

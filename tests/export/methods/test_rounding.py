@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.methods.quantized_network import observe
-from export.methods.rounding import (
+from export.methods.adaround import (
     choose_codes,
     fit_layer,
     in_more_colours,
@@ -14,6 +13,7 @@ from export.methods.rounding import (
     round_codes,
     rounded,
 )
+from export.quantizing.quantized_network import observe
 
 
 def problem(seed, *, inputs=4, outputs=2):

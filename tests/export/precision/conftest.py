@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tf_keras
 
-from export.conversion import convert_with_ranges
+from export.exporting.conversion import convert_with_ranges
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import observe_ranges, pin_pixels
-from sr_models.int8.ranges import TensorRanges
-from sr_models.network import build_trunk
-from sr_models.presets import Preset
-from sr_models.tails import attach_tail
+from sr_models.networks.network import build_trunk
+from sr_models.networks.presets import Preset
+from sr_models.networks.tails import attach_tail
+from sr_models.quantization.ranges import TensorRanges
 from tests.families import random_weights
 
 HEIGHT, WIDTH = 12, 16

@@ -9,7 +9,7 @@ from export.precision.kept_layers import (
     require_layers,
 )
 from export.tflite.flatbuffer import read_graph
-from sr_models.errors import OptionError
+from sr_models.ground.errors import OptionError
 
 
 def test_layers_are_found_by_what_the_converter_calls_their_tensors(int8_network):

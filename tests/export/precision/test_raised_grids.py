@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.precision.raised_grids import exact_grid, raised_bias, wide_grid
-from export.stripping.grids import Grid
+from export.precision.raised_weights import exact_grid, raised_bias, wide_grid
+from export.tflite.grids import Grid
 
 
 @given(scale=st.floats(1e-5, 1.0), zero_point=st.integers(-128, 127))

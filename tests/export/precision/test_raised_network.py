@@ -2,16 +2,16 @@ import math
 
 import pytest
 
+from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model
-from export.methods.quantized_network import Evidence, QuantizedNetwork
-from export.methods.recipe import parse_recipe
 from export.precision.kept_layers import raised_layers
 from export.precision.raised_network import raise_files, unrounded
-from export.settings import ExportSettings
+from export.precision.sensitivity import LayerSensitivity
+from export.quantizing.quantized_network import Evidence, QuantizedNetwork
+from export.quantizing.recipe import parse_recipe
 from representative_data.dataset import RepresentativeDataset
-from representative_data.sensitivity import LayerSensitivity
-from sr_models.errors import ConversionError, OptionError
-from sr_models.int8.ranges import TensorRange
+from sr_models.ground.errors import ConversionError, OptionError
+from sr_models.quantization.ranges import TensorRange
 
 
 @pytest.fixture(scope="module")

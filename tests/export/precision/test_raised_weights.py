@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from export.precision.raised_weights import stored_slopes, stored_weights
-from export.stripping.grids import Grid
+from export.tflite.grids import Grid
 from export.tflite.unpacked import unpack
-from sr_models.int8.simulator import quantized_kernel, quantized_slope
+from sr_models.quantization.simulator import quantized_kernel, quantized_slope
 
 
 def operators(content, name):

@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 import tf_keras
 
-from export.conversion import convert_with_ranges
+from export.exporting.conversion import convert_with_ranges
 from export.inspecting.audit import audit_model
-from export.pixels import upscale
 from export.precision.kept_layers import raisable_operators
 from export.precision.raising import raise_operators
 from export.running.interpreters import open_model
+from export.running.pixels import upscale
 from export.running.runtimes import find_runtime
 from export.tflite.flatbuffer import read_graph
-from sr_models.errors import ConversionError
-from sr_models.graph import rebuild
-from sr_models.int8.simulator import SimulatedPrelu, quantized_kernel
+from sr_models.ground.errors import ConversionError
+from sr_models.networks.graph import rebuild
+from sr_models.quantization.simulator import SimulatedPrelu, quantized_kernel
 
 FAMILIES = ("xlsr", "abpn", "fsrcnn", "espcn", "sesr")
 

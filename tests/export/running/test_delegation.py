@@ -1,8 +1,8 @@
 import pytest
 
-from export.conversion import convert_with_calibrator, convert_with_ranges
-from export.running.delegation import Delegation, read_delegation
+from export.exporting.conversion import convert_with_calibrator, convert_with_ranges
 from export.running.interpreters import open_model
+from export.running.runtimes import Delegation, read_delegation
 from representative_data.observation import observe_ranges, pin_pixels
 from tests.networks import sharpening_network
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from export.conversion import convert_float, convert_with_calibrator, convert_with_ranges
+from export.exporting.conversion import convert_float, convert_with_calibrator, convert_with_ranges
 from export.running.interpreters import Runner, open_model
 from export.running.runtimes import DELEGATES, Runtime, find_runtime
-from export.tflite.model_files import read_model
+from export.tflite.files import read_model
 from representative_data.observation import observe_ranges, pin_pixels
-from sr_models.errors import ModelFileError, OptionError
+from sr_models.ground.errors import ModelFileError, OptionError
 from tests.networks import sharpening_network
 
 

@@ -2,7 +2,7 @@ import types
 
 import pytest
 
-from export.conversion import convert_float
+from export.exporting.conversion import convert_float
 from export.running import runtimes
 from export.running.runtimes import (
     DELEGATES,
@@ -12,7 +12,7 @@ from export.running.runtimes import (
     require_threads,
     with_first_depth_to_space,
 )
-from sr_models.errors import ModelFileError, OptionError
+from sr_models.ground.errors import ModelFileError, OptionError
 
 
 def test_ai_edge_litert_comes_first():
@@ -87,7 +87,7 @@ def versions_of(content):
 
 @pytest.fixture(scope="module")
 def int8_content(sharpening, natural):
-    from export.conversion import convert_with_calibrator
+    from export.exporting.conversion import convert_with_calibrator
 
     return convert_with_calibrator(sharpening, natural, height=8, width=8)
 

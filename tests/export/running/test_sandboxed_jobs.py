@@ -1,6 +1,6 @@
 import pytest
 
-from sr_models.errors import ModelFileError
+from sr_models.ground.errors import ModelFileError
 from tests.tiny_files import clipped_file
 
 

@@ -2,9 +2,9 @@ import types
 
 import pytest
 
-from export.running.scale_factor import find_scale
-from export.running.tensors import Tensor
-from sr_models.errors import ModelFileError
+from export.running.interpreters import Tensor
+from export.running.pixels import find_scale
+from sr_models.ground.errors import ModelFileError
 
 
 def shapes(*, inputs, outputs):

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 
-from export.running.tensors import Tensor, described, tensor_of
+from export.running.interpreters import Tensor, described, tensor_of
 
 
 def details(*, scales=(), zero_points=(), dtype=np.float32):

@@ -3,8 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from export.running.tensors import Tensor
-from export.stripping.probes import feed, probe_pictures
+from export.running.interpreters import Tensor
+from export.stripping.proof import feed, probe_pictures
 
 
 def test_probes_are_of_every_kind_and_size():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from export.running.interpreters import open_model
-from export.stripping.grids import Grid
 from export.stripping.repair_io import plan_repairs, repair, same_values
+from export.tflite.grids import Grid
 from export.tflite.unpacked import unpack
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from export.stripping.side_by_side import compare_files
-from export.stripping.surgery import pack_model, set_grids
+from export.stripping.proof import compare_files
+from export.tflite.editing import pack_model, set_grids
 from export.tflite.unpacked import unpack
-from sr_models.errors import ModelFileError
+from sr_models.ground.errors import ModelFileError
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 

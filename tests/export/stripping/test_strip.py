@@ -4,13 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.inspecting.audit import audit_model
+from export.inspecting.plan import LIMITS_BY_DTYPE, plan_strip
 from export.running.interpreters import open_model
-from export.stripping.grids import LIMITS, Grid
 from export.stripping.strip import operate, strip_model
-from export.stripping.strip_plan import LIMITS_BY_DTYPE, plan_strip
-from export.stripping.surgery import pack_model
+from export.tflite.editing import pack_model
+from export.tflite.grids import LIMITS, Grid
 from export.tflite.unpacked import unpack
-from sr_models.errors import ModelFileError
+from sr_models.ground.errors import ModelFileError
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 TAILS = (
@@ -81,8 +81,8 @@ def test_a_clip_that_cannot_change_a_code_goes_bit_exactly(sandbox):
 
 
 def test_converted_networks_lose_their_clip(natural, sandbox):
-    from export.conversion import convert_with_calibrator
-    from sr_models.tails import attach_tail
+    from export.exporting.conversion import convert_with_calibrator
+    from sr_models.networks.tails import attach_tail
     from tests.networks import sharpening_trunk
 
     clipped = attach_tail(sharpening_trunk(), "clip", scale=2)
@@ -171,7 +171,7 @@ def test_what_cannot_be_done_is_said_and_nothing_changes(content, said, sandbox)
 
 
 def test_a_file_that_brings_the_interpreter_down_is_refused(sandbox, monkeypatch):
-    from export.running.sandbox import Crash, Sandbox
+    from sr_models.ground.child import Crash, Sandbox
 
     def down(*_, **__):
         raise Crash("the interpreter was brought down by SIGSEGV")

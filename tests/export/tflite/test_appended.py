@@ -5,9 +5,9 @@ import zipfile
 import pytest
 
 from export.stripping.strip import strip_model
-from export.stripping.verification import verify_flatbuffer
-from export.tflite.appended import Unmovable, append_archive, appended_to
-from sr_models.errors import ModelFileError
+from export.tflite.packing import Unmovable, append_archive, appended_to
+from export.tflite.verifying import verify_flatbuffer
+from sr_models.ground.errors import ModelFileError
 from tests.tiny_files import clipped_file
 
 

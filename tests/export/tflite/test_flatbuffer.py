@@ -1,7 +1,7 @@
 import numpy as np
 import tf_keras
 
-from export.conversion import convert_with_ranges
+from export.exporting.conversion import convert_with_ranges
 from export.tflite.flatbuffer import read_graph
 from representative_data.observation import observe_ranges, pin_pixels
 

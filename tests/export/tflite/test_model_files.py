@@ -3,10 +3,10 @@ import os
 
 import pytest
 
-from export.conversion import convert_float
+from export.exporting.conversion import convert_float
 from export.running.interpreters import open_model
-from export.tflite.model_files import MAX_BYTES, read_model
-from sr_models.errors import ModelFileError
+from export.tflite.files import MAX_BYTES, read_model
+from sr_models.ground.errors import ModelFileError
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 import pytest
 
-from export.tflite.op_versions import BASELINE, runtime_needed
+from export.tflite.operators import BASELINE, runtime_needed
 
 
 @pytest.mark.parametrize(

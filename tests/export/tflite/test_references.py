@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from export.stripping.surgery import pack_model
+from export.tflite.editing import pack_model
 from export.tflite.flatbuffer import read_graph
-from export.tflite.references import BadReference, check_references
 from export.tflite.unpacked import unpack
-from sr_models.errors import ModelFileError
+from export.tflite.verifying import BadReference, check_references
+from sr_models.ground.errors import ModelFileError
 from tests.tiny_files import clipped_file
 
 

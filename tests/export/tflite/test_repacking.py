@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-import export.tflite.repacking
-from export.stripping.surgery import pack_model
-from export.tflite.repacking import repack, require_repackable
-from export.tflite.structure import differences
+import export.tflite.packing
+from export.tflite.editing import pack_model
+from export.tflite.packing import differences, repack, require_repackable
 from export.tflite.unpacked import unpack
-from sr_models.errors import ModelFileError
+from sr_models.ground.errors import ModelFileError
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 
@@ -80,7 +79,7 @@ def test_tables_that_do_not_read_back_are_never_handed_over(monkeypatch):
         tables.subgraphs[0].tensors[0].shape = np.array([1, 4, 7, 3], np.int32)
         return content
 
-    monkeypatch.setattr(export.tflite.repacking, "pack_model", careless)
+    monkeypatch.setattr(export.tflite.packing, "pack_model", careless)
     model = unpack(clipped_file("RELU"))
     with pytest.raises(ModelFileError, match="does not read back"):
         repack(model, model.tables)

@@ -2,8 +2,8 @@ import struct
 
 import pytest
 
-from runtime_bench.android.abi import ToolFiles, choose_tool, read_abi
-from sr_models.errors import OptionError
+from runtime_bench.android.devices import ToolFiles, choose_tool, read_abi
+from sr_models.ground.errors import OptionError
 
 
 def elf(machine: int, *, order="<") -> bytes:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime_bench.android.devices import Device, choose_devices, parse_devices
-from sr_models.errors import OptionError
+from sr_models.ground.errors import OptionError
 
 # After adb 29 and 34 (packages/modules/adb, transport.cpp, append_transport); serials invented.
 LIST = """\

@@ -2,10 +2,10 @@ import pytest
 
 from runtime_bench.android.run import measure_phones, plan_job
 from runtime_bench.android.tool import ToolRun
-from runtime_bench.results import kind_of
+from runtime_bench.pages.results import kind_of
 from tests.runtime_bench.android import texts
 from tests.runtime_bench.android.fakes import FakeAdb
-from tests.runtime_bench.test_latency import AGREED_KEYS
+from tests.runtime_bench.measuring.test_latency import AGREED_KEYS
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime_bench.android.measurement import FELL_BACK, PhonePlacement, judge_placement
 from runtime_bench.android.output import parse_output
-from runtime_bench.android.placement import FELL_BACK, PhonePlacement, judge_placement
 from runtime_bench.android.tool import DELEGATES
 from tests.runtime_bench.android import texts
 

@@ -3,13 +3,12 @@ import re
 import numpy as np
 import pytest
 
-from export.running.interpreters import open_model
-from export.running.tensors import Tensor
+from export.running.interpreters import Tensor, open_model
 from runtime_bench.android.adb import PhoneError
 from runtime_bench.android.quality import codes_of_bytes
 from runtime_bench.android.run import measure_phones, plan_job
 from runtime_bench.android.tool import ToolRun
-from runtime_bench.quality import find_datasets, measure_file
+from runtime_bench.measuring.quality import find_datasets, measure_file
 from tests.runtime_bench.android.fakes import FakeAdb
 
 

@@ -1,10 +1,10 @@
 import pytest
 
-from runtime_bench.android.abi import ToolFiles
 from runtime_bench.android.adb import PhoneError, Stopped
+from runtime_bench.android.devices import ToolFiles
 from runtime_bench.android.session import open_session
 from runtime_bench.android.tool import CLASSIC
-from sr_models.errors import OptionError
+from sr_models.ground.errors import OptionError
 from tests.runtime_bench.android.fakes import FakeAdb
 from tests.runtime_bench.android.texts import REFUSED
 

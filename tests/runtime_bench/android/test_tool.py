@@ -13,7 +13,7 @@ from runtime_bench.android.tool import (
     parse_threads,
     picture_arguments,
 )
-from sr_models.errors import OptionError
+from sr_models.ground.errors import OptionError
 from tests.runtime_bench.android.texts import CLASSIC_FLAGS, LITERT_FLAGS, help_text
 
 CLASSIC_TOOL, LITERT_TOOL = (

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from runtime_bench.upscaling.photographs import Canvas, Photograph, read_photograph, require_format
-from sr_models.errors import OptionError, OutputError, PictureError
+from sr_models.ground.errors import OptionError, OutputError, PictureError
 
 
 @pytest.fixture

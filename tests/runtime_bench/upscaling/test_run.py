@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.pixels import upscale
 from export.running.interpreters import open_model
+from export.running.pixels import upscale
 from runtime_bench.upscaling.run import find_model, open_upscaler, pairs, upscale_pictures
-from sr_models.errors import ModelFileError, OptionError, OutputError, PictureError
+from sr_models.ground.errors import ModelFileError, OptionError, OutputError, PictureError
 
 
 @pytest.fixture

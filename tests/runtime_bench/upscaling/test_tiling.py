@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime_bench.upscaling.tiling import Span, aligned, margin_of, spans
-from sr_models.errors import OptionError
-from sr_models.keras_windows import receptive_field_of
-from sr_models.network import build_trunk
-from sr_models.presets import PRESETS
-from sr_models.receptive_field import ReceptiveField
-from sr_models.tails import attach_tail
+from sr_models.ground.errors import OptionError
+from sr_models.networks.keras_windows import receptive_field_of
+from sr_models.networks.network import build_trunk
+from sr_models.networks.presets import PRESETS
+from sr_models.networks.receptive_field import ReceptiveField
+from sr_models.networks.tails import attach_tail
 
 sizes = st.tuples(st.integers(1, 90), st.integers(1, 40), st.integers(0, 9)).filter(
     lambda size: size[1] > 2 * size[2]

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.conversion import convert_with_ranges
-from export.inspecting.file_windows import read_receptive_field
-from export.pixels import upscale
+from export.exporting.conversion import convert_with_ranges
 from export.running.interpreters import open_model
+from export.running.pixels import upscale
+from export.tflite.windows import read_receptive_field
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import observe_ranges, pin_pixels
 from runtime_bench.upscaling.upscaler import Upscaler
-from sr_models.errors import ModelFileError, OptionError
-from sr_models.network import build_trunk
-from sr_models.presets import PRESETS, Preset
-from sr_models.tails import attach_tail
+from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.networks.network import build_trunk
+from sr_models.networks.presets import PRESETS, Preset
+from sr_models.networks.tails import attach_tail
 from tests.families import SMALL, random_weights
 from tests.networks import branched_trunk
 from tests.tiny_files import TinyFile, pixel_grid

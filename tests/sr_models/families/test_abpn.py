@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 import tf_keras
 
-from export.conversion import convert_with_calibrator
+from export.exporting.conversion import convert_with_calibrator
 from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import observe_ranges
-from sr_models.errors import OptionError
 from sr_models.families.abpn import AbpnConfig, build_abpn
-from sr_models.graph import points, quantized_points
-from sr_models.layers import RepeatChannels
-from sr_models.network import named_weights, set_named_weights
-from sr_models.tails import attach_tail
+from sr_models.ground.errors import OptionError
+from sr_models.networks.graph import points, quantized_points
+from sr_models.networks.layers import RepeatChannels
+from sr_models.networks.network import named_weights, set_named_weights
+from sr_models.networks.tails import attach_tail
 from tests.families import check_int8_file, random_weights
 
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_models.errors import OptionError
 from sr_models.families.ecbsr import EcbsrConfig, build_ecbsr, to_deploy_form, to_training_form
-from sr_models.network import convert_form, named_weights
-from sr_models.presets import Preset
-from sr_models.tails import attach_tail
+from sr_models.ground.errors import OptionError
+from sr_models.networks.network import convert_form, named_weights
+from sr_models.networks.presets import Preset
+from sr_models.networks.tails import attach_tail
 from tests.families import check_int8_file, random_weights
 
 SMALL = Preset("small", "ecbsr", {"scale": 2, "width": 6, "blocks": 2}, "for tests")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from sr_models.families.espcn import EspcnConfig, build_espcn
-from sr_models.graph import points, quantized_points
-from sr_models.tails import attach_tail
+from sr_models.networks.graph import points, quantized_points
+from sr_models.networks.tails import attach_tail
 from tests.families import check_int8_file, random_weights
 
 

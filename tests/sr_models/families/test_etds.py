@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from sr_models.families.etds import RESIDUAL_WIDTH, EtdsConfig, build_etds, to_deploy_form
-from sr_models.network import convert_form, named_weights, set_named_weights
-from sr_models.presets import Preset
-from sr_models.tails import attach_tail
+from sr_models.networks.network import convert_form, named_weights, set_named_weights
+from sr_models.networks.presets import Preset
+from sr_models.networks.tails import attach_tail
 from tests.families import check_int8_file, random_weights
 
 SMALL = Preset("small", "etds", {"scale": 2, "width": 7, "blocks": 2}, "for tests")

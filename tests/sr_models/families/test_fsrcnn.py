@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_models.errors import OptionError
 from sr_models.families.fsrcnn import (
     FsrcnnConfig,
     build_fsrcnn,
@@ -10,10 +9,11 @@ from sr_models.families.fsrcnn import (
     to_deploy_form,
     to_training_form,
 )
-from sr_models.graph import quantized_points
-from sr_models.network import convert_form, named_weights
-from sr_models.presets import Preset
-from sr_models.tails import attach_tail
+from sr_models.ground.errors import OptionError
+from sr_models.networks.graph import quantized_points
+from sr_models.networks.network import convert_form, named_weights
+from sr_models.networks.presets import Preset
+from sr_models.networks.tails import attach_tail
 from tests.families import check_int8_file, random_weights
 
 

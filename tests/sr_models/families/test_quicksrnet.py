@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from sr_models.families.quicksrnet import QuickSrnetConfig, build_quicksrnet
-from sr_models.network import named_weights, set_named_weights
-from sr_models.tails import attach_tail
+from sr_models.networks.network import named_weights, set_named_weights
+from sr_models.networks.tails import attach_tail
 from tests.families import check_int8_file, random_weights
 
 

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.conversion import convert_with_ranges
+from export.exporting.conversion import convert_with_ranges
 from export.running.interpreters import open_model
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import observe_ranges, pin_pixels
-from sr_models.errors import OptionError
 from sr_models.families import rdn
 from sr_models.families.rdn import RdnConfig, build_rdn
-from sr_models.network import named_weights
-from sr_models.presets import get_preset
-from sr_models.tails import attach_tail
+from sr_models.ground.errors import OptionError
+from sr_models.networks.network import named_weights
+from sr_models.networks.presets import get_preset
+from sr_models.networks.tails import attach_tail
 from tests.families import check_int8_file, random_weights
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from sr_models.families.xlsr import XlsrConfig, build_xlsr, to_deploy_form, to_training_form
-from sr_models.network import build_trunk, convert_form, named_weights, set_named_weights
-from sr_models.presets import Preset, get_preset
-from sr_models.tails import attach_tail
+from sr_models.networks.network import build_trunk, convert_form, named_weights, set_named_weights
+from sr_models.networks.presets import Preset, get_preset
+from sr_models.networks.tails import attach_tail
 
 
 def by_hand(scale):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from sr_models.importing.absorption import Absorption
 from sr_models.importing.operations import INPUT, Network, Operation, affine_values
+from sr_models.importing.simplification import Absorption
 
 TWICE, NOTHING = np.full(2, 2.0, np.float32), np.zeros(2, np.float32)
 ONE = np.ones(2, np.float32)

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
+from sr_models.ground.metrics import luma_pixels
 from sr_models.importing.adoption import adopt
-from sr_models.metrics import luma_pixels
-from sr_models.pixel_range import SIGNED, UNIT, PixelRange
-from sr_models.tails import attach_tail
+from sr_models.networks.pixel_range import SIGNED, UNIT, PixelRange
+from sr_models.networks.tails import attach_tail
 from tests.strangers import layers, stranger
 
 BYTES = PixelRange(255.0, 255.0)

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.keras_network import to_keras
 from tests.strangers import layers, read, varied
 

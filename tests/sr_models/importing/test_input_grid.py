@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.pipeline import run_export
-from export.settings import ExportSettings
-from sr_models.importing.input_grid import joins_of_input, with_input_apart
+from export.exporting.job import run_export
+from export.exporting.settings import ExportSettings
 from sr_models.importing.keras_network import to_keras
 from sr_models.importing.operations import INPUT
+from sr_models.importing.pixel_ends import joins_of_input, with_input_apart
 from sr_models.importing.simplification import simplified
 from tests.strangers import layers, read, stranger, varied
 

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.keras_files import load_keras_file
-from sr_models.layers import DepthToSpace
+from sr_models.networks.layers import DepthToSpace
 from tests.strangers import depth_to_space, layers, stranger, varied
 
 PICTURE = np.random.default_rng(11).random((1, 12, 14, 3)).astype(np.float32)

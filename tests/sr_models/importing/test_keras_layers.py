@@ -1,9 +1,9 @@
 import pytest
 import tensorflow as tf
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.keras_layers import make_keras3_operation, make_layer, make_tf_operation
-from sr_models.layers import DepthToSpace
+from sr_models.networks.layers import DepthToSpace
 
 
 def made(class_name, config=None, *, version=2, **entry):
@@ -50,7 +50,7 @@ def test_a_class_of_the_users_own_is_not_looked_up(class_name, entry):
         {"class_name": "sr_models>DepthToSpace"},
         {
             "class_name": "DepthToSpace",
-            "module": "sr_models.layers",
+            "module": "sr_models.networks.layers",
             "registered_name": "sr_models>DepthToSpace",
         },
     ],

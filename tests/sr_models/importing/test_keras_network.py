@@ -2,11 +2,11 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.graph import at_size
 from sr_models.importing.keras_network import packed, to_keras
 from sr_models.importing.operations import INPUT, Network, Operation, affine_values
-from sr_models.layers import DepthToSpace, SpaceToDepth
-from sr_models.tails import attach_tail
+from sr_models.networks.graph import at_size
+from sr_models.networks.layers import DepthToSpace, SpaceToDepth
+from sr_models.networks.tails import attach_tail
 from tests.strangers import read, stranger
 
 PICTURE = np.random.default_rng(0).random((1, 9, 11, 3)).astype(np.float32)

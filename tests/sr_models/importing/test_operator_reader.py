@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.operator_reader import layer_name
 from sr_models.importing.reading import read_graph
 from tests.strangers import freeze, layers, read

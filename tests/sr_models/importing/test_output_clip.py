@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.keras_network import to_keras
-from sr_models.importing.output_clip import find_output_end, with_free_grid, without_clips
+from sr_models.importing.pixel_ends import find_output_end, with_free_grid, without_clips
 from sr_models.importing.simplification import simplified
 from tests.strangers import layers, read, stranger
 

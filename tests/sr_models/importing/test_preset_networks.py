@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from sr_models.importing.preset_networks import load_unit_trunk
-from sr_models.importing.sources import open_source
-from sr_models.network import load_trunk, save_trunk, weights_sha256
-from sr_models.presets import get_preset
+from sr_models.importing.sources import load_unit_trunk, open_source
+from sr_models.networks.network import load_trunk, save_trunk, weights_sha256
+from sr_models.networks.presets import get_preset
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.python_functions import load_python_network
 
 SOURCE = """

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_models.errors import NetworkError
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.frozen_graph import freeze
 from sr_models.importing.reading import read_graph
 from sr_models.importing.saved_models import load_saved_model

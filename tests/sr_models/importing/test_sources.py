@@ -1,11 +1,11 @@
 import pytest
 import tensorflow as tf
 
-from representative_data.sources import bundled_pictures
+from representative_data.pictures import bundled_pictures
 from representative_data.tiles import load_tiles
-from sr_models.errors import NetworkError, OptionError, UnknownModelError
+from sr_models.ground.errors import NetworkError, OptionError, UnknownModelError
+from sr_models.ground.files import file_sha256
 from sr_models.importing.sources import kind_of, open_source
-from sr_models.provenance import file_sha256
 from tests.strangers import stranger
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_models.training.averages import WeightAverages, decay_at
+from sr_models.training.state import WeightAverages, decay_at
 
 
 @pytest.fixture

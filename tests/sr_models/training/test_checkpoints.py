@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_models.errors import OutputError, TrainingError
-from sr_models.training.checkpoints import CheckpointFolder
+from sr_models.ground.errors import OutputError, TrainingError
+from sr_models.training.state import CheckpointFolder
 
 
 def folder_of(path, value=0.0, shape=(2,)):

@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from sr_models.errors import OptionError, WeightsError
-from sr_models.presets import get_preset
-from sr_models.quantizers.pams_settings import PamsSettings
+from sr_models.ground.errors import OptionError, WeightsError
+from sr_models.networks.presets import get_preset
+from sr_models.published.settings import PamsSettings
 from sr_models.training.course import PamsCourse, quantized_course
 from sr_models.training.finetuning import Start, find_start
 

@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 
-from sr_models.errors import OptionError
-from sr_models.network import load_trunk, named_weights
+from sr_models.ground.errors import OptionError
+from sr_models.networks.network import load_trunk, named_weights
 from sr_models.training.distribution import Distribution, read_cluster
 from sr_models.training.recipe import Recipe
 from sr_models.training.run import train

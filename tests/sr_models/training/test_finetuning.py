@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from sr_models.errors import UnknownModelError, WeightsError
-from sr_models.network import build_trunk, named_weights, save_trunk
-from sr_models.presets import get_preset
-from sr_models.provenance import file_sha256
+from sr_models.ground.errors import UnknownModelError, WeightsError
+from sr_models.ground.files import file_sha256
+from sr_models.networks.network import build_trunk, named_weights, save_trunk
+from sr_models.networks.presets import get_preset
 from sr_models.training.finetuning import find_start, take_over
 
 

@@ -4,7 +4,7 @@ import math
 import pytest
 import tensorflow as tf
 
-from sr_models.errors import OutputError
+from sr_models.ground.errors import OutputError
 from sr_models.training.log import TrainingLog
 
 

@@ -5,19 +5,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_models.errors import TrainingError
-from sr_models.network import build_trunk, load_trunk, named_weights, save_trunk
-from sr_models.presets import Preset
-from sr_models.quantizers.knowledge_transfer import knowledge_transfer_loss
-from sr_models.quantizers.pams_file import load_learned
-from sr_models.quantizers.pams_settings import PamsSettings
-from sr_models.quantizers.pams_student import start_alphas
-from sr_models.quantizers.sites import body_output
-from sr_models.quantizers.watching import watcher
-from sr_models.tails import attach_tail
+from sr_models.ground.errors import TrainingError
+from sr_models.networks.network import build_trunk, load_trunk, named_weights, save_trunk
+from sr_models.networks.presets import Preset
+from sr_models.networks.tails import attach_tail
+from sr_models.published.pams_file import load_learned
+from sr_models.published.pams_student import start_alphas
+from sr_models.published.settings import PamsSettings
+from sr_models.published.sites import body_output
+from sr_models.published.watching import watcher
 from sr_models.training.course import PamsCourse
 from sr_models.training.finetuning import Start
-from sr_models.training.pams_pupil import STARTING_BATCHES, PamsPupil
+from sr_models.training.pams_pupil import STARTING_BATCHES, PamsPupil, knowledge_transfer_loss
 from sr_models.training.run import train
 from sr_models.training.trainer import Trainer
 from tests.families import random_weights

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sr_models.degradation import degrade
-from sr_models.errors import PictureError
+from sr_models.ground.errors import PictureError
+from sr_models.ground.pictures import degrade
 from sr_models.training import patches
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 
-from sr_models.network import build_trunk, load_trunk, named_weights, save_trunk
-from sr_models.tails import attach_tail
+from sr_models.networks.network import build_trunk, load_trunk, named_weights, save_trunk
+from sr_models.networks.tails import attach_tail
 from sr_models.training.finetuning import Start
 from sr_models.training.pupil import FloatPupil
 from tests.families import random_weights

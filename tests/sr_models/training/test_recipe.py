@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from sr_models.errors import OptionError
+from sr_models.ground.errors import OptionError
 from sr_models.training.recipe import Recipe, recipe_for
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sr_models.training.result import PATIENCE, TrainingResult
+from sr_models.training.log import PATIENCE, TrainingResult
 
 
 def result(stopped_by):

@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sr_models.errors import OutputError, PictureError, TrainingError
-from sr_models.network import load_trunk, named_weights
-from sr_models.presets import Preset
-from sr_models.tails import attach_tail
+from sr_models.ground.errors import OutputError, PictureError, TrainingError
+from sr_models.networks.network import load_trunk, named_weights
+from sr_models.networks.presets import Preset
+from sr_models.networks.tails import attach_tail
 from sr_models.training.finetuning import find_start
-from sr_models.training.patches import PatchSampler, load_pairs
+from sr_models.training.patches import PatchSampler, load_pairs, validation_crops
 from sr_models.training.recipe import Recipe
 from sr_models.training.run import train
 from sr_models.training.trainer import Trainer
-from sr_models.training.validation import validation_crops
 
 RECIPE = Recipe(
     steps=40,

@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from sr_models.training.stop_signal import StopSignal
+from sr_models.training.trainer import StopSignal
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

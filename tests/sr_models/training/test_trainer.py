@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sr_models.errors import OptionError
+from sr_models.ground.errors import OptionError
 from sr_models.training.recipe import Recipe
 from sr_models.training.soap import Soap
 from sr_models.training.trainer import Trainer, make_optimizer

@@ -1,0 +1,1 @@
+"""The main job: shape, quantize, convert, judge."""

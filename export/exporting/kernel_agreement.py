@@ -1,0 +1,146 @@
+"""How far apart the ways of computing one int8 file are: on two kernel paths, and simulated.
+
+Kernels round differently inside, and single codes that differ there spread. The float simulation
+(`sr_models.quantization.simulator`) is what methods see and rounds as XNNPACK does, nearly; the
+integer one (`sr_models.quantization.integer_network`) is what builtin kernels compute, exactly on
+x86-64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from export.quantizing.quantized_network import QuantizedNetwork
+from export.running.interpreters import open_model
+from export.running.pixels import upscale
+from sr_models.ground.errors import CalibrationError
+from sr_models.networks.graph import INPUT, output_name
+from sr_models.quantization.integer_kernels import LOWEST, Grid
+from sr_models.quantization.integer_network import simulate_builtin
+from sr_models.quantization.simulator import simulate, stored_ranges
+
+PICTURES = 4
+
+Pictures = Sequence[np.ndarray]
+
+
+@dataclass(frozen=True)
+class CodeDifference:
+    """How far the codes of two computations are from each other, all pictures pooled.
+
+    Attributes:
+        max_abs_code_difference: Greatest difference of a pixel, in codes.
+        differing_fraction: Share of the pixels that differ.
+    """
+
+    max_abs_code_difference: int
+    differing_fraction: float
+
+    @classmethod
+    def between(cls, one: Pictures, other: Pictures) -> CodeDifference:
+        """Of uint8 pictures of any sizes, pairwise the same."""
+        differences = [np.abs(a.astype(np.int16) - b).ravel() for a, b in zip(one, other)]
+        pooled = np.concatenate(differences)
+        return cls(int(pooled.max()), float(np.count_nonzero(pooled) / pooled.size))
+
+    def __str__(self) -> str:
+        if not self.max_abs_code_difference:
+            return "every code the same"
+        return f"{self.differing_fraction:.2%} by up to {self.max_abs_code_difference}"
+
+
+@dataclass(frozen=True)
+class KernelAgreement:
+    """The differences between kernel paths and simulations of one file.
+
+    Attributes:
+        pictures: Number of pictures compared.
+        xnnpack_from_builtin: The two kernel paths.
+        xnnpack_from_float_simulation: XNNPACK and what quantization methods saw; `None` where the
+            file was not made from written ranges, or has layers that are not simulated.
+        builtin_from_float_simulation: The same for builtin kernels.
+        builtin_from_integer_simulation: Builtin kernels and their own arithmetic.
+    """
+
+    pictures: int
+    xnnpack_from_builtin: CodeDifference
+    xnnpack_from_float_simulation: CodeDifference | None = None
+    builtin_from_float_simulation: CodeDifference | None = None
+    builtin_from_integer_simulation: CodeDifference | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        parts = {
+            "XNNPACK from builtin": self.xnnpack_from_builtin,
+            "XNNPACK from simulation": self.xnnpack_from_float_simulation,
+            "builtin from integer simulation": self.builtin_from_integer_simulation,
+        }
+        found = "; ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
+        return f"{found} ({self.pictures} held-out tiles)"
+
+
+def measure_agreement(
+    content: bytes, network: QuantizedNetwork | None, pictures: Pictures
+) -> KernelAgreement:
+    """Run an int8 file on both kernel paths, and simulate it where that can be done.
+
+    Args:
+        content: A `.tflite` file whose input and output are pixels.
+        network: What it was made from; `None` where the converter found its own ranges.
+        pictures: uint8 (h, w, channels); the first `PICTURES` are taken.
+
+    Raises:
+        ModelFileError: The file refuses a picture's size.
+    """
+    pictures = pictures[:PICTURES]
+    xnnpack, builtin = (_run(content, delegate, pictures) for delegate in ("xnnpack", "builtin"))
+    found = {}
+    if as_float := _simulated(_float_codes, network):
+        simulated = [as_float(picture) for picture in pictures]
+        found["xnnpack_from_float_simulation"] = CodeDifference.between(xnnpack, simulated)
+        found["builtin_from_float_simulation"] = CodeDifference.between(builtin, simulated)
+    if as_integers := _simulated(_integer_codes, network):
+        simulated = [as_integers(picture) for picture in pictures]
+        found["builtin_from_integer_simulation"] = CodeDifference.between(builtin, simulated)
+    return KernelAgreement(len(pictures), CodeDifference.between(xnnpack, builtin), **found)
+
+
+def _run(content: bytes, delegate: str, pictures: Pictures) -> Pictures:
+    runner = open_model(content, delegate=delegate, threads=2)
+    return [upscale(runner, picture).raw for picture in pictures]
+
+
+def _simulated(make: Callable, network: QuantizedNetwork | None) -> Callable | None:
+    if network is None:
+        return None
+    try:
+        return make(network)
+    except CalibrationError:
+        # A layer that the simulation does not have; the file itself may be good.
+        return None
+
+
+def _float_codes(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray]:
+    model = simulate(network.model, network.ranges)
+    grids = stored_ranges(network.model, network.ranges)
+    source, target = Grid.of(grids[INPUT]), Grid.of(grids[output_name(network.model)])
+
+    def codes_of(picture: np.ndarray) -> np.ndarray:
+        values = source.centred(picture.astype(np.int16) + LOWEST) * source.exact_scale
+        result = model(values[None].astype(np.float32), training=False).numpy()[0]
+        steps = np.rint(result / target.exact_scale)
+        return (target.stored(steps).astype(np.int16) - LOWEST).astype(np.uint8)
+
+    return codes_of
+
+
+def _integer_codes(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray]:
+    integer_network = simulate_builtin(network.model, network.ranges)
+    return lambda picture: integer_network(picture[None])[0]

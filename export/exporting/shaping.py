@@ -1,0 +1,80 @@
+"""The representative dataset of an export, as its settings ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from export.exporting.settings import ExportSettings
+from export.quantizing.recipe import dataset_of
+from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
+from representative_data.dataset import RepresentativeDataset
+from representative_data.pictures import BUNDLED_HELD_OUT, bundled_pictures
+from representative_data.tiles import Tile
+from sr_models.ground.errors import AnchorError
+from sr_models.ground.files import file_sha256
+from sr_models.ground.pictures import list_images
+from sr_models.importing.sources import SourceNetwork
+
+
+def build_dataset(
+    model,
+    tiles: Sequence[Tile],
+    *,
+    network: SourceNetwork,
+    settings: ExportSettings,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> RepresentativeDataset:
+    """The representative dataset that the settings ask for.
+
+    Where no anchors can be made it does without, unless pictures alone tell the input's range.
+    """
+    made = {name: getattr(settings, name) for name in ("pictures", "tile_side", "seed", "tail")}
+    if dataset_of(settings.method) == "natural":
+        return build_natural_dataset(
+            model, tiles, network=network.name, scale=network.scale, choices=made
+        )
+
+    def shaped(anchors: bool) -> RepresentativeDataset:
+        choices = CfqpSettings(taming=settings.made_taming(), anchors=anchors)
+        return build_cfqp_dataset(
+            model,
+            tiles,
+            network=network.name,
+            scale=network.scale,
+            settings=choices,
+            choices=made,
+        )
+
+    try:
+        return shaped(settings.anchors)
+    except AnchorError:
+        if settings.pure or settings.calibrator == "converter":
+            raise
+        on_stage("doing without anchors: this network leaves [0, 1] at every candidate")
+        return shaped(False)
+
+
+HELD_OUT_SHARE = 5
+
+
+def split_pictures(images: str | Path | None) -> tuple[list[Path], list[Path]]:
+    """Pictures for calibration, and pictures held out for measuring fidelity.
+
+    Of a folder every fifth picture is held out, of a single one none. Without a folder
+    scikit-image's own pictures are taken.
+    """
+    if images is None:
+        return bundled_pictures(), bundled_pictures(BUNDLED_HELD_OUT)
+    paths = list_images(images)
+    if len(paths) == 1:
+        return paths, []
+    held_out = paths[:: max(2, min(HELD_OUT_SHARE, len(paths)))]
+    return [path for path in paths if path not in set(held_out)], held_out
+
+
+def unseen_pictures(paths: Sequence[Path], dataset: RepresentativeDataset) -> list[Path]:
+    """Those of `paths` that the set was not made from; scikit-image's held-out ones for none."""
+    seen = {record.source_sha256 for record in dataset.records}
+    unseen = [path for path in paths if file_sha256(path) not in seen]
+    return unseen or bundled_pictures(BUNDLED_HELD_OUT)

@@ -1,0 +1,1 @@
+"""What quantization methods stand on: recipes, and a network with the ranges of its tensors."""

@@ -1,0 +1,225 @@
+"""Channels of a network that can be stretched by a factor without changing its function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from sr_models.networks.graph import INPUT, output_name, points
+
+
+@dataclass
+class Channel:
+    """Everything that must be stretched by one factor for the function to stay.
+
+    Attributes:
+        producers: (convolution, output channel) that make it.
+        tensors: (point, channel) where it stands.
+        readers: (convolution, input channel) that read it.
+        linear: Whether it is neither activated nor added to anything.
+        free: Whether it can be stretched at all.
+    """
+
+    producers: list[tuple[str, int]] = field(default_factory=list)
+    tensors: list[tuple[str, int]] = field(default_factory=list)
+    readers: list[tuple[str, int]] = field(default_factory=list)
+    linear: bool = True
+    free: bool = True
+
+
+def find_channels(model) -> list[Channel]:
+    """The channels that a factor can be given to, in the order of computation."""
+    graph = points(model)
+    owner: dict[tuple[str, int], Channel] = {}
+    for name, point in graph.items():
+        for c in range(point.tensor.shape[-1]):
+            owner[name, c] = Channel(tensors=[(name, c)])
+
+    def tie(a: tuple[str, int], b: tuple[str, int]) -> None:
+        first, second = owner[a], owner[b]
+        if first is second:
+            return
+        for part in ("producers", "tensors", "readers"):
+            getattr(first, part).extend(getattr(second, part))
+        first.linear &= second.linear
+        first.free &= second.free
+        owner.update(dict.fromkeys(second.tensors, first))
+
+    def every(name: str) -> list[Channel]:
+        return [owner[name, c] for c in range(graph[name].tensor.shape[-1])]
+
+    for channel in (*every(INPUT), *every(output_name(model))):
+        channel.free = False
+    for name, point in graph.items():
+        if point.layer is None:
+            continue
+        if _is_plain_convolution(point.layer):
+            linear = point.layer.activation.__name__ == "linear"
+            for c, channel in enumerate(every(name)):
+                channel.producers.append((name, c))
+                channel.linear &= linear
+            for c, channel in enumerate(every(point.inputs[0])):
+                channel.readers.append((name, c))
+        elif point.concatenates:
+            place = 0
+            for source in point.inputs:
+                for c in range(graph[source].tensor.shape[-1]):
+                    tie((source, c), (name, place + c))
+                place += graph[source].tensor.shape[-1]
+        elif _is_homogeneous(point.layer):
+            for source in point.inputs:
+                for c, channel in enumerate(every(name)):
+                    channel.linear = False
+                    tie((source, c), (name, c))
+        else:
+            for channel in (c for n in (name, *point.inputs) for c in every(n)):
+                channel.free = False
+    found = {id(channel): channel for channel in owner.values()}.values()
+    return [c for c in found if c.free and c.producers and c.readers]
+
+
+def _is_plain_convolution(layer) -> bool:
+    return (
+        type(layer) is tf_keras.layers.Conv2D
+        and layer.trainable
+        and layer.activation.__name__ in ("linear", "relu")
+    )
+
+
+def _is_homogeneous(layer) -> bool:
+    if isinstance(layer, tf_keras.layers.ReLU):
+        return layer.max_value is None and not layer.threshold
+    return isinstance(layer, (tf_keras.layers.PReLU, tf_keras.layers.Add))
+
+
+def stretch(model, channel: Channel, gain: float, shift: float) -> None:
+    """Replace the value x of a channel by (x - shift) * gain, without changing the function."""
+    for name, c in channel.producers:
+        layer = model.get_layer(name)
+        weights = layer.get_weights()
+        weights[0][..., c] *= gain
+        if layer.use_bias:
+            weights[1][c] = (weights[1][c] - shift) * gain
+        layer.set_weights(weights)
+    for name, c in channel.readers:
+        layer = model.get_layer(name)
+        weights = layer.get_weights()
+        inputs, outputs = weights[0].shape[2], weights[0].shape[3] // layer.groups
+        group, place = divmod(c, inputs)
+        reads = np.s_[:, :, place, group * outputs : (group + 1) * outputs]
+        if shift:
+            weights[1][reads[3]] += weights[0][reads].sum(axis=(0, 1)) * shift
+        weights[0][reads] /= gain
+        layer.set_weights(weights)
+
+
+BATCH = 8
+
+
+def _watching(model, names: list[str]):
+    graph = points(model)
+    return tf_keras.Model(model.input, [*(graph[name].tensor for name in names), model.output])
+
+
+def channel_values(model, names: list[str], pictures: np.ndarray) -> Iterator[dict]:
+    """The tensors, a few pictures at a time: name -> float32 (n, h, w, C).
+
+    Args:
+        model: Float network.
+        names: Names of points.
+        pictures: float32 (N, h, w, 3) in 0..1.
+    """
+    watched = _watching(model, names)
+    for first in range(0, len(pictures), BATCH):
+        *tensors, _ = watched(pictures[first : first + BATCH], training=False)
+        yield {name: np.asarray(tensor) for name, tensor in zip(names, tensors)}
+
+
+def channel_ranges(model, names: list[str], pictures: np.ndarray) -> dict[str, tuple]:
+    """Least and greatest value of each channel: name -> (float64 (C,), float64 (C,)).
+
+    Args:
+        model: Float network.
+        names: Names of points.
+        pictures: float32 (N, h, w, 3) in 0..1.
+    """
+    low = dict.fromkeys(names, np.inf)
+    high = dict.fromkeys(names, -np.inf)
+    for tensors in channel_values(model, names, pictures):
+        for name, tensor in tensors.items():
+            values = tensor.astype(np.float64)
+            low[name] = np.minimum(low[name], values.min(axis=(0, 1, 2)))
+            high[name] = np.maximum(high[name], values.max(axis=(0, 1, 2)))
+    return {name: (low[name], high[name]) for name in names}
+
+
+def _slopes(model, names: list[str], pictures: np.ndarray, seed: int) -> Iterator[dict]:
+    """Derivatives of the output along random signs, a few pictures at a time."""
+    watched = _watching(model, names)
+    rng = np.random.default_rng([seed, 6])
+    for first in range(0, len(pictures), BATCH):
+        batch = tf.constant(pictures[first : first + BATCH])
+        with tf.GradientTape() as tape:
+            tape.watch(batch)
+            *tensors, output = watched(batch, training=False)
+            signs = rng.choice(np.float32([-1.0, 1.0]), output.shape)
+            total = tf.reduce_sum(output * signs)
+        found = tape.gradient(total, tensors)
+        yield {name: slope.numpy().astype(np.float64) for name, slope in zip(names, found)}
+
+
+def _mean_of_slopes(model, names: list[str], pictures: np.ndarray, seed: int, form: Callable):
+    """`form` of each tensor's slopes, summed over pixels by itself, in the mean over pictures."""
+    found = dict.fromkeys(names, 0.0)
+    for slopes in _slopes(model, names, pictures, seed):
+        for name, slope in slopes.items():
+            found[name] = found[name] + form(slope) / len(pictures)
+    return found
+
+
+def _square_sums(slope: np.ndarray) -> np.ndarray:
+    return np.square(slope).sum(axis=(0, 1, 2))
+
+
+def _products(slope: np.ndarray) -> np.ndarray:
+    flat = slope.reshape(-1, slope.shape[-1])
+    return flat.T @ flat
+
+
+def channel_sensitivities(
+    model, names: list[str], pictures: np.ndarray, *, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """What noise in each channel does to the output: name -> float64 (C,).
+
+    The squared error of the whole output, to first order, where every value of the channel has an
+    error of variance 1 of its own; the trace of a product of Jacobians, estimated along random
+    signs (Hutchinson 1990).
+
+    Args:
+        model: Float network.
+        names: Names of points.
+        pictures: float32 (N, h, w, 3) in 0..1.
+        seed: Seed of the signs.
+    """
+    return _mean_of_slopes(model, names, pictures, seed, _square_sums)
+
+
+def joint_sensitivities(
+    model, names: list[str], pictures: np.ndarray, *, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """The same for errors that channels have in common: name -> float64 (C, C).
+
+    With noise of the covariance V at every pixel, the squared error of the output is the trace of
+    V times this matrix; its diagonal is `channel_sensitivities`.
+
+    Args:
+        model: Float network.
+        names: Names of points.
+        pictures: float32 (N, h, w, 3) in 0..1.
+        seed: Seed of the signs.
+    """
+    return _mean_of_slopes(model, names, pictures, seed, _products)

@@ -1,0 +1,130 @@
+"""What convolutions read: windows of their input, in the float and in the quantized network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from sr_models.networks.graph import points
+
+ROWS = 24_000
+BATCH = 8
+
+
+def convolutions(model) -> list[str]:
+    """Names of the trained convolutions, in the order of computation.
+
+    Left out are layers whose weights are fixed, such as the identity of an anchor, and those with
+    strides or dilation, which no super-resolution network here has.
+    """
+    return [
+        name
+        for name, point in points(model).items()
+        if type(point.layer) is tf_keras.layers.Conv2D
+        and point.layer.trainable
+        and set(point.layer.strides) == set(point.layer.dilation_rate) == {1}
+        and point.layer.padding == "same"
+    ]
+
+
+def windows(tensor: np.ndarray, places: np.ndarray, *, size: tuple[int, int]) -> np.ndarray:
+    """The inputs of a convolution at some places, zero padded as TensorFlow pads.
+
+    Args:
+        tensor: float (N, H, W, C).
+        places: int (N, R), rows-first indices of pixels, R of them in each picture.
+        size: Height and width of the kernel.
+
+    Returns:
+        float (N R, height * width, C), the order of a kernel's first axes.
+    """
+    (up, down), (left, right) = (((side - 1) // 2, side // 2) for side in size)
+    padded = np.pad(tensor, [(0, 0), (up, down), (left, right), (0, 0)])
+    view = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))
+    y, x = np.divmod(places, tensor.shape[2])
+    taken = view[np.arange(len(tensor))[:, None], y, x]
+    taken = taken.reshape(-1, tensor.shape[3], size[0] * size[1])
+    return np.swapaxes(taken, 1, 2)
+
+
+def draw_places(pictures: np.ndarray, *, seed: int) -> np.ndarray:
+    """int (N, R): R different pixels of each picture, about `ROWS` in all."""
+    size = pictures.shape[1] * pictures.shape[2]
+    count = min(size, -(-ROWS // len(pictures)))
+    rng = np.random.default_rng([seed, 2])
+    return np.stack([rng.choice(size, count, replace=False) for _ in pictures])
+
+
+def places_in(places: np.ndarray, *, size: int, of: int) -> np.ndarray:
+    """Places of a picture of `of` pixels, as places of a tensor of `size` pixels.
+
+    A layer behind depth-to-space has several pixels for each of the picture's, and all of their
+    positions are taken in turn; one behind space-to-depth has fewer.
+    """
+    return places * size // of + places % max(1, size // of)
+
+
+@dataclass(frozen=True)
+class LayerInputs:
+    """Windows of a network's tensors at fixed places of fixed pictures.
+
+    Attributes:
+        model: A network; what is read follows its weights of the moment.
+        pictures: float32 (N, h, w, 3) in 0..1.
+        places: int (N, R) pixels of the pictures, rows first; `places_in` a layer of another size.
+    """
+
+    model: Any
+    pictures: np.ndarray
+    places: np.ndarray
+
+    def rows(self, name: str) -> np.ndarray:
+        """What a convolution reads: float64 (N R, height width, C)."""
+        graph = points(self.model)
+        layer = graph[name].layer
+        size = getattr(layer, "convolution", layer).kernel_size
+        source = tf_keras.Model(self.model.input, graph[graph[name].inputs[0]].tensor)
+        parts = []
+        for batch, places in self._batches():
+            tensor = source(batch, training=False).numpy()
+            parts.append(windows(tensor, _places_in(tensor, places, batch), size=size))
+        return np.concatenate(parts).astype(np.float64)
+
+    def products(self, names: list[str]) -> dict[str, np.ndarray]:
+        """What convolutions answer, before bias and activation: name -> float32 (N R, C)."""
+        graph = points(self.model)
+        sources = [graph[graph[name].inputs[0]].tensor for name in names]
+        layers = [graph[name].layer for name in names]
+        source = tf_keras.Model(self.model.input, sources)
+
+        def run(batch, places):
+            tensors = tf.nest.flatten(source(batch, training=False))
+            return [
+                _gather(
+                    layer.convolution_op(tensor, layer.kernel), _places_in(tensor, places, batch)
+                )
+                for layer, tensor in zip(layers, tensors)
+            ]
+
+        parts = [run(batch, places) for batch, places in self._batches()]
+        return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+
+    def _batches(self):
+        for first in range(0, len(self.pictures), BATCH):
+            chosen = slice(first, first + BATCH)
+            yield tf.constant(self.pictures[chosen]), self.places[chosen]
+
+
+def _places_in(tensor, places: np.ndarray, batch) -> np.ndarray:
+    size, of = (int(t.shape[1] * t.shape[2]) for t in (tensor, batch))
+    return places_in(places, size=size, of=of)
+
+
+def _gather(tensor, places):
+    """(N, H, W, C) at (N, R) -> (N R, C)."""
+    flat = tf.reshape(tensor, (tf.shape(tensor)[0], -1, tensor.shape[-1]))
+    return tf.reshape(tf.gather(flat, places, batch_dims=1), (-1, tensor.shape[-1]))

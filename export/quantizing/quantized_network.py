@@ -1,0 +1,82 @@
+"""What a quantization method is given, and what it returns: weights with ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tf_keras
+
+from representative_data.dataset import RepresentativeDataset
+from representative_data.observation import joined_grids, observe_ranges, pin_pixels
+from sr_models.quantization.ranges import TensorRanges
+
+
+@dataclass(frozen=True)
+class QuantizedNetwork:
+    """Everything that the converter needs.
+
+    Attributes:
+        model: Float Keras model; its weights are what the file rounds.
+        ranges: A range for every tensor that the file stores.
+    """
+
+    model: Any
+    ranges: TensorRanges
+
+    def renamed(self, method: str) -> QuantizedNetwork:
+        """The same with another name of the method that found it."""
+        return replace(self, ranges=replace(self.ranges, method=method))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a method may look at: no ground truth.
+
+    Attributes:
+        dataset: The representative dataset, which decides min/max ranges.
+        pictures: uint8 (h, w, 3) low-resolution pictures as they are in nature, all of one size.
+        pinned: Whether input and output are written as exactly [0, 1], whatever is observed.
+        seed: Seed of every random choice.
+        weights: File of the network's weights; `None` for shipped ones.
+        run_dir: Folder of states of methods that fine-tune, made if missing; what stands there is
+            gone on with. `None` keeps none.
+        on_progress: Called with the steps done of a long method, and their number.
+    """
+
+    dataset: RepresentativeDataset
+    pictures: Sequence[np.ndarray]
+    pinned: bool = True
+    seed: int = 0
+    weights: Path | None = None
+    run_dir: Path | None = None
+    on_progress: Callable[[int, int], None] = lambda done, total: None
+
+    def observe(self, model) -> TensorRanges:
+        """Min/max ranges of a network over the representative dataset."""
+        return self.pin(observe_ranges(model, self.dataset), model)
+
+    def pin(self, ranges: TensorRanges, model) -> TensorRanges:
+        """The ranges with those fixed that are known: of the pixels, where that is asked for."""
+        ranges = ranges.replacing(joined_grids(model))
+        return pin_pixels(ranges, model) if self.pinned else ranges
+
+    def stack(self, count: int) -> np.ndarray:
+        """At most `count` of the pictures, as float32 (N, h, w, 3) in 0..1."""
+        return np.stack(self.pictures[:count]).astype(np.float32) / np.float32(255.0)
+
+
+def observe(model, evidence: Evidence) -> QuantizedNetwork:
+    """The network by min/max, which every recipe starts from; its weights are a copy."""
+    copy = clone(model)
+    return QuantizedNetwork(copy, evidence.observe(copy))
+
+
+def clone(model):
+    """The same network with weights of its own."""
+    copy = tf_keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy

@@ -1,0 +1,102 @@
+"""Recipes: a representative dataset and the methods that follow it, spelled in one name.
+
+`cfqp+equalize+mse+adaround` reads: pictures tamed by CFQP; channels equalized; ranges of least
+squared error; weights rounded by AdaRound's objective. Where no method names ranges, they are
+min/max. A published method that brings its own is a recipe by itself: `pams` reads `natural+pams`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from export.quantizing.quantized_network import Evidence, QuantizedNetwork, observe
+from export.quantizing.registry import STAGES, Method, get_method, list_methods
+from sr_models.ground.errors import OptionError
+from sr_models.networks.graph import require_own_layers
+from sr_models.networks.registry import unknown_name_message
+
+NATURAL = "natural"
+DATASETS = ("cfqp", NATURAL)
+AUTO = "auto"
+SEPARATOR = "+"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is done to a network before it is converted.
+
+    Attributes:
+        dataset: Which pictures decide min/max ranges: `"cfqp"` (tamed) or `"natural"`.
+        methods: What follows, in this order.
+    """
+
+    dataset: str
+    methods: tuple[Method, ...]
+
+    def __str__(self) -> str:
+        return SEPARATOR.join([self.dataset, *(method.name for method in self.methods)])
+
+    def apply(
+        self, model, evidence: Evidence, *, on_stage: Callable[[str], None] = lambda stage: None
+    ) -> QuantizedNetwork:
+        """Weights and ranges for a float network, which is left as it is.
+
+        Args:
+            model: Float functional Keras model, output tail included.
+            evidence: The pictures; its dataset is of the kind that `dataset` names.
+            on_stage: Called with what begins next.
+
+        Raises:
+            NetworkError: A layer with weights is called more than once, and a method changes
+                weights.
+        """
+        if any(method.stage != "ranges" for method in self.methods):
+            require_own_layers(model)
+        network = observe(model, evidence)
+        for method in self.methods:
+            on_stage(f"quantizing: {method.name}")
+            network = method.apply(network, evidence)
+            ranges = evidence.pin(network.ranges, network.model)
+            network = QuantizedNetwork(network.model, ranges)
+        return network.renamed(str(self))
+
+
+def dataset_of(name: str) -> str:
+    """The representative dataset that a recipe starts with; CFQP's for `"auto"`."""
+    return DATASETS[0] if name == AUTO else _parts_of(name)[0]
+
+
+def _parts_of(name: str) -> list[str]:
+    """The dataset, and the names of what follows it."""
+    parts = [part.strip() for part in name.split(SEPARATOR)]
+    alone = parts[0] not in DATASETS and parts[0] in {m.name for m in list_methods() if m.alone}
+    return [NATURAL, *parts] if alone else parts
+
+
+def parse_recipe(name: str) -> Recipe:
+    """The recipe of a name such as `"cfqp+equalize+adaround"`.
+
+    Raises:
+        OptionError: An unknown part, one given twice, or parts in an order that cannot be.
+    """
+    dataset, *parts = _parts_of(name)
+    if dataset not in DATASETS:
+        raise OptionError(unknown_name_message("dataset at a method's start", dataset, DATASETS))
+    methods = tuple(get_method(part) for part in parts)
+    stages = [STAGES.index(method.stage) for method in methods]
+    if stages != sorted(stages):
+        ordered = sorted(methods, key=lambda method: STAGES.index(method.stage))
+        wanted = SEPARATOR.join(method.name for method in ordered)
+        raise OptionError(
+            f"expected methods in the order {', '.join(STAGES)}, found {name}; "
+            f"give {dataset}{SEPARATOR}{wanted}"
+        )
+    if len(set(parts)) < len(parts):
+        raise OptionError(f"expected each method once, found {name}; leave the second out")
+    found = [method.name for method in methods if method.stage == "ranges"]
+    if len(found) > 1:
+        raise OptionError(
+            f"expected at most one method that finds ranges, found {', '.join(found)}; give one"
+        )
+    return Recipe(dataset, methods)

@@ -1,0 +1,77 @@
+"""Quantization methods by name, each in a module of its own."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from export.quantizing.quantized_network import Evidence, QuantizedNetwork
+from sr_models.ground.errors import OptionError
+from sr_models.networks.registry import unknown_name_message
+
+STAGES = ("network", "ranges", "weights", "tuning")
+"""In the order in which methods can follow one another in a recipe."""
+
+_FOLDER = "export.methods"
+"""Package with a method, or a few of one kind, in each module."""
+
+Apply = Callable[[QuantizedNetwork, Evidence], QuantizedNetwork]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method that a recipe can name.
+
+    Attributes:
+        name: What recipes call it.
+        stage: One of `STAGES`: `"network"` changes weights but not the function, `"ranges"` finds
+            tensor ranges, `"weights"` rounds or corrects weights layer by layer, `"tuning"` trains
+            all of it together.
+        source: Where it was published.
+        summary: First line of its docstring.
+        apply: From a network with ranges to a better one.
+        alone: Whether its name is a recipe by itself: it brings what pictures would decide, or
+            takes them as they are in nature.
+    """
+
+    name: str
+    stage: str
+    source: str
+    summary: str
+    apply: Apply
+    alone: bool = False
+
+
+_METHODS: dict[str, Method] = {}
+
+
+def register_method(name: str, *, stage: str, source: str, alone: bool = False):
+    """Decorate a method; a name that is taken already is a programming error."""
+    if stage not in STAGES:
+        raise ValueError(f"expected a stage of {', '.join(STAGES)}, found {stage!r}")
+
+    def decorate(apply: Apply) -> Apply:
+        if name in _METHODS:
+            raise ValueError(f"the method {name!r} is registered twice")
+        summary = (apply.__doc__ or "").strip().splitlines()[0]
+        _METHODS[name] = Method(name, stage, source, summary, apply, alone)
+        return apply
+
+    return decorate
+
+
+def list_methods() -> list[Method]:
+    """All methods, by stage and then by name."""
+    for module in pkgutil.iter_modules(importlib.import_module(_FOLDER).__path__):
+        importlib.import_module(f"{_FOLDER}.{module.name}")
+    return sorted(_METHODS.values(), key=lambda m: (STAGES.index(m.stage), m.name))
+
+
+def get_method(name: str) -> Method:
+    """The method of that name; raises `OptionError` with the nearest names."""
+    known = {method.name: method for method in list_methods()}
+    if name not in known:
+        raise OptionError(unknown_name_message("method", name, known))
+    return known[name]

@@ -1,0 +1,215 @@
+"""The receptive field of a `.tflite` file, from its operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.tflite.files import ModelFile
+from export.tflite.flatbuffer import OperatorInfo
+from export.tflite.unpacked import UnpackedModel, unpack
+from sr_models.ground.errors import ModelFileError
+from sr_models.networks.receptive_field import (
+    PIXELWISE,
+    Reading,
+    ReceptiveField,
+    Spread,
+    Transposed,
+    Untileable,
+    Window,
+    find_receptive_field,
+)
+
+_PIXELWISE = frozenset(
+    {
+        "ABS",
+        "ADD",
+        "ADD_N",
+        "CAST",
+        "CONCATENATION",
+        "DEQUANTIZE",
+        "DIV",
+        "ELU",
+        "EXP",
+        "FAKE_QUANT",
+        "GELU",
+        "HARD_SWISH",
+        "LEAKY_RELU",
+        "LOGISTIC",
+        "MAXIMUM",
+        "MINIMUM",
+        "MUL",
+        "NEG",
+        "POW",
+        "PRELU",
+        "QUANTIZE",
+        "RELU",
+        "RELU6",
+        "RELU_0_TO_1",
+        "RELU_N1_TO_1",
+        "RSQRT",
+        "SLICE",
+        "SPLIT",
+        "SPLIT_V",
+        "SQRT",
+        "SQUARE",
+        "SQUARED_DIFFERENCE",
+        "STRIDED_SLICE",
+        "SUB",
+        "TANH",
+    }
+)
+_SAME = 0
+"""`Padding.SAME` of the TFLite schema."""
+
+
+@dataclass(frozen=True)
+class _Site:
+    """One operator with everything that its reach depends on, along one axis.
+
+    Attributes:
+        operator: The operator.
+        options: Its table of options.
+        kernel: Shape of its constant weights, where it has some.
+        paddings: Its constant paddings (4, 2), where it has some.
+        ratio: Output size over input size, where that is whole; 0 otherwise.
+        axis: 0 for rows, 1 for columns.
+    """
+
+    operator: OperatorInfo
+    options: Any
+    kernel: tuple[int, ...]
+    paddings: np.ndarray | None
+    ratio: int
+    axis: int
+
+    def option(self, rows: str, columns: str) -> int:
+        """An option that has one name for each axis."""
+        return int(getattr(self.options, (rows, columns)[self.axis]))
+
+
+def _convolution(site: _Site) -> Reading:
+    size = site.kernel[1 + site.axis]
+    stride = site.option("strideH", "strideW")
+    dilation = site.option("dilationHFactor", "dilationWFactor")
+    if site.options.padding == _SAME:
+        return Window.same(size, stride=stride, dilation=dilation)
+    return Window(size, stride, dilation)
+
+
+def _transposed(site: _Site) -> Reading:
+    size, stride = site.kernel[1 + site.axis], site.option("strideH", "strideW")
+    same = site.options.padding == _SAME
+    return Transposed.same(size, stride=stride) if same else Transposed(size, stride)
+
+
+def _pooling(site: _Site) -> Reading:
+    size = site.option("filterHeight", "filterWidth")
+    stride = site.option("strideH", "strideW")
+    same = site.options.padding == _SAME
+    return Window.same(size, stride=stride) if same else Window(size, stride)
+
+
+def _resizing(margin: int) -> Callable[[_Site], Reading]:
+    def reading(site: _Site) -> Reading:
+        if site.ratio < 1 or site.options.alignCorners:
+            raise Untileable(f"{_name(site.operator)} depends on the size of the picture")
+        return Spread(site.ratio, margin)
+
+    return reading
+
+
+def _padding(site: _Site) -> Reading:
+    if site.paddings is None:
+        raise Untileable(f"{_name(site.operator)} computes its paddings")
+    return Window(before=int(site.paddings[1 + site.axis, 0]))
+
+
+_READINGS: dict[str, Callable[[_Site], Reading]] = {
+    "CONV_2D": _convolution,
+    "DEPTHWISE_CONV_2D": _convolution,
+    "TRANSPOSE_CONV": _transposed,
+    "MAX_POOL_2D": _pooling,
+    "AVERAGE_POOL_2D": _pooling,
+    "DEPTH_TO_SPACE": lambda site: Spread(site.options.blockSize),
+    "SPACE_TO_DEPTH": lambda site: Window(site.options.blockSize, site.options.blockSize),
+    "RESIZE_NEAREST_NEIGHBOR": _resizing(0),
+    "RESIZE_BILINEAR": _resizing(1),
+    "PAD": _padding,
+    "PADV2": _padding,
+    "MIRROR_PAD": _padding,
+}
+
+
+def read_receptive_field(source: str | Path | bytes | ModelFile) -> ReceptiveField:
+    """How far a file looks.
+
+    Raises:
+        ModelFileError: No whole TFLite file, or one that looks at the whole picture, or holds an
+            operator whose reach is not known here.
+    """
+    model = unpack(source)
+    graph = model.graph
+    try:
+        if len(graph.inputs) != 1 or not graph.outputs:
+            raise Untileable("it has not one input")
+        return find_receptive_field(
+            [dict(_steps(model, axis)) for axis in (0, 1)],
+            source=str(graph.inputs[0]),
+            target=str(graph.outputs[0]),
+        )
+    except (Untileable, AttributeError, IndexError, ZeroDivisionError) as error:
+        why = error if isinstance(error, Untileable) else "an operator lacks its options"
+        raise ModelFileError(
+            f"expected a file that looks at a neighbourhood of each pixel, found that {why} in "
+            f"{model.file.name}; give it pictures no larger than its input"
+        ) from error
+
+
+def _steps(model: UnpackedModel, axis: int) -> Iterable[tuple[str, list[tuple[str, Reading]]]]:
+    tensors = model.graph.tensors
+    for operator in model.graph.operators:
+        pictures = [
+            i
+            for i in operator.inputs
+            if i >= 0 and not tensors[i].constant and len(tensors[i].shape) == 4
+        ]
+        if not pictures:
+            continue
+        reading = _reading(model, operator, pictures[-1], axis)
+        for made in operator.outputs:
+            yield str(made), [(str(i), reading) for i in pictures]
+
+
+def _reading(model: UnpackedModel, operator: OperatorInfo, picture: int, axis: int) -> Reading:
+    tensors = model.graph.tensors
+    before, after = tensors[picture].shape, tensors[operator.outputs[0]].shape
+    if len(after) != 4:
+        raise Untileable(f"{_name(operator)} leaves the shape of a picture")
+    if operator.name in _PIXELWISE:
+        if before[1:3] != after[1:3]:
+            raise Untileable(f"{_name(operator)} changes the size of the picture")
+        return PIXELWISE
+    if operator.name not in _READINGS:
+        raise Untileable(f"the reach of {_name(operator)} is not known")
+    ratio, rest = divmod(after[1 + axis], before[1 + axis])
+    constants = [i for i in operator.inputs if i >= 0 and tensors[i].constant]
+    site = _Site(
+        operator,
+        model.tables.subgraphs[0].operators[operator.index].builtinOptions,
+        kernel=next((s for i in constants if len(s := tensors[i].shape) == 4), ()),
+        paddings=next(
+            (model.constant(i).reshape(4, 2) for i in constants if tensors[i].shape == (4, 2)), None
+        ),
+        ratio=0 if rest else ratio,
+        axis=axis,
+    )
+    return _READINGS[operator.name](site)
+
+
+def _name(operator: OperatorInfo) -> str:
+    return f"{operator.name} (operator {operator.index})"

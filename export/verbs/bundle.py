@@ -1,0 +1,131 @@
+"""The verb `sr-export bundle`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from export.methods import DEFAULT_RECIPE
+from export.verbs.options import (
+    DatasetOption,
+    ImagesOption,
+    JsonOption,
+    MethodOption,
+    PicturesOption,
+    SeedOption,
+)
+from representative_data.options import Name, Pixels, TileSide, Trust, Weights
+from sr_models.ground.console import print_table, say, write_json
+from sr_models.ground.native_output import import_tensorflow_quietly
+
+
+def bundle(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    size: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HxW", help="Input size; repeatable. [default: 360x640]"),
+    ] = None,
+    images: ImagesOption = None,
+    dataset: DatasetOption = None,
+    method: MethodOption = DEFAULT_RECIPE,
+    pictures: PicturesOption = 64,
+    tile_side: TileSide = 96,
+    seed: SeedOption = 0,
+    max_drop_db: Annotated[
+        float | None, typer.Option(help="Reject files that lose more on pictures held out.")
+    ] = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
+    weights: Weights = None,
+    licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Licence of the calibration pictures.")
+    ] = None,
+    latency: Annotated[
+        Path | None,
+        typer.Option(help="What sr-bench latency --json wrote for the files of an equal bundle."),
+    ] = None,
+    twin: Annotated[
+        bool, typer.Option(help="Export the clipped twin too, for the model card.")
+    ] = True,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing bundle.")
+    ] = False,
+    json: JsonOption = None,
+):
+    """Export a network as a folder that an Android developer can use: files, proof, Kotlin sources.
+
+    The same inputs and versions give the same bytes.
+
+    Examples:
+
+      sr-export bundle xlsr_x3 --out phone
+
+      sr-export bundle my_network.keras --out phone --size 360x640 --size 180x320 --images photos
+
+      sr-bench latency phone/*.tflite --json latency.json
+
+      sr-export bundle xlsr_x3 --out phone --latency latency.json --overwrite
+    """
+    from export.bundle.layout import TOP_LEVEL
+    from sr_models.ground.files import refuse_existing
+
+    refuse_existing(out, overwrite=overwrite, replaces=TOP_LEVEL)
+    import_tensorflow_quietly()
+    from export.bundle.writing import export_bundle
+    from export.exporting.settings import ExportSettings, parse_size
+
+    settings = ExportSettings(
+        sizes=tuple(parse_size(text) for text in size or ()),
+        method=method,
+        pictures=pictures,
+        tile_side=tile_side,
+        seed=seed,
+        max_drop_db=max_drop_db,
+    )
+    manifest = export_bundle(
+        name,
+        settings,
+        out=out,
+        images=images,
+        dataset=dataset,
+        weights=weights,
+        trust=trust,
+        pixels=pixels,
+        latency=latency,
+        pictures_licence=licence,
+        twin=twin,
+        overwrite=overwrite,
+        on_stage=say,
+    )
+    tell(manifest, out, json=json)
+
+
+def tell(manifest: dict[str, Any], out: Path, *, json: str | None) -> None:
+    """A bundle that was written, as JSON and as a table.
+
+    Args:
+        manifest: Its manifest.
+        out: Its folder.
+        json: Where JSON goes: a path, `-` for stdout, or nowhere.
+    """
+    write_json(manifest, json)
+    if json == "-":
+        return
+    rows = [
+        [
+            model["file"],
+            f"{model['height']}x{model['width']}",
+            sum(model["operators"].values()),
+            len(model["clip_ops"]),
+            max(f["max_abs_code_difference"] for f in model["golden"]["tolerance"].values()),
+        ]
+        for model in manifest["models"]
+    ]
+    print_table(
+        f"{out}, {len(manifest['files']) + 2} files",
+        ["file", "input", "operators", "clips", "greatest difference of a kernel path"],
+        rows,
+    )

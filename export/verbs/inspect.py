@@ -1,0 +1,192 @@
+"""The verb `sr-export inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from export.verbs.options import JsonOption
+from sr_models.ground.console import GateNotMet, print_table, write_json
+
+
+def inspect(
+    files: Annotated[list[Path], typer.Argument(help="Files, or folders of .tflite files.")],
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID,...", help="Exit with 1 where a file has one of these findings, or any."
+        ),
+    ] = None,
+    run: Annotated[
+        bool, typer.Option("--run/--no-run", help="Ask XNNPACK, in a child process.")
+    ] = True,
+    json: JsonOption = None,
+):
+    """Say what .tflite files really hold, and what is wrong with them.
+
+    Findings: clip, coarse, contract, crash, dynamic, float, mixed, name, partitions, refused,
+    version. These identifiers do not change.
+
+    Examples:
+
+      sr-export inspect model.tflite
+
+      sr-export inspect downloads other.tflite --fail-on clip,contract --json report.json
+    """
+    from sr_models.ground.child import Sandbox
+    from sr_models.ground.errors import ModelFileError
+
+    wanted = _wanted(fail_on)
+    paths = [path for given in files for path in _files_in(given)]
+    data: dict[str, Any] = {}
+    unreadable: list[str] = []
+    with Sandbox("export.running.jobs") as sandbox:
+        if run:
+            sandbox.start()  # It imports while we do.
+        from export.inspecting.inspection import inspect_model
+
+        for path in paths:
+            try:
+                data[str(path)] = inspect_model(path, sandbox=sandbox if run else None).to_json()
+            except ModelFileError as error:
+                if len(paths) == 1:
+                    raise
+                unreadable.append(str(error))
+                data[str(path)] = {"model": str(path), "error": str(error), "findings": []}
+    write_json(data if len(paths) > 1 else next(iter(data.values())), json)
+    if json != "-":
+        _print(data)
+    _judge(data, wanted=wanted, unreadable=unreadable)
+
+
+def _wanted(fail_on: str | None) -> list[str]:
+    from export.inspecting.findings import IDENTIFIERS
+    from sr_models.ground.errors import OptionError
+
+    wanted = [gate.strip() for gate in fail_on.split(",")] if fail_on else []
+    for gate in wanted:
+        if gate not in (*IDENTIFIERS, "any"):
+            raise OptionError(
+                f"expected findings of {', '.join(IDENTIFIERS)} or any, found {gate!r}; change "
+                "--fail-on"
+            )
+    return list(IDENTIFIERS) if "any" in wanted else wanted
+
+
+def _files_in(given: Path) -> list[Path]:
+    from sr_models.ground.errors import ModelFileError
+
+    if not given.is_dir():
+        return [given]
+    found = sorted(path for path in given.rglob("*.tflite") if path.is_file())
+    if not found:
+        raise ModelFileError(
+            f"expected .tflite files in {given}, found none; give another folder or a file"
+        )
+    return found
+
+
+def _judge(data: dict[str, Any], *, wanted: list[str], unreadable: list[str]) -> None:
+    from sr_models.ground.errors import ModelFileError
+
+    if unreadable:
+        more = f" ({len(unreadable) - 1} more like it)" if len(unreadable) > 1 else ""
+        raise ModelFileError(unreadable[0] + more)
+    failed = [
+        f"{path}: {identifier}"
+        for path, found in data.items()
+        for identifier in dict.fromkeys(finding["id"] for finding in found["findings"])
+        if identifier in wanted
+    ]
+    if failed:
+        raise GateNotMet(f"not met: {', '.join(failed)}")
+
+
+def _print(data: dict[str, Any]) -> None:
+    if len(data) > 1:
+        columns = ["file", "input", "output", "operators", "clips", "XNNPACK", "needs", "findings"]
+        print_table("", columns, [_row(path, found) for path, found in data.items()])
+        return
+    for path, found in data.items():
+        print_table(path, ["property", "value"], _glance(found))
+        for finding in found["findings"]:
+            print(f"\n{finding['id']}: {finding['what']}")
+            print(f"  costs: {finding['consequence']}")
+            print(f"  mend:  {finding['remedy']}")
+        if not found["findings"]:
+            print("\nno findings")
+
+
+def _row(path: str, found: dict[str, Any]) -> list[str]:
+    if "error" in found:
+        return [path, "", "", "", "", "", "", "unreadable"]
+    return [
+        path,
+        *(", ".join(_brief(t) for t in found[side]) for side in ("inputs", "outputs")),
+        str(sum(found["ops"].values())),
+        str(len(found["clip_ops"])),
+        _delegation(found, brief=True),
+        found["minimum_runtime"],
+        ", ".join(dict.fromkeys(finding["id"] for finding in found["findings"])) or "none",
+    ]
+
+
+def _glance(found: dict[str, Any]) -> list[list[str]]:
+    def place(op: dict[str, Any]) -> str:
+        return "" if op["height"] is None else f" {op['height']}x{op['width']}x{op['channels']}"
+
+    contract = found["pixel_contract"]
+    clips = ", ".join(f"{op['op']} (operator {op['index']}){place(op)}" for op in found["clip_ops"])
+    fused = ", ".join(
+        f"{op['activation']} in {op['op']} (operator {op['index']})" for op in found["fused_clips"]
+    )
+    return [
+        *[["operators", f"{op['count']} {op['op']}{place(op)}"] for op in found["operators"]],
+        ["tensors", ", ".join(f"{n} {dtype}" for dtype, n in found["dtypes"].items())],
+        [
+            "full integer",
+            "yes" if found["full_integer"] else f"no ({found['float_tensors']} float)",
+        ],
+        ["clips alone", clips or "none"],
+        ["clips fused", fused or "none"],
+        ["pixel contract", "holds" if contract["holds"] else "; ".join(contract["reasons"])],
+        *[["input", _tensor(tensor)] for tensor in found["inputs"]],
+        *[["output", _tensor(tensor)] for tensor in found["outputs"]],
+        *[
+            ["open dimensions", f"{t['name']} {t['shape_signature']}"]
+            for t in found["dynamic_dimensions"]
+        ],
+        ["XNNPACK", _delegation(found)],
+        ["needs", f"TFLite {found['minimum_runtime']}"],
+        ["size", f"{found['size_bytes'] / 1000:.1f} kB"],
+        ["sha256", found["sha256"]],
+    ]
+
+
+def _tensor(info: dict[str, Any]) -> str:
+    scale = "" if info["scale"] is None else f", scale {info['scale']:.6g}"
+    zero = "" if info["zero_point"] is None else f", zero point {info['zero_point']}"
+    return f"{info['name']}: {info['dtype']} {info['shape']}{scale}{zero}"
+
+
+def _brief(info: dict[str, Any]) -> str:
+    scale = "" if info["scale"] is None else f" {info['scale']:.5g}/{info['zero_point']}"
+    return f"{info['dtype']} {'x'.join(str(size) for size in info['shape'][1:])}{scale}"
+
+
+def _delegation(found: dict[str, Any], *, brief: bool = False) -> str:
+    delegation = found["delegation"]
+    if delegation is None:
+        return "not asked" if found["runtime"] is None and not _ran_badly(found) else "does not run"
+    taken = f"{delegation['delegated_nodes']}/{delegation['total_nodes']}"
+    parts = f"in {delegation['partitions']} part(s)"
+    if brief:
+        return f"{taken} {parts}"
+    left = ", ".join(delegation["left_behind"])
+    return f"{taken} operators {parts}" + (f"; leaves {left}" if left else "")
+
+
+def _ran_badly(found: dict[str, Any]) -> bool:
+    return any(finding["id"] in ("crash", "refused") for finding in found["findings"])

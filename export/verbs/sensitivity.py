@@ -1,0 +1,199 @@
+"""The verb `sr-calibrate sensitivity`: what quantizing each layer alone costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from export.precision.sensitivity import LayerSensitivity
+from representative_data.options import (
+    Images,
+    Json,
+    LowResolution,
+    Name,
+    Pixels,
+    Tail,
+    TileSide,
+    Trust,
+    Weights,
+    require_open_tail,
+)
+from sr_models.ground.console import print_table, progress, say, write_json
+from sr_models.ground.errors import OptionError
+from sr_models.ground.files import writing_file
+from sr_models.ground.native_output import import_tensorflow_quietly
+
+COLUMNS = ["layer", "kind", "weights dB", "activation dB", "both dB", "share", "rank"]
+
+
+def sensitivity(
+    name: Name,
+    images: Images = None,
+    method: Annotated[str, typer.Option(help="Set behind the ranges: cfqp or natural.")] = "cfqp",
+    tail: Tail = "relu",
+    pictures: Annotated[int, typer.Option(help="Number of tiles.")] = 64,
+    tile_side: TileSide = 96,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of tiles.")] = 0,
+    low_resolution: LowResolution = False,
+    weights: Weights = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw it, as .svg or .png.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the plot.")] = False,
+    json: Json = None,
+):
+    """Quantize each layer alone and print what it costs in fidelity to the float network.
+
+    Simulated, with min/max ranges, on scikit-image's held-out pictures; lower is worse. Keep the
+    layers of the first ranks with sr-export model --precision mixed --keep LAYER.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-calibrate sensitivity xlsr_x3
+    sr-calibrate sensitivity xlsr_x3 --images photos --plot layers.svg --json -
+    """
+    from representative_data.tiles import require_usable
+    from sr_models.ground.files import refuse_existing, require_writable
+
+    require_open_tail(tail)
+    if method not in ("cfqp", "natural"):
+        raise OptionError(f"expected a method of cfqp, natural, found {method!r}")
+    require_usable(count=pictures, side=tile_side, seed=seed)
+    if plot is not None:
+        require_plot_name(plot)
+        refuse_existing(plot, overwrite=overwrite)
+        require_writable(plot)
+    import_tensorflow_quietly()
+    from export.precision.sensitivity import measure_sensitivity
+    from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
+    from representative_data.observation import observe_ranges, pin_pixels
+    from representative_data.pictures import (
+        HELD_OUT,
+        bundled_pictures,
+        held_out_tiles,
+        open_network,
+    )
+    from representative_data.tiles import load_tiles
+    from sr_models.networks.tails import attach_tail
+
+    network = open_network(
+        name,
+        images=images,
+        low_resolution=low_resolution,
+        weights=weights,
+        pixels=pixels,
+        trust=trust,
+    )
+    scale, channels = network.scale, network.channels
+    model = attach_tail(network.trunk, tail, scale=scale)
+    tiles = load_tiles(
+        bundled_pictures() if images is None else images,
+        scale=1 if low_resolution else scale,
+        count=pictures,
+        side=tile_side,
+        seed=seed,
+        channels=channels,
+    )
+    build = build_natural_dataset if method == "natural" else build_cfqp_dataset
+    dataset = build(model, tiles, network=network.name, scale=scale)
+    ranges = pin_pixels(observe_ranges(model, dataset), model)
+    held_out = held_out_tiles(scale=scale, side=tile_side, channels=channels)
+    with progress("quantizing", unit="layers") as update:
+        rows = measure_sensitivity(model, ranges, held_out, on_layer=update)
+    protocol = (
+        f"simulated, one layer at a time; {ranges.method} ranges of {len(dataset)} pictures; "
+        f"{HELD_OUT}, tail {tail}"
+    )
+    write_json(
+        {"model": name, "tail": tail, "protocol": protocol, "layers": [r.to_json() for r in rows]},
+        json,
+    )
+    if json != "-":
+        print_table(f"sensitivity of {name}", COLUMNS, table_rows(rows))
+    if plot is not None:
+        save_plot(rows, plot, title=f"{name}: what each layer costs in int8")
+        say(f"wrote {plot}")
+    say(protocol)
+
+
+def table_rows(rows) -> list[list[str]]:
+    """`export.precision.sensitivity.LayerSensitivity` as cells; rank 1 costs most."""
+    ordered = sorted(rows, key=lambda row: row.both_db)
+    ranks = {row.layer: rank for rank, row in enumerate(ordered, start=1)}
+
+    def text(fidelity_db: float) -> str:
+        return "-" if fidelity_db == float("inf") else f"{fidelity_db:.2f}"
+
+    return [
+        [
+            row.layer,
+            row.kind,
+            text(row.weights_db),
+            text(row.activation_db),
+            text(row.both_db),
+            f"{100.0 * row.share:.1f} %",
+            str(ranks[row.layer]),
+        ]
+        for row in rows
+    ]
+
+
+FORMATS = (".png", ".svg")
+_COLOURS = {"weights": "#2563a8", "activation": "#c2621b"}
+
+
+def require_plot_name(path: str | Path) -> None:
+    """Raise `OptionError` for a name that does not say one of `FORMATS`."""
+    if Path(path).suffix.lower() not in FORMATS:
+        raise OptionError(f"expected a plot named {' or '.join(FORMATS)}, found {path}")
+
+
+def error_grey_levels(fidelity_db: float) -> float:
+    """Root mean square error of 255 grey levels at a PSNR in dB; 0 for infinity."""
+    return 255.0 * 10.0 ** (-fidelity_db / 20.0)
+
+
+def save_plot(rows: Sequence[LayerSensitivity], path: str | Path, *, title: str) -> None:
+    """Write bars of each layer's error by its weights and by its activation alone.
+
+    Args:
+        rows: The layers, the first on top.
+        path: A `.png` or `.svg` file.
+        title: What stands above.
+
+    Raises:
+        OptionError: Another kind of file.
+        OutputError: The place cannot be written to.
+    """
+    require_plot_name(path)
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 1.1 + 0.34 * len(rows)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for offset, (part, colour) in zip((-0.2, 0.2), _COLOURS.items()):
+        errors = [error_grey_levels(getattr(row, f"{part}_db")) for row in rows]
+        places = [index + offset for index in range(len(rows))]
+        axes.barh(places, errors, height=0.38, color=colour, label=part, zorder=2)
+    axes.set_yticks(range(len(rows)), [row.layer for row in rows])
+    axes.invert_yaxis()
+    axes.set_xlabel("error of the output in grey levels (RMS), this layer alone in int8")
+    axes.set_title(title, loc="left")
+    axes.grid(axis="x", color="#dde3e9", zorder=0)
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    kind = Path(path).suffix.lower().removeprefix(".")
+    # Letters stay letters, and the same figure gives the same bytes.
+    with (
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sensitivity"}),
+        writing_file(path) as beside,
+    ):
+        figure.savefig(beside, format=kind, metadata={"Date": None} if kind == "svg" else None)

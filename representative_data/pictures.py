@@ -1,0 +1,115 @@
+"""The network that a command names, opened: a preset, or a network of the user's from any file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from representative_data.tiles import load_tiles
+from sr_models.ground.console import say
+from sr_models.ground.errors import PictureError
+from sr_models.ground.pictures import list_images
+from sr_models.importing.sources import SourceNetwork, open_source
+
+BUNDLED = (
+    "brick.png",
+    "camera.png",
+    "coins.png",
+    "grass.png",
+    "gravel.png",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "motorcycle_left.png",
+    "page.png",
+    "retina.jpg",
+    "rocket.jpg",
+    "text.png",
+)
+BUNDLED_HELD_OUT = ("astronaut.png", "chelsea.png", "coffee.png")
+
+
+def bundled_pictures(names: tuple[str, ...] = BUNDLED) -> list[Path]:
+    """Paths of pictures in scikit-image's wheel; nothing is downloaded.
+
+    `BUNDLED` is for calibration; `BUNDLED_HELD_OUT` shows other scenes and is kept for measuring.
+
+    Raises:
+        PictureError: The installed scikit-image lacks one of them.
+    """
+    import skimage.data
+
+    folder = Path(skimage.data.__file__).parent
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise PictureError(
+            f"expected {', '.join(missing)} in scikit-image's data folder {folder}, found none; "
+            "give your own pictures with --images"
+        )
+    return [folder / name for name in names]
+
+
+TILES = 16
+HELD_OUT = f"{TILES} tiles of {', '.join(BUNDLED_HELD_OUT)}"
+"""What they are, for a protocol."""
+
+
+def held_out_tiles(*, scale: int, side: int, channels: int = 3) -> list[np.ndarray]:
+    """Low-resolution tiles, uint8 (side, side, channels), of scikit-image's held-out pictures.
+
+    Args:
+        scale: What full-resolution pictures are degraded by.
+        side: Height and width of a tile in low-resolution pixels.
+        channels: 3 for RGB, 1 for luma.
+    """
+    tiles = load_tiles(
+        bundled_pictures(BUNDLED_HELD_OUT), scale=scale, count=TILES, side=side, channels=channels
+    )
+    return [tile.pixels for tile in tiles]
+
+
+_PIECES = 8
+
+
+def natural_pieces(paths: Sequence[Path], *, scale: int = 2) -> list[np.ndarray]:
+    """A few pieces of pictures, uint8 (96, 96, 3), to see what a network makes of them.
+
+    Args:
+        paths: Of full-resolution pictures.
+        scale: What they are degraded by; 1 takes them as they are.
+    """
+    return [tile.pixels for tile in load_tiles(paths[:_PIECES], scale=scale, count=_PIECES)]
+
+
+def open_network(
+    name: str,
+    *,
+    images: Path | None,
+    low_resolution: bool = False,
+    weights: Path | None = None,
+    pixels: str | None = None,
+    trust: bool = False,
+) -> SourceNetwork:
+    """Open a network and tell the user what was found and done.
+
+    Args:
+        name: A preset's name, a Keras file, a SavedModel folder or `module:function`.
+        images: Folder of pictures that black and white are found by; scikit-image's by default.
+        low_resolution: Whether they are inputs already.
+        weights: A preset's weights from another file, rewritten for 0..1 where they are not.
+        pixels: What black and white are for a network of the user's; found by default.
+        trust: Whether code of a Keras file may run.
+
+    Raises:
+        SrError: See `sr_models.importing.sources.open_source`.
+    """
+
+    def pictures() -> list[np.ndarray]:
+        paths = bundled_pictures() if images is None else list_images(images)
+        return natural_pieces(paths, scale=1 if low_resolution else 2)
+
+    network = open_source(name, weights=weights, trust=trust, pixels=pixels, pictures=pictures)
+    for note in network.notes:
+        say(f"{network.name}: {note}")
+    return network

@@ -1,0 +1,165 @@
+"""The verb `sr-calibrate tame`: write a representative dataset and judge it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from representative_data.options import (
+    Images,
+    Json,
+    LowResolution,
+    Name,
+    Pixels,
+    Tail,
+    TileSide,
+    Trust,
+    Weights,
+    require_open_tail,
+)
+from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
+from sr_models.ground.errors import OptionError
+from sr_models.ground.native_output import import_tensorflow_quietly
+
+
+def tame(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    images: Images = None,
+    method: Annotated[str, typer.Option(help="cfqp or natural.")] = "cfqp",
+    taming: Annotated[str, typer.Option(help="contrast, intensity, blur or select.")] = "contrast",
+    target: Annotated[
+        str, typer.Option(help="picture: a change for each; set: one for all pictures.")
+    ] = "picture",
+    anchors: Annotated[bool, typer.Option(help="Add pictures that span the input.")] = True,
+    max_passes: Annotated[int, typer.Option(help="Forward passes before a picture is dropped.")] = (
+        10
+    ),
+    tail: Tail = "relu",
+    pictures: Annotated[int, typer.Option(help="Number of tiles.")] = 64,
+    tile_side: TileSide = 96,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of tiles.")] = 0,
+    low_resolution: LowResolution = False,
+    weights: Weights = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
+    unit_weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.weights.h5",
+            help="Where a preset with --weights of 0..255 is written as the 0..1 network that "
+            "the set is for.",
+        ),
+    ] = None,
+    max_saturation: Annotated[
+        float,
+        typer.Option(
+            help="Gate: largest share of a tensor's natural activations that may lie outside of "
+            "the set's range, 0..1."
+        ),
+    ] = 0.001,
+    report: Annotated[
+        Path | None, typer.Option(metavar="PAGE.html", help="Write the report as one HTML page.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    json: Json = None,
+):
+    """Write a representative dataset for the TFLite converter (the verb may be left out).
+
+    Reports what the float network outputs, what was changed, the tensor ranges that result, and
+    what saturates. Exit status 1 where more than --max-saturation does; the set is written anyhow.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-calibrate xlsr_x3 --images photos --out rd.npz
+    sr-calibrate my_network.keras --images photos --out rd.npz
+    sr-calibrate xlsr_x3 --images photos --out rd.npz --report rd.html
+    sr-calibrate xlsr_x3 --images photos --out rd.npz --taming select --no-anchors --json -
+    sr-calibrate xlsr_x3 --weights of_255.weights.h5 --unit-weights of_1.weights.h5 --out rd.npz
+    """
+    from representative_data.tiles import require_usable
+    from sr_models.ground.files import refuse_existing, require_writable
+
+    require_open_tail(tail)
+    if method not in ("cfqp", "natural"):
+        raise OptionError(f"expected a method of cfqp, natural, found {method!r}")
+    if not 0.0 <= max_saturation <= 1.0:
+        raise OptionError(f"expected a share of 0..1, found --max-saturation {max_saturation:g}")
+    require_usable(count=pictures, side=tile_side, seed=seed)
+    places = [place for place in (out, report, unit_weights) if place is not None]
+    for place in places:
+        refuse_existing(place, overwrite=overwrite)
+    import_tensorflow_quietly()
+    from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
+    from representative_data.pictures import bundled_pictures, open_network
+    from representative_data.report import build_report, report_tables
+    from representative_data.taming import Taming
+    from representative_data.tiles import load_tiles
+    from sr_models.networks.network import save_trunk
+    from sr_models.networks.tails import attach_tail
+
+    settings = CfqpSettings(
+        taming=Taming(taming, max_passes=max_passes, target=target), anchors=anchors
+    )
+    choices = {
+        "pictures": pictures,
+        "tile_side": tile_side,
+        "seed": seed,
+        "tail": tail,
+        "low_resolution": low_resolution,
+    }
+    for place in places:
+        require_writable(place)
+    network = open_network(
+        name,
+        images=images,
+        low_resolution=low_resolution,
+        weights=weights,
+        pixels=pixels,
+        trust=trust,
+    )
+    if unit_weights is not None and network.origin is not None:
+        raise OptionError(
+            f"expected --unit-weights with a preset, found {name}; sr-export takes the file itself"
+        )
+    scale = network.scale
+    with progress("reading pictures") as update:
+        tiles = load_tiles(
+            bundled_pictures() if images is None else images,
+            on_picture=update,
+            scale=1 if low_resolution else scale,
+            count=pictures,
+            side=tile_side,
+            seed=seed,
+            channels=network.channels,
+        )
+    model = attach_tail(network.trunk, tail, scale=scale)
+    named = {"network": network.name, "scale": scale, "choices": choices}
+    with progress("taming") as update:
+        if method == "natural":
+            dataset = build_natural_dataset(model, tiles, **named)
+        else:
+            dataset = build_cfqp_dataset(model, tiles, settings=settings, on_pass=update, **named)
+    result = build_report(model, tiles, dataset)
+    dataset.save(out)
+    say(f"wrote {out}")
+    if unit_weights is not None:
+        save_trunk(network.trunk, unit_weights)
+        say(f"wrote {unit_weights}")
+    write_json(result.to_json(), json)
+    if json != "-":
+        for table in report_tables(result):
+            print_table(*table)
+    if report is not None:
+        from representative_data.page import save_page
+
+        save_page(result, tiles, report, limit=max_saturation)
+        say(f"wrote {report}")
+    if saturating := result.saturating(max_saturation):
+        raise GateNotMet(
+            f"gate not met: max-saturation {max_saturation:g}; more of {', '.join(saturating)} "
+            "lies outside of the set's range; give more pictures, or --target picture"
+        )

@@ -1,0 +1,1 @@
+"""One file held against another, or against its float network."""

@@ -1,0 +1,272 @@
+"""A candidate file against a baseline: time, pictures, output codes, size, and gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.running.interpreters import Runner
+from export.running.pixels import pixels_of_codes
+from runtime_bench.comparing.gates import Gates, judge
+from runtime_bench.measuring.latency import (
+    Entry,
+    Latency,
+    Plan,
+    input_array,
+    open_entries,
+    time_entries,
+)
+from runtime_bench.measuring.quality import Dataset, QualityResult, measure_file
+from runtime_bench.measuring.statistics import Comparison, compare_samples
+from sr_models.ground.errors import ModelFileError, OptionError
+
+
+@dataclass(frozen=True)
+class CodeDifference:
+    """How far two files' output pixels are apart on the same input.
+
+    Attributes:
+        largest: Largest absolute difference of any code, 0..255.
+        differing_fraction: Share of codes that differ at all.
+        samples: Number of codes compared.
+    """
+
+    largest: int
+    differing_fraction: float
+    samples: int
+
+    def to_json(self) -> dict:
+        """The names that `strip` uses for the same figures."""
+        return {
+            "max_abs_code_difference": self.largest,
+            "differing_fraction": self.differing_fraction,
+            "samples": self.samples,
+        }
+
+
+@dataclass(frozen=True)
+class FileComparison:
+    """The whole comparison of two files.
+
+    Attributes:
+        baseline: Latency of the baseline.
+        candidate: Latency of the candidate, timed in the same rounds.
+        speed: Speed-up with its interval and significance.
+        difference: Output code difference.
+        quality: Results on every dataset, the baseline's and the candidate's in turn.
+        gates: Gate name to passed.
+        reasons: What the audit has to say about gates that were not passed.
+    """
+
+    baseline: Latency
+    candidate: Latency
+    speed: Comparison
+    difference: CodeDifference
+    quality: tuple[QualityResult, ...]
+    gates: dict[str, bool]
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def psnr_drops_db(self) -> dict[str, dict[str, float]]:
+        """Dataset to baseline minus candidate, raw reading: `psnr_drop_db` and `psnr_y_drop_db`."""
+        return psnr_drops(self.quality)
+
+    def to_json(self) -> dict:
+        """One flat result; `psnr_drop_db` is that of the dataset where it is largest."""
+        drops = self.psnr_drops_db
+        return {
+            "baseline": self.baseline.to_json(),
+            "candidate": self.candidate.to_json(),
+            **self.speed.to_json(),
+            "psnr_drop_db": largest_drop(drops, "psnr_drop_db"),
+            "psnr_y_drop_db": largest_drop(drops, "psnr_y_drop_db"),
+            "psnr_drops_db": drops,
+            **self.difference.to_json(),
+            "size_ratio": self.candidate.size_bytes / self.baseline.size_bytes,
+            "quality": [result.to_json() for result in self.quality],
+            "gates": self.gates,
+            "gate_reasons": list(self.reasons),
+        }
+
+
+def psnr_drops(quality: Sequence[QualityResult]) -> dict[str, dict[str, float]]:
+    """Per dataset, raw PSNR of the first result less that of the second, in dB.
+
+    `psnr_drop_db` is that of all channels: RGB, or luma where a file has nothing else.
+    """
+    pairs: dict[str, list[QualityResult]] = {}
+    for result in quality:
+        pairs.setdefault(result.dataset, []).append(result)
+    return {
+        name: {
+            "psnr_drop_db": _drop(_whole(baseline), _whole(candidate)),
+            "psnr_y_drop_db": _drop(baseline.raw.psnr_y_db, candidate.raw.psnr_y_db),
+        }
+        for name, (baseline, candidate) in pairs.items()
+    }
+
+
+def largest_drop(drops: dict[str, dict[str, float]], key: str) -> float | None:
+    """The worst drop over datasets; `None` where no pictures were given."""
+    return max((drop[key] for drop in drops.values()), default=None)
+
+
+def code_difference(
+    baseline: Runner, candidate: Runner, *, seed: int = 0, picture: np.ndarray | None = None
+) -> CodeDifference:
+    """Run two files on the same input and compare their output pixels.
+
+    Both must have one input of the same shape. Eight-bit codes are compared as pixels, so that a
+    uint8 file can stand against an int8 one; float output is saturated and rounded first.
+
+    Args:
+        baseline: What is there today.
+        candidate: What shall replace it.
+        seed: Seed of random pixels, which find the widest difference.
+        picture: uint8 (H, W, 3), resized to the input, instead of random pixels. Files that were
+            calibrated with other pictures may be far apart on noise, which neither was made for.
+
+    Raises:
+        ModelFileError: Input or output shapes differ.
+    """
+    _require_alike(baseline, candidate)
+    first, second = (
+        pixels_of_codes(
+            runner.run(input_array(runner.inputs[0], picture=picture, seed=seed)),
+            runner.outputs[0],
+        ).astype(np.int16)
+        for runner in (baseline, candidate)
+    )
+    apart = np.abs(first - second)
+    return CodeDifference(int(apart.max()), float((apart > 0).mean()), int(apart.size))
+
+
+def compare_speed(
+    baseline: Entry, candidate: Entry, plan: Plan, *, on_step: Callable[..., Any] | None = None
+) -> tuple[Latency, Latency, Comparison]:
+    """Time two opened files in the same interleaved rounds, and judge what was found."""
+    first, second = time_entries([baseline, candidate], plan, on_step=on_step)
+    speed = compare_samples(first.samples_ms, second.samples_ms, seed=plan.seed)
+    return first, second, speed
+
+
+def compare_entries(
+    baseline: Entry,
+    candidate: Entry,
+    plan: Plan | None = None,
+    *,
+    gates: Gates | None = None,
+    datasets: Sequence[Dataset] = (),
+    scale: int | None = None,
+    picture: np.ndarray | None = None,
+    audit: Callable[[bytes], Any] | None = None,
+    on_step: Callable[..., Any] | None = None,
+) -> FileComparison:
+    """Compare two opened files.
+
+    Args:
+        baseline: What is there today.
+        candidate: What shall replace it.
+        plan: Rounds, budget, warm-up and seed of the timing.
+        gates: What the candidate must reach.
+        datasets: Ground-truth pictures; none for a comparison without PSNR.
+        scale: Scale factor that both files must have.
+        picture: What output codes are compared on, see `code_difference`.
+        audit: Content to audit, for the gates that look into the file; the export package's own
+            by default.
+        on_step: Called with steps done, all steps and a note.
+
+    Raises:
+        OptionError: A PSNR gate without pictures.
+        ModelFileError: Files that cannot be compared.
+    """
+    plan, gates = plan or Plan(), gates or Gates()
+    if gates.max_psnr_drop_db is not None and not datasets:
+        raise OptionError("expected pictures for --max-psnr-drop-db, found none; give --data")
+    _require_alike(baseline.runner, candidate.runner)
+    facts: dict[str, Any] = {}
+    reasons: tuple[str, ...] = ()
+    if gates.need_audit:
+        found, reasons = _audited(candidate.runner.model.data, gates, audit)
+        facts |= found
+    first, second, speed = compare_speed(baseline, candidate, plan, on_step=on_step)
+    # After the timing, whose first inference is to be a cold one.
+    difference = code_difference(baseline.runner, candidate.runner, seed=plan.seed, picture=picture)
+    facts["max_code_difference"] = difference.largest
+    facts["partitions"] = second.delegation.partitions if second.delegation else None
+    # Last, for it resizes the inputs of both.
+    quality = tuple(
+        measure_file(entry.runner, dataset, scale=scale, on_step=on_step)
+        for dataset in datasets
+        for entry in (baseline, candidate)
+    )
+    facts["psnr_drop_db"] = largest_drop(psnr_drops(quality), "psnr_drop_db")
+    facts |= {"speedup": speed.speedup, "significant": speed.significant}
+    return FileComparison(first, second, speed, difference, quality, judge(gates, facts), reasons)
+
+
+def compare_files(
+    baseline: str | Path,
+    candidate: str | Path,
+    *,
+    plan: Plan | None = None,
+    delegate: str = "xnnpack",
+    threads: int = 1,
+    height: int | None = None,
+    width: int | None = None,
+    **options: Any,
+) -> FileComparison:
+    """Open two files alike and `compare_entries`, whose options are passed on."""
+    plan = plan or Plan()
+    first, second = open_entries(
+        [baseline, candidate],
+        delegates=[delegate],
+        threads=[threads],
+        height=height,
+        width=width,
+        seed=plan.seed,
+    )
+    return compare_entries(first, second, plan, **options)
+
+
+def _whole(result: QualityResult) -> float:
+    return result.raw.psnr_y_db if result.luma else result.raw.psnr_rgb_db
+
+
+def _drop(baseline: float, candidate: float) -> float:
+    # Two pictures without any error are infinitely good both.
+    return 0.0 if baseline == candidate else baseline - candidate
+
+
+def _require_alike(baseline: Runner, candidate: Runner) -> None:
+    inputs = [list(runner.inputs[0].shape) for runner in (baseline, candidate)]
+    if inputs[0] != inputs[1]:
+        raise ModelFileError(
+            f"expected input {inputs[0]} as in {baseline.model.name}, found {inputs[1]} in "
+            f"{candidate.model.name}; give --height and --width"
+        )
+    outputs = [list(runner.outputs[0].shape) for runner in (baseline, candidate)]
+    if outputs[0] != outputs[1]:
+        raise ModelFileError(
+            f"expected output {outputs[0]} as from {baseline.model.name}, found {outputs[1]} "
+            f"from {candidate.model.name}; compare files of one scale factor"
+        )
+
+
+def _audited(
+    content: bytes, gates: Gates, audit: Callable[[bytes], Any] | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    if audit is None:
+        from export.inspecting.audit import audit_model as audit
+    found = audit(content)
+    reasons: list[str] = []
+    if gates.no_clip_ops:
+        reasons += [f"clip operator: {op}" for op in found.clip_ops]
+    if gates.pixel_contract and not found.pixel_contract.holds:
+        reasons += [str(reason) for reason in found.pixel_contract.reasons]
+    facts = {"clip_ops": found.clip_ops, "pixel_contract": found.pixel_contract.holds}
+    return facts, tuple(reasons)

@@ -1,0 +1,1 @@
+"""Studies that measure this project, not the file of a user."""

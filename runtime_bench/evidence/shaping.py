@@ -1,0 +1,118 @@
+"""How long shaping a set takes, beside a bare forward pass over the same pictures."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from representative_data.cfqp import build_cfqp_dataset
+from representative_data.probe import run_in_batches
+from representative_data.report import build_report
+from representative_data.tiles import Tile
+from sr_models.networks.graph import with_split_groups
+
+
+@dataclass(frozen=True)
+class CalibrationSpeed:
+    """Interleaved timings of a calibration and of one forward pass, same pictures.
+
+    Attributes:
+        pictures: Number of natural pictures.
+        tile_side: Their height and width in pixels.
+        shaping_s: Probing, taming and anchors, in seconds, one value a round; tracing included.
+        judging_s: The report: all layers on the set and on the natural pictures.
+        forward_s: The network on all natural pictures once, in the same batches, already traced.
+        shaping_passes: Pictures that went through the network to shape the set, per picture.
+        judging_passes: The same for the report.
+    """
+
+    pictures: int
+    tile_side: int
+    shaping_s: tuple[float, ...]
+    judging_s: tuple[float, ...]
+    forward_s: tuple[float, ...]
+    shaping_passes: float
+    judging_passes: float
+
+    @property
+    def passes(self) -> float:
+        """Forward passes per picture, all together."""
+        return self.shaping_passes + self.judging_passes
+
+    def per_hundred_s(self, name: str) -> float:
+        """Median of `shaping`, `judging` or `forward`, in seconds per 100 pictures."""
+        return statistics.median(getattr(self, f"{name}_s")) * 100 / self.pictures
+
+    def to_json(self) -> dict[str, Any]:
+        """Seconds per 100 pictures, passes, and how many forward passes the time is worth."""
+        seconds = {
+            f"{name}_s_per_100_pictures": self.per_hundred_s(name)
+            for name in ("shaping", "judging", "forward")
+        }
+        return {
+            "pictures": self.pictures,
+            "tile_side": self.tile_side,
+            "rounds": len(self.forward_s),
+            **seconds,
+            "shaping_over_forward": seconds["shaping_s_per_100_pictures"]
+            / seconds["forward_s_per_100_pictures"],
+            "shaping_passes_per_picture": self.shaping_passes,
+            "judging_passes_per_picture": self.judging_passes,
+            "passes_per_picture": self.passes,
+        }
+
+
+def time_calibration(
+    model,
+    tiles: Sequence[Tile],
+    *,
+    network: str,
+    scale: int,
+    rounds: int = 3,
+    on_round: Callable[[int, int], None] = lambda done, total: None,
+) -> CalibrationSpeed:
+    """Shape a set, judge it, and run the bare network, taking turns.
+
+    Args:
+        model: Float, clip-free network, input and output in 0..1.
+        tiles: Natural low-resolution pictures.
+        network: Its name, for the records.
+        scale: Its scale factor.
+        rounds: How often each is timed.
+        on_round: Called with rounds done and the total.
+    """
+    fast, pixels = with_split_groups(model), [tile.pixels for tile in tiles]
+
+    @tf.function(reduce_retracing=True)
+    def forward(batch):
+        y = fast(tf.cast(batch, tf.float32) / 255.0, training=False)
+        return (tf.reduce_max(y, axis=(1, 2)),)
+
+    run_in_batches(forward, pixels)
+    shaping, judging, passing = [], [], []
+    for done in range(rounds):
+        start = time.perf_counter()
+        dataset = build_cfqp_dataset(model, tiles, network=network, scale=scale)
+        shaped = time.perf_counter()
+        report = build_report(model, tiles, dataset)
+        judged = time.perf_counter()
+        run_in_batches(forward, pixels)
+        shaping.append(shaped - start)
+        judging.append(judged - shaped)
+        passing.append(time.perf_counter() - judged)
+        on_round(done + 1, rounds)
+    return CalibrationSpeed(
+        pictures=len(tiles),
+        tile_side=int(np.max([p.shape[0] for p in pixels])),
+        shaping_s=tuple(shaping),
+        judging_s=tuple(judging),
+        forward_s=tuple(passing),
+        shaping_passes=dataset.forward_passes / len(tiles),
+        judging_passes=report.comparison.forward_passes / len(tiles),
+    )

@@ -1,0 +1,1 @@
+"""Results kept over time, and what has changed since."""

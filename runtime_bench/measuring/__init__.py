@@ -1,0 +1,1 @@
+"""Time, memory and quality of `.tflite` files on this machine."""

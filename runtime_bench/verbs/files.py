@@ -1,0 +1,204 @@
+"""The verbs of `sr-bench` that say how good `.tflite` files are: quality and compare."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runtime_bench.verbs.options import (
+    Against,
+    Crops,
+    Delegate,
+    Files,
+    Height,
+    Json,
+    Runs,
+    Save,
+    Scale,
+    Seconds,
+    Seed,
+    Threads,
+    Warmup,
+    White,
+    Width,
+)
+from sr_models.ground.console import GateNotMet, progress, say, write_json
+from sr_models.ground.errors import OptionError
+
+
+def quality(
+    files: Files,
+    *,
+    data: Annotated[
+        str,
+        typer.Option(metavar="DIR", help="Ground-truth pictures; each subfolder is a dataset."),
+    ],
+    scale: Scale = None,
+    delegate: Delegate = "xnnpack",
+    threads: Threads = 1,
+    white: White = None,
+    crops: Crops = 0,
+    save: Save = None,
+    against: Against = None,
+    json: Json = None,
+) -> None:
+    """PSNR and SSIM of files on ground-truth pictures, codes read raw and dequantized.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench quality model.tflite --data benchmark/Set5
+    sr-bench quality clipped.tflite clip_free.tflite --data benchmark --scale 3
+    sr-bench quality model.tflite --data benchmark --json quality.json
+    sr-bench quality model.tflite --data benchmark --against psnr.jsonl --save psnr.jsonl
+    """
+    from export.running.interpreters import open_model
+    from runtime_bench.comparing.crops import require_crops, take_crops
+    from runtime_bench.history.bookkeeping import Bookkeeping
+    from runtime_bench.measuring.machine import read_machine
+    from runtime_bench.measuring.quality import find_datasets, measure_file, protocol, scale_of
+    from runtime_bench.pages.tables import print_quality
+
+    require_crops(crops)
+    book = Bookkeeping("quality", save=save, against=against)
+    datasets = find_datasets(data)
+    runners = [open_model(file, delegate=delegate, threads=threads) for file in files]
+    for runner in runners:
+        scale_of(runner, scale, luma=not crops)
+    with progress("upscaling", unit="pictures") as update:
+        results = [
+            measure_file(runner, dataset, white=white, on_step=update)
+            for runner in runners
+            for dataset in datasets
+        ]
+    cut = take_crops(runners, datasets, count=crops, scale=scale, white=white)
+    rows = [result.to_json() for result in results]
+    trend = book.take(rows, machine=read_machine().to_json(), protocol={})
+    write_json(
+        {
+            "results": rows,
+            "per_image": [row for result in results for row in result.per_image()],
+            "crops": [crop.to_json() for crop in cut],
+            **trend,
+        },
+        json,
+    )
+    if json != "-":
+        print_quality(results)
+        book.print()
+    for factor, luma in sorted({(result.scale, result.luma) for result in results}):
+        say(protocol(factor, luma=luma))
+    book.close()
+
+
+def compare(
+    baseline: Annotated[str, typer.Argument(help="The file that is there today.")],
+    candidate: Annotated[str, typer.Argument(help="The file that shall replace it.")],
+    *,
+    data: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Ground-truth pictures, for PSNR.")
+    ] = None,
+    scale: Scale = None,
+    delegate: Delegate = "xnnpack",
+    threads: Threads = 1,
+    runs: Runs = 50,
+    seconds: Seconds = 60.0,
+    warmup: Warmup = 3,
+    seed: Seed = 0,
+    height: Height = None,
+    width: Width = None,
+    max_psnr_drop_db: Annotated[
+        float | None, typer.Option(help="Gate: most that raw RGB PSNR may fall on any dataset.")
+    ] = None,
+    min_speedup: Annotated[
+        float | None, typer.Option(help="Gate: least speed-up; above 1 it must be significant.")
+    ] = None,
+    max_code_difference: Annotated[
+        int | None, typer.Option(help="Gate: most that any output code may differ.")
+    ] = None,
+    no_clip_ops: Annotated[
+        bool, typer.Option("--no-clip-ops", help="Gate: no clip operator in the candidate.")
+    ] = False,
+    pixel_contract: Annotated[
+        bool, typer.Option("--pixel-contract", help="Gate: the candidate's codes are pixels.")
+    ] = False,
+    max_partitions: Annotated[
+        int | None, typer.Option(help="Gate: most partitions that run in the delegate, at least 1.")
+    ] = None,
+    crops: Crops = 0,
+    save: Save = None,
+    against: Against = None,
+    json: Json = None,
+) -> None:
+    """Is the candidate better? Interleaved timing, PSNR, output difference, and gates.
+
+    Exit status 1 where a gate is not met.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench compare clipped.tflite clip_free.tflite
+    sr-bench compare clipped.tflite clip_free.tflite --threads 2 --min-speedup 1.3
+    sr-bench compare old.tflite new.tflite --data benchmark --max-psnr-drop-db 0.02
+    sr-bench compare old.tflite new.tflite --no-clip-ops --pixel-contract --json compare.json
+    sr-bench compare old.tflite new.tflite --against history.jsonl --save history.jsonl
+    """
+    from runtime_bench.comparing.comparison import compare_entries
+    from runtime_bench.comparing.crops import require_crops, take_crops
+    from runtime_bench.comparing.gates import Gates
+    from runtime_bench.history.bookkeeping import Bookkeeping
+    from runtime_bench.measuring.latency import Plan, open_entries, protocol
+    from runtime_bench.measuring.machine import read_machine
+    from runtime_bench.measuring.quality import find_datasets
+    from runtime_bench.pages.tables import print_comparison, protocol_lines, scatter_lines
+
+    plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
+    gates = Gates(
+        max_psnr_drop_db=max_psnr_drop_db,
+        min_speedup=min_speedup,
+        max_code_difference=max_code_difference,
+        no_clip_ops=no_clip_ops,
+        pixel_contract=pixel_contract,
+        max_partitions=max_partitions,
+    )
+    datasets = find_datasets(data) if data is not None else []
+    if require_crops(crops) and not datasets:
+        raise OptionError("expected pictures for --crops, found none; give --data")
+    book = Bookkeeping("compare", save=save, against=against)
+    machine = read_machine()
+    opened = open_entries(
+        [baseline, candidate],
+        delegates=[delegate],
+        threads=[threads],
+        height=height,
+        width=width,
+        seed=plan.seed,
+    )
+    with progress("comparing") as update:
+        result = compare_entries(
+            *opened, plan, gates=gates, datasets=datasets, scale=scale, on_step=update
+        )
+    cut = take_crops([entry.runner for entry in opened], datasets, count=crops, scale=scale)
+    row, told = result.to_json(), {"machine": machine.to_json(), "protocol": protocol(plan)}
+    trend = book.take([row], **told)
+    write_json(
+        {
+            **row,
+            "gates_asked": gates.to_json(),
+            **told,
+            "crops": [crop.to_json() for crop in cut],
+            **trend,
+        },
+        json,
+    )
+    if json != "-":
+        print_comparison(result)
+        book.print()
+    scatter = scatter_lines([result.baseline, result.candidate])
+    for line in (*protocol_lines(machine, result.baseline.runtime), *scatter):
+        say(line)
+    failed = [name.replace("_", "-") for name, passed in result.gates.items() if not passed]
+    book.close(gates_met=not failed)
+    if failed:
+        raise GateNotMet("; ".join([f"gate not met: {', '.join(failed)}", *result.reasons]))

@@ -1,0 +1,92 @@
+"""The verb of `sr-bench` that makes pictures: upscale."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from runtime_bench.verbs.options import Delegate, Json, Threads
+from sr_models.ground.console import print_table, progress, say, write_json
+from sr_models.ground.errors import OptionError
+
+
+def upscale(
+    model: Annotated[str, typer.Argument(help="A .tflite file, or a folder of sr-export.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="A picture, or a folder of them.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The picture or folder to write.")],
+    *,
+    tile: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Size of tiles. [default: 256x256 or more]")
+    ] = None,
+    suffix: Annotated[
+        str, typer.Option("--format", help="For folders: png, jpg, webp or tif.")
+    ] = "png",
+    delegate: Delegate = "xnnpack",
+    threads: Threads = 1,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace pictures that exist.")
+    ] = False,
+    json: Json = None,
+) -> None:
+    """Upscale pictures of any size, in tiles that leave no seam.
+
+    Tiles overlap by as far as the network looks, so the result is that of the picture in one piece.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench upscale phone/model.tflite photo.jpg large.png
+    sr-bench upscale phone photos large --format jpg --threads 2
+    sr-bench upscale model.tflite photo.jpg large.png --tile 256x256 --json -
+    """
+    from runtime_bench.upscaling.run import (
+        open_upscaler,
+        pairs,
+        peak_memory_mb,
+        upscale_pictures,
+    )
+
+    todo = pairs(source, out, suffix=f".{suffix.lower().lstrip('.')}")
+    upscaler = open_upscaler(model, tile=parse_tile(tile), delegate=delegate, threads=threads)
+    if not upscaler.raw:
+        say("the file's codes are not pixels; its scale and zero point are applied")
+    with progress("upscaling", unit="tiles") as update:
+        results = upscale_pictures(upscaler, todo, overwrite=overwrite, on_tile=update)
+    runner = upscaler.runner
+    write_json(
+        {
+            "results": [result.to_json() for result in results],
+            "model": runner.model.to_json(),
+            "codes_are_pixels": upscaler.raw,
+            "delegate": delegate,
+            "threads": threads,
+            "runtime": str(runner.runtime),
+            "peak_memory_mb": peak_memory_mb(),
+        },
+        json,
+    )
+    for result in results:
+        for notice in result.notices:
+            say(f"{result.source}: {notice}")
+    if json != "-":
+        print_table(
+            f"upscaled by {runner.model.name}",
+            ["picture", "size", "output", "tiles", "s"],
+            [
+                [r.source, f"{r.width}x{r.height}", r.output, r.tiles, f"{r.seconds:.2f}"]
+                for r in results
+            ],
+        )
+    say(f"peak memory {peak_memory_mb():.0f} MiB")
+
+
+def parse_tile(text: str | None) -> tuple[int, int] | None:
+    """Height and width from `HxW`; raises `OptionError` for any other text."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if found is None or "0" in found.groups():
+        raise OptionError(f"expected a size such as 360x640, found {text!r}; change --tile")
+    return int(found[1]), int(found[2])

@@ -1,0 +1,202 @@
+"""A child process that runs files which nobody vouches for.
+
+The interpreter is native code: a damaged file can bring it down, hang it, or make it ask for all
+memory there is. In a child process that is an answer like any other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from select import select
+from typing import Any
+
+from sr_models.ground.errors import ModelFileError
+
+MEMORY_MB = 768
+TIMEOUT_S = 300.0
+_SERVE = "import json,sys; sys.path[:]=json.loads(sys.argv[1]); import {0} as job; job.serve()"
+
+
+@dataclass(frozen=True)
+class Crash(Exception):
+    """The child died or had to be ended.
+
+    Attributes:
+        reason: What happened to it, in words.
+    """
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Sandbox:
+    """A child process that answers calls; started at the first call and again after a crash.
+
+    Attributes:
+        module: Module that the child imports; its `serve()` answers calls (see `serve_calls`).
+        memory_mb: Address space that the child may take beyond what it has after its imports.
+        timeout_s: Seconds that one call may take.
+    """
+
+    def __init__(self, module: str, *, memory_mb: int = MEMORY_MB, timeout_s: float = TIMEOUT_S):
+        self.module, self.memory_mb, self.timeout_s = module, memory_mb, timeout_s
+        self._child: subprocess.Popen | None = None
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the child now, so that it imports while the caller does something else."""
+        self._started()
+
+    def call(self, job: str, *contents: bytes, **options: Any) -> Any:
+        """Let the child do a job on the contents of files; its answer as plain data.
+
+        Raises:
+            ModelFileError: The child says that a file cannot be used.
+            Crash: The child died, or took too long.
+        """
+        child = self._started()
+        head = {
+            "job": job,
+            "sizes": [len(c) for c in contents],
+            "options": options,
+            "memory_mb": self.memory_mb,
+        }
+        try:
+            _write(child.stdin, json.dumps(head).encode(), *contents)
+            answer = json.loads(self._read(child))
+        except (BrokenPipeError, EOFError):
+            raise Crash(self._cause_of_death()) from None
+        if "error" in answer:
+            raise ModelFileError(answer["error"])
+        return answer["result"]
+
+    def close(self) -> None:
+        """End the child."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            for pipe in (self._child.stdin, self._child.stdout):
+                pipe.close()
+            self._child = None
+
+    def _started(self) -> subprocess.Popen:
+        if self._child is None:
+            root = str(Path(__file__).parents[2])
+            path = [root, *(entry for entry in sys.path if entry and entry != root)]
+            self._child = subprocess.Popen(
+                [sys.executable, "-c", _SERVE.format(self.module), json.dumps(path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+            )
+        return self._child
+
+    def _read(self, child: subprocess.Popen) -> bytes:
+        deadline = time.monotonic() + self.timeout_s
+
+        def exactly(count: int) -> bytes:
+            got = b""
+            while len(got) < count:
+                left = deadline - time.monotonic()
+                if left <= 0 or not select([child.stdout], [], [], left)[0]:
+                    self.close()
+                    raise Crash(f"ran for more than {self.timeout_s:g} seconds and was ended")
+                part = os.read(child.stdout.fileno(), count - len(got))
+                if not part:
+                    raise EOFError
+                got += part
+            return got
+
+        return exactly(struct.unpack("<Q", exactly(8))[0])
+
+    def _cause_of_death(self) -> str:
+        status = self._child.wait()
+        self.close()
+        if status >= 0:
+            return f"the interpreter left with status {status}"
+        name = signal.Signals(-status).name
+        why = f"; it may have asked for more than {self.memory_mb} MB" if name == "SIGABRT" else ""
+        return f"the interpreter was brought down by {name}{why}"
+
+
+def serve_calls(jobs: dict[str, Callable[..., Any]]) -> None:
+    """The child's side: answer calls on stdin until it closes.
+
+    Args:
+        jobs: Name -> function of the contents of files and of keyword options; returns plain data.
+    """
+    # Native libraries print; the answers keep stdout for themselves.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    limited = False
+    while True:
+        try:
+            head = json.loads(_received(sys.stdin.buffer))
+        except EOFError:
+            return
+        contents = [_exactly(sys.stdin.buffer, size) for size in head["sizes"]]
+        if not limited:
+            _limit_memory(head["memory_mb"])
+            limited = True
+        try:
+            answer = {"result": jobs[head["job"]](*contents, **head["options"])}
+        except (ModelFileError, MemoryError) as error:
+            answer = {
+                "error": str(error)
+                or f"expected to run it in {head['memory_mb']} MB, found "
+                "that it takes more; give a smaller file"
+            }
+        _write(answers, json.dumps(answer).encode())
+
+
+def _limit_memory(megabytes: int) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (OSError, ValueError):
+        return  # No such file system: nothing to add the allowance to.
+    limit = pages * resource.getpagesize() + megabytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _write(pipe, *frames: bytes) -> None:
+    pipe.write(struct.pack("<Q", len(frames[0])))
+    for frame in frames:
+        _write_all(pipe, frame)
+    pipe.flush()
+
+
+def _write_all(pipe, frame: bytes) -> None:
+    view = memoryview(frame)
+    while view:
+        view = view[pipe.write(view) :]
+
+
+def _received(pipe) -> bytes:
+    return _exactly(pipe, struct.unpack("<Q", _exactly(pipe, 8))[0])
+
+
+def _exactly(pipe, count: int) -> bytes:
+    content = pipe.read(count)
+    if len(content) < count:
+        raise EOFError
+    return content

@@ -1,0 +1,1 @@
+"""A float network: how it is built, named, loaded, measured and looked at."""

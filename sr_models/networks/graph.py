@@ -1,0 +1,234 @@
+"""A functional Keras network as a graph of named tensors, and the same network rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from sr_models.ground.errors import NetworkError
+from sr_models.networks.layers import DepthToSpace, EdgePadding, RepeatChannels, SpaceToDepth
+
+INPUT = "input"
+MAX_SIDE = 8192
+"""Pixels that an input may be high or wide."""
+
+_PASS_THROUGH = (
+    DepthToSpace,
+    SpaceToDepth,
+    RepeatChannels,
+    EdgePadding,
+    tf_keras.layers.Reshape,
+    tf_keras.layers.Flatten,
+    tf_keras.layers.Permute,
+    tf_keras.layers.Dropout,
+)
+_FUSED_ACTIVATIONS = (tf_keras.layers.ReLU,)
+_PRODUCERS = (
+    tf_keras.layers.Conv2D,
+    tf_keras.layers.DepthwiseConv2D,
+    tf_keras.layers.Add,
+)
+
+
+@dataclass
+class Point:
+    """One tensor of a network: the input, or what one call of a layer returns.
+
+    Attributes:
+        name: `"input"` or the layer's name (with `:k` for its k-th further call).
+        tensor: The Keras tensor, of shape (N, H, W, C).
+        layer: The layer that makes it; `None` for the input.
+        inputs: Names of the points that the layer reads.
+        consumers: Names of the points made from this one.
+    """
+
+    name: str
+    tensor: Any
+    layer: Any
+    inputs: list[str] = field(default_factory=list)
+    consumers: list[str] = field(default_factory=list)
+
+    @property
+    def passes_through(self) -> bool:
+        """Whether the values are the input's own, only moved."""
+        return isinstance(self.layer, _PASS_THROUGH)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the channels are the input's own, several times over."""
+        return isinstance(self.layer, RepeatChannels)
+
+    @property
+    def has_fixed_grid(self) -> bool:
+        """Whether TFLite itself fixes the int8 grid: steps of 1/128 for tanh, 1/256 for sigmoid."""
+        activation = getattr(self.layer, "activation", None)
+        return isinstance(self.layer, tf_keras.layers.Activation) and activation in (
+            tf_keras.activations.tanh,
+            tf_keras.activations.sigmoid,
+        )
+
+    @property
+    def concatenates(self) -> bool:
+        """Whether several tensors are joined here, which in int8 must share one range."""
+        return isinstance(self.layer, tf_keras.layers.Concatenate)
+
+
+def _nodes(model):
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if not isinstance(node.layer, tf_keras.layers.InputLayer):
+                yield node
+
+
+def points(model) -> dict[str, Point]:
+    """The tensors of a functional model with one input, in the order they are computed."""
+    found = {INPUT: Point(INPUT, model.input, None)}
+    names = {id(model.input): INPUT}
+    for node in _nodes(model):
+        name, again = node.layer.name, 1
+        while name in found:
+            name, again = f"{node.layer.name}:{again}", again + 1
+        inputs = [names[id(t)] for t in tf.nest.flatten(node.input_tensors)]
+        found[name] = Point(name, node.outputs, node.layer, inputs)
+        names[id(node.outputs)] = name
+        for source in inputs:
+            found[source].consumers.append(name)
+    return found
+
+
+def output_name(model) -> str:
+    """The name of the point that is the network's output."""
+    return next(p.name for p in points(model).values() if p.tensor is model.output)
+
+
+def require_own_layers(model) -> None:
+    """Raise `NetworkError` where a layer with weights is called more than once.
+
+    What is changed for one call of such a layer would change the others too.
+    """
+    layers = [point.layer for point in points(model).values() if point.layer is not None]
+    for layer in layers:
+        calls = sum(other is layer for other in layers)
+        if layer.weights and calls > 1:
+            raise NetworkError(
+                f"expected each layer with weights to be called once, found {layer.name} called "
+                f"{calls} times; give each call a layer of its own with the same weights"
+            )
+
+
+def quantized_points(model) -> list[str]:
+    """Names of the tensors that an int8 file stores, each of which needs a range of its own.
+
+    Left out are tensors that a fused ReLU swallows, inputs of a concatenation, which take over its
+    range, repeated channels, which keep the range of what they repeat, and outputs of an
+    activation whose grid TFLite fixes.
+    """
+    graph = points(model)
+
+    def is_stored(point: Point) -> bool:
+        consumers = [graph[name] for name in point.consumers]
+        if point.repeats or point.has_fixed_grid:
+            return False
+        if not consumers:
+            return True
+        if any(consumer.concatenates for consumer in consumers):
+            return False
+        return not (
+            isinstance(point.layer, _PRODUCERS)
+            and all(isinstance(c.layer, _FUSED_ACTIVATIONS) for c in consumers)
+        )
+
+    return [name for name, point in graph.items() if is_stored(point)]
+
+
+def rebuild(
+    model,
+    transform: Callable[[str, Any], Any],
+    *,
+    batch_shape=None,
+    replace_layer: Callable[[Any], Any] = lambda layer: layer,
+    read: Callable[[str, str, Any], Any] = lambda consumer, source, tensor: tensor,
+):
+    """The same network with `transform(name, tensor)` applied to every point.
+
+    Layers are shared with the original, so weights are too.
+
+    Args:
+        model: Functional Keras model with one input and one output.
+        transform: Returns the tensor that consumers shall read instead.
+        batch_shape: Shape (N, H, W, C) of the new input; the original's by default.
+        replace_layer: Returns the layer to call in a layer's place.
+        read: Called as `read(consumer, source, tensor)` with the names of two points; returns what
+            that consumer alone shall read in place of the source.
+    """
+    shape = tuple(batch_shape or model.input.shape)
+    picture = tf_keras.Input(batch_shape=shape, name=model.input.name)
+    replaced = {id(model.input): transform(INPUT, picture)}
+    names = {id(point.tensor): name for name, point in points(model).items()}
+
+    def what_reads(value, consumer: str):
+        if id(value) not in replaced:
+            return value
+        return read(consumer, names[id(value)], replaced[id(value)])
+
+    for node in _nodes(model):
+        name = names[id(node.outputs)]
+        arguments, keywords = tf.nest.map_structure(
+            partial(what_reads, consumer=name), (node.call_args, node.call_kwargs)
+        )
+        result = replace_layer(node.layer)(*arguments, **keywords)
+        replaced[id(node.outputs)] = transform(name, result)
+    return tf_keras.Model(picture, replaced[id(model.output)], name=model.name)
+
+
+def at_size(model, *, height: int | None, width: int | None):
+    """The same network for one picture of one size, as a phone's file has it; `None` for any."""
+    shape = (1, height, width, model.input.shape[-1])
+    return rebuild(model, lambda _, tensor: tensor, batch_shape=shape)
+
+
+class _SplitGroups(tf_keras.layers.Layer):
+    """A grouped convolution computed as one convolution for each group."""
+
+    def __init__(self, convolution):
+        super().__init__(name=convolution.name)
+        self.convolution = convolution
+
+    def call(self, inputs):
+        layer = self.convolution
+        parts = zip(
+            tf.split(inputs, layer.groups, axis=-1), tf.split(layer.kernel, layer.groups, axis=-1)
+        )
+        convolved = [
+            tf.nn.conv2d(
+                part, kernel, layer.strides, layer.padding.upper(), dilations=layer.dilation_rate
+            )
+            for part, kernel in parts
+        ]
+        y = tf.concat(convolved, axis=-1)
+        return layer.activation(y + layer.bias if layer.use_bias else y)
+
+
+def with_split_groups(model):
+    """The same network, with the same names, computed faster by TensorFlow on a CPU.
+
+    Its native grouped convolution takes there about twice as long as one convolution for each
+    group. Weights are shared with the original.
+    """
+    grouped = {
+        id(layer): _SplitGroups(layer)
+        for layer in model.layers
+        if type(layer) is tf_keras.layers.Conv2D and layer.groups > 1
+    }
+    if not grouped:
+        return model
+    return rebuild(
+        model,
+        lambda _, tensor: tensor,
+        replace_layer=lambda layer: grouped.get(id(layer), layer),
+    )

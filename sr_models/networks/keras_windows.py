@@ -1,0 +1,123 @@
+"""The receptive field of a Keras network, from its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tf_keras
+
+from sr_models.ground.errors import OptionError
+from sr_models.networks.graph import INPUT, output_name, points
+from sr_models.networks.layers import (
+    ChannelSlice,
+    ClipByValue,
+    DepthToSpace,
+    RepeatChannels,
+    SpaceToDepth,
+)
+from sr_models.networks.receptive_field import (
+    PIXELWISE,
+    Reading,
+    ReceptiveField,
+    Spread,
+    Transposed,
+    Untileable,
+    Window,
+    find_receptive_field,
+)
+
+_layers = tf_keras.layers
+_PIXELWISE = (
+    _layers.ReLU,
+    _layers.PReLU,
+    _layers.LeakyReLU,
+    _layers.ELU,
+    _layers.Activation,
+    _layers.Add,
+    _layers.Subtract,
+    _layers.Multiply,
+    _layers.Maximum,
+    _layers.Minimum,
+    _layers.Concatenate,
+    _layers.BatchNormalization,
+    _layers.Dropout,
+    _layers.Rescaling,
+    ChannelSlice,
+    ClipByValue,
+    RepeatChannels,
+)
+_POOLINGS = (_layers.MaxPooling2D, _layers.AveragePooling2D)
+
+
+def receptive_field_of(model) -> ReceptiveField:
+    """How far a functional Keras network (N, H, W, C) looks.
+
+    Raises:
+        OptionError: It looks at the whole picture, or holds a layer that is not known here.
+    """
+    graph = points(model)
+
+    def readings(axis: int) -> dict[str, list[tuple[str, Reading]]]:
+        return {
+            name: [(source, _reading(point.layer, axis)) for source in point.inputs]
+            for name, point in graph.items()
+            if point.layer is not None
+        }
+
+    try:
+        return find_receptive_field(
+            [readings(0), readings(1)], source=INPUT, target=output_name(model)
+        )
+    except Untileable as error:
+        raise OptionError(
+            f"expected a network that looks at a neighbourhood of each pixel, found that {error}; "
+            "give it whole pictures"
+        ) from error
+
+
+def _convolution(layer, axis: int) -> Reading:
+    size, stride = layer.kernel_size[axis], layer.strides[axis]
+    dilation = layer.dilation_rate[axis]
+    if layer.padding == "same":
+        return Window.same(size, stride=stride, dilation=dilation)
+    return Window(size, stride, dilation)
+
+
+def _transposed(layer, axis: int) -> Reading:
+    size, stride = layer.kernel_size[axis], layer.strides[axis]
+    return (
+        Transposed.same(size, stride=stride)
+        if layer.padding == "same"
+        else Transposed(size, stride)
+    )
+
+
+def _pooling(layer, axis: int) -> Reading:
+    size, stride = layer.pool_size[axis], layer.strides[axis]
+    return Window.same(size, stride=stride) if layer.padding == "same" else Window(size, stride)
+
+
+_READINGS: tuple[tuple[Any, Callable[[Any, int], Reading]], ...] = (
+    # A transposed convolution is a convolution to Keras, so it comes first.
+    (_layers.Conv2DTranspose, _transposed),
+    ((_layers.Conv2D, _layers.DepthwiseConv2D), _convolution),
+    (_POOLINGS, _pooling),
+    (DepthToSpace, lambda layer, axis: Spread(layer.block_size)),
+    (SpaceToDepth, lambda layer, axis: Window(layer.block_size, layer.block_size)),
+    (
+        _layers.UpSampling2D,
+        lambda layer, axis: Spread(
+            layer.size[axis], margin=0 if layer.interpolation == "nearest" else 1
+        ),
+    ),
+    (_layers.ZeroPadding2D, lambda layer, axis: Window(before=layer.padding[axis][0])),
+    (_PIXELWISE, lambda layer, axis: PIXELWISE),
+)
+
+
+def _reading(layer, axis: int) -> Reading:
+    for kinds, reading in _READINGS:
+        if isinstance(layer, kinds):
+            return reading(layer, axis)
+    raise Untileable(f"the reach of {type(layer).__name__} {layer.name} is not known")

@@ -1,0 +1,148 @@
+"""Keras layers that SR networks need and Keras does not have."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+_PACKAGE = "sr_models"
+
+MOST_JOINED = 5
+"""Tensors that XNNPACK concatenates at once; more of them go in nested concatenations."""
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class DepthToSpace(tf_keras.layers.Layer):
+    """Rearrange channels into space: (N, H, W, C s^2) -> (N, H s, W s, C).
+
+    Channel order is TensorFlow's: channel `(i s + j) C + c` becomes pixel `(i, j)` of channel `c`
+    (PyTorch's pixel shuffle has `c s^2 + i s + j`).
+    """
+
+    def __init__(self, block_size: int, **keywords):
+        super().__init__(**keywords)
+        self.block_size = block_size
+
+    def call(self, inputs):
+        return tf.nn.depth_to_space(inputs, self.block_size)
+
+    def get_config(self):
+        return {**super().get_config(), "block_size": self.block_size}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class SpaceToDepth(tf_keras.layers.Layer):
+    """The inverse of `DepthToSpace`: (N, H s, W s, C) -> (N, H, W, C s^2).
+
+    Ends the trunk of a network whose last convolution works on the large picture, so that all
+    trunks return the same; `sr_models.networks.tails.attach_tail` takes it off again.
+    """
+
+    def __init__(self, block_size: int, **keywords):
+        super().__init__(**keywords)
+        self.block_size = block_size
+
+    def call(self, inputs):
+        return tf.nn.space_to_depth(inputs, self.block_size)
+
+    def get_config(self):
+        return {**super().get_config(), "block_size": self.block_size}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class ClipByValue(tf_keras.layers.Layer):
+    """`tf.clip_by_value`: the clip that clip-free export makes needless."""
+
+    def __init__(self, minimum: float = 0.0, maximum: float = 1.0, **keywords):
+        super().__init__(**keywords)
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def call(self, inputs):
+        return tf.clip_by_value(inputs, self.minimum, self.maximum)
+
+    def get_config(self):
+        return {**super().get_config(), "minimum": self.minimum, "maximum": self.maximum}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class ChannelSlice(tf_keras.layers.Layer):
+    """Channels `start` to `stop` of the input: one group of a convolution written as a split."""
+
+    def __init__(self, start: int, stop: int, **keywords):
+        super().__init__(**keywords)
+        self.start = start
+        self.stop = stop
+
+    def call(self, inputs):
+        return inputs[..., self.start : self.stop]
+
+    def get_config(self):
+        return {**super().get_config(), "start": self.start, "stop": self.stop}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class RepeatChannels(tf_keras.layers.Layer):
+    """The channels `times` times over: (N, H, W, C) -> (N, H, W, C times).
+
+    Before depth-to-space, `times` of s^2 makes nearest-neighbour upscaling. Written as nested
+    concatenations of at most `MOST_JOINED` tensors.
+    """
+
+    def __init__(self, times: int, **keywords):
+        super().__init__(**keywords)
+        self.times = times
+
+    def call(self, inputs):
+        repeated, left = inputs, self.times
+        for factor in range(MOST_JOINED, 1, -1):
+            while left % factor == 0:
+                repeated, left = tf.concat([repeated] * factor, axis=-1), left // factor
+        return tf.concat([repeated] * left, axis=-1) if left > 1 else repeated
+
+    def get_config(self):
+        return {**super().get_config(), "times": self.times}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class EdgePadding(tf_keras.layers.Layer):
+    """The outermost pixels once more around the picture: (N, H, W, C) -> (N, H + 2, W + 2, C).
+
+    What interpolation beyond the border reads, where a convolution would read zeros.
+    """
+
+    def call(self, inputs):
+        return tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
+
+
+def rectifier(activation: str, *, name: str, slope: float = 0.25):
+    """The layer behind a convolution: `name_relu`, or `name_prelu` with one slope per channel.
+
+    Args:
+        activation: `"relu"`, or `"prelu"` as most SR networks were published.
+        name: Name of the convolution before it.
+        slope: What PReLU's negative side starts with.
+    """
+    if activation == "relu":
+        return tf_keras.layers.ReLU(name=f"{name}_relu")
+    start = tf_keras.initializers.Constant(slope)
+    return tf_keras.layers.PReLU(start, shared_axes=[1, 2], name=f"{name}_prelu")
+
+
+def convolve(layer, inputs, kernel):
+    """What a `Conv2D` computes before bias and activation, with another kernel.
+
+    Groups are computed as one convolution each, which TensorFlow does faster on a CPU.
+
+    Args:
+        layer: Says strides, padding, dilation and groups.
+        inputs: float32 (N, h, w, C).
+        kernel: float32 of the shape of the layer's own.
+
+    Returns:
+        float32 (N, H, W, filters).
+    """
+    parts = zip(*(tf.split(tensor, layer.groups, axis=-1) for tensor in (inputs, kernel)))
+    options = {"padding": layer.padding.upper(), "dilations": layer.dilation_rate}
+    made = [tf.nn.conv2d(part, group, layer.strides, **options) for part, group in parts]
+    return made[0] if len(made) == 1 else tf.concat(made, axis=-1)

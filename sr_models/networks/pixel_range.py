@@ -1,0 +1,281 @@
+"""Networks trained on pixels of 0..255: found by what they output, rewritten for 0..1.
+
+Nothing is wrapped around such a network: kernels and biases are scaled, so that the same function
+of 0..1 pixels comes out without a further operator, and an exported file has plain uint8 pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from sr_models.ground.errors import CalibrationError
+from sr_models.networks.graph import INPUT, Point, output_name, points, rebuild
+from sr_models.networks.layers import ChannelSlice, DepthToSpace, RepeatChannels, SpaceToDepth
+
+MOST_PICTURES = 8
+_PLAUSIBLE = 0.04
+"""Root mean square of (output, reduced to the input's size) - input, in 0..1, of a network that is
+certainly fed what it was trained on. Trained networks here have 0.002 to 0.02."""
+
+_BOUNDED = (tf_keras.activations.tanh, tf_keras.activations.sigmoid)
+_HOMOGENEOUS = (
+    DepthToSpace,
+    SpaceToDepth,
+    RepeatChannels,
+    ChannelSlice,
+    tf_keras.layers.Add,
+    tf_keras.layers.Concatenate,
+    tf_keras.layers.PReLU,
+)
+
+
+@dataclass(frozen=True)
+class PixelRange:
+    """What black and white are for a network.
+
+    Attributes:
+        input: Value of a white input pixel, 1 or 255.
+        output: Value of a white output pixel, 1 or 255.
+        input_black: Value of a black input pixel, 0 or -1.
+        output_black: Value of a black output pixel, 0 or -1.
+    """
+
+    input: float = 1.0
+    output: float = 1.0
+    input_black: float = 0.0
+    output_black: float = 0.0
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether the network takes and returns 0..1, as everything here expects."""
+        return self == UNIT
+
+    def __str__(self) -> str:
+        return (
+            f"inputs of {self.input_black:g}..{self.input:g} and "
+            f"outputs of {self.output_black:g}..{self.output:g}"
+        )
+
+
+UNIT = PixelRange()
+SIGNED = PixelRange(1.0, 1.0, -1.0, -1.0)
+_OTHERS = (PixelRange(255.0, 255.0), PixelRange(1.0, 255.0), PixelRange(255.0, 1.0))
+_ENDS = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
+
+_NEGATIVE = PixelRange(0.0, 0.0, -1.0, -1.0)
+_AS_GOOD = ((_NEGATIVE, 1.05), (SIGNED, 1.18))
+"""By how much worse than 0..1 a network of -1..1 may do on -1..0 and on -1..1. Seven trained
+networks here, rewritten for -1..1, do 0.97 to 1.02 times as badly on the one and 0.98 to 1.13 on
+the other; as they are, for 0..1, each is 1.2 to 600 times worse on one of them at least."""
+_SAME = 1e-4
+
+
+Answer = Callable[[np.ndarray], Any]
+"""A network: float32 (N, H, W, 3) -> (N, H s, W s, 3)."""
+
+
+def find_pixel_range(
+    answer: Answer,
+    pictures: Sequence[np.ndarray],
+    *,
+    signed: bool = False,
+    output: tuple[float, float] | None = None,
+) -> PixelRange:
+    """What a network takes for black and white, by its outputs alone.
+
+    A super-resolution network gives a picture back at its own brightness. Where that fails for
+    0..1, and another range fits at least twice as well, the network was trained on that.
+
+    Args:
+        answer: The network, of which nothing but its outputs is used.
+        pictures: uint8 (h, w, 3) natural pictures; the first of one size are looked at.
+        signed: Whether -1..1 is looked for too. Since 0..1 is a part of -1..1, a network of -1..1
+            works on both; it is told by working on negative values as well.
+        output: What the network's bounds say that it returns for black and white, where it has any.
+
+    Returns:
+        0..1 (or the range of the outputs, where that is known) where no range fits: an untrained
+        network's outputs say nothing.
+    """
+    alike = [p for p in pictures if p.shape == pictures[0].shape][:MOST_PICTURES]
+    batch = np.stack(alike).astype(np.float32) / np.float32(255.0)
+    # Of dark or even pictures, a network that answers with black is not far away either.
+    plausible = min(_PLAUSIBLE, 0.25 * float(batch.std()))
+    usual, candidates = UNIT, _OTHERS
+    if output is not None:
+        usual = PixelRange(output[1], output[1], output[0], output[0])
+        every = [PixelRange(high, output[1], low, output[0]) for low, high in _ENDS]
+        if output[0] <= 0.0 and output[1] >= 1.0:
+            every.append(UNIT)  # A network of 0..1 may have wider bounds, as of a hard tanh.
+        candidates = tuple(white for white in every if white != usual)
+    own = _distance(answer, batch, usual)
+    if own <= plausible:
+        return SIGNED if signed and output is None and _is_signed(answer, batch) else usual
+    if signed and output is None:
+        candidates = (
+            *candidates,
+            SIGNED,
+            PixelRange(1.0, 1.0, -1.0),
+            PixelRange(255.0, 1.0, 0.0, -1.0),
+        )
+    others = {white: _distance(answer, batch, white) for white in candidates}
+    best = min(others, key=others.get)
+    return best if others[best] <= 2 * plausible and not others[best] > own / 2 else usual
+
+
+def _is_signed(answer: Answer, batch: np.ndarray) -> bool:
+    """Whether a network that works on 0..1 works as well on -1..1, and not by being linear.
+
+    Without the border, where zero padding is black to the one and grey to the other.
+    """
+    inside = _inside(batch)
+    unit, both = (_inside(_reduced(answer, batch, white)) for white in (UNIT, SIGNED))
+    own = _rms(unit - inside)
+    return _rms(unit - both) > _SAME and all(
+        _rms(_inside(_reduced(answer, batch, white)) - inside) <= worse * own
+        for white, worse in _AS_GOOD
+    )
+
+
+def _reduced(answer: Answer, batch: np.ndarray, white: PixelRange) -> np.ndarray:
+    """The output in 0..1 at the input's size."""
+    span = np.float32(white.input - white.input_black)
+    output = np.asarray(answer(batch * span + np.float32(white.input_black)))
+    n, height, width, channels = batch.shape
+    factor = output.shape[1] // height
+    reduced = output.reshape(n, height, factor, width, factor, channels).mean(axis=(2, 4))
+    return (reduced - white.output_black) / (white.output - white.output_black)
+
+
+def _inside(batch: np.ndarray) -> np.ndarray:
+    border = min(4, batch.shape[1] // 8)
+    return batch[:, border : batch.shape[1] - border, border : batch.shape[2] - border]
+
+
+def _distance(answer: Answer, batch: np.ndarray, white: PixelRange) -> float:
+    return _rms(_reduced(answer, batch, white) - batch)
+
+
+def _rms(difference: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(difference**2, dtype=np.float64)))
+
+
+def require_unit_pixels(answer: Answer, pictures: Sequence[np.ndarray]) -> None:
+    """Raise `CalibrationError` for a network that takes or returns 0..255."""
+    found = find_pixel_range(answer, pictures)
+    if not found.is_unit:
+        raise CalibrationError(
+            f"expected a network on pixels of 0..1, found {found} by what it outputs; say with "
+            "--pixels what black and white of your own network are, or rewrite it with "
+            "sr_models.networks.pixel_range.with_unit_pixels"
+        )
+
+
+def with_unit_pixels(model, white: PixelRange):
+    """The same function of 0..1 pixels: every weight scaled, no operator added.
+
+    Each tensor of the new network is the old one's divided by a factor: 255 at an input or an
+    output of 0..255, 1 around tanh and sigmoid, which bound values, and anything in between, since
+    a convolution can change the factor and all other layers keep it.
+
+    Args:
+        model: Functional Keras network, a trunk or with an output tail that bounds nothing.
+        white: See `find_pixel_range`.
+
+    Returns:
+        A new network with the names of the old one; the old one's weights stay.
+
+    Raises:
+        CalibrationError: A layer whose answer to scaled values is unknown, or one that joins
+            tensors of different ranges; or a black that is not 0, which scaling cannot mend.
+    """
+    if white.input_black or white.output_black:
+        raise CalibrationError(
+            f"expected a network that takes 0 for black, found {white}; give its file to sr-export"
+        )
+    graph = points(model)
+    factors = _factors(graph, white, output=output_name(model))
+    made: dict[int, object] = {}
+    by_layer: dict[int, tuple[float, float]] = {}
+    for point in graph.values():
+        if point.layer is not None and point.layer.weights and _is_convolution(point.layer):
+            pair = (factors[point.inputs[0]], factors[point.name])
+            if by_layer.setdefault(id(point.layer), pair) != pair:
+                raise CalibrationError(
+                    f"expected one range of values for layer {point.layer.name}, found it used "
+                    "with several; give a network on 0..1"
+                )
+
+    def rescaled(layer):
+        if id(layer) not in by_layer:
+            return layer
+        if id(layer) not in made:
+            before, after = by_layer[id(layer)]
+            copy = type(layer).from_config(layer.get_config())
+            with tf.name_scope(copy.name):  # as a call would, for variables are found by name
+                copy.build(layer.input_shape)
+            kernel, *bias = layer.get_weights()
+            copy.set_weights([kernel * (before / after), *(values / after for values in bias)])
+            made[id(layer)] = copy
+        return made[id(layer)]
+
+    return rebuild(model, lambda _, tensor: tensor, replace_layer=rescaled)
+
+
+def _is_convolution(layer) -> bool:
+    return type(layer) in (tf_keras.layers.Conv2D, tf_keras.layers.Conv2DTranspose)
+
+
+def _bounds(layer) -> bool:
+    return getattr(layer, "activation", None) in _BOUNDED
+
+
+def _factors(graph: dict[str, Point], white: PixelRange, *, output: str) -> dict[str, float]:
+    """Point name -> what its values are divided by."""
+    group = {name: name for name in graph}
+
+    def root(name: str) -> str:
+        while group[name] != name:
+            name = group[name]
+        return name
+
+    pinned: list[tuple[str, float]] = [(INPUT, white.input), (output, white.output)]
+    for point in graph.values():
+        layer = point.layer
+        if layer is None:
+            continue
+        if _bounds(layer):
+            pinned.append((point.name, 1.0))
+            if not _is_convolution(layer):
+                pinned += [(name, 1.0) for name in point.inputs]
+        if not (_bounds(layer) or isinstance(layer, _HOMOGENEOUS) or _is_rectifier(layer)):
+            raise CalibrationError(
+                f"expected layers that can be rescaled from 0..255 to 0..1, found "
+                f"{type(layer).__name__} ({layer.name}); give a network on 0..1"
+            )
+        if not (_bounds(layer) or _is_convolution(layer)):
+            for name in point.inputs:
+                group[root(name)] = root(point.name)
+    found: dict[str, float] = {}
+    for name, factor in pinned:
+        if found.setdefault(root(name), factor) != factor:
+            raise CalibrationError(
+                f"expected values of one range in a sum or a concatenation, found {name} joined "
+                "with values of another range; give a network on 0..1"
+            )
+    return {name: found.get(root(name), white.input) for name in graph}
+
+
+def _is_rectifier(layer) -> bool:
+    """Whether the layer ends in a ReLU without an upper bound or a threshold, or in nothing."""
+    if isinstance(layer, tf_keras.layers.ReLU):
+        return layer.max_value is None and not layer.threshold
+    if _is_convolution(layer) or isinstance(layer, tf_keras.layers.Activation):
+        return layer.activation in (tf_keras.activations.relu, tf_keras.activations.linear)
+    return isinstance(layer, tf_keras.layers.LeakyReLU)

@@ -1,0 +1,1 @@
+"""Published quantizers in float TensorFlow: PAMS, dual region (outlier-aware), DFSQ."""

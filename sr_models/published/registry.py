@@ -1,0 +1,160 @@
+"""Quantization methods by name, each of which simulates a float network at a width in bits."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from sr_models.ground.errors import CalibrationError, OptionError
+from sr_models.networks.registry import unknown_name_message
+from sr_models.published.pams_student import AlphaRange
+from sr_models.published.settings import require_bits
+from sr_models.published.tuning import TuningSettings
+
+_MODULE = "sr_models.published.methods"
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A network as a method quantizes it, in float.
+
+    Attributes:
+        method: Name of the method.
+        bits: Width asked for.
+        levels: How many values an activation of the body can take, which is what bits promise.
+        model: Keras network with the inputs and outputs of the float one.
+        ranges: Grids for a file of integers by the float network's points, where the method has
+            one grid per tensor; else `None`: the result is a simulation only.
+        details: What the method chose and came to, as plain data.
+    """
+
+    method: str
+    bits: int
+    levels: int
+    model: Any
+    ranges: dict[str, AlphaRange] | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data, without the network."""
+        ranges = self.ranges and {name: value.to_json() for name, value in self.ranges.items()}
+        return {
+            "method": self.method,
+            "bits": self.bits,
+            "levels": self.levels,
+            "ranges": ranges,
+            "details": self.details,
+        }
+
+
+class Calibrate(Protocol):
+    """What a method is: float network and pictures in, simulation out."""
+
+    def __call__(
+        self,
+        network,
+        *,
+        batches: Sequence[np.ndarray],
+        bits: int,
+        seed: int,
+        on_progress: Callable[[int, int], None],
+        state_path: Path | None,
+        epochs: int,
+    ) -> Simulation: ...
+
+
+@dataclass(frozen=True)
+class QuantizationMethod:
+    """A registered method.
+
+    Attributes:
+        name: Its name.
+        calibrate: The method itself.
+        source: Where it was published.
+        trains: Whether the network must be trained on ground truth to reach what was published;
+            `calibrate` then yields the state that training starts from.
+    """
+
+    name: str
+    calibrate: Calibrate
+    source: str
+    trains: bool
+
+
+_METHODS: dict[str, QuantizationMethod] = {}
+
+
+def register_quantizer(name: str, *, source: str, trains: bool = False):
+    """Decorate a method; a name that is taken already is a programming error."""
+
+    def decorate(calibrate):
+        if name in _METHODS:
+            raise ValueError(f"the quantization method {name!r} is registered twice")
+        _METHODS[name] = QuantizationMethod(name, calibrate, source, trains)
+        return calibrate
+
+    return decorate
+
+
+def quantization_methods() -> list[str]:
+    """Names of all methods, in the order they were registered."""
+    importlib.import_module(_MODULE)
+    return list(_METHODS)
+
+
+def get_quantizer(name: str) -> QuantizationMethod:
+    """The method of that name; raises `OptionError` with the nearest names."""
+    names = quantization_methods()
+    if name not in names:
+        raise OptionError(unknown_name_message("quantization method", name, names))
+    return _METHODS[name]
+
+
+def simulate_method(
+    name: str,
+    network,
+    *,
+    batches: Sequence[np.ndarray],
+    bits: int,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    state_path: Path | None = None,
+    epochs: int = TuningSettings.epochs,
+) -> Simulation:
+    """Quantize a float network by a method.
+
+    Args:
+        name: See `quantization_methods`.
+        network: Float functional network, which stays as it is.
+        batches: Calibration pictures, each batch float32 (N, h, w, 3) in 0..1, all of one size.
+        bits: Width of the body's weights and activations, 2 to 16.
+        seed: Seed of whatever is drawn.
+        on_progress: Called with the steps done and their number.
+        state_path: An `.npz` file where a method that fine-tunes keeps its state after each epoch;
+            one that exists is gone on with.
+        epochs: Passes over the pictures by a method that fine-tunes; 0 for calibration alone.
+
+    Raises:
+        OptionError: No such method, bits outside of 2..16, or a negative number of epochs.
+        CalibrationError: There are no pictures.
+        TrainingError: Fine-tuning that came to no finite loss, or a state of another one.
+    """
+    method = get_quantizer(name)
+    require_bits(bits)
+    TuningSettings(epochs=epochs)
+    if not len(batches):
+        raise CalibrationError("expected pictures to calibrate with, found none; give some")
+    return method.calibrate(
+        network,
+        batches=batches,
+        bits=bits,
+        seed=seed,
+        on_progress=on_progress,
+        state_path=state_path,
+        epochs=epochs,
+    )

@@ -1,0 +1,261 @@
+"""TFLite's builtin int8 operators in integer arithmetic, code for code.
+
+Each function takes int8 codes and the grids of its tensors and returns the codes that the operator
+of ai-edge-litert 2.3 writes on x86-64 without a delegate. Sources: tflite/kernels, namely add.cc,
+activations.cc, kernel_util.cc and internal/optimized/integer_ops of github:google-ai-edge/LiteRT;
+the roundings are those of `_multiplied` below. Scales are single precision, as files
+store them; factors made of them are computed in double precision, but for PReLU and ReLU, whose
+kernels divide in single precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from sr_models.quantization.ranges import TensorRange
+
+FRACTION_BITS = 31
+LEAST_EXPONENT = -31
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """Factors `multiplier * 2 ** (exponent - 31)`, one or one for each channel.
+
+    Attributes:
+        multiplier: int64, in 2^30 .. 2^31 - 1, or 0 for the factor 0.
+        exponent: int64; positive where the factor is 1 or more.
+    """
+
+    multiplier: np.ndarray
+    exponent: np.ndarray
+
+    @classmethod
+    def nearest(cls, factor) -> FixedPoint:
+        """The nearest factor that can be written: float64 (...) -> (...), not negative.
+
+        Factors below 2^-32 become 0, since a shift by more than 31 places leaves nothing.
+        """
+        fraction, exponent = np.frexp(np.asarray(factor, np.float64))
+        # Halves go away from zero; NumPy's own rounding would take the even one.
+        multiplier = np.floor(np.ldexp(fraction, FRACTION_BITS) + 0.5).astype(np.int64)
+        carried = multiplier == 1 << FRACTION_BITS
+        multiplier = np.where(carried, multiplier >> 1, multiplier)
+        exponent = np.where(carried, exponent + 1, exponent).astype(np.int64)
+        tiny = exponent < LEAST_EXPONENT
+        return cls(np.where(tiny, 0, multiplier), np.where(tiny, 0, exponent))
+
+    @property
+    def value(self) -> np.ndarray:
+        """The factors as float64."""
+        return np.ldexp(self.multiplier.astype(np.float64), self.exponent - FRACTION_BITS)
+
+
+def _high_product(x, factor: FixedPoint) -> tuple[np.ndarray, np.ndarray]:
+    """The product after its first rounding, halves up, and how far it is still to be shifted."""
+    shifted = np.asarray(x, np.int64) << np.maximum(factor.exponent, 0)
+    product = (shifted * factor.multiplier + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS
+    return product, np.maximum(-factor.exponent, 0)
+
+
+def multiply_halves_up(x, factor: FixedPoint) -> np.ndarray:
+    """`x * factor`, rounded twice, halves up: int32 values -> int64, as ruy does it."""
+    product, places = _high_product(x, factor)
+    return (product + ((1 << places) >> 1)) >> places
+
+
+def multiply_halves_away(x, factor: FixedPoint) -> np.ndarray:
+    """`x * factor`, rounded twice, halves away from zero: int32 values -> int64, as TFLite does."""
+    product, places = _high_product(x, factor)
+    # One less before a negative number is rounded up turns its halves down.
+    return (product + ((1 << places) >> 1) - ((product < 0) & (places > 0))) >> places
+
+
+LOWEST, HIGHEST = -128, 127
+LARGEST_WEIGHT_CODE = 127
+LARGEST_BIAS_CODE = 2**30 - 1
+LEAST_WEIGHT_BOUND = 5e-7
+"""The converter takes smaller weights for as large as this, so that no scale is 0."""
+SUM_SHIFT = 20
+"""Places by which an addition lifts both operands, so that rescaling them loses nothing."""
+EXACT_IN_SINGLE = 1 << 24
+"""Integers below it are float32 values, and so are the sums of such that stay below it."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Scale and zero point of one int8 tensor.
+
+    Attributes:
+        exact_scale: Real value of one code step in double precision, as the converter has it.
+        zero_point: Code of the real value 0.
+    """
+
+    exact_scale: float
+    zero_point: int
+
+    @classmethod
+    def of(cls, value: TensorRange) -> Grid:
+        """The grid that the converter makes of a range; its bounds pass through float32."""
+        written = value.on_grid
+        low, high = float(np.float32(written.minimum)), float(np.float32(written.maximum))
+        return cls((high - low) / (254 if value.narrow else 255), value.zero_point)
+
+    @property
+    def scale(self) -> np.float32:
+        """The scale in the file."""
+        return np.float32(self.exact_scale)
+
+    def code(self, value: float) -> int:
+        """The code nearest to a real value, saturated."""
+        return int(np.clip(rounded(value / float(self.scale)) + self.zero_point, LOWEST, HIGHEST))
+
+    def centred(self, codes: np.ndarray) -> np.ndarray:
+        """Codes less the zero point, int64."""
+        return codes.astype(np.int64) - self.zero_point
+
+    def stored(self, values: np.ndarray, *, rectified: bool = False) -> np.ndarray:
+        """Multiples of the scale as saturated int8 codes; negative ones as 0 where rectified."""
+        lowest = max(LOWEST, self.zero_point) if rectified else LOWEST
+        return np.clip(values + self.zero_point, lowest, HIGHEST).astype(np.int8)
+
+
+def rounded(values):
+    """The nearest integers as float64, halves away from zero as in C."""
+    return np.copysign(np.floor(np.abs(values) + 0.5), values)
+
+
+def symmetric_scale(weights: np.ndarray, *, axis=None) -> np.ndarray:
+    """The scale, in float64, by which the largest weight along `axis` gets code 127."""
+    largest = np.abs(weights).max(axis=axis).astype(np.float64)
+    return np.maximum(largest, LEAST_WEIGHT_BOUND) / LARGEST_WEIGHT_CODE
+
+
+@dataclass(frozen=True)
+class IntegerWeights:
+    """Kernel and bias of a convolution as the file stores them.
+
+    Attributes:
+        kernel: int8 (h, w, input channels of a group, output channels).
+        scales: float32 (output channels,), the largest weight over 127 where a method gave no
+            others, or more where the bias would have more than `LARGEST_BIAS_CODE` steps.
+        bias: int32 (output channels,), in steps of input scale times kernel scale.
+    """
+
+    kernel: np.ndarray
+    scales: np.ndarray
+    bias: np.ndarray
+
+    @classmethod
+    def of(cls, kernel, bias, *, source: Grid, scales=None) -> IntegerWeights:
+        """What the converter makes of float32 weights; `bias` and given `scales` may be `None`."""
+        bias = np.zeros(kernel.shape[-1]) if bias is None else bias.astype(np.float64)
+        needed = np.abs(bias) / LARGEST_BIAS_CODE / source.exact_scale
+        if scales is None:
+            given = symmetric_scale(kernel, axis=(0, 1, 2))
+        else:
+            # Passed on as the bounds of a fake quantization, and divided in single precision.
+            bounds = LARGEST_WEIGHT_CODE * np.asarray(scales, np.float32)
+            given = (bounds / np.float32(LARGEST_WEIGHT_CODE)).astype(np.float64)
+        exact = np.maximum(given, needed)
+        # The product is stored in single precision, and the bias divided by what is stored.
+        steps = (source.exact_scale * exact).astype(np.float32).astype(np.float64)
+        codes = np.clip(rounded(bias / steps), -LARGEST_BIAS_CODE, LARGEST_BIAS_CODE)
+        kernel_codes = np.clip(rounded(kernel / exact), -LARGEST_WEIGHT_CODE, LARGEST_WEIGHT_CODE)
+        return cls(kernel_codes.astype(np.int8), exact.astype(np.float32), codes.astype(np.int32))
+
+
+def convolve(
+    codes: np.ndarray,
+    weights: IntegerWeights,
+    *,
+    source: Grid,
+    target: Grid,
+    strides=(1, 1),
+    padding: str = "SAME",
+    dilations=(1, 1),
+    rectified: bool = False,
+) -> np.ndarray:
+    """CONV_2D: int8 (N, H, W, C) -> (N, H', W', output channels); groups as the kernel has them."""
+    groups = codes.shape[-1] // weights.kernel.shape[2]
+    reach = max(source.zero_point - LOWEST, HIGHEST - source.zero_point)
+    most = np.abs(weights.kernel.astype(np.int64)).sum(axis=(0, 1, 2)).max() * reach
+    # Sums of integers, which floating point computes exactly and TensorFlow fast.
+    dtype = np.float32 if most < EXACT_IN_SINGLE else np.float64
+    parts = zip(
+        np.split(codes.astype(dtype) - dtype(source.zero_point), groups, axis=-1),
+        np.split(weights.kernel.astype(dtype), groups, axis=-1),
+    )
+    sums = [tf.nn.conv2d(x, kernel, strides, padding, dilations=dilations) for x, kernel in parts]
+    total = np.concatenate(sums, axis=-1).astype(np.int64) + weights.bias
+    factor = FixedPoint.nearest(
+        float(source.scale) * weights.scales.astype(np.float64) / float(target.scale)
+    )
+    # TFLite has no fast kernel for groups; its reference kernel rounds otherwise.
+    multiply = multiply_halves_up if groups == 1 else multiply_halves_away
+    return target.stored(multiply(total, factor), rectified=rectified)
+
+
+def add(
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    sources: tuple[Grid, Grid],
+    target: Grid,
+    rectified: bool = False,
+) -> np.ndarray:
+    """ADD of two tensors of one shape."""
+    scales = [float(grid.scale) for grid in sources]
+    unit = 2.0 * max(scales)
+    total = sum(
+        multiply_halves_away(grid.centred(codes) << SUM_SHIFT, FixedPoint.nearest(scale / unit))
+        for codes, grid, scale in zip((first, second), sources, scales)
+    )
+    factor = FixedPoint.nearest(unit / ((1 << SUM_SHIFT) * float(target.scale)))
+    return target.stored(multiply_halves_away(total, factor), rectified=rectified)
+
+
+def requantize(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
+    """QUANTIZE from one int8 grid to another; nothing to do where both are one."""
+    if source == target:
+        return codes
+    factor = FixedPoint.nearest(float(source.scale) / float(target.scale))
+    return target.stored(multiply_halves_away(source.centred(codes), factor))
+
+
+def rectify(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
+    """RELU as an operator of its own."""
+    factor = FixedPoint.nearest(source.scale / target.scale)
+    values = multiply_halves_away(source.centred(codes), factor)
+    return target.stored(values, rectified=True)
+
+
+def clip(codes: np.ndarray, *, maximum: float, source: Grid, target: Grid) -> np.ndarray:
+    """MINIMUM with a constant on the input's grid, then RELU: a clip to 0..maximum."""
+    bounded = np.minimum(codes, np.int8(source.code(maximum)))
+    return rectify(bounded, source=source, target=target)
+
+
+def prelu(codes: np.ndarray, slopes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
+    """PRELU with float32 slopes (..., C), which are stored symmetric with one scale for all."""
+    exact = symmetric_scale(slopes)
+    slope_codes = rounded(slopes / exact).astype(np.int64)
+    kept = FixedPoint.nearest(source.scale / target.scale)
+    bent = FixedPoint.nearest(source.scale * np.float32(exact) / target.scale)
+    values = source.centred(codes)
+    below = multiply_halves_away(values * slope_codes, bent)
+    return target.stored(np.where(values >= 0, multiply_halves_away(values, kept), below))
+
+
+def look_up(
+    codes: np.ndarray, function: Callable[[np.ndarray], np.ndarray], *, source: Grid, target: Grid
+) -> np.ndarray:
+    """TANH and LOGISTIC: a table of all 256 codes, computed in single precision."""
+    every = np.arange(LOWEST, HIGHEST + 1)
+    values = function(source.scale * source.centred(every).astype(np.float32))
+    table = target.stored(rounded(values.astype(np.float32) / target.scale))
+    return table[codes.astype(np.int64) - LOWEST]

@@ -1,0 +1,162 @@
+"""The int8 file simulated in integers: the codes that builtin kernels compute, exactly.
+
+`sr_models.quantization.simulator` computes the same network in float and can be trained; it leaves
+open how a kernel rounds, and single codes then differ. Here every operator rounds as TFLite's
+builtin ones do (`sr_models.quantization.integer_kernels`), so that not a code does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tf_keras
+
+from sr_models.ground.errors import CalibrationError
+from sr_models.networks.graph import INPUT, Point, output_name, points
+from sr_models.networks.layers import ClipByValue
+from sr_models.quantization import integer_kernels as kernels
+from sr_models.quantization.fake_quantization import require_ranges
+from sr_models.quantization.integer_kernels import LOWEST, Grid, IntegerWeights
+from sr_models.quantization.ranges import TensorRanges
+from sr_models.quantization.simulator import stored_ranges
+from sr_models.quantization.weight_grids import GridConvolution
+
+ACTIVATIONS = {"tanh": np.tanh, "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x))}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operator: the codes of `inputs` go in, those of `name` come out."""
+
+    name: str
+    inputs: Sequence[str]
+    compute: Callable[..., np.ndarray]
+
+
+@dataclass(frozen=True)
+class IntegerNetwork:
+    """A network whose tensors are int8 codes, as its file has them.
+
+    Attributes:
+        steps: The operators in the order in which they are computed.
+        output: Name of the point that is the output.
+    """
+
+    steps: Sequence[Step]
+    output: str
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        """uint8 (N, H, W, 3) -> uint8 (N, H s, W s, 3): the codes of input and output."""
+        shifted = (np.asarray(pictures).astype(np.int16) + LOWEST).astype(np.int8)
+        codes = {INPUT: shifted}
+        for step in self.steps:
+            codes[step.name] = step.compute(*(codes[name] for name in step.inputs))
+        return (codes[self.output].astype(np.int16) - LOWEST).astype(np.uint8)
+
+
+def simulate_builtin(model, ranges: TensorRanges) -> IntegerNetwork:
+    """The network as TFLite's builtin kernels compute its int8 file on x86-64.
+
+    Args:
+        model: Float functional Keras model in its deployed form; its weights are copied.
+        ranges: A range for each of `sr_models.graph.quantized_points(model)`.
+
+    Raises:
+        CalibrationError: A range is missing, or a layer has no int8 operator here.
+    """
+    require_ranges(model, ranges)
+    graph = points(model)
+    grids = {name: Grid.of(value) for name, value in stored_ranges(model, ranges).items()}
+    # What a fused activation swallows is computed by the step of that activation.
+    stored = [p for p in graph.values() if p.name in grids and p.layer is not None]
+    return IntegerNetwork([_step(p, graph, grids) for p in stored], output_name(model))
+
+
+def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> Step:
+    """The operator that writes a stored tensor."""
+    fused = _is_plain_relu(point.layer) and point.inputs[0] not in grids
+    maker = graph[point.inputs[0]] if fused else point
+    sources = [grids[name] for name in maker.inputs if name in grids]
+    if len(sources) < len(maker.inputs):
+        raise _no_operator(point.layer)
+    compute = _operator(maker, sources, grids[point.name], rectified=fused)
+    return Step(point.name, maker.inputs, compute)
+
+
+def _operator(
+    point: Point, sources: list[Grid], target: Grid, *, rectified: bool
+) -> Callable[..., np.ndarray]:
+    """The function from input codes to output codes of one layer."""
+    layer = point.layer
+    alone = {"source": sources[0], "target": target}
+    convolves = type(layer) in (tf_keras.layers.Conv2D, GridConvolution)
+    if convolves and _name(layer.activation) in ("linear", "relu"):
+        return _convolution(
+            layer, rectified=rectified or _name(layer.activation) == "relu", **alone
+        )
+    if isinstance(layer, tf_keras.layers.Add) and len(sources) == 2:
+        return partial(kernels.add, sources=tuple(sources), target=target, rectified=rectified)
+    if point.concatenates:
+        return _concatenation(layer, sources, target)
+    if point.repeats or point.passes_through:
+        return lambda codes: kernels.requantize(layer(codes).numpy(), **alone)
+    if isinstance(layer, tf_keras.layers.PReLU):
+        return partial(kernels.prelu, slopes=layer.alpha.numpy(), **alone)
+    if _is_plain_relu(layer):
+        return partial(kernels.rectify, **alone)
+    if isinstance(layer, ClipByValue) and layer.minimum == 0.0:
+        return partial(kernels.clip, maximum=layer.maximum, **alone)
+    if point.has_fixed_grid:
+        return partial(kernels.look_up, function=ACTIVATIONS[_name(layer.activation)], **alone)
+    raise _no_operator(layer)
+
+
+def _no_operator(layer) -> CalibrationError:
+    return CalibrationError(
+        "expected layers that int8 files of super-resolution networks are made of, found "
+        f"{type(layer).__name__} ({layer.name}); give the network in its deployed form"
+    )
+
+
+def _name(activation: Any) -> str:
+    return getattr(activation, "__name__", "")
+
+
+def _is_plain_relu(layer) -> bool:
+    """Whether a layer is `max(x, 0)`, without a bound above, slope or threshold."""
+    return (
+        isinstance(layer, tf_keras.layers.ReLU)
+        and layer.max_value is None
+        and not layer.negative_slope
+        and not layer.threshold
+    )
+
+
+def _convolution(layer, *, source: Grid, target: Grid, rectified: bool):
+    bias = layer.bias.numpy() if layer.use_bias else None
+    scales = getattr(layer, "scales", None)
+    return partial(
+        kernels.convolve,
+        weights=IntegerWeights.of(layer.kernel.numpy(), bias, source=source, scales=scales),
+        source=source,
+        target=target,
+        rectified=rectified,
+        strides=layer.strides,
+        padding=layer.padding.upper(),
+        dilations=layer.dilation_rate,
+    )
+
+
+def _concatenation(layer, sources: list[Grid], target: Grid):
+    def concatenate(*parts):
+        on_grid = [
+            kernels.requantize(part, source=source, target=target)
+            for part, source in zip(parts, sources)
+        ]
+        return np.concatenate(on_grid, axis=layer.axis)
+
+    return concatenate

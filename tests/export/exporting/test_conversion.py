@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+
+from export.exporting.conversion import convert_float, convert_with_calibrator, convert_with_ranges
+from export.inspecting.audit import audit_model, missing_ranges
+from export.running.interpreters import open_model
+from export.tflite.flatbuffer import read_graph
+from representative_data.observation import observe_ranges, pin_pixels
+from sr_models.ground.errors import ConversionError, OptionError
+from sr_models.networks.tails import TAILS, attach_tail
+from sr_models.quantization.ranges import PIXELS, TensorRange
+from tests.networks import sharpening_trunk
+
+
+def pinned(model, dataset):
+    return pin_pixels(observe_ranges(model, dataset), model)
+
+
+def convert(model, ranges, dataset, **options):
+    options = {"height": 16, "width": 20, **options}
+    return convert_with_ranges(model, ranges, sample=dataset.pictures[0], **options)
+
+
+def test_the_converter_takes_ranges_over_exactly(branched, natural):
+    """Each tensor is given a range of its own that no picture would lead to."""
+    ranges = pinned(branched, natural)
+    odd = {
+        name: TensorRange(-0.1 * k, 1.0 + 0.37 * k)
+        for k, name in enumerate(ranges, start=1)
+        if ranges[name] != PIXELS
+    }
+    content = convert(branched, ranges.replacing(odd), natural)
+    assert missing_ranges(content, ranges.replacing(odd)) == []
+    # A planted fault is seen: a range that was not written is missing.
+    assert missing_ranges(content, {**odd, "c": TensorRange(-9.0, 9.0)}) == ["c"]
+
+
+def test_a_tensor_that_is_always_0_keeps_the_range_it_was_given(branched, natural):
+    still = pinned(branched, natural).replacing({"rectified": TensorRange(0.0, 0.0)})
+    assert missing_ranges(convert(branched, still, natural), still) == []
+
+
+def test_no_operator_is_left_behind(sharpening, natural):
+    content = convert(sharpening, pinned(sharpening, natural), natural, io="int8")
+    assert audit_model(content).ops == {"CONV_2D": 1, "DEPTH_TO_SPACE": 1}
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_every_tail_keeps_the_pixel_contract(tail, natural):
+    model = attach_tail(sharpening_trunk(), tail, scale=2)
+    audit = audit_model(convert(model, pinned(model, natural), natural))
+    assert audit.full_integer
+    assert audit.pixel_contract.holds, audit.pixel_contract.reasons
+    for tensor in (*audit.inputs, *audit.outputs):
+        assert tensor.scale == pytest.approx(1 / 255, rel=1e-6)
+        assert tensor.zero_point == 0
+    assert [op["op"] for op in audit.clip_ops] == (["MINIMUM", "RELU"] if tail == "clip" else [])
+
+
+@pytest.mark.parametrize(("io", "zero"), [("uint8", 0), ("int8", -128), ("float32", None)])
+def test_the_interface_is_the_one_asked_for(io, zero, sharpening, natural):
+    audit = audit_model(convert(sharpening, pinned(sharpening, natural), natural, io=io))
+    assert {t.dtype for t in (*audit.inputs, *audit.outputs)} == {io}
+    assert {t.zero_point for t in (*audit.inputs, *audit.outputs)} == {zero}
+    assert audit.full_integer == (io != "float32")
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 33)])
+def test_any_size_has_the_same_quantization(height, width, sharpening, natural):
+    ranges = pinned(sharpening, natural)
+    content = convert(sharpening, ranges, natural, height=height, width=width)
+    usual = read_graph(convert(sharpening, ranges, natural))
+    found = read_graph(content)
+    assert found.tensors[found.inputs[0]].shape == (1, height, width, 3)
+    assert found.tensors[found.outputs[0]].shape == (1, 2 * height, 2 * width, 3)
+    assert [t.scales for t in found.tensors] == [t.scales for t in usual.tensors]
+
+
+def test_a_dynamic_file_runs_at_two_sizes_as_fixed_ones_do(sharpening, natural):
+    """No code differs, by XNNPACK and by builtin kernels."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    ranges = pinned(sharpening, natural)
+    content = convert(sharpening, ranges, natural, height=None, width=None)
+    signature = Interpreter(model_content=content).get_input_details()[0]["shape_signature"]
+    assert signature.tolist() == [1, -1, -1, 3]
+    for delegate in ("xnnpack", "builtin"):
+        dynamic = open_model(content, delegate=delegate)
+        for height, width in ((12, 20), (25, 9)):
+            picture = np.random.default_rng(height).integers(
+                0, 256, (1, height, width, 3), np.uint8
+            )
+            fixed = convert(sharpening, ranges, natural, height=height, width=width)
+            dynamic.resize(height, width)
+            expected = open_model(fixed, delegate=delegate).run(picture)
+            np.testing.assert_array_equal(dynamic.run(picture), expected)
+
+
+def test_the_file_computes_what_the_network_computes(sharpening, natural):
+    content = convert(sharpening, pinned(sharpening, natural), natural, height=24, width=24)
+    picture = natural.pictures[1]
+    codes = open_model(content, delegate="builtin").run(picture[None])
+    expected = np.clip(sharpening(picture[None] / np.float32(255)).numpy(), 0, 1) * 255
+    assert np.abs(codes - expected).max() <= 2.0
+
+
+def test_the_same_inputs_give_the_same_bytes(sharpening, natural):
+    ranges = pinned(sharpening, natural)
+    assert convert(sharpening, ranges, natural) == convert(sharpening, ranges, natural)
+
+
+def test_the_plain_path_breaks_the_contract_as_everybody_sees_it(sharpening, natural):
+    audit = audit_model(convert_with_calibrator(sharpening, natural, height=24, width=24))
+    assert audit.full_integer
+    assert not audit.pixel_contract.holds
+    high = natural.output_range[1]
+    assert audit.outputs[0].scale == pytest.approx(high / 255, rel=1e-3)
+
+
+def test_the_signature_names_input_and_output(sharpening, natural):
+    from ai_edge_litert.interpreter import Interpreter
+
+    content = convert(sharpening, pinned(sharpening, natural), natural)
+    assert Interpreter(model_content=content).get_signature_list() == {
+        "serving_default": {"inputs": ["input"], "outputs": ["output"]}
+    }
+
+
+def test_a_float_file_is_float(sharpening):
+    audit = audit_model(convert_float(sharpening, height=8, width=8))
+    assert not audit.full_integer
+    assert audit.ops == {"CONV_2D": 1, "DEPTH_TO_SPACE": 1}
+
+
+@pytest.mark.parametrize(
+    "options", [{"height": 0}, {"width": -4}, {"height": 100_000}, {"io": "int16"}]
+)
+def test_unusable_options_are_refused(options, sharpening, natural):
+    with pytest.raises(OptionError, match="expected"):
+        convert(sharpening, pinned(sharpening, natural), natural, **options)
+
+
+def test_a_converter_that_fails_is_reported_in_one_line(capfd):
+    import tf_keras
+
+    picture = tf_keras.Input((8, 8, 3), name="input")
+    model = tf_keras.Model(picture, tf_keras.layers.Lambda(_no_tflite_operator)(picture))
+    with pytest.raises(ConversionError, match="expected the TFLite converter to finish") as caught:
+        convert_float(model, height=8, width=8)
+    assert "\n" not in str(caught.value)
+
+
+def _no_tflite_operator(x):
+    import tensorflow as tf
+
+    return tf.linalg.inv(tf.transpose(x, [0, 3, 1, 2]))

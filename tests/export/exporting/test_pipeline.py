@@ -1,0 +1,192 @@
+import dataclasses
+import json
+
+import pytest
+
+from export.exporting import job as pipeline
+from export.exporting.job import export_model, run_export
+from export.exporting.settings import ExportSettings
+from export.inspecting.audit import audit_model
+from export.methods import DEFAULT_RECIPE
+from sr_models.ground.errors import (
+    CalibrationError,
+    ConversionError,
+    OutputError,
+    UnknownModelError,
+)
+from sr_models.ground.files import file_sha256
+
+# Without what takes seconds and is tested by itself.
+SMALL = {"height": 16, "width": 24, "pictures": 12, "tile_side": 32, "method": "cfqp"}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def exported(picture_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("export") / "phone"
+    result = export_model("xlsr_x3", ExportSettings(**SMALL), out=out, images=picture_folder)
+    return out, result
+
+
+def test_the_folder_holds_a_proven_file_and_its_manifest(exported):
+    out, result = exported
+    assert sorted(p.name for p in out.iterdir()) == ["manifest.json", "model.tflite"]
+    audit = audit_model(out / "model.tflite")
+    assert audit.full_integer and audit.pixel_contract.holds and not audit.clip_ops
+    assert audit == result.audit
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["accepted"] and manifest["failures"] == []
+    assert manifest["model"]["sha256"] == audit.sha256
+    assert manifest["network"]["name"] == "xlsr_x3"
+    assert manifest["settings"]["height"] == 16
+    assert manifest["fidelity"]["psnr_db"] > 30.0
+    # What the manifest says of kernels: the integer simulation is the builtin kernels' own.
+    apart = manifest["kernels"]
+    assert apart["builtin_from_integer_simulation"]["differing_fraction"] == 0.0
+    assert apart["xnnpack_from_float_simulation"]["differing_fraction"] <= 0.01
+    assert manifest["versions"]["tensorflow"].startswith("2.")
+    assert manifest["ranges"]["tensors"]["depth_to_space"]["maximum"] == 1.0
+
+
+def test_calibration_and_held_out_pictures_are_different(exported):
+    _, result = exported
+    calibration = {r["source_sha256"] for r in result.manifest["representative_dataset"]["records"]}
+    held_out = {picture["sha256"] for picture in result.manifest["fidelity"]["held_out"]}
+    assert held_out and not held_out & calibration
+
+
+def test_an_export_again_gives_the_same_bytes(exported, picture_folder, tmp_path):
+    out, _ = exported
+    export_model("xlsr_x3", ExportSettings(**SMALL), out=tmp_path / "b", images=picture_folder)
+    for name in ("model.tflite", "manifest.json"):
+        assert (tmp_path / "b" / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_an_existing_folder_is_refused_before_any_work(exported, monkeypatch):
+    out, _ = exported
+    monkeypatch.setattr(pipeline, "run_export", lambda *_, **__: pytest.fail("work was done"))
+    with pytest.raises(OutputError, match="--overwrite"):
+        export_model("xlsr_x3", ExportSettings(**SMALL), out=out)
+
+
+def test_a_file_that_breaks_the_contract_is_not_written(picture_folder, tmp_path):
+    """Natural pictures, range by the pictures alone: the fault that CFQP is about."""
+    settings = ExportSettings(**{**SMALL, "method": "natural"}, pure=True)
+    out = tmp_path / "phone"
+    with pytest.raises(ConversionError, match=r"calibration picture \w+\.png reaches 1\.") as e:
+        export_model("xlsr_x3", settings, out=out, images=picture_folder)
+    assert "nothing was written" in str(e.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rejected_file_is_kept_under_its_own_name_on_request(picture_folder, tmp_path):
+    settings = ExportSettings(**{**SMALL, "method": "natural"}, calibrator="converter")
+    out = tmp_path / "phone"
+    with pytest.raises(ConversionError, match=r"rejected\.tflite"):
+        export_model("xlsr_x3", settings, out=out, images=picture_folder, keep_rejected=True)
+    assert sorted(p.name for p in out.iterdir()) == ["manifest.json", "rejected.tflite"]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert not manifest["accepted"] and "scale" in manifest["failures"][0]
+
+
+def test_the_pure_mode_keeps_the_contract_by_pictures_alone(picture_folder, tmp_path):
+    settings = ExportSettings(**SMALL, pure=True)
+    result = export_model("xlsr_x3", settings, out=tmp_path / "p", images=picture_folder)
+    (output,) = result.audit.outputs
+    assert output.scale != pytest.approx(1 / 255, rel=1e-9)  # not written, found
+    assert output.scale == pytest.approx(1 / 255, abs=1 / 255 / 510)
+
+
+def test_an_unfaithful_file_is_rejected(picture_folder, tmp_path):
+    settings = ExportSettings(**SMALL, minimum_fidelity_db=90.0)
+    with pytest.raises(ConversionError, match="fidelity to the float network is"):
+        export_model("xlsr_x3", settings, out=tmp_path / "p", images=picture_folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_name_is_answered_with_the_nearest(tmp_path):
+    with pytest.raises(UnknownModelError, match="xlsr_x3"):
+        export_model("xslr_x3", out=tmp_path / "p")
+
+
+def test_a_saved_set_gives_the_file_that_shaping_it_gives(exported, picture_folder, tmp_path):
+    out, result = exported
+    result.dataset.save(tmp_path / "rd.npz")
+    again = export_model(
+        "xlsr_x3",
+        ExportSettings(**SMALL),
+        out=tmp_path / "p",
+        images=picture_folder,
+        dataset=tmp_path / "rd.npz",
+    )
+    assert again.content == (out / "model.tflite").read_bytes()
+    calibrated = {record.source_sha256 for record in result.dataset.records}
+    held_out = {picture["sha256"] for picture in again.manifest["fidelity"]["held_out"]}
+    assert held_out and not calibrated & held_out
+
+
+def test_a_set_of_other_weights_is_refused(exported, tmp_path):
+    _, result = exported
+    foreign = dataclasses.replace(result.dataset, weights_sha256="0" * 64)
+    foreign.save(tmp_path / "rd.npz")
+    with pytest.raises(CalibrationError, match="make a new one with sr-calibrate"):
+        export_model(
+            "xlsr_x3", ExportSettings(**SMALL), out=tmp_path / "p", dataset=tmp_path / "rd.npz"
+        )
+
+
+def test_a_lone_picture_is_never_its_own_proof(picture_folder, tmp_path):
+    one = tmp_path / "one"
+    one.mkdir()
+    picture = sorted(picture_folder.iterdir())[0]
+    for name in ("a.png", "copy.png"):
+        (one / name).write_bytes(picture.read_bytes())
+    result = run_export("xlsr_x3", ExportSettings(**SMALL), images=one)
+    held_out = {picture["source"] for picture in result.manifest["fidelity"]["held_out"]}
+    assert held_out == {"astronaut.png", "chelsea.png", "coffee.png"}
+
+
+def test_with_a_saved_set_the_manifest_names_it_and_not_our_defaults(exported, tmp_path):
+    _, result = exported
+    result.dataset.save(tmp_path / "rd.npz")
+    manifest = run_export("xlsr_x3", ExportSettings(**SMALL), dataset=tmp_path / "rd.npz").manifest
+    for name in ("method", "pictures", "tile_side", "taming", "anchors", "seed"):
+        assert manifest["settings"][name] is None
+    source = manifest["representative_dataset"]["source"]
+    assert source == {"file": "rd.npz", "sha256": file_sha256(tmp_path / "rd.npz")}
+    made = manifest["representative_dataset"]["settings"]
+    assert (made["tile_side"], made["seed"], made["taming"]["method"]) == (32, 0, "contrast")
+
+
+@pytest.mark.parametrize("tail", ["clip", "conv_clip"])
+def test_a_tail_that_bounds_the_output_does_not_hide_what_must_be_tamed(
+    tail, picture_folder, tmp_path
+):
+    result = run_export("xlsr_x3", ExportSettings(**SMALL, tail=tail), images=picture_folder)
+    assert result.failures == []
+    assert result.dataset.count("tamed") > 0
+
+
+def test_auto_stops_at_the_first_recipe_that_is_good_enough(picture_folder):
+    stages = []
+    settings = ExportSettings(**{**SMALL, "method": "auto"}, max_drop_db=2.0)
+    result = run_export("xlsr_x3", settings, images=picture_folder, on_stage=stages.append)
+    assert result.ranges.method == "cfqp" and result.failures == []
+    assert 0.0 < result.manifest["drop"]["psnr_rgb_drop_db"] <= 2.0
+    assert any(stage.startswith("cfqp loses 0.") for stage in stages)
+
+
+def test_a_drop_that_was_not_allowed_rejects_the_file(picture_folder):
+    settings = ExportSettings(**SMALL, max_drop_db=0.001)
+    result = run_export("xlsr_x3", settings, images=picture_folder)
+    assert any("PSNR drops by" in failure for failure in result.failures)
+
+
+def test_unasked_the_default_recipe_is_taken(picture_folder):
+    choices = {key: value for key, value in SMALL.items() if key != "method"}
+    plain, default = (
+        run_export("xlsr_x3", ExportSettings(**choices, **method), images=picture_folder)
+        for method in ({"method": "cfqp"}, {})
+    )
+    assert default.ranges.method == DEFAULT_RECIPE and default.failures == []
+    assert default.fidelity.psnr_db > plain.fidelity.psnr_db + 1.0

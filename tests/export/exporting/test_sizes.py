@@ -1,0 +1,35 @@
+import pytest
+
+from export.exporting.settings import DYNAMIC, ExportSettings, Size, file_names, parse_size
+from sr_models.ground.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("360x640", Size(360, 640)), (" 1X8192 ", Size(1, 8192)), ("dynamic", DYNAMIC)],
+)
+def test_a_size_is_read(text, size):
+    assert parse_size(text) == size
+    assert parse_size(str(size)) == size
+
+
+@pytest.mark.parametrize("text", ["", "360", "360x", "360*640", "-1x4", "0x4", "9000x4", "1e3x4"])
+def test_no_size(text):
+    with pytest.raises(OptionError):
+        parse_size(text)
+
+
+def test_half_a_size_is_none():
+    with pytest.raises(OptionError, match="both or neither"):
+        Size(360, None)
+
+
+def test_one_file_has_the_plain_name():
+    assert file_names([DYNAMIC]) == ["model.tflite"]
+    assert file_names([Size(3, 4), DYNAMIC]) == ["model_3x4.tflite", "model_dynamic.tflite"]
+
+
+def test_sizes_count_instead_of_height_and_width_and_each_once():
+    assert ExportSettings(height=8, width=9).all_sizes == (Size(8, 9),)
+    sizes = (Size(3, 4), DYNAMIC, Size(3, 4))
+    assert ExportSettings(height=8, width=9, sizes=sizes).all_sizes == (Size(3, 4), DYNAMIC)

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+
+from export.cli import app
+from sr_models.ground.console import status_of_command
+from tests.tiny_files import clipped_file, pixel_grid
+
+
+def run(*arguments):
+    return status_of_command(app, ("inspect", *arguments))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "deep").mkdir()
+    (folder / "clipped.tflite").write_bytes(clipped_file("MINIMUM", "RELU", "DEPTH_TO_SPACE"))
+    (folder / "deep" / "free.tflite").write_bytes(
+        clipped_file("DEPTH_TO_SPACE", before=pixel_grid())
+    )
+    (folder / "notes.txt").write_text("no model")
+    return folder
+
+
+def test_one_file_is_told_at_length(folder, capsys):
+    assert run(folder / "clipped.tflite") == 0
+    told = capsys.readouterr().out
+    assert "1 MINIMUM 4x6x12" in told and "2/4 operators in 2 part(s)" in told
+    assert "clip: MINIMUM and RELU" in told and "costs:" in told and "sr-export strip" in told
+
+
+def test_a_good_file_has_no_findings(folder, capsys):
+    assert run(folder / "deep" / "free.tflite", "--fail-on", "any") == 0
+    assert "no findings" in capsys.readouterr().out
+
+
+def test_a_folder_is_a_table(folder, capsys):
+    assert run(folder, "--json", "-") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [len(found["findings"]) for found in data.values()] == [2, 0]
+    assert run(folder) == 0
+    told = capsys.readouterr().out
+    assert "clip, partitions" in told and "none" in told and "notes.txt" not in told
+
+
+@pytest.mark.parametrize(
+    ("gate", "status"), [("clip", 1), ("float,partitions", 1), ("float,contract", 0), ("any", 1)]
+)
+def test_findings_are_gates(gate, status, folder, capsys):
+    assert run(folder, "--fail-on", gate, "--json", "-") == status
+    errors = capsys.readouterr().err
+    assert ("clipped.tflite" in errors) == bool(status) and "free.tflite" not in errors
+
+
+def test_xnnpack_is_not_asked_where_nobody_wants_it(folder, capsys):
+    assert run(folder / "clipped.tflite", "--no-run", "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["delegation"] is None
+
+
+def test_a_damaged_file_among_others_does_not_hide_them(folder, tmp_path, capsys):
+    bad = tmp_path / "bad.tflite"
+    bad.write_bytes((folder / "clipped.tflite").read_bytes()[:100])
+    assert run(bad, folder / "clipped.tflite", "--json", "-") == 2
+    captured = capsys.readouterr()
+    data = json.loads(captured.out)
+    assert "error" in data[str(bad)] and data[str(folder / "clipped.tflite")]["findings"]
+    assert [line for line in captured.err.splitlines() if "bad.tflite" in line]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--fail-on", "magic"), "magic"),
+        (("none.tflite",), "none.tflite"),
+        (("empty",), "expected .tflite files in empty"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments, said, folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    files = () if not arguments[0].startswith("--") else (folder / "clipped.tflite",)
+    assert run(*files, *arguments) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and said in lines[0]

@@ -1,0 +1,54 @@
+import json
+
+import pytest
+
+from representative_data import cli
+from runtime_bench.evidence.ablation import AblationRow, Choice
+from runtime_bench.evidence.ablation_verb import COLUMNS, table_row
+from sr_models.ground.console import status_of_command
+
+
+def run(*arguments):
+    return status_of_command(cli.app, ("ablate", *arguments))
+
+
+@pytest.mark.slow
+def test_the_choice_asked_for_is_varied(picture_folder, capsys):
+    status = run(
+        "xlsr_x3",
+        "--images",
+        picture_folder,
+        "--pictures",
+        "4",
+        "--vary",
+        "anchors",
+        "--json",
+        "-",
+    )
+    assert status == 0
+    shown = capsys.readouterr()
+    data = json.loads(shown.out)
+    assert [row["varied"] for row in data["rows"]] == ["", "anchors"]
+    assert [row["choice"]["pictures"] for row in data["rows"]] == [4, 4]
+    assert data["rows"][0]["contract"]["holds"]
+    assert "simulated" in data["protocol"] and data["protocol"] in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("xslr_x3",), "xlsr_x3"),
+        (("xlsr_x3", "--vary", "weather"), "weather"),
+        (("xlsr_x3", "--tail", "clip"), "clip"),
+        (("xlsr_x3", "--images", "nowhere"), "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_two(arguments, said, capsys):
+    assert run(*arguments) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
+    assert said in line
+
+
+def test_a_row_without_a_set_says_why():
+    cells = table_row(AblationRow("taming", Choice(taming="select"), failure="nothing fits"))
+    assert cells[:3] == ["taming", "select", "nothing fits"] and len(cells) == len(COLUMNS)

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sr_models.ground.errors import CalibrationError, OptionError
+from sr_models.networks.network import build_trunk, named_weights
+from sr_models.networks.presets import Preset
+from sr_models.published.outlier_student import OutlierSettings, calibrated, outlier_student
+from sr_models.published.regions import Regions, regions_of
+from sr_models.published.sensitivity import sensitivities, spread
+from sr_models.published.watching import tensors_of
+from tests.families import random_weights
+from tests.networks import sharpening_trunk
+
+BATCHES = np.random.default_rng(1).random((2, 2, 8, 10, 3), np.float32)
+BODY = [f"block{b}_conv{k}" for b in range(2) for k in range(2)] + ["body_last"]
+
+
+@pytest.fixture(scope="module")
+def edsr():
+    config = {"scale": 2, "blocks": 2, "width": 8}
+    return random_weights(build_trunk(Preset("test", "edsr", config, "for tests")))
+
+
+def test_every_convolution_has_a_quantizer_and_a_bound_of_its_own(edsr):
+    student = outlier_student(edsr, OutlierSettings(4))
+    widths = {name: layer.bits for name, layer in student.convolutions.items()}
+    assert widths == {"first": 8, **dict.fromkeys(BODY, 4), "last": 8}
+    assert {name: layer.bits for name, layer in student.quantizers.items()} == widths
+    assert student.watched == student.reads
+    inner = outlier_student(edsr, OutlierSettings(4, edges=False))
+    assert list(inner.quantizers) == list(inner.convolutions) == BODY
+
+
+def test_on_tensors_each_one_has_one_grid(edsr):
+    settings = OutlierSettings(8, reading="single", placement="tensors", weight_grid="narrow")
+    student = outlier_student(edsr, settings)
+    assert set(student.quantizers) == {
+        "first",
+        *BODY,
+        "block0_add",
+        "block1_add",
+        "long_skip",
+    }
+    assert set(student.groups) == {"weights", "bounds", "break_points"}
+    assert student.groups["break_points"] == []
+    assert student.convolutions["first"].bound.shape == (8,)
+
+
+def test_calibration_sets_what_the_float_network_shows(edsr):
+    student = calibrated(outlier_student(edsr, OutlierSettings(4)), edsr, batches=BATCHES)
+    each = [t for (t,) in tensors_of(edsr, ["block0_conv0"], batches=BATCHES)]
+    expected = regions_of(each[0]).after(each[1])
+    found = student.regions()["block0_conv1"]
+    assert found.upper == pytest.approx(expected.upper, rel=1e-5)
+    assert found.break_point == pytest.approx(expected.break_point, rel=1e-5)
+    assert found.lower == 0.0, "behind a ReLU"
+    spreads = {
+        name: np.mean([spread(t) for (t,) in tensors_of(edsr, [source], batches=BATCHES)])
+        for name, source in student.reads.items()
+    }
+    assert student.sensitivities == pytest.approx(sensitivities(spreads))
+    with pytest.raises(CalibrationError, match="found none"):
+        calibrated(student, edsr, batches=[])
+
+
+def test_many_bits_are_the_float_network_and_fewer_lose_more(edsr):
+    expected, errors = edsr(BATCHES[0]).numpy(), []
+    for bits in (16, 8, 6, 4):
+        settings = OutlierSettings(bits, edge_bits=16)
+        student = calibrated(outlier_student(edsr, settings), edsr, batches=BATCHES[:1])
+        errors.append(float(np.mean((student.model(BATCHES[0]).numpy() - expected) ** 2)))
+    assert 10 * np.log10(np.var(expected) / errors[0]) > 60.0
+    assert errors == sorted(errors)
+
+
+def test_the_released_reading_is_nearer_than_the_budgeted_one(edsr):
+    errors = {}
+    for reading in ("released", "budgeted"):
+        settings = OutlierSettings(4, reading=reading)
+        student = calibrated(outlier_student(edsr, settings), edsr, batches=BATCHES)
+        found = student.model(BATCHES[0]).numpy()
+        errors[reading] = float(np.mean((found - edsr(BATCHES[0]).numpy()) ** 2))
+    assert errors["released"] < errors["budgeted"]
+
+
+def test_the_teacher_shares_nothing(edsr):
+    before = named_weights(edsr)
+    student = calibrated(outlier_student(edsr, OutlierSettings(4)), edsr, batches=BATCHES)
+    for variable in student.model.weights:
+        variable.assign(tf.zeros_like(variable))
+    for name, array in named_weights(edsr).items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_what_learning_has_crossed_is_put_in_order(edsr):
+    student = calibrated(outlier_student(edsr, OutlierSettings(4)), edsr, batches=BATCHES)
+    student.set_regions({"first": Regions(1.0, -1.0, 9.0)})
+    student.convolutions["last"].bound.assign(-3.0)
+    student.convolutions["first"].bound.assign(1e9)
+    student.put_in_order()
+    assert student.regions()["first"] == Regions(-1.0, 1.0, 1.0)
+    assert float(student.convolutions["last"].bound) > 0.0
+    largest = np.abs(edsr.get_layer("first").get_weights()[0]).max()
+    assert float(student.convolutions["first"].bound) == pytest.approx(largest)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"bits": 1},
+        {"edge_bits": 32},
+        {"reading": "paper"},
+        {"placement": "edges"},
+        {"weight_grid": "odd"},
+        {"weight_start": "mean"},
+        {"break_points": "first"},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(values):
+    with pytest.raises(OptionError):
+        OutlierSettings(**values)
+
+
+def test_a_network_without_a_body_is_refused_unless_its_edges_count():
+    with pytest.raises(OptionError, match="expected convolutions between"):
+        outlier_student(sharpening_trunk(), OutlierSettings(edges=False))
+    student = outlier_student(sharpening_trunk(), OutlierSettings())
+    assert list(student.convolutions) == ["last"]

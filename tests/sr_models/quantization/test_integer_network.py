@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+import tf_keras
+
+from sr_models.ground.errors import CalibrationError
+from sr_models.networks.tails import TAILS
+from sr_models.quantization import integer_kernels as builtin_kernels
+from sr_models.quantization.integer_network import simulate_builtin
+from sr_models.quantization.ranges import TensorRange, TensorRanges
+from tests.families import SMALL, VARIANTS, export_small, random_weights, small_file
+
+layers = tf_keras.layers
+
+
+def check_every_code(file):
+    found = simulate_builtin(file.model, file.ranges)(file.pictures)
+    expected = file.codes("builtin")
+    assert expected.std() > 20.0, "a network with something to compute"
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("family", SMALL)
+def test_no_code_differs_from_the_builtin_kernels(family, tail):
+    check_every_code(small_file(family, tail))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_code_differs_with_other_layers(variant):
+    check_every_code(small_file(variant, "relu"))
+
+
+def trunk_of(build):
+    """A trunk from the picture to 12 channels, with random weights."""
+    picture = tf_keras.Input((None, None, 3), name="input")
+    last = layers.Conv2D(12, 3, padding="same", name="last")
+    return random_weights(tf_keras.Model(picture, last(build(picture))))
+
+
+def convolution(name, **keywords):
+    return layers.Conv2D(8, 3, padding="same", name=name, **keywords)
+
+
+def two_uses(picture):
+    """A ReLU that cannot be fused, since the addition reads what is before it."""
+    x = convolution("first")(picture)
+    return layers.Add(name="added")([x, layers.ReLU(name="rectified")(x)])
+
+
+def three_joins(picture):
+    """A tensor joined three times, each time in another range."""
+    x = convolution("first")(picture)
+    y = convolution("second")(layers.Concatenate(name="join0")([x, convolution("other")(x)]))
+    y = convolution("third")(layers.Concatenate(name="join1")([x, y]))
+    return layers.Concatenate(name="join2")([x, y])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "build",
+    [
+        two_uses,
+        three_joins,
+        lambda picture: layers.Activation("sigmoid", name="bent")(convolution("first")(picture)),
+        lambda picture: convolution("apart", dilation_rate=2)(
+            layers.Conv2D(64, 5, padding="same", name="wide")(picture)
+        ),
+    ],
+    ids=["relu_alone", "three_joins", "sigmoid", "wide_and_dilated"],
+)
+def test_no_code_differs_in_other_graphs(build):
+    check_every_code(export_small(trunk_of(build), tail="relu", scale=2))
+
+
+@pytest.mark.slow
+def test_weights_that_hardly_are_any():
+    """The converter widens the scales of such channels; here with and without a bias, and PReLU."""
+    prelu = layers.PReLU(shared_axes=[1, 2], name="bent")
+    trunk = trunk_of(lambda picture: prelu(convolution("first")(picture)))
+    first = trunk.get_layer("first")
+    kernel, bias = first.get_weights()
+    kernel *= np.array([1.0, 0.0, 0.0, 1e-8, 4.9e-7, 6e-7, 1e-5, 1.0])
+    bias[:] = [0.2, 0.3, 0.0, 0.4, -0.1, 0.4, 0.4, 0.0]
+    first.set_weights([kernel, bias])
+    prelu.set_weights([np.zeros((1, 1, 8))])
+    check_every_code(export_small(trunk, tail="relu", scale=2))
+
+
+@pytest.mark.slow
+def test_what_xnnpack_does_otherwise(monkeypatch):
+    """It rounds once, and goes from one int8 grid to another by a factor in steps of 1/256."""
+
+    def requantize(codes, *, source, target):
+        factor = np.rint(256.0 * source.scale / target.scale).astype(np.int64)
+        return target.stored((source.centred(codes) * factor + 128) >> 8)
+
+    def multiply(x, factor):
+        return np.rint(x * factor.value).astype(np.int64)
+
+    file = small_file("rdn", "relu")
+    expected = file.codes("xnnpack")
+    for name in ("multiply_halves_up", "multiply_halves_away"):
+        monkeypatch.setattr(builtin_kernels, name, multiply)
+    network = simulate_builtin(file.model, file.ranges)
+    assert np.mean(network(file.pictures) != expected) > 0.1
+    monkeypatch.setattr(builtin_kernels, "requantize", requantize)
+    assert np.mean(network(file.pictures) != expected) < 0.01
+
+
+def test_a_missing_range_is_named(sharpening):
+    ranges = TensorRanges({"input": TensorRange(0.0, 1.0)}, "test")
+    with pytest.raises(CalibrationError, match="found none for last_relu"):
+        simulate_builtin(sharpening, ranges)
+
+
+@pytest.mark.parametrize(
+    ("layer", "found"),
+    [
+        (layers.LayerNormalization(name="odd"), r"LayerNormalization \(odd\)"),
+        (layers.ReLU(6.0, name="odd"), r"ReLU \(odd\)"),
+        (layers.Conv2D(3, 1, activation="elu", name="odd"), r"Conv2D \(odd\)"),
+    ],
+)
+def test_a_layer_without_an_int8_operator_here_is_named(layer, found):
+    picture = tf_keras.Input((4, 4, 3), name="input")
+    model = tf_keras.Model(picture, layer(picture))
+    ranges = TensorRanges({n: TensorRange(-1.0, 1.0) for n in ("input", "odd")}, "test")
+    with pytest.raises(CalibrationError, match=f"found {found}"):
+        simulate_builtin(model, ranges)
+
+
+def test_a_bound_above_is_no_fused_activation_here():
+    picture = tf_keras.Input((4, 4, 3), name="input")
+    bounded = layers.ReLU(6.0, name="odd")(layers.Conv2D(3, 1, name="first")(picture))
+    ranges = TensorRanges({n: TensorRange(0.0, 6.0) for n in ("input", "odd")}, "test")
+    with pytest.raises(CalibrationError, match=r"found ReLU \(odd\)"):
+        simulate_builtin(tf_keras.Model(picture, bounded), ranges)
