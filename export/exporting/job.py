@@ -88,7 +88,7 @@ class Export:
             pixels: What black and white are for a network of the user's; found by default.
             model_file: What the manifest calls the file, where there is one.
             run_dir: Folder where methods that fine-tune keep their state, made if missing; what
-                stands there is gone on with.
+                stands there is resumed.
             on_stage: Called with what begins next.
             on_progress: Called with the steps done of a long method, and their number.
 

@@ -20,6 +20,8 @@ from sr_models.networks.registry import unknown_name_message
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 _WHERE_NONE_BY_DEFAULT = {"method": str, "max_drop_db": float}
+_LARGEST = 10**9
+"""No limit in dB is larger; some whole numbers are beyond floating point."""
 
 
 def settings_from_json(data: Mapping[str, Any]) -> ExportSettings:
@@ -47,7 +49,7 @@ def _read_choice(name: str, value: Any) -> Any:
     if name == "kept" and isinstance(value, list) and all(isinstance(v, str) for v in value):
         return tuple(value)
     kind = _WHERE_NONE_BY_DEFAULT.get(name, type(default))
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) <= _LARGEST:
         return float(value)
     if type(value) is not kind:
         raise OptionError(

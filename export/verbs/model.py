@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -225,8 +226,6 @@ def overruled(settings: ExportSettings, options: Mapping[str, Any]) -> ExportSet
     Raises:
         OptionError: Choices that cannot be, or not together.
     """
-    from dataclasses import replace
-
     choices = {_CHOICES.get(name, name): value for name, value in options.items()}
     if "height" in choices or "width" in choices:
         choices["sizes"] = ()
@@ -252,7 +251,7 @@ def _rows(result: ExportResult) -> list[list[str]]:
             f"{result.fidelity.psnr_db:.2f} dB on "
             f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})",
         ],
-        ["kernels apart", str(result.kernels or "not compared, not all int8")],
+        ["kernel difference", str(result.kernels or "not compared, not all int8")],
     ]
 
 

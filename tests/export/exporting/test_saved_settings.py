@@ -78,6 +78,7 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path):
         ({"tail": ["relu"]}, "a text for tail"),
         ({"method": 3}, "a text for method"),
         ({"max_drop_db": "much"}, "a number for max_drop_db"),
+        ({"max_drop_db": 10**400}, "a number for max_drop_db, found 1000"),
         ({"kept": "mix"}, "a list for kept"),
         ({"kept": [1]}, "a list for kept"),
         ({"sizes": "9x8"}, "a list for sizes"),
@@ -88,7 +89,7 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path):
         ({"height": 0}, "1..8192"),
         ({"tail": "tanh"}, "tanh"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_what_cannot_be_is_one_line(data, said, tmp_path):
     with pytest.raises(OptionError) as caught:
