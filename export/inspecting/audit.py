@@ -182,13 +182,15 @@ def _broken_by(role: str, tensor: TensorInfo) -> list[str]:
     return reasons
 
 
-def missing_ranges(source: str | Path | bytes, ranges: Mapping[str, TensorRange]) -> list[str]:
+def missing_ranges(
+    source: str | Path | bytes | FileGraph, ranges: Mapping[str, TensorRange]
+) -> list[str]:
     """Names of ranges that no int8 tensor of the file has: what the converter did not take over.
 
     Compared are scale (relative 1e-5, the file stores float32) and zero point. The names in a file
     are the converter's, so ranges are looked for by value, not by name.
     """
-    graph = read_graph(source)
+    graph = source if isinstance(source, FileGraph) else read_graph(source)
     held = [(t.scale, t.zero_point) for t in graph.tensors if t.dtype == "int8" and t.scale]
     return [
         name

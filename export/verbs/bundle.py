@@ -15,6 +15,7 @@ from export.verbs.options import (
     MethodOption,
     PicturesOption,
     SeedOption,
+    was_given,
 )
 from representative_data.options import Name, Pixels, TileSide, Trust, Weights
 from sr_models.ground.console import print_table, say, write_json
@@ -22,6 +23,7 @@ from sr_models.ground.native_output import import_tensorflow_quietly
 
 
 def bundle(
+    context: typer.Context,
     name: Name,
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     size: Annotated[
@@ -70,16 +72,16 @@ def bundle(
       sr-export bundle xlsr_x3 --out phone --latency latency.json --overwrite
     """
     from export.bundle.layout import TOP_LEVEL
-    from sr_models.ground.files import refuse_existing
+    from sr_models.ground.files import require_free_folder
 
-    refuse_existing(out, overwrite=overwrite, replaces=TOP_LEVEL)
+    require_free_folder(out, overwrite=overwrite, replaces=TOP_LEVEL)
     import_tensorflow_quietly()
     from export.bundle.writing import export_bundle
     from export.exporting.settings import ExportSettings, parse_size
 
     settings = ExportSettings(
         sizes=tuple(parse_size(text) for text in size or ()),
-        method=method,
+        method=method if was_given(context, "method") else None,
         pictures=pictures,
         tile_side=tile_side,
         seed=seed,

@@ -22,3 +22,9 @@ DatasetOption = Annotated[
 MethodOption = Annotated[str, typer.Option(help="A recipe, see docs/quantizing.md; or auto.")]
 PicturesOption = Annotated[int, typer.Option(help="Number of calibration tiles.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the choice of tiles.")]
+
+
+def was_given(context: typer.Context, option: str) -> bool:
+    """Whether an option stands on the command line, by the name of its parameter."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from export.exporting.conversion_path import convert
 from export.exporting.job import run_export
 from export.exporting.settings import ExportSettings, Size
 from export.inspecting.audit import CONTRACT_TOLERANCE, audit_model
@@ -13,6 +12,7 @@ from representative_data.tiles import cut_tiles
 from sr_models.networks.network import build_trunk, load_model
 from sr_models.networks.presets import PRESETS, Preset
 from sr_models.networks.tails import TAILS, attach_tail
+from tests.bundles import quantized_files
 from tests.families import random_weights
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ def exported_int8(exported):
 def files(model, dataset, *, sizes=SIZES, method="cfqp", **options):
     """One calibration at several sizes."""
     settings = ExportSettings(sizes=sizes, method=method, **options)
-    contents, _ = convert(model, dataset, settings)
+    contents, _ = quantized_files(model, dataset, settings)
     return contents
 
 
