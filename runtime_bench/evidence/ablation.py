@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-from representative_data.contract import PixelContract, pure_contract
 from representative_data.dataset import RepresentativeDataset
+from representative_data.report import pure_contract
 from representative_data.saturation import compare_layers
 from representative_data.simulation import simulate_activations, simulated_fidelity_db
 from representative_data.taming import Taming
 from representative_data.tiles import Tile
 from sr_models.ground.errors import CalibrationError, OptionError
 from sr_models.networks.graph import INPUT
+from sr_models.quantization.contract import PureContract
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class AblationRow:
     passes: float | None = None
     input_range: tuple[float, float] | None = None
     output_range: tuple[float, float] | None = None
-    contract: PixelContract | None = None
+    contract: PureContract | None = None
     saturating_fraction: float | None = None
     pure_fidelity_db: float | None = None
     fidelity_db: float | None = None
@@ -187,7 +188,7 @@ def _judge(
         passes=dataset.forward_passes / len(tiles),
         input_range=dataset.input_range,
         output_range=dataset.output_range,
-        contract=pure_contract(dataset.input_range, dataset.output_range),
+        contract=pure_contract(dataset),
         saturating_fraction=comparison.worst.saturating_fraction,
         pure_fidelity_db=pure,
         fidelity_db=default,

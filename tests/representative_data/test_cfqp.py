@@ -10,13 +10,14 @@ from PIL import Image
 
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
 from representative_data.probe import probe_layers
-from representative_data.taming import TOLERANCE, Taming
+from representative_data.taming import Taming
 from representative_data.tiles import load_tiles
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.pictures import crop_to_multiple, degrade, load_image
 from sr_models.networks.graph import at_size
 from sr_models.networks.layers import DepthToSpace
 from sr_models.networks.network import load_model, weights_sha256
+from sr_models.quantization.contract import PIXEL_TOLERANCE
 from tests.networks import brightness_keeping_network, sharpening_network
 
 NAMED = {"network": "sharpening", "scale": 2}
@@ -35,8 +36,8 @@ def test_inputs_span_everything_and_outputs_end_at_one(tiles, tail, method):
     dataset = build_cfqp_dataset(model, tiles, settings=settings, **NAMED)
     assert dataset.input_range == (0.0, 1.0)
     low, high = dataset.output_range
-    assert high == pytest.approx(1.0, abs=TOLERANCE)
-    assert low == pytest.approx(0.0, abs=TOLERANCE)
+    assert high == pytest.approx(1.0, abs=PIXEL_TOLERANCE)
+    assert low == pytest.approx(0.0, abs=PIXEL_TOLERANCE)
     # What the records claim is what the network answers.
     answers = [model(sample).numpy() for (sample,) in dataset()]
     assert max(y.max() for y in answers) == pytest.approx(high, abs=1e-5)
