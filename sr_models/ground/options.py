@@ -79,9 +79,7 @@ Sizes = Annotated[
 
 # What is written.
 
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace what stands where this writes.")
-]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
 Json = Annotated[
     str | None,
     typer.Option(
