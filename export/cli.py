@@ -5,6 +5,7 @@ from __future__ import annotations
 from export.verbs.bundle import bundle
 from export.verbs.inspect import inspect
 from export.verbs.model import model
+from export.verbs.sensitivity import sensitivity
 from export.verbs.strip import strip
 from export.verbs.verify import verify
 from sr_models.ground.console import new_app, run
@@ -15,6 +16,7 @@ app.command()(inspect)
 app.command()(strip)
 app.command()(bundle)
 app.command()(verify)
+app.command()(sensitivity)
 app.command()(model)
 
 

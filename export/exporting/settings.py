@@ -211,7 +211,7 @@ class Quantizing:
         if self.precision == "mixed" and not asked:
             raise OptionError(
                 "expected layers to keep above eight bits, found none; give --keep LAYER or "
-                "--keep-most-sensitive N (sr-calibrate sensitivity shows which they are)"
+                "--keep-most-sensitive N (sr-export sensitivity shows which they are)"
             )
         if self.precision != "mixed" and asked:
             raise OptionError(

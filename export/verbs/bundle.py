@@ -8,18 +8,23 @@ from typing import Annotated, Any
 import typer
 
 from export.methods import DEFAULT_RECIPE
-from export.verbs.options import (
-    DatasetOption,
-    ImagesOption,
-    JsonOption,
-    MethodOption,
-    PicturesOption,
-    SeedOption,
-    was_given,
-)
-from representative_data.options import Name, Pixels, TileSide, Trust, Weights
 from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import (
+    Dataset,
+    Images,
+    Json,
+    Method,
+    Name,
+    Overwrite,
+    Pictures,
+    Pixels,
+    Seed,
+    TileSide,
+    Trust,
+    Weights,
+    was_given,
+)
 
 
 def bundle(
@@ -30,12 +35,12 @@ def bundle(
         list[str] | None,
         typer.Option(metavar="HxW", help="Input size; repeatable. [default: 360x640]"),
     ] = None,
-    images: ImagesOption = None,
-    dataset: DatasetOption = None,
-    method: MethodOption = DEFAULT_RECIPE,
-    pictures: PicturesOption = 64,
+    images: Images = None,
+    dataset: Dataset = None,
+    method: Method = DEFAULT_RECIPE,
+    pictures: Pictures = 64,
     tile_side: TileSide = 96,
-    seed: SeedOption = 0,
+    seed: Seed = 0,
     max_drop_db: Annotated[
         float | None, typer.Option(help="Reject files that lose more on pictures held out.")
     ] = None,
@@ -52,10 +57,8 @@ def bundle(
     twin: Annotated[
         bool, typer.Option(help="Export the clipped twin too, for the model card.")
     ] = True,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing bundle.")
-    ] = False,
-    json: JsonOption = None,
+    overwrite: Overwrite = False,
+    json: Json = None,
 ):
     """Export a network as a folder that an Android developer can use: files, proof, Kotlin sources.
 

@@ -11,19 +11,30 @@ import typer
 
 from export.methods import DEFAULT_RECIPE
 from export.verbs.bundle import tell
-from export.verbs.options import (
-    DatasetOption,
-    ImagesOption,
-    JsonOption,
-    MethodOption,
-    PicturesOption,
-    SeedOption,
-    was_given,
-)
-from representative_data.options import Name, Pixels, TileSide, Trust, Weights
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import (
+    Anchors,
+    Dataset,
+    Images,
+    Json,
+    MaxPasses,
+    Method,
+    Name,
+    Overwrite,
+    Pictures,
+    Pixels,
+    Seed,
+    Sizes,
+    Tail,
+    TamingMethod,
+    Target,
+    TileSide,
+    Trust,
+    Weights,
+    was_given,
+)
 
 if TYPE_CHECKING:
     from export.exporting.result import ExportResult
@@ -34,8 +45,8 @@ def model(
     context: typer.Context,
     name: Name,
     out: Annotated[Path, typer.Option(help="Folder to write: model.tflite and manifest.json.")],
-    images: ImagesOption = None,
-    dataset: DatasetOption = None,
+    images: Images = None,
+    dataset: Dataset = None,
     settings: Annotated[
         Path | None,
         typer.Option(
@@ -47,17 +58,11 @@ def model(
         int | None, typer.Option(help="Input height in pixels. [default: 360]")
     ] = None,
     width: Annotated[int | None, typer.Option(help="Input width in pixels. [default: 640]")] = None,
-    size: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SIZE",
-            help="Or: 360x640 or dynamic, repeatable: a file for each, all quantized alike.",
-        ),
-    ] = None,
+    size: Sizes = None,
     pixels: Pixels = None,
     trust: Trust = False,
-    method: MethodOption = DEFAULT_RECIPE,
-    tail: Annotated[str, typer.Option(help="relu, none, clip or conv_clip.")] = "relu",
+    method: Method = DEFAULT_RECIPE,
+    tail: Tail = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
     precision: Annotated[
         str, typer.Option(help="int8, int16x8, mixed (see --keep) or float32.")
@@ -78,17 +83,13 @@ def model(
     calibrator: Annotated[
         str, typer.Option(help="graph, or converter for the TFLite converter's own.")
     ] = "graph",
-    taming: Annotated[str, typer.Option(help="contrast, intensity, blur or select.")] = "contrast",
-    target: Annotated[
-        str, typer.Option(help="picture: a change for each; set: one for all pictures.")
-    ] = "picture",
-    max_passes: Annotated[int, typer.Option(help="Forward passes before a picture is dropped.")] = (
-        10
-    ),
-    anchors: Annotated[bool, typer.Option(help="Add pictures that span the input.")] = True,
-    pictures: PicturesOption = 64,
+    taming: TamingMethod = "contrast",
+    target: Target = "picture",
+    max_passes: MaxPasses = 10,
+    anchors: Anchors = True,
+    pictures: Pictures = 64,
     tile_side: TileSide = 96,
-    seed: SeedOption = 0,
+    seed: Seed = 0,
     minimum_fidelity_db: Annotated[
         float, typer.Option(help="Reject a file less faithful to the float network.")
     ] = 30.0,
@@ -106,13 +107,11 @@ def model(
     as_bundle: Annotated[
         bool, typer.Option("--bundle", help="Write a bundle, see sr-export bundle.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing folder.")
-    ] = False,
+    overwrite: Overwrite = False,
     keep_rejected: Annotated[
         bool, typer.Option("--keep-rejected", help="Write a failed file as rejected.tflite.")
     ] = False,
-    json: JsonOption = None,
+    json: Json = None,
 ):
     """Export a network as a clip-free, full-integer .tflite file.
 
