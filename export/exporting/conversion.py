@@ -10,26 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from representative_data.dataset import RepresentativeDataset
-from sr_models.ground.errors import ConversionError, OptionError, require_known
+from sr_models.ground.errors import ConversionError, require_known
 from sr_models.ground.native_output import caught_native_output
-from sr_models.networks.graph import MAX_SIDE, at_size
+from sr_models.ground.sizes import require_size
+from sr_models.networks.graph import at_size
 from sr_models.quantization.fake_quantization import write_ranges
 from sr_models.quantization.ranges import TensorRanges
 
 IO_DTYPES = {"uint8": tf.uint8, "int8": tf.int8, "float32": tf.float32}
-
-
-def require_size(height: int | None, width: int | None) -> None:
-    """Raise `OptionError` for a height or width that no file can be made for; both may be free."""
-    if height is None and width is None:
-        return
-    if height is None or width is None:
-        raise OptionError("expected a height and a width, found one of them; give both or neither")
-    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise OptionError(
-            f"expected a height and width of 1..{MAX_SIDE} pixels, found {height}x{width}; "
-            "give the size of the low-resolution input"
-        )
 
 
 def require_io(io: str) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from export.exporting.conversion import require_io, require_size
+from export.exporting.conversion import require_io
 from export.methods import DEFAULT_RECIPE
 from export.precision.kept_layers import KEPT_PRECISIONS
 from export.quantizing.recipe import AUTO, dataset_of, parse_recipe
 from representative_data.taming import Taming
 from representative_data.tiles import require_usable
 from sr_models.ground.errors import OptionError, require_known
+from sr_models.ground.sizes import DYNAMIC as DYNAMIC
+from sr_models.ground.sizes import Size as Size
+from sr_models.ground.sizes import parse_size as parse_size
+from sr_models.ground.sizes import require_size
 from sr_models.networks.tails import require_tail
 
 PRECISIONS = ("int8", "int16x8", "mixed", "float32")
@@ -157,48 +160,6 @@ class ExportSettings:
 
 DEFAULTS = ExportSettings()
 """An export as it is where nothing is asked for."""
-
-
-_DYNAMIC = "dynamic"
-
-
-@dataclass(frozen=True, order=True)
-class Size:
-    """The size of a file's input in pixels; both `None` for a file of any size.
-
-    Attributes:
-        height: Height in pixels.
-        width: Width in pixels.
-    """
-
-    height: int | None
-    width: int | None
-
-    def __post_init__(self):
-        require_size(self.height, self.width)
-
-    @property
-    def is_dynamic(self) -> bool:
-        """Whether the file is resized before it runs."""
-        return self.height is None
-
-    def __str__(self) -> str:
-        return _DYNAMIC if self.is_dynamic else f"{self.height}x{self.width}"
-
-
-DYNAMIC = Size(None, None)
-
-
-def parse_size(text: str) -> Size:
-    """A size of `"360x640"` (height first) or `"dynamic"`; raises `OptionError` for others."""
-    if text.strip().lower() == _DYNAMIC:
-        return DYNAMIC
-    found = re.fullmatch(r"\s*(\d{1,9})\s*[xX]\s*(\d{1,9})\s*", text)
-    if not found:
-        raise OptionError(
-            f"expected a size such as 360x640 (height first) or {_DYNAMIC}, found {text!r}"
-        )
-    return Size(*map(int, found.groups()))
 
 
 def file_names(sizes: Sequence[Size]) -> list[str]:

@@ -247,7 +247,7 @@ def _require_alike(baseline: Runner, candidate: Runner) -> None:
     if inputs[0] != inputs[1]:
         raise ModelFileError(
             f"expected input {inputs[0]} as in {baseline.model.name}, found {inputs[1]} in "
-            f"{candidate.model.name}; give --height and --width"
+            f"{candidate.model.name}; give --size"
         )
     outputs = [list(runner.outputs[0].shape) for runner in (baseline, candidate)]
     if outputs[0] != outputs[1]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runtime_bench.comparing.tables import gate_rows
 from runtime_bench.history.history import HistoryEntry
-from runtime_bench.pages.flame import is_delegate
-from runtime_bench.pages.report import Page
-from runtime_bench.pages.tables import (
-    gate_rows,
+from runtime_bench.measuring.tables import (
     left_text,
     nodes_text,
     place_text,
     short_names,
     size_text,
 )
+from runtime_bench.pages.flame import is_delegate
+from runtime_bench.pages.report import Page
 from runtime_bench.pages.trend_plot import UNITS, charts_of_history, charts_of_trends, label_of
 
 Rows = Sequence[Mapping[str, Any]]

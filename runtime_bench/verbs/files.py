@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from runtime_bench.verbs.options import (
+from runtime_bench.measuring.options import (
     Against,
     Crops,
     Delegate,
     Files,
-    Height,
+    FileSize,
     Json,
+    MaybeData,
     Runs,
     Save,
     Scale,
@@ -21,7 +22,7 @@ from runtime_bench.verbs.options import (
     Threads,
     Warmup,
     White,
-    Width,
+    sides,
 )
 from sr_models.ground.console import GateNotMet, progress, say, write_json
 from sr_models.ground.errors import OptionError
@@ -58,7 +59,7 @@ def quality(
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.machine import read_machine
     from runtime_bench.measuring.quality import find_datasets, measure_file, protocol, scale_of
-    from runtime_bench.pages.tables import print_quality
+    from runtime_bench.measuring.tables import print_quality
 
     require_crops(crops)
     book = Bookkeeping("quality", save=save, against=against)
@@ -96,9 +97,7 @@ def compare(
     baseline: Annotated[str, typer.Argument(help="The file that is there today.")],
     candidate: Annotated[str, typer.Argument(help="The file that shall replace it.")],
     *,
-    data: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Ground-truth pictures, for PSNR.")
-    ] = None,
+    data: MaybeData = None,
     scale: Scale = None,
     delegate: Delegate = "xnnpack",
     threads: Threads = 1,
@@ -106,8 +105,7 @@ def compare(
     seconds: Seconds = 60.0,
     warmup: Warmup = 3,
     seed: Seed = 0,
-    height: Height = None,
-    width: Width = None,
+    size: FileSize = None,
     max_psnr_drop_db: Annotated[
         float | None, typer.Option(help="Gate: most that raw RGB PSNR may fall on any dataset.")
     ] = None,
@@ -147,11 +145,12 @@ def compare(
     from runtime_bench.comparing.comparison import compare_entries
     from runtime_bench.comparing.crops import require_crops, take_crops
     from runtime_bench.comparing.gates import Gates
+    from runtime_bench.comparing.tables import print_comparison
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.latency import Plan, open_entries, protocol
     from runtime_bench.measuring.machine import read_machine
     from runtime_bench.measuring.quality import find_datasets
-    from runtime_bench.pages.tables import print_comparison, protocol_lines, scatter_lines
+    from runtime_bench.measuring.tables import protocol_lines, scatter_lines
 
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
     gates = Gates(
@@ -171,8 +170,7 @@ def compare(
         [baseline, candidate],
         delegates=[delegate],
         threads=[threads],
-        height=height,
-        width=width,
+        **sides(size),
         seed=plan.seed,
     )
     with progress("comparing") as update:

@@ -94,7 +94,7 @@ def test_a_broken_contract_is_a_large_difference(files):
 
 def test_other_input_sizes_cannot_be_compared(files):
     small = open_model(files.clipped, height=12, width=12)
-    with pytest.raises(ModelFileError, match="give --height and --width"):
+    with pytest.raises(ModelFileError, match="give --size"):
         code_difference(open_model(files.clip_free), small)
 
 
