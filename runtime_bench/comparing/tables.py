@@ -14,11 +14,12 @@ def print_comparison(result: FileComparison) -> None:
     print_latency([result.baseline, result.candidate])
     if result.quality:
         print_quality(result.quality)
-    speed, difference = result.speed, result.difference
+    speed, apart = result.speed, result.difference
+    differing = f"{apart.differing_fraction:.2%}"
     rows = [
         ["speed-up", f"{speed.speedup:.3f} (95 %: {speed.low:.3f} to {speed.high:.3f})"],
         ["candidate is", f"{speed.verdict} (p = {speed.p_value:.3g})"],
-        ["code difference", f"at most {difference.largest}, {difference.differing_fraction:.2%}"],
+        ["code difference", f"at most {apart.max_abs_code_difference}, {differing}"],
         ["size", f"{result.baseline.size_bytes} -> {result.candidate.size_bytes} bytes"],
     ]
     for name, drop in result.psnr_drops_db.items():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
+from runtime_bench.comparing.gates import GATES, Gates
 from runtime_bench.measuring.options import (
     Against,
     Crops,
@@ -26,6 +29,26 @@ from runtime_bench.measuring.options import (
 )
 from sr_models.ground.console import GateNotMet, progress, say, write_json
 from sr_models.ground.errors import OptionError
+
+
+def with_gates(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb whose keywords beyond its own are the gates, each with its option."""
+    signature = inspect.signature(verb, eval_str=True)
+    *own, _ = signature.parameters.values()
+    options = [
+        inspect.Parameter(
+            gate.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if gate.kind is bool else None,
+            annotation=Annotated[
+                gate.kind if gate.kind is bool else gate.kind | None,
+                typer.Option(gate.option, help=gate.help),
+            ],
+        )
+        for gate in GATES
+    ]
+    verb.__signature__ = signature.replace(parameters=[*own, *options])
+    return verb
 
 
 def quality(
@@ -93,6 +116,7 @@ def quality(
     book.close()
 
 
+@with_gates
 def compare(
     baseline: Annotated[str, typer.Argument(help="The file that is there today.")],
     candidate: Annotated[str, typer.Argument(help="The file that shall replace it.")],
@@ -106,28 +130,11 @@ def compare(
     warmup: Warmup = 3,
     seed: Seed = 0,
     size: FileSize = None,
-    max_psnr_drop_db: Annotated[
-        float | None, typer.Option(help="Gate: most that raw RGB PSNR may fall on any dataset.")
-    ] = None,
-    min_speedup: Annotated[
-        float | None, typer.Option(help="Gate: least speed-up; above 1 it must be significant.")
-    ] = None,
-    max_code_difference: Annotated[
-        int | None, typer.Option(help="Gate: most that any output code may differ.")
-    ] = None,
-    no_clip_ops: Annotated[
-        bool, typer.Option("--no-clip-ops", help="Gate: no clip operator in the candidate.")
-    ] = False,
-    pixel_contract: Annotated[
-        bool, typer.Option("--pixel-contract", help="Gate: the candidate's codes are pixels.")
-    ] = False,
-    max_partitions: Annotated[
-        int | None, typer.Option(help="Gate: most partitions that run in the delegate, at least 1.")
-    ] = None,
     crops: Crops = 0,
     save: Save = None,
     against: Against = None,
     json: Json = None,
+    **limits: Any,
 ) -> None:
     """Is the candidate better? Interleaved timing, PSNR, output difference, and gates.
 
@@ -144,7 +151,6 @@ def compare(
     """
     from runtime_bench.comparing.comparison import compare_entries
     from runtime_bench.comparing.crops import require_crops, take_crops
-    from runtime_bench.comparing.gates import Gates
     from runtime_bench.comparing.tables import print_comparison
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.latency import Plan, open_entries, protocol
@@ -153,14 +159,7 @@ def compare(
     from runtime_bench.measuring.tables import protocol_lines, scatter_lines
 
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
-    gates = Gates(
-        max_psnr_drop_db=max_psnr_drop_db,
-        min_speedup=min_speedup,
-        max_code_difference=max_code_difference,
-        no_clip_ops=no_clip_ops,
-        pixel_contract=pixel_contract,
-        max_partitions=max_partitions,
-    )
+    gates = Gates(**limits)
     datasets = find_datasets(data) if data is not None else []
     if require_crops(crops) and not datasets:
         raise OptionError("expected pictures for --crops, found none; give --data")

@@ -1,4 +1,5 @@
-from runtime_bench.comparing.comparison import CodeDifference, FileComparison
+from export.running.differences import CodeDifference
+from runtime_bench.comparing.comparison import FileComparison
 from runtime_bench.comparing.tables import gate_rows, print_comparison
 from runtime_bench.measuring.statistics import Comparison
 from tests.runtime_bench.results import latency, rated
@@ -9,7 +10,7 @@ def comparison(speed, *, gates=(), quality=()):
         latency("out/old.tflite"),
         latency(),
         speed,
-        CodeDifference(3, 0.125, 100),
+        CodeDifference(3, 0.125),
         tuple(quality),
         dict(gates),
     )
