@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.exporting.judging import DropMeter
-from export.exporting.settings import ExportSettings, beginning_with, require_io, require_size
+from export.exporting.settings import ExportSettings, beginning_with, require_io
 from export.precision.kept_layers import require_layers
 from export.precision.raised_network import raise_files
 from export.quantizing.auto import IN_ORDER_OF_COST, choose_recipe
@@ -24,6 +24,7 @@ from export.quantizing.recipe import AUTO, parse_recipe
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.errors import ConversionError
 from sr_models.ground.native_output import caught_native_output
+from sr_models.ground.sizes import require_size
 from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.graph import at_size
 from sr_models.quantization.fake_quantization import write_ranges

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from export.quantizing.quantized_network import QuantizedNetwork
+from export.running.differences import CodeDifference
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
 from sr_models.ground.errors import CalibrationError
@@ -26,31 +27,6 @@ from sr_models.quantization.simulator import simulate, stored_ranges
 PICTURES = 4
 
 Pictures = Sequence[np.ndarray]
-
-
-@dataclass(frozen=True)
-class CodeDifference:
-    """How far the codes of two computations are from each other, all pictures pooled.
-
-    Attributes:
-        max_abs_code_difference: Greatest difference of a pixel, in codes.
-        differing_fraction: Share of the pixels that differ.
-    """
-
-    max_abs_code_difference: int
-    differing_fraction: float
-
-    @classmethod
-    def between(cls, one: Pictures, other: Pictures) -> CodeDifference:
-        """Of uint8 pictures of any sizes, pairwise the same."""
-        differences = [np.abs(a.astype(np.int16) - b).ravel() for a, b in zip(one, other)]
-        pooled = np.concatenate(differences)
-        return cls(int(pooled.max()), float(np.count_nonzero(pooled) / pooled.size))
-
-    def __str__(self) -> str:
-        if not self.max_abs_code_difference:
-            return "every code the same"
-        return f"{self.differing_fraction:.2%} by up to {self.max_abs_code_difference}"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -14,7 +13,10 @@ from export.quantizing.recipe import AUTO, Recipe, dataset_of, parse_recipe
 from representative_data.taming import Taming
 from representative_data.tiles import require_usable
 from sr_models.ground.errors import OptionError, require_known
-from sr_models.networks.graph import MAX_SIDE
+from sr_models.ground.sizes import DYNAMIC as DYNAMIC
+from sr_models.ground.sizes import Size as Size
+from sr_models.ground.sizes import parse_size as parse_size
+from sr_models.ground.sizes import require_size
 from sr_models.networks.registry import unknown_name_message
 from sr_models.networks.tails import require_tail
 
@@ -24,64 +26,10 @@ INTERFACES = ("uint8", "int8", "float32")
 AUTO_DROP_DB = 0.05
 """What `--method auto` may lose where nothing is asked for."""
 
-_DYNAMIC = "dynamic"
-
-
-def require_size(height: int | None, width: int | None) -> None:
-    """Raise `OptionError` for a height or width that no file can be made for; both may be free."""
-    if height is None and width is None:
-        return
-    if height is None or width is None:
-        raise OptionError("expected a height and a width, found one of them; give both or neither")
-    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise OptionError(
-            f"expected a height and width of 1..{MAX_SIDE} pixels, found {height}x{width}; "
-            "give the size of the low-resolution input"
-        )
-
 
 def require_io(io: str) -> None:
     """Raise `OptionError` for an unknown type of input and output."""
     require_known("an interface", io, INTERFACES)
-
-
-@dataclass(frozen=True, order=True)
-class Size:
-    """The size of a file's input in pixels; both `None` for a file of any size.
-
-    Attributes:
-        height: Height in pixels.
-        width: Width in pixels.
-    """
-
-    height: int | None
-    width: int | None
-
-    def __post_init__(self):
-        require_size(self.height, self.width)
-
-    @property
-    def is_dynamic(self) -> bool:
-        """Whether the file is resized before it runs."""
-        return self.height is None
-
-    def __str__(self) -> str:
-        return _DYNAMIC if self.is_dynamic else f"{self.height}x{self.width}"
-
-
-DYNAMIC = Size(None, None)
-
-
-def parse_size(text: str) -> Size:
-    """A size of `"360x640"` (height first) or `"dynamic"`; raises `OptionError` for others."""
-    if text.strip().lower() == _DYNAMIC:
-        return DYNAMIC
-    found = re.fullmatch(r"\s*(\d{1,9})\s*[xX]\s*(\d{1,9})\s*", text)
-    if not found:
-        raise OptionError(
-            f"expected a size such as 360x640 (height first) or {_DYNAMIC}, found {text!r}"
-        )
-    return Size(*map(int, found.groups()))
 
 
 def file_names(sizes: Sequence[Size]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from runtime_bench.android.measurement import PhoneLatency
 from runtime_bench.android.quality import PhoneQuality
-from runtime_bench.pages.tables import short_names
+from runtime_bench.measuring.tables import short_names
 from sr_models.ground.console import print_table
 
 SCHEDULING = (

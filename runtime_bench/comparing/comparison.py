@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from export.running.differences import CodeDifference
 from export.running.interpreters import Runner
 from export.running.pixels import pixels_of_codes
-from runtime_bench.comparing.gates import Gates, judge
+from runtime_bench.comparing.gates import Gates
 from runtime_bench.measuring.latency import (
     Entry,
     Latency,
@@ -22,30 +23,7 @@ from runtime_bench.measuring.latency import (
 )
 from runtime_bench.measuring.quality import Dataset, QualityResult, measure_file
 from runtime_bench.measuring.statistics import Comparison, compare_samples
-from sr_models.ground.errors import ModelFileError, OptionError
-
-
-@dataclass(frozen=True)
-class CodeDifference:
-    """How far two files' output pixels are apart on the same input.
-
-    Attributes:
-        largest: Largest absolute difference of any code, 0..255.
-        differing_fraction: Share of codes that differ at all.
-        samples: Number of codes compared.
-    """
-
-    largest: int
-    differing_fraction: float
-    samples: int
-
-    def to_json(self) -> dict:
-        """The names that `strip` uses for the same figures."""
-        return {
-            "max_abs_code_difference": self.largest,
-            "differing_fraction": self.differing_fraction,
-            "samples": self.samples,
-        }
+from sr_models.ground.errors import ModelFileError
 
 
 @dataclass(frozen=True)
@@ -60,6 +38,8 @@ class FileComparison:
         quality: Results on every dataset, the baseline's and the candidate's in turn.
         gates: Gate name to passed.
         reasons: What the audit has to say about gates that were not passed.
+        unmet: Gate name to what was asked and what was found, of those not passed.
+        samples: Number of codes compared.
     """
 
     baseline: Latency
@@ -69,6 +49,8 @@ class FileComparison:
     quality: tuple[QualityResult, ...]
     gates: dict[str, bool]
     reasons: tuple[str, ...] = ()
+    unmet: dict[str, str] = field(default_factory=dict)
+    samples: int = 0
 
     @property
     def psnr_drops_db(self) -> dict[str, dict[str, float]]:
@@ -86,6 +68,7 @@ class FileComparison:
             "psnr_y_drop_db": largest_drop(drops, "psnr_y_drop_db"),
             "psnr_drops_db": drops,
             **self.difference.to_json(),
+            "samples": self.samples,
             "size_ratio": self.candidate.size_bytes / self.baseline.size_bytes,
             "quality": [result.to_json() for result in self.quality],
             "gates": self.gates,
@@ -138,11 +121,10 @@ def code_difference(
         pixels_of_codes(
             runner.run(input_array(runner.inputs[0], picture=picture, seed=seed)),
             runner.outputs[0],
-        ).astype(np.int16)
+        )
         for runner in (baseline, candidate)
     )
-    apart = np.abs(first - second)
-    return CodeDifference(int(apart.max()), float((apart > 0).mean()), int(apart.size))
+    return CodeDifference.between([first], [second])
 
 
 def compare_speed(
@@ -185,18 +167,16 @@ def compare_entries(
         ModelFileError: Files that cannot be compared.
     """
     plan, gates = plan or Plan(), gates or Gates()
-    if gates.max_psnr_drop_db is not None and not datasets:
-        raise OptionError("expected pictures for --max-psnr-drop-db, found none; give --data")
+    gates.require_pictures(datasets)
     _require_alike(baseline.runner, candidate.runner)
     facts: dict[str, Any] = {}
-    reasons: tuple[str, ...] = ()
     if gates.need_audit:
-        found, reasons = _audited(candidate.runner.model.data, gates, audit)
-        facts |= found
+        facts["audit"] = _audited(candidate.runner.model.data, audit)
     first, second, speed = compare_speed(baseline, candidate, plan, on_step=on_step)
     # After the timing, whose first inference is to be a cold one.
     difference = code_difference(baseline.runner, candidate.runner, seed=plan.seed, picture=picture)
-    facts["max_code_difference"] = difference.largest
+    facts["max_code_difference"] = difference.max_abs_code_difference
+    samples = int(np.prod(candidate.runner.outputs[0].shape))
     facts["partitions"] = second.delegation.partitions if second.delegation else None
     # Last, for it resizes the inputs of both.
     quality = tuple(
@@ -206,7 +186,18 @@ def compare_entries(
     )
     facts["psnr_drop_db"] = largest_drop(psnr_drops(quality), "psnr_drop_db")
     facts |= {"speedup": speed.speedup, "significant": speed.significant}
-    return FileComparison(first, second, speed, difference, quality, judge(gates, facts), reasons)
+    facts |= {"verdict": speed.verdict, "baseline": first, "candidate": second, "quality": quality}
+    return FileComparison(
+        first,
+        second,
+        speed,
+        difference,
+        quality,
+        gates.judge(facts),
+        gates.reasons(facts),
+        gates.unmet(facts),
+        samples,
+    )
 
 
 def compare_files(
@@ -247,7 +238,7 @@ def _require_alike(baseline: Runner, candidate: Runner) -> None:
     if inputs[0] != inputs[1]:
         raise ModelFileError(
             f"expected input {inputs[0]} as in {baseline.model.name}, found {inputs[1]} in "
-            f"{candidate.model.name}; give --height and --width"
+            f"{candidate.model.name}; give --size"
         )
     outputs = [list(runner.outputs[0].shape) for runner in (baseline, candidate)]
     if outputs[0] != outputs[1]:
@@ -257,16 +248,7 @@ def _require_alike(baseline: Runner, candidate: Runner) -> None:
         )
 
 
-def _audited(
-    content: bytes, gates: Gates, audit: Callable[[bytes], Any] | None
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _audited(content: bytes, audit: Callable[[bytes], Any] | None) -> Any:
     if audit is None:
         from export.inspecting.audit import audit_model as audit
-    found = audit(content)
-    reasons: list[str] = []
-    if gates.no_clip_ops:
-        reasons += [f"clip operator: {op}" for op in found.clip_ops]
-    if gates.pixel_contract and not found.pixel_contract.holds:
-        reasons += [str(reason) for reason in found.pixel_contract.reasons]
-    facts = {"clip_ops": found.clip_ops, "pixel_contract": found.pixel_contract.holds}
-    return facts, tuple(reasons)
+    return audit(content)

@@ -1,84 +1,196 @@
-"""Gates: what a candidate must reach against its baseline, for scripts and CI."""
+"""Gates: what a candidate must reach against its baseline, for scripts and CI.
+
+A gate is one `Gate` in `GATES`. The options of `sr-bench compare`, the keywords of
+`assert_no_regression` and the keys of the JSON follow from it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sr_models.ground.errors import OptionError
 
+Facts = Mapping[str, Any]
+"""What a comparison found, for gates to look at:
+
+`psnr_drop_db` (`None` without pictures), `speedup`, `significant`, `verdict`,
+`max_code_difference`, `partitions` (`None` where unknown), `baseline` and `candidate` (`Latency`),
+`quality` (the results on pictures); and `audit` (`export.inspecting.audit.Audit` of the candidate)
+where a gate asks for it.
+"""
+
 
 @dataclass(frozen=True)
-class Gates:
-    """What the user asks of a candidate; `None` or false where nothing is asked.
+class Gate:
+    """One gate.
 
     Attributes:
-        max_psnr_drop_db: Most that raw RGB PSNR may fall on any dataset, in dB.
-        min_speedup: Least ratio of medians, baseline over candidate. Above 1 the comparison must
-            be significant too.
-        max_code_difference: Most that any output code may differ.
-        no_clip_ops: The candidate must hold no clip operator.
-        pixel_contract: The candidate's codes must be pixels.
-        max_partitions: Most partitions of the candidate that run in the delegate; it must take at
-            least one, so that a file which runs without it never passes.
+        name: Its keyword and its key in JSON; its option has dashes instead.
+        kind: Type of its limit: `float` or `int`, or `bool` for a gate without a limit.
+        help: What it asks, for `--help`.
+        passes: Whether the facts meet the limit.
+        found: What the facts have of it, for the message that it is not met.
+        reasons: Why it is not met, from the facts; empty where `found` says it all.
+        require: Raises `OptionError` for a limit that cannot be.
+        needs_audit: Whether the candidate's flatbuffer must be audited.
+        needs_pictures: Whether ground truth must be given.
     """
 
-    max_psnr_drop_db: float | None = None
-    min_speedup: float | None = None
-    max_code_difference: int | None = None
-    no_clip_ops: bool = False
-    pixel_contract: bool = False
-    max_partitions: int | None = None
+    name: str
+    kind: type
+    help: str
+    passes: Callable[[Any, Facts], bool]
+    found: Callable[[Facts], str] = lambda facts: "not so"
+    reasons: Callable[[Facts], list[str]] = lambda facts: []
+    require: Callable[[Any], None] = lambda limit: None
+    needs_audit: bool = False
+    needs_pictures: bool = False
 
-    def __post_init__(self):
-        if self.min_speedup is not None and not self.min_speedup > 0:
-            raise OptionError(f"expected a speed-up above 0, found {self.min_speedup:g}")
-        if self.max_code_difference is not None and self.max_code_difference < 0:
-            raise OptionError(
-                f"expected a code difference of 0 or more, found {self.max_code_difference}"
+    @property
+    def option(self) -> str:
+        """Its option on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+
+def _require_speedup(limit: float) -> None:
+    if not limit > 0:
+        raise OptionError(f"expected a speed-up above 0, found {limit:g}")
+
+
+def _require_difference(limit: int) -> None:
+    if limit < 0:
+        raise OptionError(f"expected a code difference of 0 or more, found {limit}")
+
+
+def _require_partitions(limit: int) -> None:
+    if limit < 1:
+        raise OptionError(f"expected at least 1 partition, found {limit}")
+
+
+GATES = (
+    Gate(
+        "max_psnr_drop_db",
+        float,
+        "Gate: most that raw RGB PSNR may fall on any dataset.",
+        # Written so that a drop that is no number fails.
+        passes=lambda limit, facts: facts["psnr_drop_db"] <= limit,
+        found=lambda facts: str(facts["psnr_drop_db"]),
+        needs_pictures=True,
+    ),
+    Gate(
+        "min_speedup",
+        float,
+        "Gate: least speed-up; above 1 it must be significant.",
+        passes=lambda limit, facts: (
+            facts["speedup"] >= limit and (limit <= 1 or facts["significant"])
+        ),
+        found=lambda facts: f"{facts['speedup']:.3f} ({facts['verdict']})",
+        require=_require_speedup,
+    ),
+    Gate(
+        "max_code_difference",
+        int,
+        "Gate: most that any output code may differ.",
+        passes=lambda limit, facts: facts["max_code_difference"] <= limit,
+        found=lambda facts: str(facts["max_code_difference"]),
+        require=_require_difference,
+    ),
+    Gate(
+        "no_clip_ops",
+        bool,
+        "Gate: no clip operator in the candidate.",
+        passes=lambda limit, facts: not facts["audit"].clip_ops,
+        reasons=lambda facts: [f"clip operator: {op}" for op in facts["audit"].clip_ops],
+        needs_audit=True,
+    ),
+    Gate(
+        "pixel_contract",
+        bool,
+        "Gate: the candidate's codes are pixels.",
+        passes=lambda limit, facts: facts["audit"].pixel_contract.holds,
+        reasons=lambda facts: [str(reason) for reason in facts["audit"].pixel_contract.reasons],
+        needs_audit=True,
+    ),
+    Gate(
+        "max_partitions",
+        int,
+        "Gate: most partitions that run in the delegate, at least 1.",
+        # None of them is not few, but none in the delegate.
+        passes=lambda limit, facts: 1 <= (facts["partitions"] or 0) <= limit,
+        found=lambda facts: f"{facts['partitions']} with {facts['candidate'].delegate}",
+        require=_require_partitions,
+    ),
+)
+
+
+class Gates:
+    """What the user asks of a candidate.
+
+    Args:
+        asked: Names of `GATES` and their limits; `None` or false where nothing is asked.
+
+    Raises:
+        TypeError: A gate that is not known.
+        OptionError: A limit that cannot be.
+    """
+
+    def __init__(self, **asked: Any):
+        known = {gate.name for gate in GATES}
+        if unknown := set(asked) - known:
+            raise TypeError(
+                f"expected gates of {', '.join(known)}, found {', '.join(sorted(unknown))}"
             )
-        if self.max_partitions is not None and self.max_partitions < 1:
-            raise OptionError(f"expected at least 1 partition, found {self.max_partitions}")
+        # By identity: a gate of zero is asked for, though zero equals false.
+        self._limits = {
+            gate: asked[gate.name]
+            for gate in GATES
+            if asked.get(gate.name) is not None and asked[gate.name] is not False
+        }
+        for gate, limit in self._limits.items():
+            gate.require(limit)
 
     @property
     def need_audit(self) -> bool:
         """Whether the candidate's flatbuffer must be audited."""
-        return self.no_clip_ops or self.pixel_contract
+        return any(gate.needs_audit for gate in self._limits)
 
-    def to_json(self) -> dict:
-        """The gates that are asked for."""
-        # By identity: a gate of zero is asked for, though zero equals false.
-        asked = asdict(self).items()
-        return {name: value for name, value in asked if value is not None and value is not False}
+    def require_pictures(self, given: Any) -> None:
+        """Raise `OptionError` where a gate looks at pictures and there are none."""
+        for gate in self._limits:
+            if gate.needs_pictures and not given:
+                raise OptionError(f"expected pictures for {gate.option}, found none; give --data")
 
+    def judge(self, facts: Facts) -> dict[str, bool]:
+        """Decide every gate that is asked for.
 
-def judge(gates: Gates, facts: Mapping[str, Any]) -> dict[str, bool]:
-    """Decide every gate that is asked for.
+        Args:
+            facts: Those that the gates need.
 
-    Args:
-        gates: What is asked.
-        facts: `psnr_drop_db`, `speedup`, `significant`, `max_code_difference`, `clip_ops` (a
-            list), `pixel_contract` (bool) and `partitions` (`None` where unknown, which fails);
-            only those that the gates need.
+        Returns:
+            Gate name to whether it was passed, in the order of the options.
+        """
+        return {gate.name: bool(gate.passes(limit, facts)) for gate, limit in self._limits.items()}
 
-    Returns:
-        Gate name to whether it was passed, in the order of the options.
-    """
-    passed: dict[str, bool] = {}
-    if gates.max_psnr_drop_db is not None:
-        # Written so that a drop that is no number fails.
-        passed["max_psnr_drop_db"] = bool(facts["psnr_drop_db"] <= gates.max_psnr_drop_db)
-    if gates.min_speedup is not None:
-        shown = gates.min_speedup <= 1 or facts["significant"]
-        passed["min_speedup"] = bool(facts["speedup"] >= gates.min_speedup and shown)
-    if gates.max_code_difference is not None:
-        passed["max_code_difference"] = facts["max_code_difference"] <= gates.max_code_difference
-    if gates.no_clip_ops:
-        passed["no_clip_ops"] = not facts["clip_ops"]
-    if gates.pixel_contract:
-        passed["pixel_contract"] = bool(facts["pixel_contract"])
-    if gates.max_partitions is not None:
-        # None of them is not few, but none in the delegate.
-        passed["max_partitions"] = 1 <= (facts["partitions"] or 0) <= gates.max_partitions
-    return passed
+    def reasons(self, facts: Facts) -> tuple[str, ...]:
+        """What the facts have to say about gates that are not met."""
+        return tuple(
+            reason
+            for gate, limit in self._limits.items()
+            if not gate.passes(limit, facts)
+            for reason in gate.reasons(facts)
+        )
+
+    def unmet(self, facts: Facts) -> dict[str, str]:
+        """For each gate that is not met, what was asked and what was found."""
+        return {
+            gate.name: f"expected {gate.name} {limit}, found "
+            f"{', '.join(gate.reasons(facts)) or gate.found(facts)}"
+            for gate, limit in self._limits.items()
+            if not gate.passes(limit, facts)
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The limits of the gates that are asked for."""
+        return {gate.name: limit for gate, limit in self._limits.items()}

@@ -10,12 +10,18 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
-from runtime_bench.evidence import calibration as edge_quantizer
+from runtime_bench.evidence.studies import study
+from runtime_bench.measuring.machine import read_machine
+from runtime_bench.measuring.options import Json, Name
 from runtime_bench.measuring.statistics import summarize
+from runtime_bench.measuring.tables import protocol_lines
+from sr_models.ground.console import print_table, progress, say, write_json
+from sr_models.ground.native_output import import_tensorflow_quietly
 
 PACKAGE = "ai-edge-quantizer"
 INSTALL = f"not installed, pip install {PACKAGE}"
@@ -141,9 +147,9 @@ def time_observers(
         "calibrator": lambda: Calibrator(content).calibrate(dataset),
         "forward": lambda: [forward(stack) for stack in stacks],
     }
-    modes = edge_quantizer.MODES if edge_quantizer.is_installed() else ()
+    modes = MODES if is_installed() else ()
     for mode in modes:
-        actions[mode] = edge_quantizer.make_calibrator(
+        actions[mode] = make_calibrator(
             content, [sample for (sample,) in dataset()], threads=os.cpu_count() or 1, mode=mode
         )
     samples: dict[str, list[float]] = {name: [] for name in actions}
@@ -166,3 +172,80 @@ def _stacks(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
     for picture in pictures:
         by_size.setdefault(picture.shape, []).append(picture)
     return [np.stack(group).astype(np.float32) / 255.0 for group in by_size.values()]
+
+
+def print_calibration(timing: ObserverTiming) -> None:
+    """All observers beside the bare network, and the ratios."""
+    row = timing.to_json()
+    rows = [
+        ["observing the float graph (ours)", round(row["observer_ms"], 1), 1.0],
+        [
+            "the converter's calibrator",
+            round(row["calibrator_ms"], 1),
+            round(row["calibrator_over_observer"], 2),
+        ],
+        *_quantizer_rows(row),
+        [
+            "bare forward passes, for scale",
+            round(row["forward_ms"], 1),
+            round(row["forward_ms"] / row["observer_ms"], 2),
+        ],
+    ]
+    title = f"Ranges from {row['pictures']} pictures of {row['tile_side']} pixels"
+    print_table(title, ["way", "median ms", "times ours"], rows)
+
+
+def _quantizer_rows(row: Mapping) -> list[list]:
+    times_ms = row["edge_quantizer_ms"]
+    if not times_ms:
+        return [[PACKAGE, INSTALL, "-"]]
+    return [
+        [f"{PACKAGE} ({mode})", round(ms, 1), round(ms / row["observer_ms"], 2)]
+        for mode, ms in times_ms.items()
+    ]
+
+
+@study("calibration")
+def calibration(
+    name: Name,
+    *,
+    images: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Pictures. [default: scikit-image's pictures]"),
+    ] = None,
+    pictures: Annotated[int, typer.Option(help="Number of pictures.")] = 100,
+    side: Annotated[int, typer.Option(help="Their height and width in input pixels.")] = 96,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 5,
+    json: Json = None,
+) -> None:
+    """Time observing tensor ranges against the calibrators of others, on the same pictures.
+
+    They are the TFLite converter's and, where it is installed, ai-edge-quantizer's.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench evidence calibration xlsr_x3
+    sr-bench evidence calibration xlsr_x3 --images photos --pictures 100 --json -
+    """
+    machine = read_machine()
+    import_tensorflow_quietly()
+    from export.running.runtimes import find_runtime
+    from representative_data.cfqp import build_natural_dataset
+    from representative_data.pictures import bundled_pictures
+    from representative_data.tiles import load_tiles
+    from sr_models.networks.network import load_model
+    from sr_models.networks.presets import get_preset
+
+    scale = get_preset(name).scale
+    model = load_model(name)
+    source = bundled_pictures() if images is None else images
+    tiles = load_tiles(source, scale=scale, count=pictures, side=side)
+    dataset = build_natural_dataset(model, tiles, network=name, scale=scale)
+    with progress("observing", unit="rounds") as update:
+        timing = time_observers(model, dataset, rounds=rounds, on_round=update)
+    write_json({**timing.to_json(), "model": name, "machine": machine.to_json()}, json)
+    if json != "-":
+        print_calibration(timing)
+    for line in protocol_lines(machine, str(find_runtime())):
+        say(line)

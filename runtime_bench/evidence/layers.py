@@ -12,26 +12,22 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import tensorflow as tf
+import typer
 
-from export.running.interpreters import open_model
-from export.tflite.grids import Grid
-from runtime_bench.evidence.codebook import NORMALIZED, codebook_layer, plain_layer
-from runtime_bench.evidence.dual_branch import (
-    Reach,
-    Split,
-    dual_branch_layer,
-    single_layer,
-    split_reference,
-    wide_layer,
-)
-from runtime_bench.evidence.layer_file import Kernel
+from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.latency import Plan, measure_latency
+from runtime_bench.measuring.machine import read_machine
+from runtime_bench.measuring.options import ExportSize, Json, Runs, Seconds, sides
+from runtime_bench.measuring.tables import protocol_lines
+from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.errors import OptionError
-from sr_models.published.subset_selection import select_subset
+from sr_models.ground.native_output import import_tensorflow_quietly
+
+if TYPE_CHECKING:
+    from runtime_bench.evidence.layer_file import Kernel
 
 QUANTILE = 0.99
 OUTLIERS = 0.005
@@ -67,6 +63,8 @@ def draw_layer(*, channels: int, height: int, width: int, seed: int) -> tuple[Ke
     """A kernel, and an input with long tails: float64 (1, h, w, C)."""
     if channels < 1:
         raise OptionError(f"expected at least 1 channel, found {channels}")
+    from runtime_bench.evidence.layer_file import Kernel
+
     rng = np.random.default_rng(seed)
     spread = (9 * channels) ** -0.5
     values = rng.normal(0.0, spread, (3, 3, channels, channels)).astype(np.float32)
@@ -118,10 +116,14 @@ def measure_layers(
 
 
 def _exact(x: np.ndarray, kernel: Kernel) -> np.ndarray:
+    import tensorflow as tf
+
     return tf.nn.conv2d(x, kernel.on_grid, 1, "SAME").numpy() + kernel.bias
 
 
 def _error_of(content: bytes, codes: np.ndarray, scale: float, exact: np.ndarray):
+    from export.running.interpreters import open_model
+
     def error(delegate: str) -> float:
         found = open_model(content, delegate=delegate).run(codes) * scale
         return float(np.sqrt(np.mean((found - exact) ** 2) / np.mean(exact**2)))
@@ -130,6 +132,16 @@ def _error_of(content: bytes, codes: np.ndarray, scale: float, exact: np.ndarray
 
 
 def _split_files(kernel: Kernel, x: np.ndarray, size):
+    from runtime_bench.evidence.dual_branch import (
+        Reach,
+        Split,
+        dual_branch_layer,
+        single_layer,
+        split_reference,
+        wide_layer,
+    )
+    from runtime_bench.evidence.layer_file import Kernel
+
     largest = float(np.abs(x).max())
     split = Split(largest, float(np.quantile(x, QUANTILE)))
     exact = _exact(x, kernel)
@@ -148,6 +160,10 @@ def _split_files(kernel: Kernel, x: np.ndarray, size):
 
 
 def _codebook_files(kernel: Kernel, x: np.ndarray, size):
+    from export.tflite.grids import Grid
+    from runtime_bench.evidence.codebook import NORMALIZED, codebook_layer, plain_layer
+    from sr_models.published.subset_selection import select_subset
+
     normal = x / np.abs(x).max(axis=(0, 1, 2))
     flat = normal.reshape(-1, x.shape[-1])[:SAMPLES].T
     points = np.array(
@@ -164,3 +180,51 @@ def _codebook_files(kernel: Kernel, x: np.ndarray, size):
         ),
     ):
         yield name, content, _error_of(content, codes, output.scale, exact)
+
+
+@study("layers")
+def layers(
+    *,
+    channels: Annotated[int, typer.Option(help="Of input and output.")] = 32,
+    size: ExportSize = "180x320",
+    runs: Runs = 25,
+    seconds: Seconds = 60.0,
+    seed: Annotated[int, typer.Option(help="Seed of kernel and input.")] = 0,
+    json: Json = None,
+) -> None:
+    """Time one layer with two branches and one with a codebook against plain int8 and int16x8.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench evidence layers
+    sr-bench evidence layers --channels 64 --size 90x160 --json -
+    """
+    chosen = sides(size)
+    machine = read_machine()
+    import_tensorflow_quietly()
+    from export.running.runtimes import find_runtime
+
+    costs = measure_layers(
+        channels=channels,
+        seed=seed,
+        plan=Plan(runs=runs, seconds=seconds),
+        on_stage=say,
+        **chosen,
+    )
+    write_json({"results": [c.to_json() for c in costs], "machine": machine.to_json()}, json)
+    if json != "-":
+        rows = [
+            [
+                c.layer,
+                f"{c.median_ms:.2f}",
+                f"{c.size_bytes / 1000:.1f}",
+                f"{100.0 * c.relative_error:.3f}",
+                "?" if c.delegated is None else f"{100.0 * c.delegated:.0f}",
+            ]
+            for c in costs
+        ]
+        columns = ["layer", "median ms", "size kB", "relative error, %", "in the delegate, %"]
+        print_table(f"One layer of 3x3, {channels} channels, {size}", columns, rows)
+    for line in protocol_lines(machine, str(find_runtime())):
+        say(line)

@@ -1,338 +1,151 @@
-"""Quantization methods on one network, at several widths: simulated, and what int8 makes of them.
-
-A method's simulation and its file are two things: at four bits there is no file, and a file of a
-codebook or of two regions holds what of the method int8 can hold (`EXPORTED_AS`). The table keeps
-them in columns of their own.
-"""
+"""The study of all quantization methods on one network: its options and its output."""
 
 from __future__ import annotations
 
-import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import numpy as np
+import typer
 
-from export.exporting.job import run_export
-from export.exporting.settings import ExportSettings
-from export.running.interpreters import open_model
-from representative_data.pictures import bundled_pictures
-from representative_data.tiles import load_tiles
-from runtime_bench.evidence.methods_report import FLOAT, TRAINED, MethodResult, Scores
-from runtime_bench.measuring.latency import Plan, measure_latency
-from runtime_bench.measuring.quality import Dataset, load_pairs, measure_file, measure_upscaler
-from sr_models.ground.pictures import list_images
-from sr_models.networks.evaluation import pixel_upscaler
-from sr_models.networks.network import load_model, load_trunk
-from sr_models.networks.presets import Preset, get_preset
-from sr_models.networks.tails import attach_tail
-from sr_models.published.pams import steps_of
-from sr_models.published.pams_file import load_learned
-from sr_models.published.registry import get_quantizer, quantization_methods, simulate_method
-from sr_models.published.settings import PamsSettings
-from sr_models.published.tuning import TuningSettings
-from sr_models.training.course import PAMS, PamsCourse
-from sr_models.training.finetuning import Start
-from sr_models.training.patches import validation_crops, validation_psnr_db
-from sr_models.training.run import train
-
-FILE_BITS = 8
-EXPORTED_AS = {"minmax": "natural", "outlier-aware": "outlier", "dfsq": "dfsq-static"}
-"""Recipe of the file that holds most of a method, where that needs no training."""
-BATCH = 8
+from runtime_bench.evidence.studies import study
+from runtime_bench.measuring.latency import Plan
+from runtime_bench.measuring.machine import read_machine
+from runtime_bench.measuring.options import (
+    Data,
+    ExportSize,
+    Images,
+    Json,
+    Name,
+    Runs,
+    Seconds,
+    sides,
+)
+from runtime_bench.measuring.quality import find_datasets
+from runtime_bench.measuring.tables import protocol_lines
+from sr_models.ground.console import print_table, progress, say, write_json
+from sr_models.ground.errors import OptionError
+from sr_models.ground.files import require_writable
+from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.networks.presets import get_preset
+from sr_models.published.settings import require_bits
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """What methods without training are given.
-
-    Attributes:
-        images: Folder of full-resolution pictures; scikit-image's own by default.
-        patches: How many low-resolution patches.
-        side: Their height and width in pixels.
-        seed: Seed of their places, and of whatever a method draws.
-        epochs: Passes over them by a method that fine-tunes; 0 for none.
-    """
-
-    images: str | Path | None = None
-    patches: int = 32
-    side: int = 48
-    seed: int = 0
-    epochs: int = TuningSettings.epochs
-
-
-@dataclass(frozen=True)
-class Training:
-    """How PAMS is trained for the table.
-
-    Attributes:
-        data: Folder of ground truth.
-        changes: What differs from the published recipe, as keywords of `Recipe`.
-    """
-
-    data: str | Path
-    changes: dict[str, Any] = field(default_factory=dict)
-
-
-class MethodsTable:
-    """Measures methods on one network, one after another.
-
-    Args:
-        network: Preset name.
-        datasets: Ground truth; for measuring only, methods never see it.
-        calibration: What methods are given.
-        run_dir: Folder of states of tuning and training, made if missing; what stands there is
-            gone on with, and gets no seconds.
-        on_stage: Called with what begins next.
-        on_progress: Called with the steps done of a method, and their number.
+def parse_bits(text: str) -> list[int]:
+    """Widths from text such as `4,6,8`, rising and each once.
 
     Raises:
-        SrError: An unknown network, missing weights, no pictures.
+        OptionError: Other text, or a width outside of 2..16.
     """
-
-    def __init__(
-        self,
-        network: str,
-        *,
-        datasets: Sequence[Dataset],
-        run_dir: str | Path,
-        calibration: Calibration | None = None,
-        on_stage: Callable[[str], None] = lambda stage: None,
-        on_progress: Callable[[int, int], None] = lambda done, total: None,
-    ):
-        self.preset: Preset = get_preset(network)
-        self.datasets, self.calibration = datasets, calibration or Calibration()
-        self._say, self._on_progress = on_stage, on_progress
-        self.run_dir = Path(run_dir)
-        self.model = load_model(network, tail="none")
-        tiles = load_tiles(
-            bundled_pictures() if self.calibration.images is None else self.calibration.images,
-            scale=self.preset.scale,
-            count=self.calibration.patches,
-            side=self.calibration.side,
-            seed=self.calibration.seed,
-        )
-        patches = np.stack([tile.pixels for tile in tiles]).astype(np.float32) / np.float32(255.0)
-        self.batches = [patches[i : i + BATCH] for i in range(0, len(patches), BATCH)]
-        self._simulated: dict[tuple[str, int | None], Any] = {}
-        self._crops: list[tuple] = []
-
-    def float_row(self) -> MethodResult:
-        """The float network itself."""
-        return MethodResult(FLOAT, None, None, True, self._scores(self.model))
-
-    def calibrated_row(self, method: str, bits: int) -> MethodResult:
-        """A method as far as it comes without training."""
-        self._say(f"{self.preset.name}: {method} at {bits} bits")
-        state = self.run_dir / f"{method}{bits}.npz"
-        known, begun = state.exists(), time.perf_counter()
-        made = simulate_method(
-            method,
-            self.model,
-            batches=self.batches,
-            bits=bits,
-            seed=self.calibration.seed,
-            on_progress=self._on_progress,
-            state_path=state,
-            epochs=self.calibration.epochs,
-        )
-        seconds = None if known else time.perf_counter() - begun
-        self._simulated[method, bits] = made.model
-        return MethodResult(
-            method,
-            bits,
-            made.levels,
-            False,
-            self._scores(made.model),
-            seconds=seconds,
-            exported_as=EXPORTED_AS.get(method) if bits == FILE_BITS else None,
-            details=made.details,
-        )
-
-    def learned_row(self, weights: str | Path, **known: Any) -> MethodResult:
-        """What PAMS learned, from its files.
-
-        Args:
-            weights: Weights with a file of alphas beside them.
-            known: Fields of the row that the files do not tell.
-
-        Raises:
-            WeightsError: The files are missing, damaged or another network's.
-        """
-        learned = load_learned(weights)
-        trunk = load_trunk(self.preset, weights=weights)
-        model = attach_tail(trunk, "none", scale=self.preset.scale)
-        settings = learned.settings
-        self._say(f"{self.preset.name}: measuring {TRAINED} at {settings.bits} bits")
-        scores = self._scores(learned.student_of(model).model)
-        fits = settings.edges and {settings.bits, settings.edge_bits} == {FILE_BITS}
-        return MethodResult(
-            TRAINED,
-            settings.bits,
-            2 * steps_of(settings.bits) + 1,
-            True,
-            scores,
-            exported_as=PAMS if fits else None,
-            **known,
-        )
-
-    def weights_of(self, bits: int) -> Path:
-        """Where `trained_row` leaves its weights."""
-        return self.run_dir / f"{PAMS}{bits}" / "best.weights.h5"
-
-    def trained_row(self, bits: int, training: Training) -> MethodResult:
-        """PAMS, trained here."""
-        folder = self.weights_of(bits).parent
-        known = (folder / "checkpoints").exists()
-        course = PamsCourse(PamsSettings(bits, edges=True))
-        recipe = course.recipe(seed=self.calibration.seed, **training.changes)
-        self._say(f"{self.preset.name}: training {PAMS} at {bits} bits, {recipe.steps} steps")
-        curve: list[tuple[float, int, float]] = []
-        begun: list[float] = []
-
-        def on_data(pairs: list, held: list) -> None:
-            self._crops = validation_crops(held or pairs[:1], scale=self.preset.scale)
-            # Loading pictures is no part of training.
-            begun.append(time.perf_counter())
-
-        def on_validation(step: int, psnr_db: float) -> None:
-            curve.append((time.perf_counter() - begun[0], step, psnr_db))
-
-        result = train(
-            self.preset,
-            recipe,
-            data=training.data,
-            run_dir=folder,
-            make_pupil=course.pupil_maker(
-                self.preset, recipe, teacher=Start(self.preset, None, self.preset.name)
-            ),
-            on_data=on_data,
-            on_validation=on_validation,
-            on_step=lambda step, loss: self._on_progress(step, recipe.steps),
-        )
-        if result.was_interrupted:
-            raise KeyboardInterrupt
-        if known:
-            return self.learned_row(result.weights)
-        seconds = time.perf_counter() - begun[0]
-        return self.learned_row(result.weights, seconds=seconds, curve=tuple(curve))
-
-    def validated(self, row: MethodResult) -> MethodResult:
-        """A calibrated row with its PSNR on what training holds back; after a `trained_row`."""
-        model = self._simulated[row.method, row.bits]
-        return replace(row, validation_db=validation_psnr_db(model, self._crops))
-
-    def exported(
-        self,
-        row: MethodResult,
-        settings: ExportSettings,
-        *,
-        out: Path,
-        weights: str | Path | None = None,
-    ) -> MethodResult:
-        """The row with its file made, measured and left at `out`."""
-        self._say(f"{self.preset.name}: exporting {row.exported_as}")
-        result = run_export(
-            self.preset.name,
-            replace(settings, method=row.exported_as),
-            images=self.calibration.images,
-            weights=weights,
-        )
-        out.write_bytes(result.content)
-        runner = open_model(result.content, threads=2)
-        found = {
-            d.name: measure_file(runner, d, scale=self.preset.scale).raw.psnr_y_db
-            for d in self.datasets
-        }
-        return replace(row, exported_db=found, size_bytes=len(result.content))
-
-    def _scores(self, model) -> Scores:
-        upscale, scale = pixel_upscaler(model), self.preset.scale
-        scores = {}
-        for dataset in self.datasets:
-            images = measure_upscaler(upscale, load_pairs(dataset.paths, scale=scale), scale=scale)
-            scores[dataset.name] = float(np.mean([image.raw.psnr_y_db for image in images]))
-        return scores
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise OptionError(f"expected widths such as 4,6,8, found {text!r}; change --bits")
+    return sorted({require_bits(int(part)) for part in parts})
 
 
-def measure_methods(
-    network: str,
+@study("methods")
+def methods(
+    name: Name,
     *,
-    bits: Sequence[int],
-    datasets: Sequence[Dataset],
-    methods: Sequence[str] = (),
-    calibration: Calibration | None = None,
-    training: Training | None = None,
-    learned: Sequence[str | Path] = (),
-    settings: ExportSettings | None = None,
-    plan: Plan | None = None,
-    run_dir: str | Path | None = None,
-    on_stage: Callable[[str], None] = lambda stage: None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[MethodResult]:
-    """Every method at every width on one network.
+    data: Data,
+    bits: Annotated[str, typer.Option(help="Widths of the body.")] = "4,6,8",
+    only: Annotated[
+        list[str] | None, typer.Option("--method", help="A method; repeatable. [default: all]")
+    ] = None,
+    images: Images = None,
+    patches: Annotated[int, typer.Option(help="Number of calibration patches.")] = 32,
+    side: Annotated[int, typer.Option(help="Their height and width in input pixels.")] = 48,
+    epochs: Annotated[
+        int, typer.Option(help="Passes over them by methods that fine-tune; 0 for none.")
+    ] = 10,
+    train: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Train PAMS too, on this ground truth. [default: no]"),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of that training.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Its patches per step.")] = None,
+    patch_size: Annotated[int | None, typer.Option(help="Their side in input pixels.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Its rate.")] = None,
+    validation_interval: Annotated[
+        int | None, typer.Option(help="Its steps between validations.")
+    ] = None,
+    learned: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE", help="Weights of earlier training with --quantize; repeatable."
+        ),
+    ] = None,
+    run_dir: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep states of tuning and training, and go on with those that a run left there.",
+        ),
+    ] = None,
+    size: ExportSize = "180x320",
+    runs: Runs = 25,
+    seconds: Seconds = 60.0,
+    seed: Annotated[int, typer.Option(help="Seed of patches and methods.")] = 0,
+    out: Annotated[
+        str | None, typer.Option(metavar="PAGE.html", help="Write a page with plots too.")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Hold all quantization methods against each other on one network: PSNR, time, size.
 
-    Args:
-        network: Preset name.
-        bits: Widths, each 2 to 16.
-        datasets: Ground truth to measure on.
-        methods: Names of `sr_models.published.registry`; all by default.
-        calibration: What methods are given.
-        training: Trains PAMS at every width; without it PAMS shows its start only.
-        learned: Weights of earlier PAMS training, with their alphas beside them.
-        settings: Size and other choices of the files.
-        plan: How files are timed: interleaved, on one thread.
-        run_dir: See `MethodsTable`; a folder for this run only by default.
-        on_stage: Called with what begins next.
-        on_progress: Called with the steps done of a method, and their number.
+    Simulated and exported results stand in columns of their own.
 
-    Raises:
-        OptionError: An unknown method, bits outside of 2..16, or a recipe of training that
-            cannot be.
-        SrError: See `MethodsTable`.
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench evidence methods edsr_f32b5_x4 --data benchmark --bits 4,6,8
+    sr-bench evidence methods xlsr_x3 --data benchmark --train photos --steps 2000 --out page.html
+    sr-bench evidence methods xlsr_x3 --data benchmark --learned runs/pams8/xlsr_x3.weights.h5
     """
-    names = list(methods) or quantization_methods()
-    for name in names:
-        get_quantizer(name)
-    for path in learned:
-        load_learned(path)
-    if training is not None:
-        list_images(training.data)
-        PamsCourse(PamsSettings(bits[0])).recipe(**training.changes)
-    base = settings or ExportSettings()
-    with tempfile.TemporaryDirectory() as folder:
-        table = MethodsTable(
-            network,
-            datasets=datasets,
-            run_dir=run_dir or Path(folder, "run"),
-            calibration=calibration,
-            on_stage=on_stage,
-            on_progress=on_progress,
+    widths, chosen = parse_bits(bits), sides(size)
+    if out is not None:
+        require_writable(out)
+    machine = read_machine()
+    import_tensorflow_quietly()
+    from export.exporting.settings import ExportSettings
+    from export.running.runtimes import find_runtime
+    from runtime_bench.evidence.methods_report import methods_json, methods_page, text_rows
+    from runtime_bench.evidence.methods_table import Calibration, Training, measure_methods
+
+    scale = get_preset(name).scale
+    given = {
+        "steps": steps,
+        "batch_size": batch_size,
+        "patch_size": patch_size,
+        "learning_rate": learning_rate,
+        "validation_interval": validation_interval,
+    }
+    changes = {key: value for key, value in given.items() if value is not None}
+    if train is None and changes:
+        raise OptionError(
+            f"expected --train DIR with {', '.join('--' + k.replace('_', '-') for k in changes)}, "
+            "found none; give pictures to train on"
         )
-        rows, weights = [table.float_row()], {}
-        for width in bits:
-            calibrated = [table.calibrated_row(name, width) for name in names]
-            if training is None or PAMS not in names:
-                rows += calibrated
-                continue
-            trained = table.trained_row(width, training)
-            rows += [*(table.validated(row) for row in calibrated), trained]
-            weights[len(rows) - 1] = table.weights_of(width)
-        for path in learned:
-            rows.append(table.learned_row(path))
-            weights[len(rows) - 1] = path
-        files: dict[int, Path] = {}
-        for index, row in enumerate(rows):
-            if row.exported_as is not None:
-                files[index] = Path(folder, f"{index}.tflite")
-                rows[index] = table.exported(
-                    row, base, out=files[index], weights=weights.get(index)
-                )
-        if files:
-            on_stage(f"{network}: timing {len(files)} files")
-            for index, found in zip(files, measure_latency(list(files.values()), plan)):
-                rows[index] = replace(rows[index], median_ms=found.summary.median_ms)
-    return rows
+    with progress("methods", unit="steps") as update:
+        rows = measure_methods(
+            name,
+            bits=widths,
+            datasets=find_datasets(data),
+            methods=only or (),
+            calibration=Calibration(images, patches, side, seed, epochs),
+            training=Training(train, changes) if train else None,
+            learned=learned or (),
+            settings=ExportSettings(**chosen, seed=seed),
+            plan=Plan(runs=runs, seconds=seconds),
+            run_dir=run_dir,
+            on_stage=say,
+            on_progress=update,
+        )
+    data_of_table = methods_json(name, rows, scale=scale)
+    write_json({**data_of_table, "machine": machine.to_json()}, json)
+    if json != "-":
+        columns, cells = text_rows(rows)
+        print_table(f"Quantization methods on {name}, luma", columns, cells)
+    if out is not None:
+        methods_page(name, rows, scale=scale, machine=machine.to_json()).save(out)
+        say(f"wrote {out}")
+    for line in protocol_lines(machine, str(find_runtime())):
+        say(line)

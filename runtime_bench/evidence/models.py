@@ -6,149 +6,30 @@ by one export of each network.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from export.running.interpreters import open_model
-from export.running.runtimes import Delegation
-from export.tflite.flatbuffer import FileGraph, OperatorInfo, read_graph
+import typer
+
+from runtime_bench.evidence.placements import (
+    REASONS,
+    SIDE,
+    UNKNOWN,
+    Placement,
+    measure_placement,
+)
+from runtime_bench.evidence.studies import study
+from runtime_bench.measuring.options import Json
+from sr_models.ground.console import GateNotMet, progress, say, write_json
 from sr_models.ground.errors import OptionError
+from sr_models.ground.files import require_writable, writing_file
+from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.networks.card import find_card
-from sr_models.networks.facts import giga, list_facts
-from sr_models.networks.presets import PRESETS, Preset, list_presets
+from sr_models.networks.presets import PRESETS, list_presets
 
-SIDE = 64
-"""Height and width of the files; which operators are taken does not depend on them."""
-
-MOST_JOINED = 5
-"""Tensors that XNNPACK concatenates at once."""
-
-REASONS = {
-    "interface": "XNNPACK converts no uint8 codes; a file with `--io int8` has no such operator",
-    "prelu": 'XNNPACK has no int8 PReLU; the family\'s `activation="relu"` has one partition',
-    "concatenation": f"XNNPACK joins at most {MOST_JOINED} tensors at once",
-}
-UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class LeftBehind:
-    """Operators of one kind that the interpreter's own kernels run.
-
-    Attributes:
-        op: Name of the operator.
-        count: How many are left behind.
-        reason: Key of `REASONS` where it explains every one of them, else `UNKNOWN`.
-    """
-
-    op: str
-    count: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where the operators of a network's int8 file run.
-
-    Attributes:
-        name: Name of the preset.
-        trained: Whether the file has the shipped weights; else the network is untrained.
-        delegated_nodes: Operators that XNNPACK took.
-        total_nodes: Operators in the file.
-        partitions: Delegate kernels that stand for those taken.
-        left_behind: The others.
-    """
-
-    name: str
-    trained: bool
-    delegated_nodes: int
-    total_nodes: int
-    partitions: int
-    left_behind: tuple[LeftBehind, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The same as plain data."""
-        return {
-            "name": self.name,
-            "trained": self.trained,
-            "delegated_nodes": self.delegated_nodes,
-            "total_nodes": self.total_nodes,
-            "partitions": self.partitions,
-            "left_behind": [vars(left) for left in self.left_behind],
-        }
-
-
-def explain(graph: FileGraph, left_behind: Sequence[str]) -> tuple[LeftBehind, ...]:
-    """The operators left behind by kind, each with a reason if that explains just as many.
-
-    Args:
-        graph: The file.
-        left_behind: Names of its operators that the delegate did not take.
-    """
-    expected = Counter((op.name, _reason(graph, op)) for op in graph.operators)
-    return tuple(
-        LeftBehind(
-            name,
-            count,
-            next((key for key in REASONS if expected[name, key] == count), UNKNOWN),
-        )
-        for name, count in sorted(Counter(left_behind).items())
-    )
-
-
-def _reason(graph: FileGraph, op: OperatorInfo) -> str | None:
-    dtypes = {graph.tensors[index].dtype for index in (*op.inputs, *op.outputs) if index >= 0}
-    if op.name == "QUANTIZE" and "uint8" in dtypes:
-        return "interface"
-    if op.name == "PRELU" and "int8" in dtypes:
-        return "prelu"
-    if op.name == "CONCATENATION" and len(op.inputs) > MOST_JOINED:
-        return "concatenation"
-    return None
-
-
-def placement_of(content: bytes, *, name: str, trained: bool) -> Placement | None:
-    """Open a file with XNNPACK and ask; `None` where this interpreter does not tell."""
-    found: Delegation | None = open_model(content, delegate="xnnpack").delegation
-    if found is None:
-        return None
-    return Placement(
-        name,
-        trained,
-        found.delegated_nodes,
-        found.total_nodes,
-        found.partitions,
-        explain(read_graph(content), found.left_behind),
-    )
-
-
-def measure_placement(preset: Preset) -> Placement | None:
-    """Export a network at a small size, clip-free with uint8 codes, and see where it runs."""
-    from export.exporting.conversion import convert_with_ranges
-    from representative_data.cfqp import build_natural_dataset
-    from representative_data.observation import observe_ranges, pin_pixels
-    from representative_data.pictures import bundled_pictures
-    from representative_data.tiles import load_tiles
-    from sr_models.networks.network import build_trunk, load_trunk
-    from sr_models.networks.tails import attach_tail
-
-    trained = preset.weights_path.is_file()
-    trunk = load_trunk(preset) if trained else build_trunk(preset)
-    model = attach_tail(trunk, "relu", scale=preset.scale)
-    tiles = load_tiles(bundled_pictures(), scale=preset.scale, count=2, side=SIDE)
-    dataset = build_natural_dataset(model, tiles, network=preset.name, scale=preset.scale)
-    ranges = pin_pixels(observe_ranges(model, dataset), model)
-    content = convert_with_ranges(
-        model, ranges, sample=dataset.pictures[0], height=SIDE, width=SIDE
-    )
-    return placement_of(content, name=preset.name, trained=trained)
-
-
-COMMAND = "sr-bench models --out docs/models.md"
+COMMAND = "sr-bench evidence models --out docs/models.md"
 MADE_BY = f"Made by `{COMMAND}`"
 MEASURED = "## Where the int8 files run"
 DATASETS = ("Set5", "Set14", "BSD100")
@@ -192,7 +73,9 @@ layers known, each would be one more file.
 
 
 def network_facts() -> list[dict[str, Any]]:
-    """`list_facts` of every preset with the optimizer steps of its weights; no TensorFlow."""
+    """`list_facts` of every preset with the optimizer steps of its weights."""
+    from sr_models.networks.facts import list_facts
+
     found = []
     for name in list_presets():
         card = find_card(PRESETS[name])
@@ -202,6 +85,8 @@ def network_facts() -> list[dict[str, Any]]:
 
 def facts_part(networks: Sequence[Mapping[str, Any]]) -> str:
     """The page above `MEASURED`, from `network_facts`."""
+    from sr_models.networks.facts import giga
+
     columns = ["network", "family", "scale", "parameters", "multiply-adds, G", "steps", "source"]
     rows = [
         [
@@ -333,3 +218,68 @@ def outdated(path: str | Path, networks: Sequence[Mapping[str, Any]]) -> str | N
 def not_measured(measured: str, networks: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names of networks that a page's measured part has no row of."""
     return [row["name"] for row in networks if f"| `{row['name']}` |" not in measured]
+
+
+@study("models")
+def models(
+    *,
+    out: Annotated[str, typer.Option(metavar="PAGE.md", help="The page.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; status 1 where it is out of date.")
+    ] = False,
+    keep_measured: Annotated[
+        bool, typer.Option("--keep-measured", help="Export nothing; keep what was measured.")
+    ] = False,
+    largest_parameters: Annotated[
+        int | None, typer.Option(help="Measure no network of more parameters than this.")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Write a page of all networks: cost, quality, and where their int8 files run.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench evidence models --out docs/models.md
+    sr-bench evidence models --out docs/models.md --keep-measured
+    sr-bench evidence models --out docs/models.md --check
+    """
+    networks = network_facts()
+    if check:
+        write_json({"networks": networks}, json)
+        if difference := outdated(out, networks):
+            raise GateNotMet(f"out of date: {difference}; renew the page with --keep-measured")
+        say(f"{out} is up to date")
+        return
+    require_writable(out)
+    found: dict = {}
+    # A page that is there is read in any case: nothing else is ever replaced.
+    kept = read_page(out)[1] if keep_measured or Path(out).exists() else ""
+    if not keep_measured:
+        found, runtime = _placements(largest_parameters)
+        kept = measured_part(found, runtime=runtime)
+    elif missing := not_measured(kept, networks):
+        raise OptionError(
+            f"expected {out} to have a measurement of {', '.join(missing)}, found none; "
+            "leave out --keep-measured"
+        )
+    with writing_file(out) as page:
+        page.write_text(f"{facts_part(networks)}\n{kept}")
+    placements = [placement.to_json() for placement in found.values() if placement]
+    write_json({"networks": networks, "placements": placements}, json)
+    say(f"wrote {out}")
+
+
+def _placements(largest_parameters: int | None) -> tuple[dict, str]:
+    """Where the int8 file of each network runs, and the interpreter that was asked."""
+    import_tensorflow_quietly()
+    from export.running.runtimes import find_runtime
+
+    names, found = list_presets(), {}
+    with progress("exporting", unit="networks") as update:
+        for done, name in enumerate(names):
+            update(done, len(names), name)
+            preset = PRESETS[name]
+            small = largest_parameters is None or preset.parameters <= largest_parameters
+            found[name] = measure_placement(preset) if small else None
+    return found, str(find_runtime())

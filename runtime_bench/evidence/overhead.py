@@ -15,14 +15,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
 import runtime_bench
 from export.tflite.files import read_model
+from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.latency import Plan
+from runtime_bench.measuring.machine import read_machine
+from runtime_bench.measuring.options import Json, Runs, ThreadCounts, Warmup
 from runtime_bench.measuring.statistics import bootstrap_ratio
+from runtime_bench.measuring.tables import protocol_lines
+from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import ModelFileError, OptionError
 
 TOOL = "ai_edge_litert.tools.benchmark_litert_model"
@@ -188,3 +194,64 @@ def _run(command: Sequence[Any]) -> Mapping[str, Any]:
                 f"{done.returncode}: {said}; give a file that both programs run"
             )
         return json.loads(result.read_text())
+
+
+@study("overhead")
+def overhead(
+    file: Annotated[str, typer.Argument(help="A .tflite file.")],
+    *,
+    threads: ThreadCounts = [1],  # noqa: B006
+    rounds: Annotated[int, typer.Option(help="Processes of each program, in turn.")] = 9,
+    runs: Runs = 50,
+    warmup: Warmup = 5,
+    max_overhead: Annotated[
+        float | None, typer.Option(help="Gate: most that medians may differ, 0.02 for 2 %.")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Hold our latencies against those of ai-edge-litert's own benchmark, on XNNPACK.
+
+    Exit status 1 where a gate is not met.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench evidence overhead model.tflite
+    sr-bench evidence overhead model.tflite --threads 1 --threads 2 --max-overhead 0.02
+    """
+    plan, machine = Plan(runs=runs, warmup=warmup), read_machine()
+    found = []
+    for count in dict.fromkeys(threads):
+        with progress(f"{count} thread(s)", unit="rounds") as update:
+            found.append(measure_overhead(file, plan, threads=count, rounds=rounds, on_step=update))
+    write_json(
+        {
+            "results": [result.to_json() for result in found],
+            "rounds": rounds,
+            "runs": runs,
+            "machine": machine.to_json(),
+        },
+        json,
+    )
+    if json != "-":
+        rows = [
+            [
+                result.threads,
+                *(f"{np.median(ms):.2f}" for ms in (result.ours_ms, result.theirs_ms)),
+                f"{result.ratio:.4f}",
+                f"{result.low:.4f} to {result.high:.4f}",
+            ]
+            for result in found
+        ]
+        columns = ["threads", f"{OURS}, ms", f"{THEIRS}, ms", "ratio", "its 95 % interval"]
+        print_table("Medians of processes in turn", columns, rows)
+    for line in protocol_lines(machine, f"ai-edge-litert {machine.versions['ai-edge-litert']}"):
+        say(line)
+    far = [
+        result
+        for result in found
+        if max_overhead is not None and not abs(result.overhead) <= max_overhead
+    ]
+    if far:
+        said = ", ".join(f"{r.overhead:+.1%} at {r.threads} thread(s)" for r in far)
+        raise GateNotMet(f"gate not met: max-overhead {max_overhead:g} ({said})")

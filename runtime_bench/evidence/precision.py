@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from export.exporting.settings import ExportSettings
+import typer
+
 from export.tflite.files import read_model
-from runtime_bench.comparing.drop import Drop, measured_exports
+from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.latency import Latency, Plan, measure_latency
-from runtime_bench.measuring.quality import Dataset
-from runtime_bench.pages.tables import left_text
+from runtime_bench.measuring.machine import read_machine
+from runtime_bench.measuring.options import (
+    Data,
+    ExportSize,
+    Images,
+    Json,
+    Name,
+    Runs,
+    Seconds,
+    Threads,
+    sides,
+)
+from runtime_bench.measuring.quality import Dataset, find_datasets
+from runtime_bench.measuring.tables import left_text, protocol_lines
+from sr_models.ground.console import print_table, say, write_json
+from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.networks.presets import get_preset
+
+if TYPE_CHECKING:
+    from export.exporting.settings import ExportSettings
+    from runtime_bench.comparing.drop import Drop
 
 
 @dataclass(frozen=True)
@@ -45,6 +65,8 @@ def precision_choices(
     *, height: int, width: int, method: str, most_sensitive: int
 ) -> dict[str, ExportSettings]:
     """The settings to compare, by name."""
+    from export.exporting.settings import ExportSettings
+
     size = {"height": height, "width": width, "method": method}
     mixed = {
         f"mixed, {most_sensitive} {kept}": ExportSettings(
@@ -84,6 +106,8 @@ def compare_precisions(
         plan: How to time.
         on_stage: Called with what begins next.
     """
+    from runtime_bench.comparing.drop import measured_exports
+
     made = list(
         measured_exports(network, choices, datasets=datasets, images=images, on_stage=on_stage)
     )
@@ -125,3 +149,58 @@ def precision_rows(results: Sequence[PrecisionRow]) -> tuple[list[str], list[lis
             ]
         )
     return columns, rows
+
+
+@study("precision")
+def precision(
+    name: Name,
+    *,
+    data: Data,
+    method: Annotated[str | None, typer.Option(help="A recipe. [default: sr-export's]")] = None,
+    most_sensitive: Annotated[
+        int, typer.Option(metavar="N", help="Layers that the mixed files keep above int8.")
+    ] = 3,
+    images: Images = None,
+    size: ExportSize = "360x640",
+    threads: Threads = 1,
+    runs: Runs = 15,
+    seconds: Seconds = 60.0,
+    json: Json = None,
+) -> None:
+    """Show what int8, mixed, int16x8 and float32 files of a network lose, take and weigh.
+
+    Drop is PSNR of the float network less that of the file, mean over the datasets; files are timed
+    in interleaved rounds.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench evidence precision xlsr_x3 --data benchmark
+    sr-bench evidence precision xlsr_x3 --data benchmark --method cfqp --most-sensitive 4 --json -
+    """
+    get_preset(name)
+    chosen = sides(size)
+    machine = read_machine()
+    import_tensorflow_quietly()
+    from export.exporting.settings import DEFAULTS
+    from export.running.runtimes import find_runtime
+
+    plan, datasets = Plan(runs=runs, seconds=seconds), find_datasets(data)
+    choices = precision_choices(
+        method=method or DEFAULTS.quantizing.recipe,
+        most_sensitive=most_sensitive,
+        **chosen,
+    )
+    results = compare_precisions(
+        name, choices, datasets=datasets, images=images, threads=threads, plan=plan, on_stage=say
+    )
+    write_json({"results": [r.to_json() for r in results], "machine": machine.to_json()}, json)
+    if json != "-":
+        columns, rows = precision_rows(results)
+        title = f"{name}, {size}, {threads} thread(s): PSNR and median latency"
+        print_table(title, columns, rows)
+        for row in results:
+            if row.name.startswith("mixed"):
+                say(f"{row.name}: {', '.join(row.layers)}")
+    for line in protocol_lines(machine, str(find_runtime())):
+        say(line)

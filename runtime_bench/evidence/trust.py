@@ -12,12 +12,29 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.comparing.comparison import compare_speed
-from runtime_bench.measuring.latency import Clock, Entry, Plan, open_entries
+from runtime_bench.evidence.studies import study
+from runtime_bench.measuring.latency import Clock, Entry, Plan, open_entries, protocol
+from runtime_bench.measuring.machine import read_machine
+from runtime_bench.measuring.options import (
+    Delegate,
+    FileSize,
+    Json,
+    Runs,
+    Seconds,
+    Seed,
+    Threads,
+    Warmup,
+    sides,
+)
 from runtime_bench.measuring.statistics import Comparison
+from runtime_bench.measuring.tables import protocol_lines
+from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 
 SAME = "no difference shown"
@@ -141,3 +158,80 @@ def measure_trust(
     seconds = time.perf_counter() - start
     runtime = str(baseline.runner.runtime)
     return Trust(model.name, runtime, slowdown, tuple(same), tuple(slowed), seconds)
+
+
+@study("trust")
+def trust(
+    file: Annotated[str, typer.Argument(help="A .tflite file.")],
+    *,
+    comparisons: Annotated[int, typer.Option(help="How many of each kind.")] = 100,
+    slowdown: Annotated[float, typer.Option(help="Planted share of additional time.")] = 0.05,
+    least_same: Annotated[
+        int, typer.Option(help="Gate: how often a file must show no difference from itself.")
+    ] = 0,
+    least_found: Annotated[
+        int, typer.Option(help="Gate: how often the planted slowdown must be found.")
+    ] = 0,
+    delegate: Delegate = "xnnpack",
+    threads: Threads = 1,
+    runs: Runs = 50,
+    seconds: Seconds = 60.0,
+    warmup: Warmup = 3,
+    seed: Seed = 0,
+    size: FileSize = None,
+    json: Json = None,
+) -> None:
+    """Count right verdicts of compare: a file against itself, and against a planted slowdown.
+
+    Exit status 1 where a gate is not met.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench evidence trust model.tflite --size 48x64
+    sr-bench evidence trust model.tflite --least-same 95 --least-found 90 --json trust.json
+    sr-bench evidence trust model.tflite --comparisons 20 --slowdown 0.02 --runs 100
+    """
+    plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
+    machine = read_machine()
+    with progress("comparing", unit="comparisons") as update:
+        found = measure_trust(
+            file,
+            plan,
+            comparisons=comparisons,
+            slowdown=slowdown,
+            delegates=[delegate],
+            threads=[threads],
+            on_step=update,
+            **sides(size),
+        )
+    write_json(
+        {
+            **found.to_json(),
+            "threads": threads,
+            "delegate": delegate,
+            "machine": machine.to_json(),
+            "protocol": protocol(plan),
+        },
+        json,
+    )
+    if json != "-":
+        rows = [
+            ["the file itself", "no difference shown", found.right_same, comparisons],
+            [f"{slowdown:.1%} slower", "slower", found.right_slowed, comparisons],
+        ]
+        print_table("Verdicts", ["candidate", "right verdict", "found", "of"], rows)
+    for line in protocol_lines(machine, found.runtime):
+        say(line)
+    say(f"{2 * comparisons} comparisons in {found.seconds:.0f} s")
+    counts = {
+        "least-same": (found.right_same, least_same),
+        "least-found": (found.right_slowed, least_found),
+    }
+    missed = [
+        f"{name} {least} (found {right})"
+        for name, (right, least) in counts.items()
+        if right < least
+    ]
+    if missed:
+        raise GateNotMet(f"gate not met: {', '.join(missed)}")

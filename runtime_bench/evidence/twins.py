@@ -2,137 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from export.exporting.settings import ExportSettings
+import typer
+
 from runtime_bench.comparing.comparison import FileComparison, compare_files
-from runtime_bench.measuring.latency import Latency, Plan
-from runtime_bench.measuring.quality import Dataset
+from runtime_bench.evidence.studies import study
+from runtime_bench.evidence.twin_files import SIDE, Twins, export_twins, shipped_presets
+from runtime_bench.measuring.latency import Latency, Plan, protocol
+from runtime_bench.measuring.machine import read_machine
+from runtime_bench.measuring.options import (
+    ExportSize,
+    Json,
+    MaybeData,
+    Runs,
+    Seconds,
+    ThreadCounts,
+    Warmup,
+    sides,
+)
+from runtime_bench.measuring.quality import Dataset, find_datasets
 from runtime_bench.measuring.statistics import Comparison
-from sr_models.ground.console import json_text
-from sr_models.ground.errors import ConversionError, UnknownModelError
-from sr_models.ground.files import file_sha256, output_error, writing_file
-from sr_models.networks.card import find_card
-from sr_models.networks.presets import PRESETS, Preset, get_preset, list_presets
-
-SIDE = 96
-"""Height and width in pixels that files are made for."""
-
-
-@dataclass(frozen=True)
-class Twins:
-    """Two files of one preset.
-
-    Attributes:
-        preset: The preset.
-        clipped: Path of the file with a clip.
-        clip_free: Path of the file without.
-    """
-
-    preset: Preset
-    clipped: Path
-    clip_free: Path
-
-
-def shipped_presets(patterns: Sequence[str] = ()) -> list[Preset]:
-    """Presets with shipped weights by name or shell pattern; all of them without any.
-
-    Raises:
-        UnknownModelError: A pattern matches none.
-    """
-    names: dict[str, None] = {}
-    for pattern in patterns or ["*"]:
-        found = list_presets(pattern) or [get_preset(pattern).name]
-        shipped = [name for name in found if find_card(PRESETS[name]) is not None]
-        if not shipped:
-            raise UnknownModelError(
-                f"expected presets with weights, found none for {pattern}; see sr-models list"
-            )
-        names.update(dict.fromkeys(shipped))
-    return [PRESETS[name] for name in names]
-
-
-def twin_settings(settings: ExportSettings | None = None) -> dict[str, ExportSettings]:
-    """Settings of both files, `clipped` and `clip_free`, from those of the clip-free one."""
-    settings = settings or ExportSettings(height=SIDE, width=SIDE)
-    return {
-        "clipped": replace(settings, method="natural", tail="clip"),
-        "clip_free": replace(settings, tail="relu"),
-    }
-
-
-def export_twins(
-    preset: Preset,
-    folder: Path,
-    settings: ExportSettings | None = None,
-    *,
-    on_stage: Callable[[str], None] = lambda stage: None,
-) -> Twins:
-    """The twins of a preset in a folder; exported where they are not there yet.
-
-    A file is taken as it is where a note beside it names the same settings, weights and content.
-    What it was made by is not known to the note: remove the folder after changes to the exporter.
-
-    Args:
-        preset: One with weights.
-        folder: Where files are kept; made where it is missing.
-        settings: Every choice of the clip-free file; the default recipe otherwise.
-        on_stage: Called with what begins next.
-
-    Raises:
-        ConversionError: The clip-free file would not be handed over.
-        SrError: See `run_export`.
-    """
-    paths = {}
-    for kind, chosen in twin_settings(settings).items():
-        paths[kind] = path = Path(folder, f"{preset.name}_{kind}.tflite")
-        made_by = {"settings": chosen.to_json(), "weights": file_sha256(preset.weights_path)}
-        if not _is_kept(path, made_by):
-            on_stage(f"{preset.name}: exporting {path.name}")
-            _write(path, _exported(preset, chosen), made_by)
-    return Twins(preset, **paths)
-
-
-def _exported(preset: Preset, settings: ExportSettings) -> bytes:
-    from export.exporting.job import run_export
-
-    result = run_export(preset.name, settings)
-    # A clipped twin may be as bad as it is.
-    if result.failures and settings.quantizing.tail != "clip":
-        raise ConversionError(
-            f"expected a clip-free file of {preset.name} that can be handed over, found: "
-            f"{'; '.join(result.failures)}; take another method"
-        )
-    return result.content
-
-
-def _note(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
-def _is_kept(path: Path, made_by: dict[str, Any]) -> bool:
-    try:
-        kept = json.loads(_note(path).read_text())
-        return kept == json.loads(json_text({**made_by, "sha256": file_sha256(path)}))
-    except (OSError, ValueError):
-        return False
-
-
-def _write(path: Path, content: bytes, made_by: dict[str, Any]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(path.parent, error) from error
-    # The note last: a file without one is made anew.
-    with writing_file(path) as beside:
-        beside.write_bytes(content)
-    with writing_file(_note(path)) as beside:
-        beside.write_text(json_text({**made_by, "sha256": file_sha256(path)}))
-
+from runtime_bench.measuring.tables import protocol_lines
+from sr_models.ground.console import print_table, progress, say, write_json
+from sr_models.ground.files import require_writable, writing_file
+from sr_models.ground.native_output import import_tensorflow_quietly
 
 _UNKNOWN = "?"
 
@@ -276,3 +173,88 @@ def _psnr(found: FileComparison, dataset: str) -> str:
         result.raw.psnr_rgb_db for result in found.quality if result.dataset == dataset
     )
     return f"{clipped:.2f} → {clip_free:.2f}"
+
+
+@study("twins")
+def twins(
+    patterns: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATTERN]...", help="Presets by name or pattern. [default: all with weights]"
+        ),
+    ] = None,
+    *,
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Where files are kept; made once, then only timed.")
+    ],
+    threads: ThreadCounts = [1, 2],  # noqa: B006
+    size: ExportSize = "180x320",
+    method: Annotated[
+        str | None, typer.Option(help="Recipe of the clip-free files. [default: as sr-export]")
+    ] = None,
+    data: MaybeData = None,
+    runs: Runs = 25,
+    seconds: Seconds = 60.0,
+    warmup: Warmup = 2,
+    only_export: Annotated[
+        bool, typer.Option("--only-export", help="Make the files and time nothing.")
+    ] = False,
+    markdown: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Write the table as Markdown.")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Clipped twins against clip-free files, over every preset that has weights.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench evidence twins --out twins --markdown twins.md --json twins.json
+    sr-bench evidence twins 'xlsr*' --out twins --size 360x640 --threads 1
+    sr-bench evidence twins --out twins --only-export
+    """
+    from export.exporting.settings import ExportSettings
+
+    chosen = sides(size)
+    plan = Plan(runs=runs, seconds=seconds, warmup=warmup)
+    settings = ExportSettings(height=SIDE, width=SIDE, method=method)
+    presets = shipped_presets(patterns or [])
+    datasets = find_datasets(data) if data is not None else []
+    if markdown is not None:
+        require_writable(markdown)
+    import_tensorflow_quietly()
+    pairs = [export_twins(preset, Path(out), settings, on_stage=say) for preset in presets]
+    if only_export:
+        return
+    machine = read_machine()
+    with progress("comparing", unit="networks") as update:
+        rows = compare_twins(
+            pairs,
+            threads=threads,
+            plan=plan,
+            datasets=datasets,
+            on_network=lambda done, name: update(done, len(pairs), name),
+            **chosen,
+        )
+    write_json(
+        {
+            "results": [row.to_json() for row in rows],
+            **chosen,
+            "method": settings.quantizing.recipe,
+            "machine": machine.to_json(),
+            "protocol": protocol(plan),
+        },
+        json,
+    )
+    if json != "-":
+        print_table(f"Clipped twin and clip-free at {size}", *twin_cells(rows))
+    notes = [*protocol_lines(machine, rows[0].first.baseline.runtime), *summary_of(rows)]
+    for line in notes:
+        say(line)
+    if markdown is not None:
+        intro = (
+            f"Input {size}, uint8, clip-free by {settings.quantizing.recipe}, median of at most "
+            f"{runs} interleaved rounds"
+        )
+        with writing_file(markdown) as path:
+            path.write_text(twin_page(rows, notes=[intro, *notes]))

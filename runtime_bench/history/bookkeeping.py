@@ -13,7 +13,7 @@ from runtime_bench.history.history import (
     require_history_target,
 )
 from runtime_bench.history.trend import Trend, decibels_of, trends
-from runtime_bench.pages.tables import short_names
+from runtime_bench.measuring.tables import short_names
 from sr_models.ground.console import print_table, say
 
 COLUMNS = {

@@ -192,8 +192,8 @@ def open_entries(
                 init_ms = (clock() - start) * 1e3
                 if height is None and runner.any_size:
                     raise OptionError(
-                        f"expected --height and --width for {model.name}, which takes any size, "
-                        "found none; give both"
+                        f"expected --size for {model.name}, which takes any size, found none; "
+                        "give it, e.g. 360x640"
                     )
                 runner.set_inputs(
                     *(input_array(tensor, picture=picture, seed=seed) for tensor in runner.inputs)

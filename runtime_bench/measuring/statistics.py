@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 # With 0.05 here and without the least difference below, 7 of 70 comparisons of a file with itself
-# told the two apart; as they are, none of the same 70 (`sr-bench trust`: 30 by processor time, 40
-# on a busy machine).
+# told the two apart; as they are, none of the same 70 (`sr-bench evidence trust`: 30 by processor
+# time, 40 on a busy machine).
 SIGNIFICANCE = 0.01
 # Of those by processor time, ratios of medians went up to 1.012, and the 95 % intervals began at
 # 1.0045 at most.

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from runtime_bench.measuring.tables import short_names
 from runtime_bench.pages import flame
-from runtime_bench.pages.tables import short_names
 from runtime_bench.pages.trend_plot import Chart, draw
 from sr_models.ground import plots
 from sr_models.ground.files import writing_file

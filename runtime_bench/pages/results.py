@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from runtime_bench.history.history import is_history, read_history
-from runtime_bench.pages import sections
-from runtime_bench.pages import sections as phone_sections
+from runtime_bench.pages import phone_sections, sections  # noqa: F401 - registers what it has
+from runtime_bench.pages.gathered import Gathered, draw_sections
 from runtime_bench.pages.report import Page
 from sr_models.ground.errors import OptionError
 
@@ -68,7 +68,7 @@ def page_of_results(parts: Sequence[Mapping[str, Any]], *, title: str) -> Page:
     """
     page = Page(title)
     try:
-        _fill(page, parts)
+        draw_sections(page, gather(parts))
     except KeyError as error:
         raise OptionError(
             f"expected whole results, found one without {error}; measure again"
@@ -80,35 +80,22 @@ def page_of_results(parts: Sequence[Mapping[str, Any]], *, title: str) -> Page:
     return page
 
 
-def _fill(page: Page, parts: Sequence[Mapping[str, Any]]) -> None:
-    timed, rated, phones, made, pairs = [], [], [], [], []
-    failures: dict[str, str] = {}
+def gather(parts: Sequence[Mapping[str, Any]]) -> Gathered:
+    """The rows of results by what they are about."""
+    found = Gathered(parts)
     for part in parts:
         kind = kind_of(part)
         if kind == "compare":
-            sections.add_comparison(page, part)
-            timed += [part["baseline"], part["candidate"]]
-            rated += part["quality"]
+            found.compared.append(part)
+            found.timed += [part["baseline"], part["candidate"]]
+            found.rated += part["quality"]
         elif kind == "latency":
-            timed += part["results"]
+            found.timed += part["results"]
         elif kind == "android":
-            phones += part["results"]
-            made += part.get("quality", ())
-            pairs += part.get("golden", ())
-            failures |= part.get("failures", {})
+            found.phones += part["results"]
+            found.made += part.get("quality", ())
+            found.pairs += part.get("golden", ())
+            found.failures |= part.get("failures", {})
         elif kind == "quality":
-            rated += part["results"]
-    sections.add_latency(page, timed)
-    phone_sections.add_phones(page, phones, failures)
-    sections.add_history(
-        page,
-        [entry for part in parts for entry in part.get("history", ())],
-        [row for part in parts for row in part.get("trend", ())],
-    )
-    sections.add_quality(page, rated)
-    phone_sections.add_phone_quality(page, made)
-    phone_sections.add_goldens(page, pairs)
-    sections.add_scatter(page, [*timed, *phones], [*rated, *made])
-    sections.add_crops(page, [crop for part in parts for crop in part.get("crops", ())])
-    sections.add_operators(page, [*timed, *phones])
-    sections.add_machines(page, parts)
+            found.rated += part["results"]
+    return found

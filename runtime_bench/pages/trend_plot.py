@@ -10,7 +10,7 @@ import numpy as np
 
 from runtime_bench.history.history import HistoryEntry
 from runtime_bench.history.trend import figures, identity, machine_key
-from runtime_bench.pages.tables import short_names
+from runtime_bench.measuring.tables import short_names
 from sr_models.ground.plots import COLOURS, GRID, INK, new_axes, svg_uri
 
 # What is drawn of each kind: the figure, the ends of its band, and the words at the axis.

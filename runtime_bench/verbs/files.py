@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from runtime_bench.verbs.options import (
+from runtime_bench.comparing.gates import GATES, Gates
+from runtime_bench.measuring.options import (
     Against,
     Crops,
     Delegate,
     Files,
-    Height,
+    FileSize,
     Json,
+    MaybeData,
     Runs,
     Save,
     Scale,
@@ -21,10 +25,30 @@ from runtime_bench.verbs.options import (
     Threads,
     Warmup,
     White,
-    Width,
+    sides,
 )
 from sr_models.ground.console import GateNotMet, progress, say, write_json
 from sr_models.ground.errors import OptionError
+
+
+def with_gates(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb whose keywords beyond its own are the gates, each with its option."""
+    signature = inspect.signature(verb, eval_str=True)
+    *own, _ = signature.parameters.values()
+    options = [
+        inspect.Parameter(
+            gate.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if gate.kind is bool else None,
+            annotation=Annotated[
+                gate.kind if gate.kind is bool else gate.kind | None,
+                typer.Option(gate.option, help=gate.help),
+            ],
+        )
+        for gate in GATES
+    ]
+    verb.__signature__ = signature.replace(parameters=[*own, *options])
+    return verb
 
 
 def quality(
@@ -58,7 +82,7 @@ def quality(
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.machine import read_machine
     from runtime_bench.measuring.quality import find_datasets, measure_file, protocol, scale_of
-    from runtime_bench.pages.tables import print_quality
+    from runtime_bench.measuring.tables import print_quality
 
     require_crops(crops)
     book = Bookkeeping("quality", save=save, against=against)
@@ -92,13 +116,12 @@ def quality(
     book.close()
 
 
+@with_gates
 def compare(
     baseline: Annotated[str, typer.Argument(help="The file that is there today.")],
     candidate: Annotated[str, typer.Argument(help="The file that shall replace it.")],
     *,
-    data: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Ground-truth pictures, for PSNR.")
-    ] = None,
+    data: MaybeData = None,
     scale: Scale = None,
     delegate: Delegate = "xnnpack",
     threads: Threads = 1,
@@ -106,30 +129,12 @@ def compare(
     seconds: Seconds = 60.0,
     warmup: Warmup = 3,
     seed: Seed = 0,
-    height: Height = None,
-    width: Width = None,
-    max_psnr_drop_db: Annotated[
-        float | None, typer.Option(help="Gate: most that raw RGB PSNR may fall on any dataset.")
-    ] = None,
-    min_speedup: Annotated[
-        float | None, typer.Option(help="Gate: least speed-up; above 1 it must be significant.")
-    ] = None,
-    max_code_difference: Annotated[
-        int | None, typer.Option(help="Gate: most that any output code may differ.")
-    ] = None,
-    no_clip_ops: Annotated[
-        bool, typer.Option("--no-clip-ops", help="Gate: no clip operator in the candidate.")
-    ] = False,
-    pixel_contract: Annotated[
-        bool, typer.Option("--pixel-contract", help="Gate: the candidate's codes are pixels.")
-    ] = False,
-    max_partitions: Annotated[
-        int | None, typer.Option(help="Gate: most partitions that run in the delegate, at least 1.")
-    ] = None,
+    size: FileSize = None,
     crops: Crops = 0,
     save: Save = None,
     against: Against = None,
     json: Json = None,
+    **limits: Any,
 ) -> None:
     """Is the candidate better? Interleaved timing, PSNR, output difference, and gates.
 
@@ -146,22 +151,15 @@ def compare(
     """
     from runtime_bench.comparing.comparison import compare_entries
     from runtime_bench.comparing.crops import require_crops, take_crops
-    from runtime_bench.comparing.gates import Gates
+    from runtime_bench.comparing.tables import print_comparison
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.latency import Plan, open_entries, protocol
     from runtime_bench.measuring.machine import read_machine
     from runtime_bench.measuring.quality import find_datasets
-    from runtime_bench.pages.tables import print_comparison, protocol_lines, scatter_lines
+    from runtime_bench.measuring.tables import protocol_lines, scatter_lines
 
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
-    gates = Gates(
-        max_psnr_drop_db=max_psnr_drop_db,
-        min_speedup=min_speedup,
-        max_code_difference=max_code_difference,
-        no_clip_ops=no_clip_ops,
-        pixel_contract=pixel_contract,
-        max_partitions=max_partitions,
-    )
+    gates = Gates(**limits)
     datasets = find_datasets(data) if data is not None else []
     if require_crops(crops) and not datasets:
         raise OptionError("expected pictures for --crops, found none; give --data")
@@ -171,8 +169,7 @@ def compare(
         [baseline, candidate],
         delegates=[delegate],
         threads=[threads],
-        height=height,
-        width=width,
+        **sides(size),
         seed=plan.seed,
     )
     with progress("comparing") as update:

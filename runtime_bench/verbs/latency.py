@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from runtime_bench.verbs.options import (
+from runtime_bench.measuring.options import (
     Against,
     Cpus,
     Delegates,
     Files,
+    FileSize,
     FullDelegation,
-    Height,
     Json,
     Runs,
     Save,
@@ -20,7 +20,7 @@ from runtime_bench.verbs.options import (
     Seed,
     ThreadCounts,
     Warmup,
-    Width,
+    sides,
 )
 from sr_models.ground.console import GateNotMet, progress, say, write_json
 from sr_models.ground.errors import OptionError
@@ -35,8 +35,7 @@ def latency(
     seconds: Seconds = 60.0,
     warmup: Warmup = 3,
     seed: Seed = 0,
-    height: Height = None,
-    width: Width = None,
+    size: FileSize = None,
     picture: Annotated[
         str | None, typer.Option(help="Feed this picture, resized, instead of random pixels.")
     ] = None,
@@ -65,7 +64,7 @@ def latency(
     sr-bench latency clipped.tflite clip_free.tflite --threads 1 --threads 2
     sr-bench latency model.tflite --delegate xnnpack --delegate builtin --json latency.json
     sr-bench latency model.tflite --delegate external:libdelegate.so,key=value --cpus 3
-    sr-bench latency model.tflite --require-full-delegation --memory
+    sr-bench latency model.tflite --size 360x640 --require-full-delegation --memory
     sr-bench latency model.tflite --profile --json profile.json
     sr-bench latency model.tflite --against speed.jsonl --save speed.jsonl --max-slowdown 1.1
     """
@@ -74,7 +73,7 @@ def latency(
     from runtime_bench.measuring.latency import Plan, measure_latency, protocol
     from runtime_bench.measuring.machine import bound_to, read_machine
     from runtime_bench.measuring.profile import require_profiled
-    from runtime_bench.pages.tables import (
+    from runtime_bench.measuring.tables import (
         print_latency,
         print_profiles,
         protocol_lines,
@@ -93,7 +92,7 @@ def latency(
     book = Bookkeeping("latency", save=save, against=against)
     machine = read_machine()
     fed = None if picture is None else load_image(picture)
-    sizes = {"height": height, "width": width}
+    sizes = sides(size)
     with bound_to(cpus):
         with progress("timing", unit="rounds") as update:
             results = measure_latency(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from runtime_bench.verbs.options import Json, Runs, Seconds
+from runtime_bench.measuring.options import ExportSize, Json, Runs, Seconds, sides
 from sr_models.ground.console import json_text, print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
 
@@ -47,8 +47,7 @@ def demo(
         str | None,
         typer.Option(metavar="DIR", help="Ground truth for PSNR. [default: scikit-image's]"),
     ] = None,
-    height: Annotated[int, typer.Option(help="Input height of the files.")] = 360,
-    width: Annotated[int, typer.Option(help="Input width of the files.")] = 640,
+    size: ExportSize = "360x640",
     runs: Runs = 25,
     seconds: Seconds = 60.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder.")] = False,
@@ -67,7 +66,7 @@ def demo(
     from sr_models.ground.files import refuse_existing, writing_folder
     from sr_models.networks.presets import get_preset
 
-    preset = get_preset(name)
+    preset, chosen = get_preset(name), sides(size)
     ours = ("*.tflite", "*.json", "report.html")
     refuse_existing(out, overwrite=overwrite, replaces=ours)
     from runtime_bench.measuring.machine import read_machine
@@ -75,8 +74,8 @@ def demo(
     machine = read_machine()
     import_tensorflow_quietly()
     from runtime_bench.measuring.latency import Plan
+    from runtime_bench.measuring.tables import protocol_lines
     from runtime_bench.pages.demo import build_page, run_demo, table
-    from runtime_bench.pages.tables import protocol_lines
 
     plan = Plan(runs=runs, seconds=seconds)
     with writing_folder(out, overwrite=overwrite, replaces=ours) as folder:
@@ -85,10 +84,9 @@ def demo(
             out=folder,
             images=images,
             data=data,
-            height=height,
-            width=width,
             plan=plan,
             on_stage=say,
+            **chosen,
         )
         result = {**found.to_json(), "machine": machine.to_json()}
         (folder / "results.json").write_text(json_text(result))
@@ -96,7 +94,7 @@ def demo(
         page.save(folder / "report.html")
     write_json(result, json)
     if json != "-":
-        print_table(f"{name} at {height}x{width}", *table(found))
+        print_table(f"{name} at {size}", *table(found))
     for line in protocol_lines(machine, found.rows[0].latency[1].runtime):
         say(line)
     say(f"open {out}/report.html")

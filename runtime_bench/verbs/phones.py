@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from runtime_bench.verbs.options import Cpus, FullDelegation, Json, Runs, Warmup
+from runtime_bench.measuring.options import Cpus, FullDelegation, Json, Runs, Warmup
 from sr_models.ground.console import GateNotMet, progress, say, write_json
 from sr_models.ground.errors import OptionError, SrError
 

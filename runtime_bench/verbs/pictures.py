@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import typer
 
-from runtime_bench.verbs.options import Delegate, Json, Threads
+from runtime_bench.measuring.options import Delegate, Json, Threads
 from sr_models.ground.console import print_table, progress, say, write_json
-from sr_models.ground.errors import OptionError
+from sr_models.ground.sizes import parse_fixed_size
 
 
 def upscale(
@@ -49,7 +48,13 @@ def upscale(
     )
 
     todo = pairs(source, out, suffix=f".{suffix.lower().lstrip('.')}")
-    upscaler = open_upscaler(model, tile=parse_tile(tile), delegate=delegate, threads=threads)
+    wanted = None if tile is None else parse_fixed_size(tile, option="--tile")
+    upscaler = open_upscaler(
+        model,
+        tile=wanted and (wanted.height, wanted.width),
+        delegate=delegate,
+        threads=threads,
+    )
     if not upscaler.raw:
         say("the file's codes are not pixels; its scale and zero point are applied")
     with progress("upscaling", unit="tiles") as update:
@@ -80,13 +85,3 @@ def upscale(
             ],
         )
     say(f"peak memory {peak_memory_mb():.0f} MiB")
-
-
-def parse_tile(text: str | None) -> tuple[int, int] | None:
-    """Height and width from `HxW`; raises `OptionError` for any other text."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if found is None or "0" in found.groups():
-        raise OptionError(f"expected a size such as 360x640, found {text!r}; change --tile")
-    return int(found[1]), int(found[2])

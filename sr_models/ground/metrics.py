@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from skimage.color import rgb2ycbcr
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 PROTOCOL = "uint8 pixels, border of scale pixels cut, luma BT.601, data range 255"
 
@@ -40,11 +38,16 @@ def psnr_db(first: np.ndarray, second: np.ndarray) -> float:
     """PSNR in dB of two uint8 arrays or two luma planes, data range 255."""
     if np.array_equal(first, second):
         return float("inf")
+    # scikit-image takes its time to import, and a command's --help needs none of it.
+    from skimage.metrics import peak_signal_noise_ratio
+
     return float(peak_signal_noise_ratio(first, second, data_range=255))
 
 
 def luma(picture: np.ndarray) -> np.ndarray:
     """BT.601 luma, float64 (H, W), 16..235, of a uint8 RGB picture."""
+    from skimage.color import rgb2ycbcr
+
     return rgb2ycbcr(picture)[..., 0]
 
 
@@ -62,6 +65,8 @@ def measure_quality(result: np.ndarray, ground_truth: np.ndarray, *, scale: int)
     """Compare two uint8 (H, W, 3) pictures, or (H, W, 1) of luma, by the protocol above."""
     if result.shape != ground_truth.shape or result.dtype != np.uint8:
         raise ValueError(f"cannot compare {result.shape} {result.dtype} to {ground_truth.shape}")
+    from skimage.metrics import structural_similarity
+
     result, ground_truth = cut_border(result, scale), cut_border(ground_truth, scale)
     if result.shape[2] == 1:
         rgb, result_y, ground_truth_y = float("nan"), result[..., 0], ground_truth[..., 0]

@@ -11,6 +11,7 @@ import numpy as np
 
 from sr_models.ground.errors import NetworkError
 from sr_models.ground.metrics import luma_pixels
+from sr_models.ground.sizes import MAX_SIDE
 from sr_models.importing.frozen_graph import FrozenGraph, freeze
 from sr_models.importing.keras_network import packed, to_keras
 from sr_models.importing.operations import INPUT, Network
@@ -25,7 +26,6 @@ from sr_models.importing.pixel_ends import (
 )
 from sr_models.importing.reading import read_graph
 from sr_models.importing.simplification import simplified
-from sr_models.networks.graph import MAX_SIDE
 from sr_models.networks.pixel_range import PixelRange, find_pixel_range
 
 PIXELS = {

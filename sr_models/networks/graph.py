@@ -14,8 +14,6 @@ from sr_models.ground.errors import NetworkError
 from sr_models.networks.layers import DepthToSpace, EdgePadding, RepeatChannels, SpaceToDepth
 
 INPUT = "input"
-MAX_SIDE = 8192
-"""Pixels that an input may be high or wide."""
 
 _PASS_THROUGH = (
     DepthToSpace,

@@ -59,9 +59,11 @@ def test_a_bad_file_is_one_line_and_status_two(verb, name, bad, picture_folder, 
         (("latency", GOOD, "--runs", 0), "--runs"),
         (("latency", GOOD, "--seconds", 0), "seconds"),
         (("latency", GOOD, "--warmup", -1), "warm-up"),
-        (("latency", GOOD, "--height", 8), "only one of them"),
-        (("latency", GOOD, "--height", 0, "--width", 8), "0x8"),
-        (("latency", GOOD, "--height", 99999999, "--width", 99999999), "megapixels"),
+        (("latency", GOOD, "--size", "8"), "360x640"),
+        (("latency", GOOD, "--size", "0x8"), "0x8"),
+        (("latency", GOOD, "--size", "dynamic"), "change --size"),
+        (("compare", GOOD, GOOD, "--size", "8"), "360x640"),
+        (("latency", GOOD, "--size", "99999999x99999999"), "1..8192"),
         (("latency", GOOD, "--picture", "none.png"), "none.png"),
         (("latency",), "FILE"),
         (("latency", GOOD, "--magic"), "--magic"),
@@ -122,13 +124,13 @@ def test_help_is_instant(run_python):
     code = """
 import sys
 from runtime_bench.cli import app
-from sr_models.command import status_of_command
-verbs = [
-    "latency", "quality", "compare", "android", "report", "drop", "calibration", "forms",
-    "training", "models", "demo", "trust", "overhead", "twins",
-]
-for words in ([], *([verb] for verb in verbs)):
+from sr_models.ground.console import status_of_command
+from runtime_bench.evidence.studies import studies
+verbs = "latency quality compare drop upscale android report demo evidence".split()
+named = [["evidence", name] for name in studies()]
+for words in ([], *([verb] for verb in verbs), *named):
     assert status_of_command(app, [*words, "--help"]) == 0
+assert status_of_command(app, ["evidence"]) == 0
 heavy = {"tensorflow", "tf_keras", "ai_edge_litert", "scipy", "skimage", "matplotlib"}
 sys.exit(f"imported {heavy & set(sys.modules)}" if heavy & set(sys.modules) else 0)
 """

@@ -4,12 +4,17 @@ import pytest
 import tensorflow as tf
 
 from export.exporting.settings import ExportSettings
-from runtime_bench.evidence import methods as methods_table
-from runtime_bench.evidence.methods import Calibration, MethodsTable, Training, measure_methods
+from runtime_bench.evidence import methods_table
 from runtime_bench.evidence.methods_report import (
     TRAINED,
     calibration_speedups,
     speedups_at_equal_quality,
+)
+from runtime_bench.evidence.methods_table import (
+    Calibration,
+    MethodsTable,
+    Training,
+    measure_methods,
 )
 from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.quality import Dataset

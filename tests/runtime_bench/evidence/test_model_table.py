@@ -4,8 +4,6 @@ import pytest
 
 from runtime_bench.evidence.models import (
     MEASURED,
-    LeftBehind,
-    Placement,
     facts_part,
     measured_part,
     network_facts,
@@ -13,6 +11,7 @@ from runtime_bench.evidence.models import (
     outdated,
     read_page,
 )
+from runtime_bench.evidence.placements import LeftBehind, Placement
 from sr_models.ground.errors import OptionError
 from sr_models.networks.presets import PRESETS
 
@@ -139,5 +138,5 @@ def test_a_network_without_measurement_is_found(page):
 def test_other_text_is_no_page(text, tmp_path):
     if text is not None:
         (tmp_path / "models.md").write_text(text)
-    with pytest.raises(OptionError, match=r"sr-bench models|other text"):
+    with pytest.raises(OptionError, match=r"sr-bench evidence models|other text"):
         read_page(tmp_path / "models.md")

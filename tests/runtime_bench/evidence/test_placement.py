@@ -1,7 +1,7 @@
 import pytest
 
 from export.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo
-from runtime_bench.evidence.models import LeftBehind, explain, measure_placement, placement_of
+from runtime_bench.evidence.placements import LeftBehind, explain, measure_placement, placement_of
 from sr_models.networks.presets import Preset
 
 

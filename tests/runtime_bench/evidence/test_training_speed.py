@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from runtime_bench.evidence import training as training_speed
-from runtime_bench.evidence.training import (
+from runtime_bench.evidence import training_speed
+from runtime_bench.evidence.training import select_presets
+from runtime_bench.evidence.training_speed import (
     LEAST_STEPS,
     Pace,
     TrainingSpeed,
     WatchedTrainer,
-    select_presets,
     speed_of,
     time_presets,
     time_training,

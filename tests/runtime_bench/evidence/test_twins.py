@@ -3,8 +3,8 @@ import json
 import pytest
 
 from export.exporting.settings import ExportSettings
-from runtime_bench.evidence import twins
-from runtime_bench.evidence.twins import SIDE, export_twins, shipped_presets, twin_settings
+from runtime_bench.evidence import twin_files
+from runtime_bench.evidence.twin_files import SIDE, export_twins, shipped_presets, twin_settings
 from sr_models.ground.errors import ConversionError, OutputError, UnknownModelError
 from sr_models.networks.card import find_card
 from sr_models.networks.presets import PRESETS, get_preset
@@ -47,7 +47,7 @@ def exports(monkeypatch):
         made.append((preset.name, settings.quantizing.tail))
         return f"{preset.name} {settings.quantizing.tail} {len(made)}".encode()
 
-    monkeypatch.setattr(twins, "_exported", exported)
+    monkeypatch.setattr(twin_files, "_exported", exported)
     return made
 
 
@@ -96,7 +96,7 @@ def test_only_the_clip_free_file_must_be_accepted(tail, monkeypatch):
     monkeypatch.setattr(pipeline, "run_export", lambda name, settings: result)
     settings = ExportSettings(tail=tail)
     if tail == "clip":
-        assert twins._exported(PRESET, settings) == b"content"
+        assert twin_files._exported(PRESET, settings) == b"content"
     else:
         with pytest.raises(ConversionError, match=r"etds_t_x3 that can be.*fidelity is low"):
-            twins._exported(PRESET, settings)
+            twin_files._exported(PRESET, settings)

@@ -214,7 +214,7 @@ def test_every_file_delegate_and_number_of_threads_is_opened_once(files):
 
 def test_files_of_any_size_need_one(files, monkeypatch):
     monkeypatch.setattr(Runner, "any_size", True)
-    with pytest.raises(OptionError, match=r"expected --height and --width for .*clip_free"):
+    with pytest.raises(OptionError, match=r"expected --size for .*clip_free"):
         open_entries([files.clip_free])
     (entry,) = open_entries([files.clip_free], height=6, width=8)
     assert entry.runner.inputs[0].shape == (1, 6, 8, 3)

@@ -1,4 +1,4 @@
-from runtime_bench.pages import sections as phone_sections
+from runtime_bench.pages import phone_sections
 from tests.runtime_bench.pages.test_sections import drawn
 
 

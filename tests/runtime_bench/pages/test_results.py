@@ -4,6 +4,7 @@ import json
 import pytest
 
 from runtime_bench.history.history import append_history
+from runtime_bench.pages import gathered
 from runtime_bench.pages.results import KINDS, kind_of, page_of_results, read_results
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import OptionError
@@ -180,3 +181,17 @@ def test_medians_that_are_no_durations_are_refused(value, parts):
     part["results"][0]["median_ms"] = value
     with pytest.raises(OptionError, match="measure again"):
         page_of_results([part], title="t")
+
+
+def test_a_section_is_one_decorated_function(parts, monkeypatch):
+    monkeypatch.setattr(gathered, "_SECTIONS", dict(gathered._SECTIONS))
+
+    @gathered.section(15, "timed")
+    def add_count(page, rows):
+        page.add_heading(f"{len(rows)} rows")
+
+    page = page_of_results([parts["compare"]], title="t")
+    headings = [block["text"] for block in page.blocks if block["kind"] == "heading"]
+    assert headings == ["Candidate against baseline", "2 rows", "Latency", "Quality"]
+    with pytest.raises(ValueError, match="free place"):
+        gathered.section(15)(add_count)

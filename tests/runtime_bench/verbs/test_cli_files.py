@@ -133,7 +133,7 @@ def test_figures_of_files_need_no_tensorflow(files, ground_truth, run_python):
     code = """
 import sys
 from runtime_bench.cli import app
-from sr_models.command import status_of_command
+from sr_models.ground.console import status_of_command
 clipped, clip_free, data = sys.argv[1:]
 quick = ["--runs", "5", "--warmup", "0"]
 assert status_of_command(app, ["latency", clip_free, *quick]) == 0

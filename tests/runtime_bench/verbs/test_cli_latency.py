@@ -43,9 +43,7 @@ def test_latency_is_told_as_json(files, call):
 
 def test_latency_is_told_as_a_table(files, call, ground_truth):
     picture = ground_truth / "second" / "coffee.png"
-    status, out, _ = call(
-        "latency", files.clip_free, *QUICK, "--height", 6, "--width", 9, "--picture", picture
-    )
+    status, out, _ = call("latency", files.clip_free, *QUICK, "--size", "6x9", "--picture", picture)
     assert status == 0
     assert "clip_free.tflite" in out and "median ms" in out
 
@@ -87,10 +85,8 @@ def test_operators_are_told_as_a_table_and_as_json(files, tmp_path, call):
         "xnnpack",
         "--delegate",
         "builtin",
-        "--height",
-        10,
-        "--width",
-        12,
+        "--size",
+        "10x12",
         "--json",
         path,
     )

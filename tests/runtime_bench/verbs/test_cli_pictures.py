@@ -43,7 +43,8 @@ def test_notices_are_said(call, files, tmp_path):
     "arguments, words",
     [
         (["--tile", "360"], "expected a size such as 360x640"),
-        (["--tile", "0x4"], "expected a size such as 360x640"),
+        (["--tile", "0x4"], "expected a height and width of 1..8192 pixels, found 0x4"),
+        (["--tile", "dynamic"], "expected a size such as 360x640 (height first)"),
         (["--tile", "2x2"], "give larger tiles"),
         (["--delegate", "gpu"], "expected a delegate"),
     ],

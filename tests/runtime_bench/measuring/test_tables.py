@@ -6,55 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.running.runtimes import Delegation
-from runtime_bench.comparing.comparison import CodeDifference, FileComparison
-from runtime_bench.evidence.calibration import ObserverTiming
-from runtime_bench.evidence.training import TrainingSpeed
-from runtime_bench.measuring.latency import Latency
 from runtime_bench.measuring.machine import Machine
 from runtime_bench.measuring.profile import Profile, TimedOperator
-from runtime_bench.measuring.quality import ImageQuality, QualityResult
-from runtime_bench.measuring.statistics import Comparison, summarize
-from runtime_bench.pages.tables import (
-    gate_rows,
+from runtime_bench.measuring.statistics import summarize
+from runtime_bench.measuring.tables import (
     nodes_text,
     place_text,
-    print_calibration,
-    print_comparison,
-    print_forms,
     print_latency,
     print_profiles,
     print_quality,
-    print_training,
     protocol_lines,
     scatter_lines,
     short_names,
 )
-from sr_models.ground.metrics import Quality
+from tests.runtime_bench.results import latency, rated
 
 parts = st.sampled_from(["a", "b", "model.tflite"])
 paths = st.lists(parts, min_size=1, max_size=4).map("/".join)
-
-
-def latency(model="out/new.tflite", samples=(1.0, 2.0, 3.0), delegation=None):
-    return Latency(
-        model=model,
-        sha256="0" * 64,
-        size_bytes=1000,
-        delegate="xnnpack",
-        threads=2,
-        runtime="fake 1.0",
-        input_shape=(1, 4, 4, 3),
-        samples_ms=samples,
-        summary=summarize(samples),
-        init_ms=0.5,
-        first_ms=9.0,
-        delegation=delegation,
-    )
-
-
-def rated(model="out/new.tflite", rgb_db=30.0, dataset="Set5"):
-    raw, dequantized = Quality(rgb_db, 31.234, 0.91239), Quality(33.0, 34.0, 0.95)
-    return QualityResult(model, dataset, 3, "xnnpack", (ImageQuality("a", raw, dequantized),))
 
 
 @pytest.mark.parametrize(
@@ -144,71 +112,6 @@ def test_quality_rows(capsys):
     out = capsys.readouterr().out
     for word in ("Set5", "Set14", "x3", "30.0", "31.23", "0.9124", "33.0", "inf"):
         assert word in out
-
-
-def comparison(speed, *, gates=(), quality=()):
-    return FileComparison(
-        latency("out/old.tflite"),
-        latency(),
-        speed,
-        CodeDifference(3, 0.125, 100),
-        tuple(quality),
-        dict(gates),
-    )
-
-
-def test_faster_is_said_only_where_it_is_significant(capsys):
-    print_comparison(comparison(Comparison(1.5, 1.4, 1.6, 0.001, True)))
-    assert "faster" in capsys.readouterr().out
-    print_comparison(comparison(Comparison(1.5, 0.9, 1.6, 0.2, False)))
-    out = capsys.readouterr().out
-    assert "no difference shown" in out and "faster" not in out
-    assert "at most 3, 12.50%" in out
-
-
-def test_gates_and_drops_are_shown(capsys):
-    print_comparison(
-        comparison(
-            Comparison(1.5, 1.4, 1.6, 0.001, True),
-            gates={"min_speedup": True, "no_clip_ops": False},
-            quality=[rated("out/old.tflite", 30.25), rated()],
-        )
-    )
-    out = capsys.readouterr().out
-    assert "PSNR drop, Set5" in out and "+0.250 dB RGB" in out
-    assert gate_rows({"min_speedup": True, "no_clip_ops": False}) == [
-        ["gate min-speedup", "passed"],
-        ["gate no-clip-ops", "NOT MET"],
-    ]
-    assert "NOT MET" in out
-
-
-def test_calibration_and_forms(capsys):
-    print_calibration(ObserverTiming(100, 96, (10.0,), (95.0,), (5.0,)))
-    out = capsys.readouterr().out
-    assert "9.5" in out and "not installed, pip install ai-edge-quantizer" in out
-    print_calibration(ObserverTiming(100, 96, (10.0,), (95.0,), (5.0,), {"profiler": (37.0,)}))
-    assert "ai-edge-quantizer (profiler)" in (out := capsys.readouterr().out) and "3.7" in out
-    named = {"train": latency(samples=(4.0,)), "deploy": latency(samples=(2.0,))}
-    print_forms({2: (named, Comparison(2.0, 1.9, 2.1, 0.2, False))})
-    assert "1.900 to 2.100" in capsys.readouterr().out
-
-
-def test_training(capsys):
-    speed = TrainingSpeed("espcn_x3", "espcn", "soap", 16, 32, 50, 7.0778, 125.87, 0.01841)
-    print_training([speed])
-    row = next(line for line in capsys.readouterr().out.splitlines() if "espcn_x3" in line)
-    assert row.replace("│", " ").split() == [
-        "espcn_x3",
-        "espcn",
-        "soap",
-        "16",
-        "32",
-        "50",
-        "7.08",
-        "125.9",
-        "1.84",
-    ]
 
 
 def test_the_protocol_names_machine_and_versions():

@@ -1,14 +1,6 @@
 import pytest
 
 
-@pytest.mark.parametrize("options", [("calibration",), ("precision", "--data", ".")], ids=str)
-def test_a_wrong_name_suggests_the_nearest(options, call):
-    verb, *rest = options
-    status, out, err = call(verb, "xslr_x3", *rest)
-    assert (status, out) == (2, "")
-    assert "did you mean xlsr_x3" in err and err.count("\n") == 1
-
-
 def test_drop_knows_a_wrong_name_and_a_wrong_method_at_once(call, picture_folder):
     status, out, err = call("drop", "xslr_x3", "--data", picture_folder)
     assert (status, out) == (2, "") and "did you mean xlsr_x3" in err
@@ -27,19 +19,3 @@ def test_the_gate_looks_at_rgb_and_luma(limit, status, call, picture_folder, mon
     found, out, err = call("drop", "xlsr_x3", "--data", picture_folder, "--max-drop-db", limit)
     assert found == status and "0.020 / 0.060" in out
     assert ("more for xlsr_x3 by cfqp" in err) == bool(status)
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (("--method", "cfqp+adaruond"), "did you mean adaround"),
-        (("--most-sensitive", 0), "expected layers to keep above eight bits, found none"),
-        (("--height", 0), "expected a height and width"),
-        (("--runs", 0), "at least 1 run"),
-    ],
-    ids=str,
-)
-def test_bad_choices_of_precision_are_known_at_once(options, said, call, picture_folder):
-    status, out, err = call("precision", "xlsr_x3", "--data", picture_folder, *options)
-    assert (status, out) == (2, "")
-    assert said in err and err.count("\n") == 1

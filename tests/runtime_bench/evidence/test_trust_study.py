@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from runtime_bench.evidence import twins as twins_module
+from runtime_bench.evidence import twin_files
 from runtime_bench.evidence.overhead import Overhead
 from runtime_bench.measuring.latency import Plan
 
@@ -11,7 +11,7 @@ QUICK = ("--runs", 9, "--warmup", 0, "--delegate", "builtin")
 
 def test_verdicts_are_counted_and_gated(files, call, tmp_path):
     """A tenfold slowdown is found on any machine."""
-    arguments = ("trust", files.clip_free, *QUICK, "--comparisons", 2, "--slowdown", 9)
+    arguments = ("evidence", "trust", files.clip_free, *QUICK, "--comparisons", 2, "--slowdown", 9)
     status, out, err = call(*arguments, "--least-found", 2, "--json", tmp_path / "trust.json")
     found = json.loads((tmp_path / "trust.json").read_text())
     assert status == 0 and "Verdicts" in out and "4 comparisons in" in err
@@ -29,7 +29,17 @@ def test_overheads_are_shown_and_gated(files, call, monkeypatch, tmp_path):
         return Overhead(file, threads, (10.5,) * 3, (10.0,) * 3, 1.05, 1.05)
 
     monkeypatch.setattr("runtime_bench.evidence.overhead.measure_overhead", measure)
-    arguments = ("overhead", files.clip_free, "--threads", 1, "--threads", 2, "--rounds", 3)
+    arguments = (
+        "evidence",
+        "overhead",
+        files.clip_free,
+        "--threads",
+        1,
+        "--threads",
+        2,
+        "--rounds",
+        3,
+    )
     status, out, _ = call(*arguments, "--json", tmp_path / "overhead.json")
     assert status == 0 and "litert-benchmark, ms" in out and "1.0500" in out
     assert asked == [(Plan(warmup=5), 1, 3), (Plan(warmup=5), 2, 3)]
@@ -50,21 +60,19 @@ def ready_made(files, monkeypatch):
         made.append((preset.name, settings.quantizing.recipe))
         return contents[settings.quantizing.tail]
 
-    monkeypatch.setattr(twins_module, "_exported", exported)
+    monkeypatch.setattr(twin_files, "_exported", exported)
     return made
 
 
 def test_twins_are_exported_once_and_timed(ready_made, call, tmp_path):
     out = tmp_path / "files"
-    arguments = ("twins", "xlsr_x2", "etds_t_x3", "--out", out)
+    arguments = ("evidence", "twins", "xlsr_x2", "etds_t_x3", "--out", out)
     status, shown, err = call(*arguments, "--only-export")
     assert (status, shown) == (0, "") and err.count("exporting") == 4 == len(ready_made)
     status, shown, err = call(
         *arguments,
-        "--height",
-        16,
-        "--width",
-        20,
+        "--size",
+        "16x20",
         "--runs",
         9,
         "--warmup",
@@ -87,7 +95,7 @@ def test_twins_are_exported_once_and_timed(ready_made, call, tmp_path):
 
 
 def test_another_recipe_is_another_clip_free_file(ready_made, call, tmp_path):
-    arguments = ("twins", "etds_t_x3", "--out", tmp_path / "files", "--only-export")
+    arguments = ("evidence", "twins", "etds_t_x3", "--out", tmp_path / "files", "--only-export")
     assert call(*arguments)[0] == call(*arguments, "--method", "cfqp")[0] == 0
     methods = [method for _, method in ready_made]
     assert methods[0] == "natural" and methods[2:] == ["cfqp"]
@@ -116,7 +124,7 @@ def test_a_mistake_is_one_line_and_status_two(
 ):
     monkeypatch.chdir(tmp_path)
     words = [str(word).replace("GOOD", str(files.clip_free)) for word in arguments]
-    status, out, err = call(*words)
+    status, out, err = call("evidence", *words)
     assert (status, out) == (2, "")
     assert said in err and err.count("\n") == 1 and "Traceback" not in err
     assert list(tmp_path.iterdir()) == []

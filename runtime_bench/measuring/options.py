@@ -1,4 +1,4 @@
-"""Options that several verbs of `sr-bench` share."""
+"""Options that several verbs and studies of `sr-bench` share, and how a size is read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 # Every verb takes it from here, beside the options of measuring.
 from sr_models.ground.options import Json as Json
+from sr_models.ground.sizes import parse_fixed_size
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Files to measure.")]
 Delegate = Annotated[str, typer.Option(help="xnnpack, builtin or reference.")]
@@ -36,8 +37,24 @@ Runs = Annotated[int, typer.Option(help="Timed rounds at most.")]
 Seconds = Annotated[float, typer.Option(help="Time budget of all rounds; at least 5 are done.")]
 Warmup = Annotated[int, typer.Option(help="Untimed rounds after the cold first inference.")]
 Seed = Annotated[int, typer.Option(help="Seed of the input and of the order in each round.")]
-Height = Annotated[int | None, typer.Option(help="Input height; the file's own by default.")]
-Width = Annotated[int | None, typer.Option(help="Input width; the file's own by default.")]
+FileSize = Annotated[
+    str | None,
+    typer.Option("--size", metavar="HxW", help="Input size; the file's own by default."),
+]
+ExportSize = Annotated[
+    str, typer.Option("--size", metavar="HxW", help="Input size of the files, height first.")
+]
+Name = Annotated[str, typer.Argument(help="Preset name, e.g. xlsr_x3.")]
+Data = Annotated[
+    str, typer.Option("--data", metavar="DIR", help="Ground truth; each subfolder is a dataset.")
+]
+MaybeData = Annotated[
+    str | None, typer.Option("--data", metavar="DIR", help="Ground-truth pictures, for PSNR.")
+]
+Images = Annotated[
+    str | None,
+    typer.Option("--images", metavar="DIR", help="Calibration. [default: scikit-image's pictures]"),
+]
 Save = Annotated[
     str | None,
     typer.Option("--save", metavar="FILE", help="Add the results to this history (JSON lines)."),
@@ -49,3 +66,15 @@ Against = Annotated[
 Crops = Annotated[
     int, typer.Option(help="Keep this many crops with difference maps per dataset, for report.")
 ]
+
+
+def sides(size: str | None) -> dict[str, int | None]:
+    """`height` and `width` of a `--size`, as functions take them; both `None` without one.
+
+    Raises:
+        OptionError: Text that is no size, or a side outside of what is allowed.
+    """
+    if size is None:
+        return {"height": None, "width": None}
+    found = parse_fixed_size(size)
+    return {"height": found.height, "width": found.width}

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from runtime_bench.cli import app
-from runtime_bench.evidence import methods as methods_table
+from runtime_bench.evidence import methods_table
+from runtime_bench.evidence.methods import parse_bits
 from runtime_bench.evidence.methods_report import MethodResult
-from runtime_bench.verbs.methods import parse_bits
 from sr_models.ground.console import status_of_command
 from sr_models.ground.errors import OptionError
 
@@ -26,7 +26,7 @@ def test_other_widths_are_refused(text):
 @pytest.fixture
 def call(capsys):
     def call(*arguments):
-        return status_of_command(app, ["methods", *arguments]), *capsys.readouterr()
+        return status_of_command(app, ["evidence", "methods", *arguments]), *capsys.readouterr()
 
     return call
 
@@ -105,8 +105,8 @@ def test_layers_are_printed_and_written(capsys, monkeypatch):
         return made
 
     monkeypatch.setattr(layer_costs, "measure_layers", measure)
-    assert status_of_command(app, ["layers", "--channels", "8"]) == 0
+    assert status_of_command(app, ["evidence", "layers", "--channels", "8"]) == 0
     out = capsys.readouterr().out
     assert "18.000" in out and "?" in out and asked["channels"] == 8
-    assert status_of_command(app, ["layers", "--json", "-"]) == 0
+    assert status_of_command(app, ["evidence", "layers", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["results"][0]["relative_error"] == 0.18

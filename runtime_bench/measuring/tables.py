@@ -1,19 +1,15 @@
-"""Measurements as tables on a terminal."""
+"""Latencies, operators and quality of files as tables on a terminal."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from runtime_bench.comparing.comparison import FileComparison
-from runtime_bench.evidence.calibration import INSTALL, PACKAGE, ObserverTiming
-from runtime_bench.evidence.training import TrainingSpeed
 from runtime_bench.measuring.latency import Latency
 from runtime_bench.measuring.machine import Machine
 from runtime_bench.measuring.quality import QualityResult
-from runtime_bench.measuring.statistics import Comparison
 from sr_models.ground.console import print_table
 
 WIDE = 1.5
@@ -47,6 +43,18 @@ def left_text(left_behind: Sequence[str] | None) -> str:
 def memory_text(peak_mb: float | None) -> str:
     """Memory in MiB; `?` where unknown."""
     return "?" if peak_mb is None else f"{peak_mb:.1f}"
+
+
+def size_text(height: int | None, width: int | None) -> str:
+    """`360x640`; `?` where unknown."""
+    return "?" if height is None or width is None else f"{height}x{width}"
+
+
+def place_text(delegate: str, inside: bool, partition: int | None) -> str:
+    """`xnnpack 0`: the delegate and which of its kernels; `builtin` outside of it."""
+    if not inside:
+        return "builtin"
+    return delegate if partition is None else f"{delegate} {partition}"
 
 
 def print_latency(results: Sequence[Latency]) -> None:
@@ -127,18 +135,6 @@ def print_profiles(results: Sequence[Latency]) -> None:
         print_table(title, columns, rows)
 
 
-def size_text(height: int | None, width: int | None) -> str:
-    """`360x640`; `?` where unknown."""
-    return "?" if height is None or width is None else f"{height}x{width}"
-
-
-def place_text(delegate: str, inside: bool, partition: int | None) -> str:
-    """`xnnpack 0`: the delegate and which of its kernels; `builtin` outside of it."""
-    if not inside:
-        return "builtin"
-    return delegate if partition is None else f"{delegate} {partition}"
-
-
 def print_quality(results: Sequence[QualityResult]) -> None:
     """One row per file and dataset, raw beside dequantized."""
     names = short_names(result.model for result in results)
@@ -173,112 +169,6 @@ def print_quality(results: Sequence[QualityResult]) -> None:
 def _decibels(value: float) -> float | str:
     # Files of luma have no RGB.
     return "-" if math.isnan(value) else round(value, 2)
-
-
-def print_comparison(result: FileComparison) -> None:
-    """Times, pictures, differences and gates of a comparison."""
-    print_latency([result.baseline, result.candidate])
-    if result.quality:
-        print_quality(result.quality)
-    speed, difference = result.speed, result.difference
-    rows = [
-        ["speed-up", f"{speed.speedup:.3f} (95 %: {speed.low:.3f} to {speed.high:.3f})"],
-        ["candidate is", f"{speed.verdict} (p = {speed.p_value:.3g})"],
-        ["code difference", f"at most {difference.largest}, {difference.differing_fraction:.2%}"],
-        ["size", f"{result.baseline.size_bytes} -> {result.candidate.size_bytes} bytes"],
-    ]
-    for name, drop in result.psnr_drops_db.items():
-        rgb = "" if result.quality[0].luma else f"{drop['psnr_drop_db']:+.3f} dB RGB, "
-        text = f"{rgb}{drop['psnr_y_drop_db']:+.3f} dB Y"
-        rows.append([f"PSNR drop, {name}", text])
-    rows += gate_rows(result.gates)
-    print_table("Candidate against baseline", ("", "found"), rows)
-
-
-def gate_rows(gates: Mapping[str, bool]) -> list[list[str]]:
-    """One row per gate."""
-    return [
-        [f"gate {name.replace('_', '-')}", "passed" if passed else "NOT MET"]
-        for name, passed in gates.items()
-    ]
-
-
-def print_calibration(timing: ObserverTiming) -> None:
-    """All observers beside the bare network, and the ratios."""
-    row = timing.to_json()
-    rows = [
-        ["observing the float graph (ours)", round(row["observer_ms"], 1), 1.0],
-        [
-            "the converter's calibrator",
-            round(row["calibrator_ms"], 1),
-            round(row["calibrator_over_observer"], 2),
-        ],
-        *_quantizer_rows(row),
-        [
-            "bare forward passes, for scale",
-            round(row["forward_ms"], 1),
-            round(row["forward_ms"] / row["observer_ms"], 2),
-        ],
-    ]
-    title = f"Ranges from {row['pictures']} pictures of {row['tile_side']} pixels"
-    print_table(title, ["way", "median ms", "times ours"], rows)
-
-
-def _quantizer_rows(row: Mapping) -> list[list]:
-    times_ms = row["edge_quantizer_ms"]
-    if not times_ms:
-        return [[PACKAGE, INSTALL, "-"]]
-    return [
-        [f"{PACKAGE} ({mode})", round(ms, 1), round(ms / row["observer_ms"], 2)]
-        for mode, ms in times_ms.items()
-    ]
-
-
-def print_forms(timings: Mapping[int, tuple[Mapping[str, Latency], Comparison]]) -> None:
-    """One row for each number of threads: both forms, and the deployed form's speed-up."""
-    rows = [
-        [
-            threads,
-            round(named["train"].summary.median_ms, 1),
-            round(named["deploy"].summary.median_ms, 1),
-            round(found.speedup, 3),
-            f"{found.low:.3f} to {found.high:.3f}",
-            found.verdict,
-        ]
-        for threads, (named, found) in timings.items()
-    ]
-    columns = ["threads", "training form ms", "deployed form ms", "speed-up", "95 %", "deployed is"]
-    print_table("Two forms of one network", columns, rows)
-
-
-def print_training(results: Sequence[TrainingSpeed]) -> None:
-    """One row per network."""
-    rows = [
-        [
-            found.preset,
-            found.family,
-            found.optimizer,
-            found.batch_size,
-            found.patch_size,
-            found.steps,
-            f"{found.steps_per_second:.2f}",
-            f"{found.step_ms:.1f}",
-            f"{100.0 * found.waiting_fraction:.2f}",
-        ]
-        for found in results
-    ]
-    columns = [
-        "network",
-        "family",
-        "optimizer",
-        "batch",
-        "patch",
-        "steps",
-        "steps per second",
-        "median ms",
-        "waiting for data, %",
-    ]
-    print_table("Training", columns, rows)
 
 
 def scatter_lines(results: Sequence[Latency]) -> list[str]:

@@ -1,0 +1,76 @@
+"""The verb of `sr-bench` that shows what INT8 costs in PSNR."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import typer
+
+from runtime_bench.measuring.options import Data, Images, Json
+from sr_models.ground.console import GateNotMet, print_table, say, write_json
+from sr_models.ground.native_output import import_tensorflow_quietly
+
+
+def drop(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Preset names.")],
+    *,
+    data: Data,
+    methods: Annotated[
+        list[str] | None, typer.Option("--method", help="A recipe; repeatable.")
+    ] = None,
+    images: Images = None,
+    max_drop_db: Annotated[
+        float | None, typer.Option(help="Gate: largest mean drop, RGB and luma, in dB.")
+    ] = None,
+    twin: Annotated[
+        bool, typer.Option("--twin", help="Gate: no worse than the clipped twin by min/max.")
+    ] = False,
+    json: Json = None,
+) -> None:
+    """Show what INT8 costs in PSNR, by network and method: RGB / luma, in dB.
+
+    Exit status 1 where a gate is not met.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench drop xlsr_x3 abpn_x3 --data benchmark
+    sr-bench drop xlsr_x3 --method cfqp --method cfqp+equalize+adaround --data benchmark
+    sr-bench drop xlsr_x3 --data benchmark --twin --max-drop-db 0.05 --json -
+    """
+    from runtime_bench.measuring.machine import read_machine
+
+    machine = read_machine()
+    import_tensorflow_quietly()
+    from export.exporting.settings import DEFAULTS
+    from export.running.runtimes import find_runtime
+    from runtime_bench.comparing.drop import TWIN, drop_rows, drops, worse_than_twins
+    from runtime_bench.measuring.quality import find_datasets
+    from runtime_bench.measuring.tables import protocol_lines
+    from sr_models.networks.presets import get_preset
+
+    datasets, wanted = find_datasets(data), methods or [DEFAULTS.quantizing.recipe]
+    for name in names:
+        get_preset(name)
+    results = [
+        result
+        for name in names
+        for result in drops(name, wanted, datasets=datasets, images=images, twin=twin, on_stage=say)
+    ]
+    write_json({"results": [r.to_json() for r in results], "machine": machine.to_json()}, json)
+    if json != "-":
+        columns, rows = drop_rows(results)
+        print_table("INT8 drop in dB, RGB / luma", columns, rows)
+    for line in protocol_lines(machine, str(find_runtime())):
+        say(line)
+    limit = math.inf if max_drop_db is None else max_drop_db
+    over = [
+        f"{r.network} by {r.method}"
+        for r in results
+        if r.method != TWIN and not max(r.mean_rgb_db, r.mean_y_db) <= limit
+    ]
+    if over:
+        raise GateNotMet(f"gate not met: max-drop-db {limit:g}; more for {', '.join(over)}")
+    if worse := worse_than_twins(results):
+        raise GateNotMet(f"gate not met: twin; below their clipped twins: {', '.join(worse)}")

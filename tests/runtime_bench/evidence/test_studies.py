@@ -1,0 +1,47 @@
+import pytest
+
+from runtime_bench.evidence import studies as registry
+from runtime_bench.evidence.studies import find_study, studies
+from sr_models.ground.errors import OptionError
+
+TEXT = """
+@study("made-up")
+def measure(size: int):
+    \"\"\"What it does.
+
+    More.
+    \"\"\"
+"""
+
+
+def test_every_study_is_found_with_its_line_and_loads():
+    assert {"calibration", "forms", "layers", "methods", "models", "overhead", "precision"} <= set(
+        studies()
+    )
+    assert {"training", "trust", "twins"} <= set(studies())
+    assert studies()["trust"].line.startswith("Count right verdicts of compare")
+    for one in studies().values():
+        assert callable(one.load()) and one.line.endswith("."), one
+
+
+def test_a_study_is_one_decorated_function():
+    (found,) = registry._studies_in(TEXT, "a.module")
+    assert (found.name, found.line) == ("made-up", "What it does.")
+    assert (found.module, found.function) == ("a.module", "measure")
+    with pytest.raises(ValueError, match="expected a docstring on measure"):
+        registry._studies_in('@study("b")\ndef measure(): pass', "a.module")
+
+
+def test_an_unknown_study_is_one_line_with_the_nearest_names(call):
+    with pytest.raises(OptionError, match="did you mean trust"):
+        find_study("trsut")
+    status, out, err = call("evidence", "trsut")
+    assert (status, out) == (2, "")
+    assert "did you mean trust" in err and err.count("\n") == 1
+
+
+def test_without_a_name_the_studies_are_listed(call):
+    status, out, _ = call("evidence")
+    assert status == 0
+    for one in studies().values():
+        assert one.name in out and one.line in out
