@@ -1,4 +1,4 @@
-"""The log of a training run: a JSON line and TensorBoard scalars for each validation."""
+"""What a training run tells: a line and scalars at each validation, and its result at last."""
 
 from __future__ import annotations
 

@@ -31,6 +31,9 @@ from sr_models.training.finetuning import Start
 from sr_models.training.pupil import Deployed, RateGroup
 
 NORM_EPSILON = 1e-12
+"""Bound of the norm of an attention map, as PyTorch has it."""
+STARTING_BATCHES = 8
+"""Batches that the alphas are started with."""
 
 
 def attention_map(features):
@@ -52,9 +55,6 @@ def knowledge_transfer_loss(student, teacher):
     return tf.reduce_mean(tf.square(difference))
 
 
-STARTING_BATCHES = 8
-
-
 class PamsPupil:
     """A preset's network in its deployed form, quantized.
 
@@ -69,8 +69,6 @@ class PamsPupil:
     """
 
     def __init__(self, preset: Preset, course: PamsCourse, *, teacher: Start, learning_rate: float):
-        import tensorflow as tf
-
         from sr_models.networks.graph import output_name
         from sr_models.networks.network import load_trunk
         from sr_models.networks.tails import attach_tail

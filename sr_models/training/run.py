@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sr_models.ground.files import output_error
@@ -43,7 +44,7 @@ def train(
         preset: Which network.
         recipe: How; a resumed run must have the same one, save for the number of steps.
         data: Folder of ground-truth pictures. Some are held back for validation.
-        run_dir: Folder of the run, made if missing.
+        run_dir: Folder of the run, made if missing; a refused run leaves none.
         distribution: Where it runs; by default on one device.
         start: Trained weights to begin with; see `sr_models.training.finetuning.find_start`.
         make_pupil: Makes what is trained; the preset's float network by default.
@@ -65,33 +66,47 @@ def train(
     """
     list_images(data)  # A wrong folder is said before a run folder is made.
     run_dir = Path(run_dir)
+    with _run_folder(run_dir):
+        trainer = Trainer(
+            preset,
+            recipe,
+            run_dir=run_dir,
+            distribution=distribution,
+            start=start,
+            make_pupil=make_pupil,
+        )
+        with trainer.distribution.lost_workers_said(run_dir):
+            trainer.resume()
+        pairs = load_pairs(
+            data, scale=preset.scale, patch_size=recipe.patch_size, on_picture=on_picture
+        )
+        training, held = split_validation(pairs, count=recipe.validation_pictures, seed=recipe.seed)
+        sampler = PatchSampler(
+            training,
+            scale=preset.scale,
+            batch_size=recipe.batch_size,
+            patch_size=recipe.patch_size,
+            intensities=recipe.intensities,
+            candidates=recipe.candidates,
+            seed=recipe.seed,
+        )
+        on_data(training, held)
+        crops = validation_crops(held or training[:1], scale=preset.scale)
+        return trainer.run(sampler, crops, on_step=on_step, on_validation=on_validation)
+
+
+@contextmanager
+def _run_folder(run_dir: Path) -> Iterator[None]:
+    """Make the folder at once, as hours may pass before it is written to; take it away unused."""
     try:
+        missing = [folder for folder in (run_dir, *run_dir.parents) if not folder.exists()]
         run_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(run_dir, error) from error
-    trainer = Trainer(
-        preset,
-        recipe,
-        run_dir=run_dir,
-        distribution=distribution,
-        start=start,
-        make_pupil=make_pupil,
-    )
-    with trainer.distribution.lost_workers_said(run_dir):
-        trainer.resume()
-    pairs = load_pairs(
-        data, scale=preset.scale, patch_size=recipe.patch_size, on_picture=on_picture
-    )
-    training, held = split_validation(pairs, count=recipe.validation_pictures, seed=recipe.seed)
-    sampler = PatchSampler(
-        training,
-        scale=preset.scale,
-        batch_size=recipe.batch_size,
-        patch_size=recipe.patch_size,
-        intensities=recipe.intensities,
-        candidates=recipe.candidates,
-        seed=recipe.seed,
-    )
-    on_data(training, held)
-    crops = validation_crops(held or training[:1], scale=preset.scale)
-    return trainer.run(sampler, crops, on_step=on_step, on_validation=on_validation)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # A folder that holds something stays, and so do those above it.
+            for folder in missing:
+                folder.rmdir()
+        raise

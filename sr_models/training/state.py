@@ -1,4 +1,8 @@
-"""Checkpoints of a training run: the newest whole one is found, none is lost to a bad one."""
+"""The state of a training run besides its optimizers: averaged weights, and checkpoints of it all.
+
+The averages are what a run validates and ships. Of the checkpoints the newest whole one is found,
+and none is lost to a bad one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training run: its pupil, optimizers, averaged weights and checkpoints."""
+"""One training run: its steps and validations, from its first or last checkpoint to its end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -116,6 +117,14 @@ class Trainer:
         """Where the best weights so far stand."""
         return self.run_dir / "best.weights.h5"
 
+    @property
+    def _recorded(self) -> Path:
+        return self.run_dir / "recipe.json"
+
+    @property
+    def _record(self) -> dict[str, Any]:
+        return {**record_of(self.recipe, self.preset), **self.pupil.record}
+
     def _loss(self, difference):
         import tensorflow as tf
 
@@ -150,6 +159,8 @@ class Trainer:
     def resume(self) -> int:
         """Go back to the newest checkpoint, if there is one; the step to go on from.
 
+        Nothing is written yet, since the run may still be refused.
+
         Raises:
             TrainingError: The folder holds another run, or the checkpoint is damaged.
             WeightsError: The weights to start from do not fit.
@@ -162,17 +173,12 @@ class Trainer:
                 f"{_step_of(newest):.0f} here and {mean:g} on average; give all workers one "
                 "shared --run-dir"
             )
-        recorded = self.run_dir / "recipe.json"
-        wanted = {**record_of(self.recipe, self.preset), **self.pupil.record}
         if newest is None:
             if self._start is not None:
                 self.pupil.take_over(self._start)
                 self.averages.start()
-            if self.distribution.is_chief:
-                with writing_file(recorded) as path:
-                    path.write_text(json.dumps(wanted, indent=2) + "\n")
             return 0
-        found = read_record(recorded)
+        found, wanted = read_record(self._recorded), self._record
         differing = sorted(key for key in wanted if found.get(key) != wanted[key])
         if differing:
             raise TrainingError(
@@ -181,6 +187,12 @@ class Trainer:
             )
         self.checkpoints.restore(newest)
         return self.step
+
+    def record_recipe(self) -> None:
+        """Say in the folder which run it holds; raises `OutputError`."""
+        if self.distribution.is_chief:
+            with writing_file(self._recorded) as path:
+                path.write_text(json.dumps(self._record, indent=2) + "\n")
 
     def validate(self, crops: list[tuple]) -> float:
         """PSNR (RGB, pooled over all crops) of the averaged weights; keeps the best on disk."""
@@ -231,6 +243,7 @@ class Trainer:
         recipe, started, losses = self.recipe, time.monotonic(), []
         first, stopped_by = self.step, None
         if first == 0:
+            self.record_recipe()
             self.pupil.begin(lambda step: sampler.batch(step)[0])
             self.averages.start()
         if self._out_of_patience():

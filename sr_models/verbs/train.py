@@ -238,7 +238,7 @@ def _place(kind: str):
 def _terminated_like_interrupted() -> Iterator[None]:
     """SIGTERM as Ctrl-C where no step is under way: while pictures load or figures are taken.
 
-    During the steps themselves, `stop_signal.StopSignal` answers both by a checkpoint.
+    During the steps themselves, `trainer.StopSignal` answers both by a checkpoint.
     """
 
     def interrupt(*_):

@@ -38,8 +38,8 @@ if sys.argv[7] != "one":
         [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[7]),
     )
 from sr_models.training.distribution import Distribution
-from sr_models.errors import SrError
-from sr_models.presets import Preset
+from sr_models.ground.errors import SrError
+from sr_models.networks.presets import Preset
 from sr_models.training.recipe import Recipe
 from sr_models.training.run import train
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sr_models.ground.errors import OutputError, PictureError, TrainingError
+from sr_models.ground.errors import OutputError, PictureError, TrainingError, WeightsError
 from sr_models.networks.network import load_trunk, named_weights
 from sr_models.networks.presets import Preset
 from sr_models.networks.tails import attach_tail
@@ -101,8 +101,8 @@ def test_a_complete_run_is_not_trained_on(run_dir, finished, smallest_preset, pi
 
 TRAIN = """
 import json, os, resource, signal, sys
-from sr_models.errors import OutputError
-from sr_models.presets import Preset
+from sr_models.ground.errors import OutputError
+from sr_models.networks.presets import Preset
 from sr_models.training.recipe import Recipe
 from sr_models.training.trainer import Trainer
 from sr_models.training.run import train
@@ -262,7 +262,9 @@ def test_a_damaged_recipe_is_said_and_without_checkpoints_written_anew(run_dir, 
     with pytest.raises(TrainingError, match="missing or damaged"):
         resumed(smallest_preset, run_dir)
     shutil.rmtree(run_dir / "checkpoints")
-    assert resumed(smallest_preset, run_dir) == 0
+    trainer = Trainer(smallest_preset, RECIPE, run_dir=run_dir)
+    assert trainer.resume() == 0
+    trainer.record_recipe()
     assert json.loads((run_dir / "recipe.json").read_text())["preset"] == "smallest_x3"
 
 
@@ -381,6 +383,27 @@ def test_unusable_data_is_said_before_a_run_folder_is_made(smallest_preset, tmp_
     with pytest.raises(PictureError, match="no such path"):
         train(smallest_preset, RECIPE, data=tmp_path / "absent", run_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("junk", ["weights", "patches"])
+@pytest.mark.parametrize("existing", [False, True], ids=["new folder", "existing folder"])
+def test_a_refused_run_leaves_the_folder_as_it_was(
+    junk, existing, smallest_preset, picture_folder, tmp_path
+):
+    run_dir = tmp_path / "runs" / "mine"
+    if existing:
+        run_dir.mkdir(parents=True)
+        (run_dir / "notes.txt").write_text("precious")
+    before = sorted(tmp_path.rglob("*"))
+    start, recipe = None, RECIPE
+    if junk == "weights":
+        (tmp_path.parent / "junk.weights.h5").write_text("no weights")
+        start = find_start(str(tmp_path.parent / "junk.weights.h5"), smallest_preset)
+    else:
+        recipe = dataclasses.replace(RECIPE, patch_size=400)
+    with pytest.raises((WeightsError, PictureError)):
+        train(smallest_preset, recipe, data=picture_folder, run_dir=run_dir, start=start)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_run_folder_that_cannot_be_made(smallest_preset, picture_folder, tmp_path):

@@ -1,4 +1,4 @@
-"""What a `Trainer` does to checkpoints and losses is tested through runs in `test_training.py`."""
+"""What a `Trainer` does to checkpoints and losses is tested through runs in `test_run.py`."""
 
 import numpy as np
 import pytest
