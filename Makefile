@@ -11,11 +11,12 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/sr-bench demo xlsr_x3 --out demo --overwrite
 
-# Each worker takes its own part of the list, so what tests of a package share is made once.
+# Each worker takes its own part of the list, so what tests of a package share is made once. The ten
+# slowest are printed: where time goes is seen before it adds up.
 test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=10
 
 .venv/ready: setup.cfg constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and 'expected Python 3.10 to 3.13, found ' + sys.version.split()[0] + '; give another with make PYTHON=...')"

@@ -22,8 +22,21 @@ def edsr():
     return random_weights(build_trunk(Preset("test", "edsr", config, "for tests")))
 
 
-def test_every_convolution_has_a_quantizer_and_a_bound_of_its_own(edsr):
-    student = outlier_student(edsr, OutlierSettings(4))
+@pytest.fixture(scope="module")
+def four_bits(edsr):
+    """A calibrated student; building one takes longer than what most tests do with it."""
+    return calibrated(outlier_student(edsr, OutlierSettings(4)), edsr, batches=BATCHES)
+
+
+@pytest.fixture
+def student(four_bits):
+    """That student in its calibrated state, which a test may change."""
+    before = four_bits.model.get_weights()
+    yield four_bits
+    four_bits.model.set_weights(before)
+
+
+def test_every_convolution_has_a_quantizer_and_a_bound_of_its_own(edsr, student):
     widths = {name: layer.bits for name, layer in student.convolutions.items()}
     assert widths == {"first": 8, **dict.fromkeys(BODY, 4), "last": 8}
     assert {name: layer.bits for name, layer in student.quantizers.items()} == widths
@@ -47,8 +60,7 @@ def test_on_tensors_each_one_has_one_grid(edsr):
     assert student.convolutions["first"].bound.shape == (8,)
 
 
-def test_calibration_sets_what_the_float_network_shows(edsr):
-    student = calibrated(outlier_student(edsr, OutlierSettings(4)), edsr, batches=BATCHES)
+def test_calibration_sets_what_the_float_network_shows(edsr, student):
     each = [t for (t,) in tensors_of(edsr, ["block0_conv0"], batches=BATCHES)]
     expected = regions_of(each[0]).after(each[1])
     found = student.regions()["block0_conv1"]
@@ -64,7 +76,9 @@ def test_calibration_sets_what_the_float_network_shows(edsr):
         calibrated(student, edsr, batches=[])
 
 
-def test_many_bits_are_the_float_network_and_fewer_lose_more(edsr):
+def test_many_bits_are_the_float_network_and_fewer_lose_more():
+    config = {"scale": 2, "blocks": 1, "width": 8}
+    edsr = random_weights(build_trunk(Preset("test", "edsr", config, "for tests")))
     expected, errors = edsr(BATCHES[0]).numpy(), []
     for bits in (16, 8, 6, 4):
         settings = OutlierSettings(bits, edge_bits=16)
@@ -74,27 +88,25 @@ def test_many_bits_are_the_float_network_and_fewer_lose_more(edsr):
     assert errors == sorted(errors)
 
 
-def test_the_released_reading_is_nearer_than_the_budgeted_one(edsr):
+def test_the_released_reading_is_nearer_than_the_budgeted_one(edsr, student):
+    settings = OutlierSettings(4, reading="budgeted")
+    budgeted = calibrated(outlier_student(edsr, settings), edsr, batches=BATCHES)
     errors = {}
-    for reading in ("released", "budgeted"):
-        settings = OutlierSettings(4, reading=reading)
-        student = calibrated(outlier_student(edsr, settings), edsr, batches=BATCHES)
-        found = student.model(BATCHES[0]).numpy()
-        errors[reading] = float(np.mean((found - edsr(BATCHES[0]).numpy()) ** 2))
+    for each in (student, budgeted):
+        found = each.model(BATCHES[0]).numpy()
+        errors[each.settings.reading] = np.mean((found - edsr(BATCHES[0]).numpy()) ** 2)
     assert errors["released"] < errors["budgeted"]
 
 
-def test_the_teacher_shares_nothing(edsr):
+def test_the_teacher_shares_nothing(edsr, student):
     before = named_weights(edsr)
-    student = calibrated(outlier_student(edsr, OutlierSettings(4)), edsr, batches=BATCHES)
     for variable in student.model.weights:
         variable.assign(tf.zeros_like(variable))
     for name, array in named_weights(edsr).items():
         np.testing.assert_array_equal(array, before[name])
 
 
-def test_what_learning_has_crossed_is_put_in_order(edsr):
-    student = calibrated(outlier_student(edsr, OutlierSettings(4)), edsr, batches=BATCHES)
+def test_what_learning_has_crossed_is_put_in_order(edsr, student):
     student.set_regions({"first": Regions(1.0, -1.0, 9.0)})
     student.convolutions["last"].bound.assign(-3.0)
     student.convolutions["first"].bound.assign(1e9)
