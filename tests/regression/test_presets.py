@@ -20,7 +20,7 @@ from export.exporting.shaping import build_dataset
 from representative_data.pictures import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.tiles import load_tiles
 from runtime_bench.comparing.regression import assert_no_regression
-from runtime_bench.evidence.twins import shipped_presets, twin_settings
+from runtime_bench.evidence.twin_files import shipped_presets, twin_settings
 from sr_models.ground.pictures import load_image
 from sr_models.networks.network import load_trunk
 from sr_models.networks.presets import get_preset
