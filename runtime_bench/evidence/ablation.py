@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from runtime_bench.evidence.studies import study
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import CalibrationError, OptionError
 from sr_models.ground.native_output import import_tensorflow_quietly
@@ -227,6 +228,7 @@ COLUMNS = [
 ]
 
 
+@study("ablation")
 def command(
     name: Name,
     vary: Annotated[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime_bench.evidence.studies import study
 from sr_models.ground.console import GateNotMet, print_table, progress, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.native_output import import_tensorflow_quietly
@@ -126,6 +127,7 @@ def time_calibration(
     )
 
 
+@study("shaping")
 def command(
     name: Name,
     images: Images = None,

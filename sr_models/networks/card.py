@@ -58,7 +58,7 @@ class Card:
         validation_pictures: Number of pictures held back to choose the weights.
         data: The pictures used, by folder.
         weights_sha256: SHA-256 of the weights file.
-        evaluation: Rows of `sr_models.evaluation.DatasetQuality.to_json`.
+        evaluation: Rows of `networks.evaluation.DatasetQuality.to_json`.
         versions: Versions of what the weights were made with, by package.
     """
 

@@ -53,7 +53,7 @@ def write_ranges(model, ranges: TensorRanges, *, batch_shape=None):
 
     Args:
         model: Float functional Keras model.
-        ranges: A range for each of `sr_models.graph.quantized_points(model)`.
+        ranges: A range for each of `sr_models.networks.graph.quantized_points(model)`.
         batch_shape: Shape (N, H, W, C) of the input; the model's own by default.
 
     Raises:

@@ -63,7 +63,7 @@ def simulate_builtin(model, ranges: TensorRanges) -> IntegerNetwork:
 
     Args:
         model: Float functional Keras model in its deployed form; its weights are copied.
-        ranges: A range for each of `sr_models.graph.quantized_points(model)`.
+        ranges: A range for each of `sr_models.networks.graph.quantized_points(model)`.
 
     Raises:
         CalibrationError: A range is missing, or a layer has no int8 operator here.

@@ -211,7 +211,7 @@ def simulate(
     Args:
         model: Float functional Keras model in its deployed form. Its layers are shared: training
             the simulation trains them.
-        ranges: A range for each of `sr_models.graph.quantized_points(model)`.
+        ranges: A range for each of `sr_models.networks.graph.quantized_points(model)`.
         quantizer: Makes another layer in place of a tensor's `FakeQuantization`; `None` for that.
 
     Returns:

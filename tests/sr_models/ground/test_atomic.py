@@ -156,8 +156,8 @@ def test_the_file_to_write_keeps_all_suffixes(tmp_path):
 
 FULL_DISK = """
 import resource, signal, sys
-from sr_models.atomic import writing_file, writing_folder
-from sr_models.errors import OutputError
+from sr_models.ground.files import writing_file, writing_folder
+from sr_models.ground.errors import OutputError
 
 # A file that cannot grow is what a full disk looks like to a program.
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -26,7 +26,7 @@ def test_streams_come_back_after_an_error(capfd):
 
 def test_tensorflow_is_imported_without_a_word(run_python):
     code = (
-        "from sr_models.native_output import import_tensorflow_quietly\n"
+        "from sr_models.ground.native_output import import_tensorflow_quietly\n"
         "import_tensorflow_quietly()\n"
         "import sys; sys.exit('tensorflow' not in sys.modules)"
     )

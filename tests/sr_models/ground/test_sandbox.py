@@ -5,8 +5,8 @@ from sr_models.ground.errors import ModelFileError
 
 JOBS = """
 import ctypes, os, sys, time
-from export.running.sandbox import serve_calls
-from sr_models.errors import ModelFileError
+from sr_models.ground.child import serve_calls
+from sr_models.ground.errors import ModelFileError
 
 def echo(*contents, **options):
     return [[len(c) for c in contents], options, os.getpid()]
