@@ -144,6 +144,8 @@ def twin_settings(settings: ExportSettings) -> ExportSettings:
         method="natural",
         calibrator="converter",
         precision="int8",
+        kept=(),
+        most_sensitive=0,
         sizes=(smallest,),
     )
 

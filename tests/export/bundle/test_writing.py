@@ -139,6 +139,8 @@ def test_the_twin_is_what_people_export_today():
     chosen = made.quantizing
     assert (chosen.tail, chosen.recipe, chosen.calibrator) == ("clip", "natural", "converter")
     assert made.shaping.pictures == 7
+    kept = ExportSettings(precision="mixed", kept=("mix",), kept_precision="int16x8")
+    assert twin_settings(kept).quantizing.kept == ()
 
 
 @pytest.mark.slow

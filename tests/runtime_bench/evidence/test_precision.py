@@ -12,8 +12,14 @@ from sr_models.ground.errors import OptionError
 def test_int8_comes_first_for_all_else_is_held_against_it():
     choices = precision_choices(height=16, width=24, method="cfqp", most_sensitive=2)
     assert list(choices) == ["int8", "mixed, 2 float32", "mixed, 2 int16x8", "int16x8", "float32"]
-    assert {c.precision for c in choices.values()} == {"int8", "mixed", "int16x8", "float32"}
-    assert all((c.height, c.width, c.method) == (16, 24, "cfqp") for c in choices.values())
+    assert {c.quantizing.precision for c in choices.values()} == {
+        "int8",
+        "mixed",
+        "int16x8",
+        "float32",
+    }
+    assert all((c.files.height, c.files.width) == (16, 24) for c in choices.values())
+    assert all(c.quantizing.recipe == "cfqp" for c in choices.values())
 
 
 def test_mixed_files_need_a_layer():

@@ -30,12 +30,13 @@ def test_patterns_choose_each_preset_once():
 def test_the_twin_is_what_people_ship():
     found = twin_settings()
     assert list(found) == ["clipped", "clip_free"]
-    assert (found["clipped"].method, found["clipped"].tail) == ("natural", "clip")
+    clipped = found["clipped"].quantizing
+    assert (clipped.method, clipped.tail) == ("natural", "clip")
     assert found["clip_free"] == ExportSettings(height=SIDE, width=SIDE)
     asked = ExportSettings(height=24, width=32, method="cfqp", io="int8")
     found = twin_settings(asked)
     assert found["clip_free"] == asked
-    assert (found["clipped"].height, found["clipped"].io) == (24, "int8")
+    assert (found["clipped"].files.height, found["clipped"].files.io) == (24, "int8")
 
 
 @pytest.fixture
