@@ -140,7 +140,7 @@ def uncalled():
 @pytest.mark.parametrize(
     ("make", "error", "said"),
     [
-        (lambda: "no_such_network", UnknownModelError, "expected a preset"),
+        (lambda: "no_such_network", UnknownModelError, "expected a known preset"),
         (lambda: 3, NetworkError, "a preset's name, a path or a Keras model, found int"),
         (lambda: None, NetworkError, "found NoneType"),
         (lambda: np.zeros(3), NetworkError, "found ndarray"),
