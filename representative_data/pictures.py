@@ -8,47 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from representative_data.tiles import load_tiles
+from sr_models.ground.bundled import BUNDLED_HELD_OUT, bundled_pictures
 from sr_models.ground.console import say
-from sr_models.ground.errors import PictureError
 from sr_models.ground.pictures import list_images
-from sr_models.importing.sources import SourceNetwork, open_source
-
-BUNDLED = (
-    "brick.png",
-    "camera.png",
-    "coins.png",
-    "grass.png",
-    "gravel.png",
-    "hubble_deep_field.jpg",
-    "ihc.png",
-    "motorcycle_left.png",
-    "page.png",
-    "retina.jpg",
-    "rocket.jpg",
-    "text.png",
-)
-BUNDLED_HELD_OUT = ("astronaut.png", "chelsea.png", "coffee.png")
-
-
-def bundled_pictures(names: tuple[str, ...] = BUNDLED) -> list[Path]:
-    """Paths of pictures in scikit-image's wheel; nothing is downloaded.
-
-    `BUNDLED` is for calibration; `BUNDLED_HELD_OUT` shows other scenes and is kept for measuring.
-
-    Raises:
-        PictureError: The installed scikit-image lacks one of them.
-    """
-    import skimage.data
-
-    folder = Path(skimage.data.__file__).parent
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise PictureError(
-            f"expected {', '.join(missing)} in scikit-image's data folder {folder}, found none; "
-            "give your own pictures with --images"
-        )
-    return [folder / name for name in names]
-
+from sr_models.importing import sources
+from sr_models.importing.sources import SourceNetwork
 
 TILES = 16
 HELD_OUT = f"{TILES} tiles of {', '.join(BUNDLED_HELD_OUT)}"
@@ -102,14 +66,16 @@ def open_network(
         trust: Whether code of a Keras file may run.
 
     Raises:
-        SrError: See `sr_models.importing.sources.open_source`.
+        SrError: See `sr_models.open_network`.
     """
 
     def pictures() -> list[np.ndarray]:
         paths = bundled_pictures() if images is None else list_images(images)
         return natural_pieces(paths, scale=1 if low_resolution else 2)
 
-    network = open_source(name, weights=weights, trust=trust, pixels=pixels, pictures=pictures)
+    network = sources.open_network(
+        name, weights=weights, trust=trust, pixels=pixels, pictures=pictures
+    )
     for note in network.notes:
         say(f"{network.name}: {note}")
     return network

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+PACKAGES = ("sr_models", "representative_data", "export", "runtime_bench")
 
 
 def python_blocks() -> list[str]:
@@ -31,6 +34,25 @@ def test_files_that_the_readme_links_to_exist():
     links = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
     missing = [link for link in links if not (README.parent / link).exists()]
     assert links and not missing
+
+
+def test_python_of_the_readme_imports_packages_by_their_own_names():
+    for block in python_blocks():
+        assert not re.findall(
+            rf"^\s*(?:from|import) (?:{'|'.join(PACKAGES)})\.", block, re.MULTILINE
+        )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_places_that_a_page_names_exist(page):
+    places = set(re.findall(rf"\b((?:{'|'.join(PACKAGES)}|tests)/[\w/.-]*\w)", page.read_text()))
+    missing = sorted(place for place in places if not (ROOT / place).exists())
+    assert missing == []
+
+
+def test_every_word_of_the_glossary_has_a_line_and_one_sense():
+    words = re.findall(r"^- \*\*(.+?)\*\*: ", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
+    assert len(words) == len(set(words)) == 10
 
 
 def test_commands_of_the_readme_exist(run_python):

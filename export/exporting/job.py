@@ -24,7 +24,7 @@ from representative_data.pictures import natural_pieces
 from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.errors import ConversionError
 from sr_models.ground.files import file_sha256
-from sr_models.importing.sources import open_source
+from sr_models.importing.sources import SourceNetwork, open_network
 from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.tails import attach_tail
@@ -61,11 +61,11 @@ class Export:
 
     def __init__(
         self,
-        name: str,
+        network: Any,
         settings: ExportSettings = DEFAULTS,
         *,
         images: str | Path | None = None,
-        dataset: str | Path | None = None,
+        dataset: RepresentativeDataset | str | Path | None = None,
         weights: str | Path | None = None,
         trust: bool = False,
         pixels: str | None = None,
@@ -77,12 +77,11 @@ class Export:
         """Open the network.
 
         Args:
-            name: A preset's name, a Keras file, a SavedModel folder or `module:function`, see
-                `sr_models.importing.sources`.
+            network: An opened network, or whatever `sr_models.open_network` takes.
             settings: Every choice.
             images: Folder of full-resolution calibration pictures; scikit-image's own by default.
-            dataset: A representative dataset from `sr-calibrate`, instead of shaping one; `images`
-                then only serve for measuring fidelity.
+            dataset: A representative dataset, or the file of one from `sr-calibrate`, instead of
+                shaping one; `images` then only serve for measuring fidelity.
             weights: A `.weights.h5` file instead of a preset's shipped weights.
             trust: Whether code from a Keras file may be run where we do not know it.
             pixels: What black and white are for a network of the user's; found by default.
@@ -96,14 +95,15 @@ class Export:
             SrError: The pictures or the network cannot be read, or it has no layer to keep.
         """
         self.settings = settings
-        self._name, self._set_file, self._model_file = name, dataset, model_file
+        self._given_set, self._model_file = dataset, model_file
         self._weights, self._run_dir = weights, run_dir
         self._on_stage, self._on_progress = on_stage, on_progress
         on_stage("reading pictures")
         self._calibration, self._apart = split_pictures(images)
-        on_stage(f"loading {name}")
-        self.network = open_source(
-            name,
+        named = isinstance(network, (str, SourceNetwork))
+        on_stage(f"loading {network if named else 'a Keras model'}")
+        self.network = open_network(
+            network,
             weights=weights,
             trust=trust,
             pixels=pixels,
@@ -145,7 +145,7 @@ class Export:
         cut = {"scale": scale, "channels": channels, "side": shaping.tile_side}
         cut["seed"] = shaping.seed
         apart = self._apart
-        if self._set_file is None:
+        if self._given_set is None:
             self._on_stage("shaping the representative dataset")
             tiles = load_tiles(self._calibration, count=shaping.pictures, **cut)
             self.natural = [tile.pixels for tile in tiles]
@@ -159,7 +159,7 @@ class Export:
                 on_stage=self._on_stage,
             )
         else:
-            self._read_saved_set(self._set_file)
+            self._take_set(self._given_set)
             apart = [*self._calibration, *apart]
         unseen = unseen_pictures(apart, self.dataset)
         self.held_out = load_tiles(list(unseen), count=HELD_OUT_TILES, hashes=unseen, **cut)
@@ -168,13 +168,15 @@ class Export:
                 pixel_upscaler(self.float_model), list(unseen), scale=scale, channels=channels
             )
 
-    def _read_saved_set(self, path: str | Path) -> None:
-        self.dataset, self.natural = load_dataset(path), []
-        self.dataset.require_network(network=self._name, weights_sha256=self.weights_sha256)
+    def _take_set(self, given: RepresentativeDataset | str | Path) -> None:
+        held = isinstance(given, RepresentativeDataset)
+        self.dataset, self.natural = given if held else load_dataset(given), []
+        self.dataset.require_network(network=self.network.name, weights_sha256=self.weights_sha256)
         followed = self.settings.quantizing.on_set(self.dataset.method)
         if followed != self.settings.quantizing:
+            holder = "the set" if held else given
             self._on_stage(
-                f"{path} holds {self.dataset.method} pictures: the recipe is {followed.recipe}"
+                f"{holder} holds {self.dataset.method} pictures: the recipe is {followed.recipe}"
             )
             self.settings = replace(self.settings, quantizing=followed)
 
@@ -237,7 +239,7 @@ class Export:
             for made in zip(names, sizes, self.contents)
         ]
         hashes = {tile.source: tile.source_sha256 for tile in self.held_out}
-        saved = self._set_file
+        saved = self._given_set if isinstance(self._given_set, (str, Path)) else None
         return ExportResult(
             network=self.network,
             weights_sha256=self.weights_sha256,
@@ -246,6 +248,7 @@ class Export:
             ranges=ranges,
             files=tuple(files),
             held_out=tuple(SourceFile(*picture) for picture in sorted(hashes.items())),
+            set_given=self._given_set is not None,
             saved_set=SourceFile(Path(saved).name, file_sha256(saved))
             if saved is not None
             else None,
@@ -259,11 +262,11 @@ class Export:
         return self.judge()
 
 
-def run_export(name: str, settings: ExportSettings = DEFAULTS, **inputs: Any) -> ExportResult:
+def run_export(network: Any, settings: ExportSettings = DEFAULTS, **inputs: Any) -> ExportResult:
     """Export in memory; writes nothing.
 
     Args:
-        name: See `Export`.
+        network: See `Export`.
         settings: Every choice.
         inputs: See `Export`: `images`, `dataset`, `weights`, `trust`, `pixels`, `model_file`,
             `run_dir`, `on_stage`, `on_progress`.
@@ -271,11 +274,11 @@ def run_export(name: str, settings: ExportSettings = DEFAULTS, **inputs: Any) ->
     Raises:
         SrError: See the children; nothing is left behind.
     """
-    return Export(name, settings, **inputs).run()
+    return Export(network, settings, **inputs).run()
 
 
 def export_model(
-    name: str,
+    network: Any,
     settings: ExportSettings = DEFAULTS,
     *,
     out: str | Path,
@@ -289,7 +292,7 @@ def export_model(
     all; an old one is replaced only by a new whole one.
 
     Args:
-        name: See `Export`.
+        network: See `Export`.
         settings: Every choice.
         out: The folder to write.
         overwrite: Whether an existing folder may be replaced.
@@ -302,7 +305,7 @@ def export_model(
         SrError: Other unusable input.
     """
     require_free(out, overwrite=overwrite)
-    result = run_export(name, settings, **inputs)
+    result = run_export(network, settings, **inputs)
     if not result.failures or keep_rejected:
         result.write(out, overwrite=overwrite)
     if result.failures:

@@ -169,7 +169,8 @@ class ExportResult:
         files: Every file, in the order of the sizes.
         held_out: The pictures that fidelity was measured on.
         saved_set: The file that the dataset was read from; `None` where it was
-            shaped here.
+            shaped here, or given in memory.
+        set_given: Whether the dataset was given, so that its own choices count.
     """
 
     network: SourceNetwork
@@ -180,6 +181,7 @@ class ExportResult:
     files: tuple[ExportedFile, ...]
     held_out: tuple[SourceFile, ...] = ()
     saved_set: SourceFile | None = None
+    set_given: bool = False
 
     @property
     def content(self) -> bytes:
@@ -235,7 +237,7 @@ class ExportResult:
                 "channels": network.channels,
                 "origin": dict(network.origin) if network.origin is not None else None,
             },
-            "settings": self.settings.to_json(saved_set=source is not None),
+            "settings": self.settings.to_json(saved_set=self.set_given or source is not None),
             "model": {
                 "file": first.name,
                 "sha256": first.audit.sha256,

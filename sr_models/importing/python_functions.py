@@ -1,4 +1,7 @@
-"""`module:function`: a network that the user's own Python builds. Naming it is trusting it."""
+"""A Keras model that the user's own Python made: in memory, or by `module:function`.
+
+Naming a function is trusting it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,17 +20,19 @@ from sr_models.importing.frozen_graph import first_line
 
 @dataclass(frozen=True)
 class PythonNetwork:
-    """A Keras model that a function returned.
+    """A Keras model of tf-keras or of Keras 3.
 
     Attributes:
         function: The model, of one picture tensor.
         input_shape: Shape of its input.
-        file: Where the module lies; `None` where it has no file.
+        name: What the model is called.
+        file: Where the module that made it lies; `None` where that is not known.
     """
 
     function: Callable
     input_shape: tuple[int | None, ...]
-    file: Path | None
+    name: str
+    file: Path | None = None
 
 
 def load_python_network(source: str) -> PythonNetwork:
@@ -56,11 +61,35 @@ def load_python_network(source: str) -> PythonNetwork:
             f"expected {source} to return a Keras model, found {type(error).__name__}: "
             f"{first_line(error)}; call it without arguments in Python to see why"
         ) from error
+    _require_model(
+        model,
+        expected=f"{source} to return a Keras model",
+        cure="return a tf_keras.Model or a model of Keras 3",
+    )
     file = getattr(module, "__file__", None)
+    return replace(take_keras_model(model), file=Path(file) if file else None)
+
+
+def take_keras_model(model: Any) -> PythonNetwork:
+    """Take a Keras model as it is in memory; both libraries have models of the same shape.
+
+    Raises:
+        NetworkError: Something else than a Keras model (of tf-keras or Keras 3) with one input and
+            one output.
+    """
+    _require_model(
+        model,
+        expected="a preset's name, a path or a Keras model",
+        cure="give a tf_keras.Model or a model of Keras 3",
+    )
+    for ends, what in ((model.inputs, "input"), (model.outputs, "output")):
+        if len(ends) != 1:
+            raise NetworkError(
+                f"expected one {what}, found {len(ends)}; give a network that takes one picture "
+                "and returns one"
+            )
     return PythonNetwork(
-        lambda x: model(x, training=False),
-        _input_shape(model, source),
-        Path(file) if file else None,
+        lambda x: model(x, training=False), tuple(model.inputs[0].shape), str(model.name)
     )
 
 
@@ -108,20 +137,10 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
-def _input_shape(model: Any, source: str) -> tuple[int | None, ...]:
-    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-    if not callable(model) or not isinstance(inputs, list):
-        found = type(model).__name__
-        if callable(model) and hasattr(model, "layers"):
-            found = f"{found} that has not been called yet"
-        raise NetworkError(
-            f"expected {source} to return a Keras model, found {found}; return a tf_keras.Model "
-            "or a model of Keras 3"
-        )
-    for ends, what in ((inputs, "input"), (outputs, "output")):
-        if len(ends) != 1:
-            raise NetworkError(
-                f"expected one {what}, found {len(ends)}; give a network that takes one picture "
-                "and returns one"
-            )
-    return tuple(inputs[0].shape)
+def _require_model(model: Any, *, expected: str, cure: str) -> None:
+    if callable(model) and isinstance(getattr(model, "inputs", None), list):
+        return
+    found = type(model).__name__
+    if callable(model) and hasattr(model, "layers"):
+        found = f"{found} that has not been called yet"
+    raise NetworkError(f"expected {expected}, found {found}; {cure}")

@@ -1,4 +1,4 @@
-"""Where a network to export comes from: a preset's name, a file, a folder, or a Python function."""
+"""Where a network comes from: a preset's name, a file, a folder, a function, or a Keras model."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from sr_models.ground.bundled import bundled_pieces
 from sr_models.ground.errors import NetworkError, OptionError, require_known
 from sr_models.ground.files import file_sha256
 from sr_models.importing.adoption import PIXELS, Adopted, adopt
 from sr_models.importing.keras_files import load_keras_file
-from sr_models.importing.python_functions import load_python_network
+from sr_models.importing.python_functions import load_python_network, take_keras_model
 from sr_models.importing.saved_models import load_saved_model
 from sr_models.networks.network import load_trunk
 from sr_models.networks.pixel_range import find_pixel_range, with_unit_pixels
@@ -75,75 +76,112 @@ class SourceNetwork:
     origin: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = field(default=())
 
+    def __str__(self) -> str:
+        return self.name
 
-def open_source(
-    source: str,
+
+def open_network(
+    source: Any,
     *,
     weights: str | Path | None = None,
     trust: bool = False,
     pixels: str | None = None,
-    pictures: Callable[[], Sequence[np.ndarray]] = tuple,
+    pictures: Callable[[], Sequence[np.ndarray]] = bundled_pieces,
 ) -> SourceNetwork:
-    """Open a network by whatever names it.
+    """Open a network by whatever names it, or take the one that you hold.
+
+    A network of the user's is brought into the form that is exported: its output clip is taken out
+    and it is rewritten for pixels of 0..1, proven equal.
 
     Args:
-        source: Preset name; path of a `.keras` or `.h5` file or of a SavedModel folder; or
-            `module:function`.
+        source: Preset name; path of a `.keras` or `.h5` file or of a SavedModel folder;
+            `module:function`; or a Keras model in memory (tf_keras or Keras 3), of one picture
+            (N, H, W, C) -> (N, H s, W s, C). An opened network is returned as it is.
         weights: A preset's weights from another file.
         trust: Whether Lambda layers of a Keras file that we do not know may run their code.
         pixels: What black and white are for a network of the user's, one of
             `sr_models.importing.adoption.PIXELS`; found by itself by default.
-        pictures: Returns uint8 (h, w, 3) natural pictures to find it by.
+        pictures: Returns uint8 (h, w, 3) natural pictures to find it by; scikit-image's by default.
 
     Raises:
         UnknownModelError: Neither a preset nor a path.
         WeightsError: A preset's weights are missing or damaged.
-        NetworkError: The user's network cannot be read or rebuilt.
+        NetworkError: The user's network cannot be read or rebuilt, or is no Keras model.
         OptionError: Options that do not go with the source.
     """
-    kind = kind_of(source)
+    if isinstance(source, SourceNetwork):
+        return source
     if pixels is not None:
         require_known("pixels", pixels, PIXELS)
-    if kind == "preset":
-        preset = get_preset(source)
-        trunk, notes = load_unit_trunk(preset, weights=weights, pictures=pictures)
-        return SourceNetwork(
-            preset.name,
-            preset.scale,
-            trunk,
-            family=preset.family,
-            config=preset.config,
-            notes=notes,
-        )
+    if isinstance(source, (str, Path)):
+        source = str(source)
+        if kind_of(source) == "preset":
+            return _open_preset(source, weights=weights, pictures=pictures)
     if weights is not None:
+        given = source if isinstance(source, str) else "a Keras model"
         raise OptionError(
-            f"expected --weights with a preset, found {source}, which brings its own; leave it out"
+            f"expected --weights with a preset, found {given}, which brings its own; leave it out"
         )
-    name = _name_of(source)
-    asked = {"name": name, "pixels": pixels}
-    if kind == "python":
-        loaded = load_python_network(source)
-        written, sha256 = "Python", loaded.file and file_sha256(loaded.file)
-        adopted = adopt(loaded.function, loaded.input_shape, pictures(), **asked)
-    elif kind == "saved_model":
-        loaded = load_saved_model(source)
-        written, sha256 = "SavedModel", _folder_sha256(Path(source))
-        adopted = adopt(
-            loaded.function, loaded.input_shape, pictures(), dtype=loaded.dtype, **asked
-        )
-    else:
-        loaded = load_keras_file(source, trust=trust)
-        written, sha256 = loaded.version, file_sha256(source)
-        adopted = adopt(loaded.function, loaded.input_shape, pictures(), **asked)
-    origin = _origin(source, written, sha256, adopted, trust=trust)
+    found = _found(source, trust=trust)
+    adopted = adopt(
+        found.function,
+        found.input_shape,
+        pictures(),
+        name=found.name,
+        pixels=pixels,
+        dtype=found.dtype,
+    )
     return SourceNetwork(
-        name,
+        found.name,
         adopted.scale,
         adopted.trunk,
         channels=adopted.channels,
-        origin=origin,
+        origin=_origin(found, adopted, trust=trust),
         notes=adopted.notes,
     )
+
+
+def _open_preset(
+    name: str, *, weights: str | Path | None, pictures: Callable[[], Sequence[np.ndarray]]
+) -> SourceNetwork:
+    preset = get_preset(name)
+    trunk, notes = load_unit_trunk(preset, weights=weights, pictures=pictures)
+    return SourceNetwork(
+        preset.name, preset.scale, trunk, family=preset.family, config=preset.config, notes=notes
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A network of the user's, before it is adopted: what computes it, and what is known of it."""
+
+    name: str
+    kind: str
+    source: str
+    sha256: str | None
+    function: Callable
+    input_shape: tuple[int | None, ...]
+    dtype: str = "float32"
+
+
+def _found(source: Any, *, trust: bool) -> _Found:
+    if not isinstance(source, str):
+        made = take_keras_model(source)
+        return _Found(made.name, "Python", made.name, None, made.function, made.input_shape)
+    kind, path = kind_of(source), Path(source)
+    if kind == "python":
+        made = load_python_network(source)
+        sha256 = made.file and file_sha256(made.file)
+        name = source.rpartition(":")[2]
+        return _Found(name, "Python", source, sha256, made.function, made.input_shape)
+    if kind == "saved_model":
+        saved = load_saved_model(source)
+        function, shape, name = saved.function, saved.input_shape, path.resolve().name
+        sha256 = _folder_sha256(path)
+        return _Found(name, "SavedModel", path.name, sha256, function, shape, saved.dtype)
+    read = load_keras_file(source, trust=trust)
+    sha256 = file_sha256(source)
+    return _Found(path.stem, read.version, path.name, sha256, read.function, read.input_shape)
 
 
 def kind_of(source: str) -> str:
@@ -174,13 +212,6 @@ def kind_of(source: str) -> str:
     return "preset"
 
 
-def _name_of(source: str) -> str:
-    if kind_of(source) == "python":
-        return source.rpartition(":")[2]
-    path = Path(source)
-    return path.resolve().name if path.is_dir() else path.stem
-
-
 def _folder_sha256(folder: Path) -> str:
     """Hash over the names and contents of all files of a folder."""
     digest = hashlib.sha256()
@@ -189,14 +220,12 @@ def _folder_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _origin(
-    source: str, written: str, sha256: str | None, adopted: Adopted, *, trust: bool
-) -> dict[str, Any]:
+def _origin(found: _Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
     white = adopted.pixels
     return {
-        "kind": written,
-        "source": source if ":" in source and not Path(source).exists() else Path(source).name,
-        "sha256": sha256,
+        "kind": found.kind,
+        "source": found.source,
+        "sha256": found.sha256,
         "licence": LICENCE,
         "trusted": trust,
         "pixels_in": [white.input_black, white.input],

@@ -185,7 +185,13 @@ def rebuild(
 
 
 def at_size(model, *, height: int | None, width: int | None):
-    """The same network for one picture of one size, as a phone's file has it; `None` for any."""
+    """The same network for one picture of one size, as a phone's file has it.
+
+    Args:
+        model: Keras model, (N, H, W, C) in and out.
+        height: Input height in pixels; `None` for any.
+        width: Input width in pixels; `None` for any.
+    """
     shape = (1, height, width, model.input.shape[-1])
     return rebuild(model, lambda _, tensor: tensor, batch_shape=shape)
 

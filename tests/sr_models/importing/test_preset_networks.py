@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sr_models.importing.sources import load_unit_trunk, open_source
+from sr_models.importing.sources import load_unit_trunk, open_network
 from sr_models.networks.network import load_trunk, save_trunk, weights_sha256
 from sr_models.networks.presets import get_preset
 
@@ -25,7 +25,7 @@ def of_bytes(tmp_path_factory):
 
 
 def test_weights_trained_on_0_to_255_are_rewritten(of_bytes, pictures):
-    network = open_source("xlsr_x3", weights=of_bytes, pictures=pictures)
+    network = open_network("xlsr_x3", weights=of_bytes, pictures=pictures)
     (note,) = network.notes
     assert note.startswith("inputs of 0..255 and outputs of 0..255") and "rewritten" in note
     for found, shipped in zip(

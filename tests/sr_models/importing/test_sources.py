@@ -5,7 +5,7 @@ from representative_data.pictures import bundled_pictures
 from representative_data.tiles import load_tiles
 from sr_models.ground.errors import NetworkError, OptionError, UnknownModelError
 from sr_models.ground.files import file_sha256
-from sr_models.importing.sources import kind_of, open_source
+from sr_models.importing.sources import kind_of, open_network
 from tests.strangers import stranger
 
 
@@ -27,7 +27,7 @@ def files(tmp_path_factory):
 
 
 def test_a_preset_is_its_own_trunk():
-    network = open_source("xlsr_x3", pictures=lambda: pytest.fail("no pictures are needed"))
+    network = open_network("xlsr_x3", pictures=lambda: pytest.fail("no pictures are needed"))
     assert (network.name, network.scale, network.channels) == ("xlsr_x3", 3, 3)
     assert network.family == "xlsr" and network.origin is None and network.notes == ()
 
@@ -43,7 +43,7 @@ def test_a_preset_is_its_own_trunk():
 )
 def test_every_source_of_a_network_gives_the_same_trunk(files, source, kind, monkeypatch):
     monkeypatch.chdir(files)
-    network = open_source(source, pictures=pictures)
+    network = open_network(source, pictures=pictures)
     assert network.scale == 2 and network.trunk.count_params() == stranger().count_params()
     origin = network.origin
     assert origin["kind"].startswith(kind) and origin["source"] == source
@@ -55,10 +55,10 @@ def test_every_source_of_a_network_gives_the_same_trunk(files, source, kind, mon
 
 
 def test_the_hash_of_a_folder_is_of_every_file_in_it(files, tmp_path, monkeypatch):
-    before = open_source(str(files / "saved"), pictures=pictures).origin["sha256"]
+    before = open_network(str(files / "saved"), pictures=pictures).origin["sha256"]
     (files / "saved" / "assets").mkdir(exist_ok=True)
     (files / "saved" / "assets" / "note.txt").write_text("changed")
-    assert open_source(str(files / "saved"), pictures=pictures).origin["sha256"] != before
+    assert open_network(str(files / "saved"), pictures=pictures).origin["sha256"] != before
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_the_hash_of_a_folder_is_of_every_file_in_it(files, tmp_path, monkeypatc
 def test_what_names_no_network_is_said(files, source, error, said, monkeypatch):
     monkeypatch.chdir(files)
     with pytest.raises(error, match=said):
-        open_source(source, pictures=pictures)
+        open_network(source, pictures=pictures)
 
 
 def test_options_that_do_not_go_with_the_source(files):
     with pytest.raises(OptionError, match="with a preset"):
-        open_source(str(files / "net.h5"), weights="other.weights.h5", pictures=pictures)
+        open_network(str(files / "net.h5"), weights="other.weights.h5", pictures=pictures)
     with pytest.raises(OptionError, match=r"0\.\.1, 0\.\.255, -1\.\.1, found '0\.\.2'"):
-        open_source(str(files / "net.h5"), pixels="0..2", pictures=pictures)
+        open_network(str(files / "net.h5"), pixels="0..2", pictures=pictures)
     assert kind_of("a.b:c") == "python" and kind_of("xlsr_x3") == "preset"

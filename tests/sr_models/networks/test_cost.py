@@ -9,7 +9,7 @@ from sr_models.families.espcn import EspcnConfig, build_espcn
 from sr_models.families.etds import EtdsConfig, build_etds
 from sr_models.families.fsrcnn import FsrcnnConfig, build_fsrcnn
 from sr_models.families.xlsr import XlsrConfig, build_xlsr
-from sr_models.networks.facts import multiply_adds
+from sr_models.networks.cost import multiply_adds
 from sr_models.networks.layers import DepthToSpace
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import PRESETS, get_preset

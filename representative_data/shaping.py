@@ -1,0 +1,68 @@
+"""A representative dataset in one call: `shape`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
+from representative_data.dataset import RepresentativeDataset
+from representative_data.tiles import load_tiles
+from sr_models.ground.bundled import bundled_pictures
+from sr_models.importing.sources import open_network
+from sr_models.networks.tails import attach_tail
+
+_DEFAULTS = CfqpSettings()
+
+
+def shape(
+    network: Any,
+    images: str | Path | Sequence[Path] | None = None,
+    *,
+    settings: CfqpSettings = _DEFAULTS,
+    pictures: int = 64,
+    tile_side: int = 96,
+    seed: int = 0,
+    on_pass: Callable[[int, int], None] = lambda done, total: None,
+) -> RepresentativeDataset:
+    """Tame pictures until the float network answers each of them within 0..1.
+
+    Args:
+        network: From `sr_models.open_network`, or whatever that takes.
+        images: Folder of full-resolution pictures, or their paths; scikit-image's by default.
+        settings: How pictures are tamed, and whether made ones span the input's range.
+        pictures: Number of tiles that are cut from them.
+        tile_side: Height and width of a tile in low-resolution pixels.
+        seed: Seed of the choice of tiles.
+        on_pass: Called with the forward passes done and their largest number.
+
+    Returns:
+        Tiles uint8 (N, tile_side, tile_side, C), with the history of each. Called, the set yields
+        what a TFLite converter takes as `representative_dataset`.
+
+    Raises:
+        PictureError: No pictures, or a damaged one.
+        CalibrationError: No picture can be tamed; the message says why.
+        OptionError: `pictures`, `tile_side` or `seed` outside of what can be used.
+        SrError: The network cannot be opened.
+    """
+    opened = open_network(network)
+    tiles = load_tiles(
+        bundled_pictures() if images is None else images,
+        scale=opened.scale,
+        count=pictures,
+        side=tile_side,
+        seed=seed,
+        channels=opened.channels,
+    )
+    return build_cfqp_dataset(
+        # The tail that files have, which bounds outputs below.
+        attach_tail(opened.trunk, "relu", scale=opened.scale),
+        tiles,
+        network=opened.name,
+        scale=opened.scale,
+        settings=settings,
+        choices={"pictures": pictures, "tile_side": tile_side, "seed": seed, "tail": "relu"},
+        on_pass=on_pass,
+    )
