@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from export.methods import DEFAULT_RECIPE
+from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.bundle import bundle, tell
 from export.verbs.inspect import inspect
 from export.verbs.options import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from representative_data.tiles import load_tiles
 from sr_models.ground.console import say
 from sr_models.ground.errors import PictureError
 from sr_models.ground.pictures import list_images
-from sr_models.importing.sources import SourceNetwork, open_source
+
+if TYPE_CHECKING:
+    from sr_models.importing.sources import SourceNetwork
 
 BUNDLED = (
     "brick.png",
@@ -108,6 +111,9 @@ def open_network(
     def pictures() -> list[np.ndarray]:
         paths = bundled_pictures() if images is None else list_images(images)
         return natural_pieces(paths, scale=1 if low_resolution else 2)
+
+    # Here, since a child process that only needs pictures has no memory for TensorFlow.
+    from sr_models.importing.sources import open_source
 
     network = open_source(name, weights=weights, trust=trust, pixels=pixels, pictures=pictures)
     for note in network.notes:

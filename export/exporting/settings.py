@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.exporting.conversion import require_io, require_size
-from export.methods import DEFAULT_RECIPE
 from export.precision.kept_layers import KEPT_PRECISIONS
+from export.quantizing.defaults import DEFAULT_RECIPE
 from export.quantizing.recipe import AUTO, dataset_of, parse_recipe
 from representative_data.taming import Taming
 from representative_data.tiles import require_usable

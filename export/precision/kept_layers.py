@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import tf_keras
 
-from export.precision.raised_weights import FLOAT32, INT16, FloatWeights
+from export.precision.raised_weights import FloatWeights
 from export.precision.raising import RAISABLE, raise_operators
+from export.tflite.additions import FLOAT32, INT16
 from export.tflite.flatbuffer import FileGraph, read_graph
 from sr_models.ground.errors import OptionError
 from sr_models.networks.graph import points

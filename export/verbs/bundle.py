@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from export.methods import DEFAULT_RECIPE
+from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.options import (
     DatasetOption,
     ImagesOption,

@@ -18,7 +18,6 @@ import numpy as np
 import tensorflow as tf
 
 from export.running.interpreters import open_model
-from export.tflite.grids import Grid
 from runtime_bench.evidence.codebook import NORMALIZED, codebook_layer, plain_layer
 from runtime_bench.evidence.dual_branch import (
     Reach,
@@ -32,6 +31,7 @@ from runtime_bench.evidence.layer_file import Kernel
 from runtime_bench.measuring.latency import Plan, measure_latency
 from sr_models.ground.errors import OptionError
 from sr_models.published.subset_selection import select_subset
+from sr_models.quantization.grids import Grid
 
 QUANTILE = 0.99
 OUTLIERS = 0.005
