@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from representative_data.probe import OutputProbe
-from representative_data.taming import TOLERANCE
 from sr_models.ground.errors import AnchorError
+from sr_models.quantization.contract import PIXEL_TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def find_anchors(
     probe: Callable[[Sequence[np.ndarray]], OutputProbe],
     *,
     side: int = 64,
-    tolerance: float = TOLERANCE,
+    tolerance: float = PIXEL_TOLERANCE,
     channels: int = 3,
 ) -> list[Anchor]:
     """A white-spot and a black-spot picture whose outputs end nearest to 1 and to 0.

@@ -25,12 +25,13 @@ import numpy as np
 from representative_data.anchors import find_anchors
 from representative_data.dataset import Record, RepresentativeDataset
 from representative_data.probe import OutputProbe, OutputProber
-from representative_data.taming import TOLERANCE, Taming, fits, tame
+from representative_data.taming import Taming, fits, tame
 from representative_data.tiles import Tile, require_varied
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.files import tool_versions
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.pixel_range import require_unit_pixels
+from sr_models.quantization.contract import PIXEL_TOLERANCE
 
 _LEAST_ANSWER = 0.05
 
@@ -200,7 +201,7 @@ def build_cfqp_dataset(
     if settings.anchors:
         # Of the tiles' size: a converter takes one size for all samples.
         side, _, channels = tiles[0].pixels.shape
-        for anchor in find_anchors(probe, side=side, tolerance=TOLERANCE, channels=channels):
+        for anchor in find_anchors(probe, side=side, tolerance=PIXEL_TOLERANCE, channels=channels):
             pictures.append(anchor.pixels)
             records.append(
                 Record(anchor.name, "", 0, 0, "anchor", 1.0, 0.0, 0.0, anchor.output, anchor.output)

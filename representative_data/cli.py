@@ -1,25 +1,187 @@
-"""The command `sr-calibrate`."""
+"""The command `sr-calibrate`: write a representative dataset and judge it."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
-from export.verbs.sensitivity import sensitivity
-from representative_data.verb import tame
-from runtime_bench.evidence.ablation_verb import ablate
-from runtime_bench.evidence.shaping_verb import speed
-from sr_models.ground.console import new_app, run
+import typer
 
-app = new_app("Shape a representative dataset from what the float network outputs.")
+from sr_models.ground.console import (
+    GateNotMet,
+    new_app,
+    print_table,
+    progress,
+    run,
+    say,
+    write_json,
+)
+from sr_models.ground.errors import OptionError
+from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import (
+    Anchors,
+    Images,
+    Json,
+    LowResolution,
+    MaxPasses,
+    Name,
+    OpenTail,
+    Overwrite,
+    Pictures,
+    Pixels,
+    Seed,
+    Shaping,
+    TamingMethod,
+    Target,
+    TileSide,
+    Trust,
+    Weights,
+    require_open_tail,
+    require_shaping,
+)
 
-for _verb in (tame, ablate, sensitivity, speed):
-    app.command()(_verb)
+# One command and no verbs: whatever stands first is a network's name, so that none is out of reach.
+app = new_app("Write a representative dataset for the TFLite converter.")
 
 
-def main() -> None:
-    """Entry point of `sr-calibrate`; without a verb, `tame` is meant."""
-    arguments = sys.argv[1:]
-    verbs = {command.name or command.callback.__name__ for command in app.registered_commands}
-    if arguments and arguments[0] not in verbs and arguments[0] != "--help":
-        arguments = ["tame", *arguments]
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `sr-calibrate` and leave the process with its exit status."""
     run(app, arguments)
+
+
+@app.command(no_args_is_help=True)
+def calibrate(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    images: Images = None,
+    method: Shaping = "cfqp",
+    taming: TamingMethod = "contrast",
+    target: Target = "picture",
+    anchors: Anchors = True,
+    max_passes: MaxPasses = 10,
+    tail: OpenTail = "relu",
+    pictures: Pictures = 64,
+    tile_side: TileSide = 96,
+    seed: Seed = 0,
+    low_resolution: LowResolution = False,
+    weights: Weights = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
+    unit_weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.weights.h5",
+            help="Where a preset with --weights of 0..255 is written as the 0..1 network that "
+            "the set is for.",
+        ),
+    ] = None,
+    max_saturation: Annotated[
+        float,
+        typer.Option(
+            help="Gate: largest share of a tensor's natural activations that may lie outside of "
+            "the set's range, 0..1."
+        ),
+    ] = 0.001,
+    report: Annotated[
+        Path | None, typer.Option(metavar="PAGE.html", help="Write the report as one HTML page.")
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = None,
+):
+    """Write a representative dataset for the TFLite converter.
+
+    Reports what the float network outputs, what was changed, the tensor ranges that result, and
+    what saturates. Exit status 1 where more than --max-saturation does; the set is written anyhow.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-calibrate xlsr_x3 --images photos --out rd.npz
+    sr-calibrate my_network.keras --images photos --out rd.npz
+    sr-calibrate xlsr_x3 --images photos --out rd.npz --report rd.html
+    sr-calibrate xlsr_x3 --images photos --out rd.npz --taming select --no-anchors --json -
+    sr-calibrate xlsr_x3 --weights of_255.weights.h5 --unit-weights of_1.weights.h5 --out rd.npz
+    """
+    from representative_data.tiles import require_usable
+    from sr_models.ground.files import refuse_existing, require_writable
+
+    require_open_tail(tail)
+    require_shaping(method)
+    if not 0.0 <= max_saturation <= 1.0:
+        raise OptionError(f"expected a share of 0..1, found --max-saturation {max_saturation:g}")
+    require_usable(count=pictures, side=tile_side, seed=seed)
+    places = [place for place in (out, report, unit_weights) if place is not None]
+    for place in places:
+        refuse_existing(place, overwrite=overwrite)
+    import_tensorflow_quietly()
+    from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
+    from representative_data.pictures import bundled_pictures, open_network
+    from representative_data.report import build_report, report_tables
+    from representative_data.taming import Taming
+    from representative_data.tiles import load_tiles
+    from sr_models.networks.network import save_trunk
+    from sr_models.networks.tails import attach_tail
+
+    settings = CfqpSettings(
+        taming=Taming(taming, max_passes=max_passes, target=target), anchors=anchors
+    )
+    choices = {
+        "pictures": pictures,
+        "tile_side": tile_side,
+        "seed": seed,
+        "tail": tail,
+        "low_resolution": low_resolution,
+    }
+    for place in places:
+        require_writable(place)
+    network = open_network(
+        name,
+        images=images,
+        low_resolution=low_resolution,
+        weights=weights,
+        pixels=pixels,
+        trust=trust,
+    )
+    if unit_weights is not None and network.origin is not None:
+        raise OptionError(
+            f"expected --unit-weights with a preset, found {name}; sr-export takes the file itself"
+        )
+    scale = network.scale
+    with progress("reading pictures") as update:
+        tiles = load_tiles(
+            bundled_pictures() if images is None else images,
+            on_picture=update,
+            scale=1 if low_resolution else scale,
+            count=pictures,
+            side=tile_side,
+            seed=seed,
+            channels=network.channels,
+        )
+    model = attach_tail(network.trunk, tail, scale=scale)
+    named = {"network": network.name, "scale": scale, "choices": choices}
+    with progress("taming") as update:
+        if method == "natural":
+            dataset = build_natural_dataset(model, tiles, **named)
+        else:
+            dataset = build_cfqp_dataset(model, tiles, settings=settings, on_pass=update, **named)
+    result = build_report(model, tiles, dataset)
+    dataset.save(out)
+    say(f"wrote {out}")
+    if unit_weights is not None:
+        save_trunk(network.trunk, unit_weights)
+        say(f"wrote {unit_weights}")
+    write_json(result.to_json(), json)
+    if json != "-":
+        for table in report_tables(result):
+            print_table(*table)
+    if report is not None:
+        from representative_data.page import save_page
+
+        save_page(result, tiles, report, limit=max_saturation)
+        say(f"wrote {report}")
+    if saturating := result.saturating(max_saturation):
+        raise GateNotMet(
+            f"gate not met: max-saturation {max_saturation:g}; more of {', '.join(saturating)} "
+            "lies outside of the set's range; give more pictures, or --target picture"
+        )

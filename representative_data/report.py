@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from representative_data.contract import PixelContract, pure_contract
 from representative_data.dataset import RepresentativeDataset
 from representative_data.saturation import BINS, Comparison, compare_layers
 from representative_data.tiles import Tile
+from sr_models.quantization.contract import PureContract
+from sr_models.quantization.ranges import TensorRange
 
 STATUSES = ("natural", "kept", "tamed", "anchor", "dropped")
 
@@ -29,7 +30,7 @@ class CalibrationReport:
 
     dataset: RepresentativeDataset
     comparison: Comparison
-    contract: PixelContract
+    contract: PureContract
 
     @property
     def counts(self) -> dict[str, int]:
@@ -85,8 +86,14 @@ def build_report(model, tiles: Sequence[Tile], dataset: RepresentativeDataset) -
         dataset: The set.
     """
     comparison = compare_layers(model, [tile.pixels for tile in tiles], dataset.pictures)
-    contract = pure_contract(dataset.input_range, dataset.output_range)
-    return CalibrationReport(dataset, comparison, contract)
+    return CalibrationReport(dataset, comparison, pure_contract(dataset))
+
+
+def pure_contract(dataset: RepresentativeDataset) -> PureContract:
+    """What a set makes of the codes where it alone decides every range (`--pure`)."""
+    return PureContract.of_ranges(
+        TensorRange(*dataset.input_range), TensorRange(*dataset.output_range)
+    )
 
 
 def span_text(bounds: Sequence[float]) -> str:
@@ -105,7 +112,7 @@ def share_text(fraction: float | None) -> str:
     return f"{100.0 * fraction:.2g} %" if fraction >= 1e-6 else "< 0.0001 %"
 
 
-def contract_text(contract: PixelContract) -> str:
+def contract_text(contract: PureContract) -> str:
     """Whether the contract holds, by how much, or why not."""
     if not contract.holds:
         return "; ".join(contract.reasons)

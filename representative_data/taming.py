@@ -13,9 +13,7 @@ import numpy as np
 
 from representative_data.probe import OutputProbe
 from sr_models.ground.errors import OptionError, require_known
-
-TOLERANCE = 1 / 510
-"""Half a code of an eight-bit picture: how far an output range may end from 1 (or 0)."""
+from sr_models.quantization.contract import PIXEL_TOLERANCE
 
 METHODS = ("contrast", "intensity", "blur", "select")
 TARGETS = ("picture", "set")
@@ -39,7 +37,7 @@ class Taming:
 
     method: str = "contrast"
     max_passes: int = 10
-    aim: float = 1.0 - TOLERANCE / 4
+    aim: float = 1.0 - PIXEL_TOLERANCE / 4
     target: str = "picture"
 
     def __post_init__(self):
@@ -91,7 +89,7 @@ class _State:
     passes: int = 0
 
 
-def fits(low: float, high: float, *, tolerance: float = TOLERANCE / 2) -> bool:
+def fits(low: float, high: float, *, tolerance: float = PIXEL_TOLERANCE / 2) -> bool:
     """Whether an output range lies in [0, 1], but for a quarter of a code."""
     return low >= -tolerance and high <= 1.0 + tolerance
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -88,6 +89,7 @@ def load_tiles(
     side: int = 96,
     seed: int = 0,
     channels: int = 3,
+    hashes: Mapping[Path, str] = MappingProxyType({}),
     on_picture: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Tile]:
     """Load pictures, degrade them by the scale factor and cut tiles.
@@ -102,6 +104,7 @@ def load_tiles(
         side: Height and width of a tile in low-resolution pixels.
         seed: Seed of the choice and the places.
         channels: 3 for RGB, 1 for luma.
+        hashes: SHA-256 of the files where it is known already.
         on_picture: Called with the number done and the total.
 
     Raises:
@@ -118,7 +121,7 @@ def load_tiles(
         high = load_image(path, minimum_side=8 * scale)
         high = high if channels == 3 else luma_pixels(high)
         low = degrade(crop_to_multiple(high, scale), scale) if scale > 1 else high
-        pictures.append((path.name, file_sha256(path), low))
+        pictures.append((path.name, hashes.get(path) or file_sha256(path), low))
         on_picture(done, len(paths))
     return cut_tiles(pictures, count=count, side=side, seed=seed)
 

@@ -12,10 +12,10 @@ from sr_models.ground.console import new_app, print_table, progress, run, write_
 from sr_models.ground.errors import UnknownModelError
 from sr_models.ground.files import file_sha256, tool_versions
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import Json, PresetName, Tail, Weights
 from sr_models.networks import card as cards
 from sr_models.networks.facts import LIST_COLUMNS, all_facts, list_facts, list_row, show_rows
 from sr_models.networks.presets import PRESETS, get_preset, list_presets
-from sr_models.verbs.options import Json, Name
 from sr_models.verbs.train import EXAMPLES, train
 
 # TensorFlow and scikit-image are imported by the verbs that need them: help must be instant.
@@ -52,7 +52,7 @@ def list_command(
 
 
 @app.command(epilog="Examples:\n\n  sr-models show xlsr_x3\n\n  sr-models show xlsr_x3 --json -")
-def show(name: Name, json: Json = None) -> None:
+def show(name: PresetName, json: Json = None) -> None:
     """Show all that is known about one preset and its shipped weights."""
     preset = get_preset(name)
     card = cards.find_card(preset)
@@ -66,14 +66,12 @@ def show(name: Name, json: Json = None) -> None:
     "  sr-models evaluate xlsr_x3 --data Set5 --weights mine.weights.h5 --json -",
 )
 def evaluate(
-    name: Name,
+    name: PresetName,
     data: Annotated[
         Path, typer.Option(help="Ground truth; each subfolder is a dataset, or else the folder.")
     ],
-    weights: Annotated[
-        Path | None, typer.Option(help="A .weights.h5 file instead of the shipped weights.")
-    ] = None,
-    tail: Annotated[str, typer.Option(help="Output tail: relu, none, clip or conv_clip.")] = "none",
+    weights: Weights = None,
+    tail: Tail = "none",
     json: Json = None,
 ) -> None:
     """Measure PSNR and SSIM of the float network beside bicubic upscaling."""

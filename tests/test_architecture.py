@@ -60,8 +60,6 @@ def module_of(path: Path) -> str:
 BY_NAME = {module_of(path): path for path in MODULES}
 
 MOVING = {
-    "export.precision.raised_network",
-    "representative_data.cli",
     "runtime_bench.android.tables",
     "runtime_bench.evidence.calibration",
     "runtime_bench.evidence.overhead",

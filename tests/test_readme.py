@@ -43,7 +43,7 @@ def test_commands_of_the_readme_exist(run_python):
     }
     for command, verb in sorted(shown):
         if command == "sr-calibrate":
-            continue  # its verb may be left out
+            continue  # it has no verbs
         code = (
             f"import sys; from {apps[command]}.cli import main; "
             f"sys.argv = ['{command}', '{verb}', '--help']; main()"

@@ -63,12 +63,12 @@ def _quantization(content: bytes) -> list[tuple]:
 
 def require_promising(settings: ExportSettings) -> None:
     """Raise `OptionError` before any work for choices that `require_pixels` would not let pass."""
-    if settings.io != "uint8":
+    if settings.files.io != "uint8":
         raise OptionError(
-            f"expected uint8 input and output in a bundle, found {settings.io}; leave --io and "
-            "--precision, or export it with sr-export model"
+            f"expected uint8 input and output in a bundle, found {settings.files.io}; "
+            "leave --io and --precision, or export it with sr-export model"
         )
-    if any(size.is_dynamic for size in settings.all_sizes):
+    if any(size.is_dynamic for size in settings.files.all_sizes):
         raise OptionError(
             "expected fixed sizes, since golden pairs have one, found dynamic; "
             "give --size 360x640 or others"

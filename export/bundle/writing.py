@@ -36,7 +36,7 @@ from export.exporting.result import ExportResult
 from export.exporting.settings import DEFAULTS, ExportSettings
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import ConversionError, OptionError
-from sr_models.ground.files import file_sha256, refuse_existing, require_writable, writing_folder
+from sr_models.ground.files import file_sha256, require_free_folder, writing_folder
 
 ANDROID_SOURCES = Path(__file__).with_name("android")
 Export = Callable[..., ExportResult]
@@ -80,11 +80,10 @@ def export_bundle(
         ConversionError: A file failed its audit, or sizes do not agree.
         SrError: Other unusable input; nothing was written.
     """
-    refuse_existing(out, overwrite=overwrite, replaces=TOP_LEVEL)
-    require_writable(out)
+    require_free_folder(out, overwrite=overwrite, replaces=TOP_LEVEL)
     require_promising(settings)
     measured = read_latency(latency) if latency is not None else None
-    if settings.max_drop_db is None:
+    if settings.limits.max_drop_db is None:
         # Measured in any case, and no limit.
         settings = replace(settings, max_drop_db=math.inf)
     inputs = {"images": images, "on_stage": on_stage, **source}
@@ -138,7 +137,7 @@ def twin_settings(settings: ExportSettings) -> ExportSettings:
 
     Of several sizes the smallest is taken, since calibration takes as long as it is large.
     """
-    smallest = min(settings.all_sizes, key=lambda size: size.height * size.width)
+    smallest = min(settings.files.all_sizes, key=lambda size: size.height * size.width)
     return replace(
         settings,
         tail="clip",

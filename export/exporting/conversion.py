@@ -1,40 +1,158 @@
-"""The TFLite converter, told exactly what to do."""
+"""From a float network to a file for each size: ranges first, then the TFLite converter.
+
+`quantize` finds weights and ranges once; `convert` makes every file of them, by the path that the
+settings ask for. Below them the converter itself, told exactly what to do.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from export.exporting.judging import DropMeter
+from export.exporting.settings import ExportSettings, beginning_with, require_io, require_size
+from export.precision.kept_layers import require_layers
+from export.precision.raised_network import raise_files
+from export.quantizing.auto import choose_recipe
+from export.quantizing.defaults import IN_ORDER_OF_COST
+from export.quantizing.quantized_network import Evidence, QuantizedNetwork
+from export.quantizing.recipe import AUTO, parse_recipe
 from representative_data.dataset import RepresentativeDataset
-from sr_models.ground.errors import ConversionError, OptionError, require_known
+from sr_models.ground.errors import ConversionError
 from sr_models.ground.native_output import caught_native_output
-from sr_models.networks.graph import MAX_SIDE, at_size
+from sr_models.networks.evaluation import pixel_upscaler
+from sr_models.networks.graph import at_size
 from sr_models.quantization.fake_quantization import write_ranges
 from sr_models.quantization.ranges import TensorRanges
-
-IO_DTYPES = {"uint8": tf.uint8, "int8": tf.int8, "float32": tf.float32}
-
-
-def require_size(height: int | None, width: int | None) -> None:
-    """Raise `OptionError` for a height or width that no file can be made for; both may be free."""
-    if height is None and width is None:
-        return
-    if height is None or width is None:
-        raise OptionError("expected a height and a width, found one of them; give both or neither")
-    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise OptionError(
-            f"expected a height and width of 1..{MAX_SIDE} pixels, found {height}x{width}; "
-            "give the size of the low-resolution input"
-        )
+from sr_models.quantization.simulator import simulate
 
 
-def require_io(io: str) -> None:
-    """Raise `OptionError` for an unknown type of input and output."""
-    require_known("an interface", io, IO_DTYPES)
+def gather_evidence(
+    dataset: RepresentativeDataset,
+    settings: ExportSettings,
+    *,
+    pictures: Sequence[np.ndarray] = (),
+    weights: str | Path | None = None,
+    run_dir: str | Path | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evidence:
+    """What methods may look at.
+
+    Args:
+        dataset: The representative dataset.
+        settings: Every choice.
+        pictures: uint8 (h, w, 3) low-resolution pictures as they are in nature, for the methods
+            that follow the dataset; the dataset's own by default.
+        weights: File of the network's weights; needed by the method `"pams"`.
+        run_dir: Folder of states of methods that fine-tune; see `Evidence`.
+        on_progress: Called with the steps done of a long method, and their number.
+    """
+    return Evidence(
+        dataset,
+        list(pictures) or dataset.pictures,
+        pinned=not settings.quantizing.pictures_decide,
+        seed=settings.shaping.seed,
+        weights=Path(weights) if weights else None,
+        run_dir=Path(run_dir) if run_dir else None,
+        on_progress=on_progress,
+    )
+
+
+def quantize(
+    model,
+    evidence: Evidence,
+    settings: ExportSettings,
+    *,
+    meter: DropMeter | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> QuantizedNetwork | None:
+    """The network with the ranges that are written into its files; `None` where none are.
+
+    Args:
+        model: Float network with its output tail.
+        evidence: What methods may look at.
+        settings: Every choice.
+        meter: Measures what a network loses; needed by the method `"auto"`.
+        on_stage: Called with what begins next.
+
+    Raises:
+        OptionError: A layer to keep that the network does not have.
+        SrError: A method cannot be applied.
+    """
+    quantizing = settings.quantizing
+    require_layers(model, quantizing.kept)
+    if quantizing.precision == "float32" or quantizing.calibrator == "converter":
+        return None
+    if quantizing.recipe != AUTO:
+        return parse_recipe(quantizing.recipe).apply(model, evidence, on_stage=on_stage)
+    return choose_recipe(
+        model,
+        evidence,
+        judge=lambda made: meter(_simulated(made)).worst_db,
+        max_drop_db=settings.limits.max_drop_db,
+        names=tuple(beginning_with(evidence.dataset.method, name) for name in IN_ORDER_OF_COST),
+        on_stage=on_stage,
+    ).network
+
+
+def _simulated(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray]:
+    return pixel_upscaler(simulate(network.model, network.ranges))
+
+
+def convert(
+    model,
+    quantized: QuantizedNetwork | None,
+    evidence: Evidence,
+    settings: ExportSettings,
+    *,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> list[bytes]:
+    """A file for each size, by the path that the settings ask for.
+
+    Args:
+        model: Float network with its output tail.
+        quantized: What `quantize` made of it.
+        evidence: What it was made from.
+        settings: Every choice.
+        on_stage: Called with what begins next.
+
+    Raises:
+        ConversionError: The converter failed, or did not take over the ranges.
+        OptionError: A layer that cannot be kept.
+    """
+    chosen = settings.quantizing
+    contents = []
+    for size in settings.files.all_sizes:
+        on_stage(f"converting for {size}")
+        shape = {"height": size.height, "width": size.width}
+        if chosen.precision == "float32":
+            contents.append(convert_float(model, **shape))
+            continue
+        shape["io"] = settings.files.io
+        if quantized is None:
+            contents.append(convert_with_calibrator(model, evidence.dataset, **shape))
+        else:
+            sample = evidence.dataset.pictures[0]
+            contents.append(
+                convert_with_ranges(quantized.model, quantized.ranges, sample=sample, **shape)
+            )
+    if chosen.precision not in ("int16x8", "mixed"):
+        return contents
+    return raise_files(
+        contents,
+        model,
+        quantized,
+        evidence,
+        kept=chosen.kept if chosen.precision == "mixed" else None,
+        most_sensitive=chosen.most_sensitive,
+        kept_precision=chosen.kept_precision,
+        on_stage=on_stage,
+    )
 
 
 def _convert(model, configure: Callable) -> bytes:
@@ -81,8 +199,8 @@ def _full_integer(converter, samples: Callable, *, io: str) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = samples
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = IO_DTYPES[io]
-    converter.inference_output_type = IO_DTYPES[io]
+    converter.inference_input_type = tf.dtypes.as_dtype(io)
+    converter.inference_output_type = tf.dtypes.as_dtype(io)
 
 
 def _at_size(picture: np.ndarray, height: int | None, width: int | None) -> np.ndarray:

@@ -1,23 +1,29 @@
-"""The main job: a float network in, a folder with a proven `.tflite` file out."""
+"""The main job: a float network in, proven `.tflite` files out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from export.exporting.conversion_path import convert
-from export.exporting.folder import require_free, write_folder
+import numpy as np
+
+from export.exporting.conversion import convert, gather_evidence, quantize
+from export.exporting.folder import require_free
 from export.exporting.judging import DropMeter
-from export.exporting.kernel_agreement import measure_agreement
-from export.exporting.manifest import build_manifest
-from export.exporting.result import ExportResult, read_back
+from export.exporting.kernel_agreement import KernelMeter
+from export.exporting.result import ExportResult, SourceFile, read_back
 from export.exporting.settings import DEFAULTS, ExportSettings, file_names
 from export.exporting.shaping import build_dataset, split_pictures, unseen_pictures
-from export.precision.kept_layers import raised_layers, require_layers
-from representative_data.dataset import load_dataset
+from export.precision.kept_layers import require_layers
+from export.quantizing.quantized_network import Evidence, QuantizedNetwork
+from representative_data.dataset import RepresentativeDataset, load_dataset
 from representative_data.pictures import natural_pieces
-from representative_data.tiles import load_tiles
+from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.errors import ConversionError
+from sr_models.ground.files import file_sha256
 from sr_models.importing.sources import open_source
 from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.network import weights_sha256
@@ -26,141 +32,246 @@ from sr_models.networks.tails import attach_tail
 HELD_OUT_TILES = 16
 
 
-def run_export(
-    name: str,
-    settings: ExportSettings = DEFAULTS,
-    *,
-    images: str | Path | None = None,
-    dataset: str | Path | None = None,
-    weights: str | Path | None = None,
-    trust: bool = False,
-    pixels: str | None = None,
-    model_file: str | None = None,
-    run_dir: str | Path | None = None,
-    on_stage: Callable[[str], None] = lambda stage: None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> ExportResult:
-    """Calibrate, convert, audit and measure, in memory; writes nothing.
+class Export:
+    """One export: what is derived once, and four steps that each use what the former made.
+
+    The steps are `shape`, `quantize`, `convert` and `judge`; `run` takes all of them. Everything
+    stays in memory.
+
+    Attributes:
+        network: The network as it was opened.
+        settings: Every choice; `shape` adds the recipe that a saved set leaves.
+        dataset: The representative dataset, from `shape` on.
+        natural: uint8 (h, w, C) tiles as they are in nature; none with a saved set.
+        held_out: Tiles that calibration has not seen, from `shape` on.
+        meter: Measures what a network loses on held-out pictures, where that is asked for.
+        evidence: What methods may look at, from `quantize` on.
+        quantized: The network with its ranges, from `quantize` on; `None` where the converter finds
+            its own, or there are none.
+        contents: A `.tflite` file for each size, from `convert` on.
+    """
+
+    dataset: RepresentativeDataset
+    natural: list[np.ndarray]
+    held_out: list[Tile]
+    meter: DropMeter | None = None
+    evidence: Evidence
+    quantized: QuantizedNetwork | None
+    contents: list[bytes]
+
+    def __init__(
+        self,
+        name: str,
+        settings: ExportSettings = DEFAULTS,
+        *,
+        images: str | Path | None = None,
+        dataset: str | Path | None = None,
+        weights: str | Path | None = None,
+        trust: bool = False,
+        pixels: str | None = None,
+        model_file: str | None = None,
+        run_dir: str | Path | None = None,
+        on_stage: Callable[[str], None] = lambda stage: None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ):
+        """Open the network.
+
+        Args:
+            name: A preset's name, a Keras file, a SavedModel folder or `module:function`, see
+                `sr_models.importing.sources`.
+            settings: Every choice.
+            images: Folder of full-resolution calibration pictures; scikit-image's own by default.
+            dataset: A representative dataset from `sr-calibrate`, instead of shaping one; `images`
+                then only serve for measuring fidelity.
+            weights: A `.weights.h5` file instead of a preset's shipped weights.
+            trust: Whether code from a Keras file may be run where we do not know it.
+            pixels: What black and white are for a network of the user's; found by default.
+            model_file: What the manifest calls the file, where there is one.
+            run_dir: Folder where methods that fine-tune keep their state, made if missing; what
+                stands there is resumed.
+            on_stage: Called with what begins next.
+            on_progress: Called with the steps done of a long method, and their number.
+
+        Raises:
+            SrError: The pictures or the network cannot be read, or it has no layer to keep.
+        """
+        self.settings = settings
+        self._name, self._set_file, self._model_file = name, dataset, model_file
+        self._weights, self._run_dir = weights, run_dir
+        self._on_stage, self._on_progress = on_stage, on_progress
+        on_stage("reading pictures")
+        self._calibration, self._apart = split_pictures(images)
+        on_stage(f"loading {name}")
+        self.network = open_source(
+            name,
+            weights=weights,
+            trust=trust,
+            pixels=pixels,
+            pictures=lambda: natural_pieces(self._calibration),
+        )
+        for note in self.network.notes:
+            on_stage(f"{self.network.name}: {note}")
+        self._tailed: dict[str, Any] = {}
+        require_layers(self.model, settings.quantizing.kept)
+
+    @property
+    def model(self):
+        """The float network with the tail that its files have."""
+        return self._with_tail(self.settings.quantizing.tail)
+
+    @property
+    def float_model(self):
+        """The float network without a tail, which files are held against."""
+        return self._with_tail("none")
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Hash of the network's weights."""
+        return weights_sha256(self.network.trunk)
+
+    def _with_tail(self, tail: str):
+        if tail not in self._tailed:
+            self._tailed[tail] = attach_tail(self.network.trunk, tail, scale=self.network.scale)
+        return self._tailed[tail]
+
+    def shape(self) -> None:
+        """Shape the representative dataset, or read the saved one; keep pictures apart from it.
+
+        Raises:
+            SrError: A damaged picture; a set of other weights, or of other pictures than the
+                recipe that was named begins with.
+        """
+        shaping, scale, channels = self.settings.shaping, self.network.scale, self.network.channels
+        cut = {"scale": scale, "channels": channels, "side": shaping.tile_side}
+        cut["seed"] = shaping.seed
+        apart = self._apart
+        if self._set_file is None:
+            self._on_stage("shaping the representative dataset")
+            tiles = load_tiles(self._calibration, count=shaping.pictures, **cut)
+            self.natural = [tile.pixels for tile in tiles]
+            # A tail that bounds the output would hide what must be tamed.
+            tail = "none" if self.settings.quantizing.tail == "none" else "relu"
+            self.dataset = build_dataset(
+                self._with_tail(tail),
+                tiles,
+                network=self.network,
+                settings=self.settings,
+                on_stage=self._on_stage,
+            )
+        else:
+            self._read_saved_set(self._set_file)
+            apart = [*self._calibration, *apart]
+        unseen = unseen_pictures(apart, self.dataset)
+        self.held_out = load_tiles(list(unseen), count=HELD_OUT_TILES, hashes=unseen, **cut)
+        if self.settings.limits.max_drop_db is not None:
+            self.meter = DropMeter(
+                pixel_upscaler(self.float_model), list(unseen), scale=scale, channels=channels
+            )
+
+    def _read_saved_set(self, path: str | Path) -> None:
+        self.dataset, self.natural = load_dataset(path), []
+        self.dataset.require_network(network=self._name, weights_sha256=self.weights_sha256)
+        followed = self.settings.quantizing.on_set(self.dataset.method)
+        if followed != self.settings.quantizing:
+            self._on_stage(
+                f"{path} holds {self.dataset.method} pictures: the recipe is {followed.recipe}"
+            )
+            self.settings = replace(self.settings, quantizing=followed)
+
+    def quantize(self) -> None:
+        """Find the weights and ranges that the files get.
+
+        Raises:
+            SrError: The recipe cannot be applied to the network.
+        """
+        self.evidence = gather_evidence(
+            self.dataset,
+            self.settings,
+            pictures=self.natural,
+            weights=self._weights,
+            run_dir=self._run_dir,
+            on_progress=self._on_progress,
+        )
+        self.quantized = quantize(
+            self.model,
+            self.evidence,
+            self.settings,
+            meter=self.meter,
+            on_stage=self._on_stage,
+        )
+
+    def convert(self) -> None:
+        """Convert for every size.
+
+        Raises:
+            SrError: The converter failed, or a layer cannot be kept.
+        """
+        self.contents = convert(
+            self.model, self.quantized, self.evidence, self.settings, on_stage=self._on_stage
+        )
+
+    def judge(self) -> ExportResult:
+        """Read every file back, hold it against the float network, and judge it."""
+        sizes, low = self.settings.files.all_sizes, [tile.pixels for tile in self.held_out]
+        names = file_names(sizes)
+        if self._model_file and len(names) == 1:
+            names = [self._model_file]
+        kernel_meter = None
+        if self.settings.quantizing.precision == "int8":
+            self._on_stage("comparing kernels")
+            kernel_meter = KernelMeter(self.quantized, low)
+        ranges = self.quantized.ranges if self.quantized else None
+        self._on_stage("auditing the files")
+        files = [
+            read_back(
+                *made,
+                model=self.quantized.model if self.quantized else self.model,
+                float_model=self.float_model,
+                pictures=low,
+                meter=self.meter,
+                kernel_meter=kernel_meter,
+                settings=self.settings,
+                dataset=self.dataset,
+                ranges=ranges,
+            )
+            for made in zip(names, sizes, self.contents)
+        ]
+        hashes = {tile.source: tile.source_sha256 for tile in self.held_out}
+        saved = self._set_file
+        return ExportResult(
+            network=self.network,
+            weights_sha256=self.weights_sha256,
+            settings=self.settings,
+            dataset=self.dataset,
+            ranges=ranges,
+            files=tuple(files),
+            held_out=tuple(SourceFile(*picture) for picture in sorted(hashes.items())),
+            saved_set=SourceFile(Path(saved).name, file_sha256(saved))
+            if saved is not None
+            else None,
+        )
+
+    def run(self) -> ExportResult:
+        """Shape, quantize, convert and judge; see the steps for what they raise."""
+        self.shape()
+        self.quantize()
+        self.convert()
+        return self.judge()
+
+
+def run_export(name: str, settings: ExportSettings = DEFAULTS, **inputs: Any) -> ExportResult:
+    """Export in memory; writes nothing.
 
     Args:
-        name: A preset's name, a Keras file, a SavedModel folder or `module:function`, see
-            `sr_models.importing.sources`.
+        name: See `Export`.
         settings: Every choice.
-        images: Folder of full-resolution calibration pictures; scikit-image's own by default.
-        dataset: A representative dataset from `sr-calibrate`, instead of shaping one; `images`
-            then only serve for measuring fidelity.
-        weights: A `.weights.h5` file instead of a preset's shipped weights.
-        trust: Whether code from a Keras file may be run where we do not know it.
-        pixels: What black and white are for a network of the user's; found by default.
-        model_file: What the manifest calls the file, where there is one.
-        run_dir: Folder where methods that fine-tune keep their state, made if missing; what stands
-            there is gone on with.
-        on_stage: Called with what begins next.
-        on_progress: Called with the steps done of a long method, and their number.
+        inputs: See `Export`: `images`, `dataset`, `weights`, `trust`, `pixels`, `model_file`,
+            `run_dir`, `on_stage`, `on_progress`.
 
     Raises:
         SrError: See the children; nothing is left behind.
     """
-    on_stage("reading pictures")
-    calibration, held_out = split_pictures(images)
-    on_stage(f"loading {name}")
-    network = open_source(
-        name,
-        weights=weights,
-        trust=trust,
-        pixels=pixels,
-        pictures=lambda: natural_pieces(calibration),
-    )
-    for note in network.notes:
-        on_stage(f"{network.name}: {note}")
-    trunk, scale = network.trunk, network.scale
-    model = attach_tail(trunk, settings.tail, scale=scale)
-    require_layers(model, settings.kept)
-    cut = {
-        "scale": scale,
-        "side": settings.tile_side,
-        "seed": settings.seed,
-        "channels": network.channels,
-    }
-    if dataset is None:
-        on_stage("shaping the representative dataset")
-        tiles = load_tiles(calibration, count=settings.pictures, **cut)
-        natural = [tile.pixels for tile in tiles]
-        # A tail that bounds the output would hide what must be tamed.
-        shaping_tail = "none" if settings.tail == "none" else "relu"
-        shaping = attach_tail(trunk, shaping_tail, scale=scale)
-        shaped = build_dataset(
-            shaping, tiles, network=network, settings=settings, on_stage=on_stage
-        )
-    else:
-        shaped = load_dataset(dataset)
-        shaped.require_network(network=name, weights_sha256=weights_sha256(trunk))
-        held_out, natural = [*calibration, *held_out], []
-    held_out = unseen_pictures(held_out, shaped)
-    held_out_tiles = load_tiles(held_out, count=HELD_OUT_TILES, **cut)
-    float_model = attach_tail(trunk, "none", scale=scale)
-    meter = None
-    if settings.max_drop_db is not None:
-        meter = DropMeter(
-            pixel_upscaler(float_model), held_out, scale=scale, channels=network.channels
-        )
-    contents, quantized = convert(
-        model,
-        shaped,
-        settings,
-        pictures=natural,
-        meter=meter,
-        weights=weights,
-        run_dir=run_dir,
-        on_stage=on_stage,
-        on_progress=on_progress,
-    )
-    ranges = quantized.ranges if quantized else None
-    names = [model_file] if model_file and len(contents) == 1 else file_names(settings.all_sizes)
-    on_stage("auditing the files")
-    judged = {"settings": settings, "dataset": shaped, "ranges": ranges}
-    low = [tile.pixels for tile in held_out_tiles]
-    files = [
-        read_back(*made, float_model=float_model, pictures=low, meter=meter, **judged)
-        for made in zip(names, settings.all_sizes, contents)
-    ]
-    first, failures = files[0], list(dict.fromkeys(f for file in files for f in file.failures))
-    agreement = None
-    if settings.precision == "int8":
-        on_stage("comparing kernels")
-        agreement = measure_agreement(first.content, quantized, low)
-    deployed = quantized.model if quantized else model
-    hashes = {tile.source: tile.source_sha256 for tile in held_out_tiles}
-    manifest = build_manifest(
-        network,
-        settings,
-        weights_sha256=weights_sha256(trunk),
-        model_file=first.name,
-        dataset=shaped,
-        dataset_file=dataset,
-        ranges=ranges,
-        audit=first.audit,
-        fidelity=first.fidelity,
-        failures=failures,
-        drop=first.drop,
-        kernels=agreement,
-        raised=raised_layers(first.content, deployed),
-        origin=network.origin,
-        channels=network.channels,
-        files=[file.to_json() for file in files] if files[1:] else [],
-        held_out=[{"source": source, "sha256": sha} for source, sha in sorted(hashes.items())],
-    )
-    return ExportResult(
-        first.content,
-        first.audit,
-        first.fidelity,
-        failures,
-        shaped,
-        ranges,
-        manifest,
-        tuple(files),
-        agreement,
-    )
+    return Export(name, settings, **inputs).run()
 
 
 def export_model(
@@ -168,16 +279,9 @@ def export_model(
     settings: ExportSettings = DEFAULTS,
     *,
     out: str | Path,
-    images: str | Path | None = None,
-    dataset: str | Path | None = None,
-    weights: str | Path | None = None,
-    trust: bool = False,
-    pixels: str | None = None,
     overwrite: bool = False,
     keep_rejected: bool = False,
-    run_dir: str | Path | None = None,
-    on_stage: Callable[[str], None] = lambda stage: None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    **inputs: Any,
 ) -> ExportResult:
     """Export a network into a folder: `model.tflite` and `manifest.json`.
 
@@ -185,19 +289,12 @@ def export_model(
     all; an old one is replaced only by a new whole one.
 
     Args:
-        name: See `run_export`.
+        name: See `Export`.
         settings: Every choice.
         out: The folder to write.
-        images: Folder of full-resolution calibration pictures; scikit-image's own by default.
-        dataset: See `run_export`.
-        weights: See `run_export`.
-        trust: See `run_export`.
-        pixels: See `run_export`.
         overwrite: Whether an existing folder may be replaced.
         keep_rejected: Write files of a failed export too, with `rejected` for `model`.
-        run_dir: See `run_export`.
-        on_stage: Called with what begins next.
-        on_progress: See `run_export`.
+        inputs: See `run_export`.
 
     Raises:
         ConversionError: The file failed its audit; nothing was written unless `keep_rejected`.
@@ -205,20 +302,9 @@ def export_model(
         SrError: Other unusable input.
     """
     require_free(out, overwrite=overwrite)
-    result = run_export(
-        name,
-        settings,
-        images=images,
-        dataset=dataset,
-        weights=weights,
-        trust=trust,
-        pixels=pixels,
-        run_dir=run_dir,
-        on_stage=on_stage,
-        on_progress=on_progress,
-    )
+    result = run_export(name, settings, **inputs)
     if not result.failures or keep_rejected:
-        write_folder(out, result, overwrite=overwrite)
+        result.write(out, overwrite=overwrite)
     if result.failures:
         kept = f"; kept as {out}/rejected.tflite" if keep_rejected else "; nothing was written"
         raise ConversionError(

@@ -14,6 +14,7 @@ from export.exporting.settings import ExportSettings
 from export.inspecting.audit import Audit, missing_ranges
 from export.running.interpreters import Runner
 from export.running.pixels import upscale
+from export.tflite.flatbuffer import FileGraph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.metrics import cut_border, luma, luma_pixels, psnr_db
 from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, to_pixels
@@ -22,7 +23,7 @@ from sr_models.quantization.ranges import TensorRanges
 
 
 def find_failures(
-    content: bytes,
+    graph: FileGraph,
     *,
     audit: Audit,
     fidelity: Fidelity,
@@ -33,30 +34,31 @@ def find_failures(
 ) -> list[str]:
     """Why a file must not be handed over; empty for a good one."""
     failures = []
-    if settings.precision != "float32":
-        allowed = 2 if settings.io == "float32" else 0
-        if audit.float_tensors > allowed and not settings.may_hold_floats:
+    chosen, io, limits = settings.quantizing, settings.files.io, settings.limits
+    if chosen.precision != "float32":
+        allowed = 2 if io == "float32" else 0
+        if audit.float_tensors > allowed and not chosen.may_hold_floats:
             failures.append(f"{audit.float_tensors} tensors are float, expected {allowed}")
-        if settings.io in ("uint8", "int8"):
+        if io in ("uint8", "int8"):
             failures += [
                 f"pixel contract: {reason}{_culprit(reason, dataset)}"
                 for reason in audit.pixel_contract.reasons
             ]
-        is_int8 = settings.precision == "int8"
-        if is_int8 and ranges is not None and (missing := missing_ranges(content, ranges)):
+        is_int8 = chosen.precision == "int8"
+        if is_int8 and ranges is not None and (missing := missing_ranges(graph, ranges)):
             failures.append(f"the converter did not take over the ranges of {', '.join(missing)}")
-    if settings.tail != "clip" and audit.clip_ops:
+    if chosen.tail != "clip" and audit.clip_ops:
         names = ", ".join(f"{op['op']} (operator {op['index']})" for op in audit.clip_ops)
         failures.append(f"clip operators are left: {names}")
-    if not fidelity.psnr_db >= settings.minimum_fidelity_db:
+    if not fidelity.psnr_db >= limits.minimum_fidelity_db:
         failures.append(
             f"fidelity to the float network is {fidelity.psnr_db:.2f} dB, expected at least "
-            f"{settings.minimum_fidelity_db:g} dB"
+            f"{limits.minimum_fidelity_db:g} dB"
         )
-    if drop is not None and not drop.worst_db <= settings.max_drop_db:
+    if drop is not None and not drop.worst_db <= limits.max_drop_db:
         failures.append(
             f"PSNR drops by {drop.worst_db:.3f} dB on pictures held out, expected at most "
-            f"{settings.max_drop_db:g} dB"
+            f"{limits.max_drop_db:g} dB"
         )
     return failures
 

@@ -87,45 +87,52 @@ class KernelAgreement:
         return f"{found} ({self.pictures} held-out tiles)"
 
 
-def measure_agreement(
-    content: bytes, network: QuantizedNetwork | None, pictures: Pictures
-) -> KernelAgreement:
-    """Run an int8 file on both kernel paths, and simulate it where that can be done.
+class KernelMeter:
+    """Knows what the simulations of a network compute, and holds its int8 files against them."""
 
-    Args:
-        content: A `.tflite` file whose input and output are pixels.
-        network: What it was made from; `None` where the converter found its own ranges.
-        pictures: uint8 (h, w, channels); the first `PICTURES` are taken.
+    def __init__(self, network: QuantizedNetwork | None, pictures: Pictures):
+        """Simulate the network where that can be done.
 
-    Raises:
-        ModelFileError: The file refuses a picture's size.
-    """
-    pictures = pictures[:PICTURES]
-    xnnpack, builtin = (_run(content, delegate, pictures) for delegate in ("xnnpack", "builtin"))
-    found = {}
-    if as_float := _simulated(_float_codes, network):
-        simulated = [as_float(picture) for picture in pictures]
-        found["xnnpack_from_float_simulation"] = CodeDifference.between(xnnpack, simulated)
-        found["builtin_from_float_simulation"] = CodeDifference.between(builtin, simulated)
-    if as_integers := _simulated(_integer_codes, network):
-        simulated = [as_integers(picture) for picture in pictures]
-        found["builtin_from_integer_simulation"] = CodeDifference.between(builtin, simulated)
-    return KernelAgreement(len(pictures), CodeDifference.between(xnnpack, builtin), **found)
+        Args:
+            network: What the files were made from; `None` where the converter found its own ranges.
+            pictures: uint8 (h, w, channels); the first `PICTURES` are taken.
+        """
+        self.pictures = pictures[:PICTURES]
+        self.as_float = self._simulated(_float_codes, network)
+        self.as_integers = self._simulated(_integer_codes, network)
+
+    def _simulated(self, make: Callable, network: QuantizedNetwork | None) -> Pictures | None:
+        if network is None:
+            return None
+        try:
+            simulate_codes = make(network)
+        except CalibrationError:
+            # A layer that the simulation does not have; the file itself may be good.
+            return None
+        return [simulate_codes(picture) for picture in self.pictures]
+
+    def __call__(self, content: bytes) -> KernelAgreement:
+        """Run an int8 file whose input and output are pixels on both kernel paths.
+
+        Raises:
+            ModelFileError: The file refuses a picture's size.
+        """
+        xnnpack, builtin = (_run(content, kind, self.pictures) for kind in ("xnnpack", "builtin"))
+        found = {}
+        if self.as_float is not None:
+            found["xnnpack_from_float_simulation"] = CodeDifference.between(xnnpack, self.as_float)
+            found["builtin_from_float_simulation"] = CodeDifference.between(builtin, self.as_float)
+        if self.as_integers is not None:
+            found["builtin_from_integer_simulation"] = CodeDifference.between(
+                builtin, self.as_integers
+            )
+        between = CodeDifference.between(xnnpack, builtin)
+        return KernelAgreement(len(self.pictures), between, **found)
 
 
 def _run(content: bytes, delegate: str, pictures: Pictures) -> Pictures:
     runner = open_model(content, delegate=delegate, threads=2)
     return [upscale(runner, picture).raw for picture in pictures]
-
-
-def _simulated(make: Callable, network: QuantizedNetwork | None) -> Callable | None:
-    if network is None:
-        return None
-    try:
-        return make(network)
-    except CalibrationError:
-        # A layer that the simulation does not have; the file itself may be good.
-        return None
 
 
 def _float_codes(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray]:

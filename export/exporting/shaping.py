@@ -1,4 +1,4 @@
-"""The representative dataset of an export, as its settings ask for it."""
+"""The pictures of an export: which calibrate, shaped into a set, and which are held out."""
 
 from __future__ import annotations
 
@@ -29,14 +29,16 @@ def build_dataset(
 
     Where no anchors can be made it does without, unless pictures alone tell the input's range.
     """
-    made = {name: getattr(settings, name) for name in ("pictures", "tile_side", "seed", "tail")}
-    if dataset_of(settings.method) == "natural":
+    shaping, quantizing = settings.shaping, settings.quantizing
+    made = {name: getattr(shaping, name) for name in ("pictures", "tile_side", "seed")}
+    made["tail"] = quantizing.tail
+    if dataset_of(quantizing.recipe) == "natural":
         return build_natural_dataset(
             model, tiles, network=network.name, scale=network.scale, choices=made
         )
 
     def shaped(anchors: bool) -> RepresentativeDataset:
-        choices = CfqpSettings(taming=settings.made_taming(), anchors=anchors)
+        choices = CfqpSettings(taming=shaping.made_taming(), anchors=anchors)
         return build_cfqp_dataset(
             model,
             tiles,
@@ -47,9 +49,9 @@ def build_dataset(
         )
 
     try:
-        return shaped(settings.anchors)
+        return shaped(shaping.anchors)
     except AnchorError:
-        if settings.pure or settings.calibrator == "converter":
+        if quantizing.pictures_decide:
             raise
         on_stage("doing without anchors: this network leaves [0, 1] at every candidate")
         return shaped(False)
@@ -73,8 +75,12 @@ def split_pictures(images: str | Path | None) -> tuple[list[Path], list[Path]]:
     return [path for path in paths if path not in set(held_out)], held_out
 
 
-def unseen_pictures(paths: Sequence[Path], dataset: RepresentativeDataset) -> list[Path]:
-    """Those of `paths` that the set was not made from; scikit-image's held-out ones for none."""
+def unseen_pictures(paths: Sequence[Path], dataset: RepresentativeDataset) -> dict[Path, str]:
+    """Those of `paths` that the set was not made from, with their SHA-256.
+
+    scikit-image's held-out pictures where there are none.
+    """
     seen = {record.source_sha256 for record in dataset.records}
-    unseen = [path for path in paths if file_sha256(path) not in seen]
-    return unseen or bundled_pictures(BUNDLED_HELD_OUT)
+    hashes = {path: file_sha256(path) for path in paths}
+    unseen = {path: sha256 for path, sha256 in hashes.items() if sha256 not in seen}
+    return unseen or {path: file_sha256(path) for path in bundled_pictures(BUNDLED_HELD_OUT)}

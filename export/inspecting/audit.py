@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from export.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo, read_graph
+from sr_models.quantization.contract import PixelContract, PixelGrid
 from sr_models.quantization.ranges import TensorRange
-
-CONTRACT_TOLERANCE = 1 / 510
-"""Half a code: how far scale and zero point may be off over the whole range of codes."""
 
 _BOUNDS = ("MINIMUM", "MAXIMUM", "RELU_0_TO_1", "RELU_N1_TO_1", "RELU6")
 _TAIL_BOUNDS = (*_BOUNDS, "RELU")
@@ -26,20 +24,6 @@ _MOVES = (
     "CAST",
 )
 _ZERO_CODE = {"uint8": 0, "int8": -128}
-
-
-@dataclass(frozen=True)
-class PixelContract:
-    """Whether the codes of input and output are the pixels.
-
-    Attributes:
-        holds: Both are uint8 with zero point 0 or int8 with zero point -128, and a scale of 1/255
-            (or 1 for networks on 0..255), each within half a code over the whole range.
-        reasons: What breaks it, in words.
-    """
-
-    holds: bool
-    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,14 +56,13 @@ class Audit:
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
-        contract = asdict(self.pixel_contract)
         return {
             "full_integer": self.full_integer,
             "clip_ops": list(self.clip_ops),
             "ops": self.ops,
             "inputs": [tensor.to_json() for tensor in self.inputs],
             "outputs": [tensor.to_json() for tensor in self.outputs],
-            "pixel_contract": {**contract, "reasons": list(contract["reasons"])},
+            "pixel_contract": self.pixel_contract.to_json(),
             "float_tensors": self.float_tensors,
             "sha256": self.sha256,
             "size_bytes": self.size_bytes,
@@ -156,7 +139,7 @@ def check_pixel_contract(
         if len(tensors) != 1:
             reasons.append(f"expected one {role}, found {len(tensors)}")
         reasons += [reason for tensor in tensors for reason in _broken_by(role, tensor)]
-    return PixelContract(not reasons, tuple(reasons))
+    return PixelContract(tuple(reasons))
 
 
 def _broken_by(role: str, tensor: TensorInfo) -> list[str]:
@@ -168,13 +151,14 @@ def _broken_by(role: str, tensor: TensorInfo) -> list[str]:
     top = 255.0 * tensor.scale
     # A network on 0..255 has a scale near 1; relative to white the demand is the same.
     white = 255.0 if top > 16.0 else 1.0
-    if abs(top / white - 1.0) > CONTRACT_TOLERANCE:
+    shift = tensor.zero_point - _ZERO_CODE[tensor.dtype]
+    grid = PixelGrid(tensor.scale / white, shift)
+    if abs(grid.scale_error) > 1.0:
         reasons.append(
             f"{role} scale is {tensor.scale:.6g} instead of {white / 255.0:.6g}: code 255 stands "
             f"for {255.0 * top / white:.1f} of 255"
         )
-    shift = tensor.zero_point - _ZERO_CODE[tensor.dtype]
-    if abs(shift * tensor.scale / white) > CONTRACT_TOLERANCE:
+    if grid.black_error > 1.0:
         reasons.append(
             f"{role} zero point is {tensor.zero_point} instead of {_ZERO_CODE[tensor.dtype]}: "
             f"black has code {shift}"
@@ -182,13 +166,15 @@ def _broken_by(role: str, tensor: TensorInfo) -> list[str]:
     return reasons
 
 
-def missing_ranges(source: str | Path | bytes, ranges: Mapping[str, TensorRange]) -> list[str]:
+def missing_ranges(
+    source: str | Path | bytes | FileGraph, ranges: Mapping[str, TensorRange]
+) -> list[str]:
     """Names of ranges that no int8 tensor of the file has: what the converter did not take over.
 
     Compared are scale (relative 1e-5, the file stores float32) and zero point. The names in a file
     are the converter's, so ranges are looked for by value, not by name.
     """
-    graph = read_graph(source)
+    graph = source if isinstance(source, FileGraph) else read_graph(source)
     held = [(t.scale, t.zero_point) for t in graph.tensors if t.dtype == "int8" and t.scale]
     return [
         name

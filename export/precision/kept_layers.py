@@ -93,9 +93,9 @@ def raise_layers(
     return raise_operators(content, wanted, weights=weights)
 
 
-def raised_layers(content: bytes, model) -> dict[str, str]:
+def raised_layers(content: bytes | FileGraph, model) -> dict[str, str]:
     """What was kept, read back from a file: layer name -> `"int16x8"` or `"float32"`."""
-    graph = read_graph(content)
+    graph = content if isinstance(content, FileGraph) else read_graph(content)
     names = {dtype: precision for precision, dtype in KEPT_PRECISIONS.items()}
     return {
         layer: names[graph.tensors[graph.operators[indices[0]].outputs[0]].dtype]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
 
 from export.inspecting.audit import missing_ranges
 from export.precision.kept_layers import operators_of_layers, raise_all, raise_layers
-from export.precision.sensitivity import measure_sensitivity, most_sensitive
+from export.precision.sensitivity import measure_sensitivity
+from export.precision.sensitivity import most_sensitive as most_sensitive_of
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, observe
 from export.quantizing.recipe import Recipe, parse_recipe
 from export.tflite.flatbuffer import read_graph
 from sr_models.ground.errors import ConversionError, OptionError
-
-if TYPE_CHECKING:
-    from export.exporting.settings import ExportSettings
 
 _EXACT_STAGES = ("network", "ranges")
 """Stages of a recipe that leave the network's function as it is."""
@@ -28,54 +25,57 @@ def raise_files(
     model,
     network: QuantizedNetwork | None,
     evidence: Evidence,
-    settings: ExportSettings,
     *,
+    kept: Sequence[str] | None,
+    most_sensitive: int = 0,
+    kept_precision: str = "float32",
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> list[bytes]:
-    """The int8 files themselves for `int8`, else the files that the settings ask for.
+    """Int8 files with layers in a higher precision: all of them, or some.
 
     Args:
         contents: The int8 files of one network, a file for each size.
         model: The float network that they were made from.
         network: The weights and ranges written into them; `None` where the converter found ranges.
         evidence: The pictures.
-        settings: Every choice of the export.
+        kept: Names of the layers that are raised; `None` raises all of them to 16-bit
+            activations.
+        most_sensitive: How many are raised where none is named.
+        kept_precision: What they are raised to, one of `kept_layers.KEPT_PRECISIONS`.
         on_stage: Called with what begins next.
 
     Raises:
         ConversionError: An int8 file does not have the ranges that it was given.
         OptionError: A layer that cannot be kept.
     """
-    if settings.precision not in ("int16x8", "mixed"):
-        return list(contents)
     for content in contents if network is not None else ():
         if missing := missing_ranges(content, network.ranges):
             raise ConversionError(
                 "expected the converter to take over every range, found none of "
                 f"{', '.join(missing)}; report the network and TensorFlow's version"
             )
-    if settings.precision == "int16x8":
+    if kept is None:
         on_stage("raising activations to 16 bits")
         return [raise_all(content) for content in contents]
     exact = unrounded(model, network, evidence)
-    if settings.kept:
-        names = _present(settings.kept, exact)
+    if kept:
+        names = _present(kept, exact)
     else:
         computing = operators_of_layers(read_graph(contents[0]), exact.model)
-        if settings.most_sensitive > len(computing):
+        if most_sensitive > len(computing):
             raise OptionError(
                 f"expected at most the {len(computing)} layers that compute to be kept, found "
-                f"{settings.most_sensitive}; keep fewer, or all by --precision "
-                f"{settings.kept_precision}"
+                f"{most_sensitive}; keep fewer, or all by --precision "
+                f"{kept_precision}"
             )
-        names = sensitive_layers(exact, evidence, settings.most_sensitive, among=computing)
-    on_stage(f"keeping {', '.join(names)} in {settings.kept_precision}")
+        names = sensitive_layers(exact, evidence, most_sensitive, among=computing)
+    on_stage(f"keeping {', '.join(names)} in {kept_precision}")
     return [
         raise_layers(
             content,
             exact.model,
             names,
-            precision=settings.kept_precision,
+            precision=kept_precision,
             float_model=exact.model,
         )
         for content in contents
@@ -120,4 +120,4 @@ def sensitive_layers(
 ) -> list[str]:
     """Names of the layers, of those given, that cost most fidelity when quantized alone."""
     rows = measure_sensitivity(network.model, network.ranges, evidence.pictures[:PICTURES])
-    return most_sensitive([row for row in rows if row.layer in among], count)
+    return most_sensitive_of([row for row in rows if row.layer in among], count)

@@ -8,32 +8,39 @@ from typing import Annotated, Any
 import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
-from export.verbs.options import (
-    DatasetOption,
-    ImagesOption,
-    JsonOption,
-    MethodOption,
-    PicturesOption,
-    SeedOption,
-)
-from representative_data.options import Name, Pixels, TileSide, Trust, Weights
 from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import (
+    Dataset,
+    Images,
+    Json,
+    Method,
+    Name,
+    Overwrite,
+    Pictures,
+    Pixels,
+    Seed,
+    TileSide,
+    Trust,
+    Weights,
+    was_given,
+)
 
 
 def bundle(
+    context: typer.Context,
     name: Name,
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     size: Annotated[
         list[str] | None,
         typer.Option(metavar="HxW", help="Input size; repeatable. [default: 360x640]"),
     ] = None,
-    images: ImagesOption = None,
-    dataset: DatasetOption = None,
-    method: MethodOption = DEFAULT_RECIPE,
-    pictures: PicturesOption = 64,
+    images: Images = None,
+    dataset: Dataset = None,
+    method: Method = DEFAULT_RECIPE,
+    pictures: Pictures = 64,
     tile_side: TileSide = 96,
-    seed: SeedOption = 0,
+    seed: Seed = 0,
     max_drop_db: Annotated[
         float | None, typer.Option(help="Reject files that lose more on pictures held out.")
     ] = None,
@@ -50,10 +57,8 @@ def bundle(
     twin: Annotated[
         bool, typer.Option(help="Export the clipped twin too, for the model card.")
     ] = True,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing bundle.")
-    ] = False,
-    json: JsonOption = None,
+    overwrite: Overwrite = False,
+    json: Json = None,
 ):
     """Export a network as a folder that an Android developer can use: files, proof, Kotlin sources.
 
@@ -70,16 +75,16 @@ def bundle(
       sr-export bundle xlsr_x3 --out phone --latency latency.json --overwrite
     """
     from export.bundle.layout import TOP_LEVEL
-    from sr_models.ground.files import refuse_existing
+    from sr_models.ground.files import require_free_folder
 
-    refuse_existing(out, overwrite=overwrite, replaces=TOP_LEVEL)
+    require_free_folder(out, overwrite=overwrite, replaces=TOP_LEVEL)
     import_tensorflow_quietly()
     from export.bundle.writing import export_bundle
     from export.exporting.settings import ExportSettings, parse_size
 
     settings = ExportSettings(
         sizes=tuple(parse_size(text) for text in size or ()),
-        method=method,
+        method=method if was_given(context, "method") else None,
         pictures=pictures,
         tile_side=tile_side,
         seed=seed,

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from export.verbs.options import JsonOption
 from sr_models.ground.console import GateNotMet, print_table, write_json
+from sr_models.ground.options import Json
 
 
 def inspect(
@@ -22,7 +22,7 @@ def inspect(
     run: Annotated[
         bool, typer.Option("--run/--no-run", help="Ask XNNPACK, in a child process.")
     ] = True,
-    json: JsonOption = None,
+    json: Json = None,
 ):
     """Say what .tflite files really hold, and what is wrong with them.
 

@@ -1,30 +1,37 @@
-"""The verb `sr-calibrate sensitivity`: what quantizing each layer alone costs."""
+"""The verb `sr-export sensitivity`: what quantizing each layer alone costs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.precision.sensitivity import LayerSensitivity
-from representative_data.options import (
-    Images,
-    Json,
-    LowResolution,
-    Name,
-    Pixels,
-    Tail,
-    TileSide,
-    Trust,
-    Weights,
-    require_open_tail,
-)
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.files import writing_file
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import (
+    Images,
+    Json,
+    LowResolution,
+    Name,
+    OpenTail,
+    Overwrite,
+    Pictures,
+    Pixels,
+    Seed,
+    Shaping,
+    TileSide,
+    Trust,
+    Weights,
+    require_open_tail,
+    require_shaping,
+)
+
+if TYPE_CHECKING:
+    from export.precision.sensitivity import LayerSensitivity
 
 COLUMNS = ["layer", "kind", "weights dB", "activation dB", "both dB", "share", "rank"]
 
@@ -32,11 +39,11 @@ COLUMNS = ["layer", "kind", "weights dB", "activation dB", "both dB", "share", "
 def sensitivity(
     name: Name,
     images: Images = None,
-    method: Annotated[str, typer.Option(help="Set behind the ranges: cfqp or natural.")] = "cfqp",
-    tail: Tail = "relu",
-    pictures: Annotated[int, typer.Option(help="Number of tiles.")] = 64,
+    method: Shaping = "cfqp",
+    tail: OpenTail = "relu",
+    pictures: Pictures = 64,
     tile_side: TileSide = 96,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of tiles.")] = 0,
+    seed: Seed = 0,
     low_resolution: LowResolution = False,
     weights: Weights = None,
     pixels: Pixels = None,
@@ -44,7 +51,7 @@ def sensitivity(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Draw it, as .svg or .png.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the plot.")] = False,
+    overwrite: Overwrite = False,
     json: Json = None,
 ):
     """Quantize each layer alone and print what it costs in fidelity to the float network.
@@ -55,15 +62,14 @@ def sensitivity(
     [bold]Examples[/bold]
 
     \b
-    sr-calibrate sensitivity xlsr_x3
-    sr-calibrate sensitivity xlsr_x3 --images photos --plot layers.svg --json -
+    sr-export sensitivity xlsr_x3
+    sr-export sensitivity xlsr_x3 --images photos --plot layers.svg --json -
     """
     from representative_data.tiles import require_usable
     from sr_models.ground.files import refuse_existing, require_writable
 
     require_open_tail(tail)
-    if method not in ("cfqp", "natural"):
-        raise OptionError(f"expected a method of cfqp, natural, found {method!r}")
+    require_shaping(method)
     require_usable(count=pictures, side=tile_side, seed=seed)
     if plot is not None:
         require_plot_name(plot)
@@ -122,8 +128,8 @@ def sensitivity(
     say(protocol)
 
 
-def table_rows(rows) -> list[list[str]]:
-    """`export.precision.sensitivity.LayerSensitivity` as cells; rank 1 costs most."""
+def table_rows(rows: Sequence[LayerSensitivity]) -> list[list[str]]:
+    """The layers as cells, see `COLUMNS`; rank 1 costs most."""
     ordered = sorted(rows, key=lambda row: row.both_db)
     ranks = {row.layer: rank for rank, row in enumerate(ordered, start=1)}
 

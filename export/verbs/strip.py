@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from export.verbs.options import JsonOption
 from sr_models.ground.console import print_table, write_json
+from sr_models.ground.options import Json, Overwrite
 
 # What JSON says where only scales were repaired.
 _NOTHING_STRIPPED = {
@@ -37,10 +37,8 @@ def strip(
     floats: Annotated[
         bool, typer.Option("--float", help="Take clips of real numbers out, too.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing file.")
-    ] = False,
-    json: JsonOption = None,
+    overwrite: Overwrite = False,
+    json: Json = None,
 ):
     """Take the clip out of an integer .tflite file: no training, no pictures, no float network.
 

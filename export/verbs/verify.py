@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from export.verbs.options import JsonOption
 from sr_models.ground.console import GateNotMet, print_table, say, write_json
+from sr_models.ground.options import Json
 
 
 def verify(
@@ -17,7 +17,7 @@ def verify(
         list[str] | None,
         typer.Option(help="xnnpack, builtin or reference; repeatable. [default: all three]"),
     ] = None,
-    json: JsonOption = None,
+    json: Json = None,
 ):
     """Check a received bundle: every byte, the schema, the models, the golden pairs.
 

@@ -165,7 +165,7 @@ def measured_exports(
             )
         drop = Drop(
             network,
-            choice.method,
+            choice.quantizing.recipe,
             found,
             result.fidelity.psnr_db,
             seconds,

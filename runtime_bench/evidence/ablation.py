@@ -9,19 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+import typer
 
-from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-from representative_data.contract import PixelContract, pure_contract
-from representative_data.dataset import RepresentativeDataset
-from representative_data.saturation import compare_layers
-from representative_data.simulation import simulate_activations, simulated_fidelity_db
-from representative_data.taming import Taming
-from representative_data.tiles import Tile
+from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import CalibrationError, OptionError
-from sr_models.networks.graph import INPUT
+from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import (
+    Images,
+    Json,
+    LowResolution,
+    Name,
+    OpenTail,
+    Pixels,
+    Trust,
+    Weights,
+    require_open_tail,
+)
+from sr_models.quantization.contract import PureContract
+
+if TYPE_CHECKING:
+    from representative_data.dataset import RepresentativeDataset
+    from representative_data.tiles import Tile
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,7 @@ class AblationRow:
     passes: float | None = None
     input_range: tuple[float, float] | None = None
     output_range: tuple[float, float] | None = None
-    contract: PixelContract | None = None
+    contract: PureContract | None = None
     saturating_fraction: float | None = None
     pure_fidelity_db: float | None = None
     fidelity_db: float | None = None
@@ -156,6 +167,9 @@ def ablate(
 
 
 def _build(model, tiles, choice: Choice, *, network: str, scale: int) -> RepresentativeDataset:
+    from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
+    from representative_data.taming import Taming
+
     if choice.taming == "natural":
         return build_natural_dataset(model, tiles, network=network, scale=scale)
     taming = Taming(choice.taming, max_passes=choice.max_passes, target=choice.target)
@@ -172,6 +186,11 @@ def _judge(
     dataset: RepresentativeDataset,
     held_out: Sequence[np.ndarray],
 ) -> AblationRow:
+    from representative_data.report import pure_contract
+    from representative_data.saturation import compare_layers
+    from runtime_bench.evidence.simulation import simulate_activations, simulated_fidelity_db
+    from sr_models.networks.graph import INPUT
+
     comparison = compare_layers(model, held_out, dataset.pictures)
     ranges = {layer.tensor: layer.set for layer in comparison.layers}
     outputs = [layer.tensor for layer in comparison.layers if layer.is_output]
@@ -187,8 +206,135 @@ def _judge(
         passes=dataset.forward_passes / len(tiles),
         input_range=dataset.input_range,
         output_range=dataset.output_range,
-        contract=pure_contract(dataset.input_range, dataset.output_range),
+        contract=pure_contract(dataset),
         saturating_fraction=comparison.worst.saturating_fraction,
         pure_fidelity_db=pure,
         fidelity_db=default,
     )
+
+
+COLUMNS = [
+    "varied",
+    "value",
+    "pictures",
+    "passes",
+    "inputs",
+    "outputs",
+    "scale errors",
+    "saturating",
+    "pure dB",
+    "default dB",
+]
+
+
+def command(
+    name: Name,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHOICE",
+            show_default="all",
+            help="pictures, taming, target, anchors, max_passes, tile_side or seed; repeatable.",
+        ),
+    ] = None,
+    images: Images = None,
+    tail: OpenTail = "relu",
+    pictures: Annotated[int, typer.Option(help="Number of tiles where it is not varied.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed where it is not varied.")] = 0,
+    low_resolution: LowResolution = False,
+    weights: Weights = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
+    json: Json = None,
+):
+    """Calibrate with one choice after another changed, and print what each does.
+
+    Fidelity is simulated (eight-bit activations, float weights) on scikit-image's held-out
+    pictures. Scale errors are those of input and output under --pure, in units of the pixel
+    contract's tolerance (1/510): from -1 to 1, codes are pixels.
+
+    [bold]Examples[/bold]
+
+    \b
+    sr-bench evidence ablation xlsr_x3
+    sr-bench evidence ablation xlsr_x3 --vary taming --vary anchors --images photos --json -
+    """
+    require_open_tail(tail)
+    import_tensorflow_quietly()
+    from representative_data.pictures import (
+        HELD_OUT,
+        bundled_pictures,
+        held_out_tiles,
+        open_network,
+    )
+    from representative_data.tiles import load_tiles, require_usable
+    from sr_models.networks.tails import attach_tail
+
+    base, varied = Choice(pictures=pictures, seed=seed), vary or list(VARIED)
+    choices(base, varied)
+    require_usable(count=pictures, side=base.tile_side, seed=seed)
+    network = open_network(
+        name,
+        images=images,
+        low_resolution=low_resolution,
+        weights=weights,
+        pixels=pixels,
+        trust=trust,
+    )
+    scale, channels = network.scale, network.channels
+    source = bundled_pictures() if images is None else images
+    model = attach_tail(network.trunk, tail, scale=scale)
+    held_out = held_out_tiles(scale=scale, side=base.tile_side, channels=channels)
+
+    def cut(choice):
+        return load_tiles(
+            source,
+            scale=1 if low_resolution else scale,
+            count=choice.pictures,
+            side=choice.tile_side,
+            seed=choice.seed,
+            channels=channels,
+        )
+
+    with progress("calibrating", unit="choices") as update:
+        rows = ablate(
+            model,
+            network=network.name,
+            scale=scale,
+            cut=cut,
+            base=base,
+            varied=varied,
+            held_out=held_out,
+            on_row=update,
+        )
+    protocol = f"simulated: eight-bit activations, float weights; {HELD_OUT}, tail {tail}"
+    write_json(
+        {"model": name, "tail": tail, "protocol": protocol, "rows": [r.to_json() for r in rows]},
+        json,
+    )
+    if json != "-":
+        print_table(f"calibration of {name}", COLUMNS, [table_row(row) for row in rows])
+    say(protocol)
+
+
+def table_row(row: AblationRow) -> list[str]:
+    """A row as cells, see `COLUMNS`."""
+    from representative_data.report import share_text, span_text
+
+    value = str(getattr(row.choice, row.varied)) if row.varied else "defaults"
+    if row.failure:
+        return [row.varied or "base", value, row.failure, *["-"] * (len(COLUMNS) - 3)]
+    counts = ", ".join(f"{number} {status}" for status, number in row.counts.items() if number)
+    errors = f"{row.contract.input.scale_error:+.2f} {row.contract.output.scale_error:+.2f}"
+    return [
+        row.varied or "base",
+        value,
+        counts,
+        f"{row.passes:.1f}",
+        span_text(row.input_range),
+        span_text(row.output_range),
+        errors,
+        share_text(row.saturating_fraction),
+        f"{row.pure_fidelity_db:.2f}",
+        f"{row.fidelity_db:.2f}",
+    ]

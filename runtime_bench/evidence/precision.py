@@ -91,7 +91,7 @@ def compare_precisions(
     files = [read_model(result.content, name=name) for name, (_, result) in zip(choices, made)]
     timed = measure_latency(files, plan, threads=[threads])
     return [
-        PrecisionRow(name, result.manifest["layers_above_int8"], drop, latency)
+        PrecisionRow(name, dict(result.layers_above_int8), drop, latency)
         for name, (drop, result), latency in zip(choices, made, timed)
     ]
 

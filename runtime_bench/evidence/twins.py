@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def export_twins(
     paths = {}
     for kind, chosen in twin_settings(settings).items():
         paths[kind] = path = Path(folder, f"{preset.name}_{kind}.tflite")
-        made_by = {"settings": asdict(chosen), "weights": file_sha256(preset.weights_path)}
+        made_by = {"settings": chosen.to_json(), "weights": file_sha256(preset.weights_path)}
         if not _is_kept(path, made_by):
             on_stage(f"{preset.name}: exporting {path.name}")
             _write(path, _exported(preset, chosen), made_by)
@@ -102,7 +102,7 @@ def _exported(preset: Preset, settings: ExportSettings) -> bytes:
 
     result = run_export(preset.name, settings)
     # A clipped twin may be as bad as it is.
-    if result.failures and settings.tail != "clip":
+    if result.failures and settings.quantizing.tail != "clip":
         raise ConversionError(
             f"expected a clip-free file of {preset.name} that can be handed over, found: "
             f"{'; '.join(result.failures)}; take another method"

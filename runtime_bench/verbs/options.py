@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from sr_models.ground.console import json_option
+# Every verb takes it from here, beside the options of measuring.
+from sr_models.ground.options import Json as Json
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Files to measure.")]
 Delegate = Annotated[str, typer.Option(help="xnnpack, builtin or reference.")]
@@ -27,7 +28,6 @@ Threads = Annotated[int, typer.Option(help="Threads the kernels may use.")]
 ThreadCounts = Annotated[
     list[int], typer.Option("--threads", help="Threads the kernels may use; repeatable.")
 ]
-Json = Annotated[str | None, json_option("Write the result as JSON; - for stdout.")]
 Scale = Annotated[int | None, typer.Option(help="Scale factor; read from the file by default.")]
 White = Annotated[
     float | None, typer.Option(help="Value of white in float files: 1 (default) or 255.")

@@ -104,7 +104,7 @@ def drop(
     from runtime_bench.pages.tables import protocol_lines
     from sr_models.networks.presets import get_preset
 
-    datasets, wanted = find_datasets(data), methods or [DEFAULTS.method]
+    datasets, wanted = find_datasets(data), methods or [DEFAULTS.quantizing.recipe]
     for name in names:
         get_preset(name)
     results = [
@@ -183,7 +183,7 @@ def precision(
     choices = precision_choices(
         height=height,
         width=width,
-        method=method or DEFAULTS.method,
+        method=method or DEFAULTS.quantizing.recipe,
         most_sensitive=most_sensitive,
     )
     results = compare_precisions(

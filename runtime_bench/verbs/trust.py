@@ -217,7 +217,7 @@ def twins(
     """
     from pathlib import Path
 
-    from export.exporting.settings import DEFAULTS, ExportSettings
+    from export.exporting.settings import ExportSettings
     from runtime_bench.evidence.twins import SIDE, export_twins, shipped_presets
     from runtime_bench.measuring.latency import Plan, protocol
     from runtime_bench.measuring.machine import read_machine
@@ -225,7 +225,7 @@ def twins(
     from runtime_bench.pages.tables import protocol_lines
 
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup)
-    settings = ExportSettings(height=SIDE, width=SIDE, method=method or DEFAULTS.method)
+    settings = ExportSettings(height=SIDE, width=SIDE, method=method)
     presets = shipped_presets(patterns or [])
     datasets = find_datasets(data) if data is not None else []
     if markdown is not None:
@@ -252,7 +252,7 @@ def twins(
             "results": [row.to_json() for row in rows],
             "height": height,
             "width": width,
-            "method": settings.method,
+            "method": settings.quantizing.recipe,
             "machine": machine.to_json(),
             "protocol": protocol(plan),
         },
@@ -265,8 +265,8 @@ def twins(
         say(line)
     if markdown is not None:
         intro = (
-            f"Input {height}x{width}, uint8, clip-free by {settings.method}, median of at most "
-            f"{runs} interleaved rounds"
+            f"Input {height}x{width}, uint8, clip-free by {settings.quantizing.recipe}, "
+            f"median of at most {runs} interleaved rounds"
         )
         with writing_file(markdown) as path:
             path.write_text(twin_page(rows, notes=[intro, *notes]))

@@ -168,11 +168,6 @@ def require_json_target(target: str | None) -> str | None:
     return target
 
 
-def json_option(help_text: str):
-    """The option `--json` of every command, with what it says of itself."""
-    return typer.Option("--json", metavar="PATH", callback=require_json_target, help=help_text)
-
-
 def write_json(value: Any, target: str | None) -> None:
     """Write data as JSON to a path, or to stdout for `-`; nothing for `None`."""
     if target is None:

@@ -64,6 +64,27 @@ def refuse_existing(path: str | Path, *, overwrite: bool, replaces: Sequence[str
                 )
 
 
+def require_free_folder(
+    path: str | Path, *, overwrite: bool, replaces: Sequence[str] = ("*",)
+) -> None:
+    """Raise `OutputError` at once where `writing_folder` would not write `path` after long work.
+
+    Args:
+        path: The folder that shall be written.
+        overwrite: See `refuse_existing`.
+        replaces: See `refuse_existing`.
+    """
+    path = Path(path)
+    try:
+        recover_folder(path)
+    except OSError as error:
+        raise output_error(path, error) from error
+    refuse_existing(path, overwrite=overwrite, replaces=replaces)
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"expected a folder, found a file at {path}; choose another path")
+    require_writable(path)
+
+
 def require_writable(path: str | Path) -> None:
     """Raise `OutputError` at once where `path` could not be written after long work.
 
@@ -120,10 +141,7 @@ def writing_folder(
     """
     path = Path(path)
     try:
-        recover_folder(path)
-        refuse_existing(path, overwrite=overwrite, replaces=replaces)
-        if path.exists() and not path.is_dir():
-            raise OutputError(f"expected a folder, found a file at {path}; choose another path")
+        require_free_folder(path, overwrite=overwrite, replaces=replaces)
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
         try:

@@ -18,13 +18,13 @@ import typer
 from sr_models.ground.console import EXIT_INTERRUPTED, progress, say, write_json
 from sr_models.ground.files import refuse_existing, require_writable
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import Json, PresetName
 from sr_models.networks import card as cards
 from sr_models.networks.facts import figures
 from sr_models.networks.presets import Preset, get_preset
 from sr_models.training.course import quantized_course
 from sr_models.training.finetuning import find_start
 from sr_models.training.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Recipe, recipe_for
-from sr_models.verbs.options import Json, Name
 
 EXAMPLES = """Examples:
 
@@ -41,7 +41,7 @@ on every machine, with one --run-dir that all of them see."""
 
 
 def train(
-    name: Name,
+    name: PresetName,
     data: Annotated[Path, typer.Option(help="Folder of ground-truth pictures.")],
     run_dir: Annotated[
         Path | None, typer.Option(help="Folder of checkpoints. By default runs/NAME.")

@@ -37,6 +37,27 @@ def test_a_model_is_exported_and_can_be_inspected(picture_folder, tmp_path, caps
 
 
 @pytest.mark.slow
+def test_an_export_by_the_settings_of_another_gives_its_bytes(picture_folder, tmp_path, capsys):
+    first, again, other = (tmp_path / name for name in ("phone", "again", "other"))
+    choices = ("--method", "natural+mse", "--io", "int8", "--tail", "none", "--seed", 3)
+    images = ("--images", picture_folder)
+    assert run("model", "xlsr_x3", "--out", first, *images, *SMALL, *choices) == 0
+    settings = ("--settings", first / "manifest.json")
+    assert run("model", "xlsr_x3", "--out", again, *images, *settings) == 0
+    for name in ("model.tflite", "manifest.json"):
+        assert (again / name).read_bytes() == (first / name).read_bytes()
+    # An option overrules the file, also where it says what is the default elsewhere.
+    options = ("--io", "uint8", "--size", "8x12", "--size", "12x8", "--json", "-")
+    capsys.readouterr()
+    assert run("model", "xlsr_x3", "--out", other, *images, *settings, *options) == 0
+    manifest = json.loads(capsys.readouterr().out)
+    assert [(file["height"], file["width"]) for file in manifest["files"]] == [(8, 12), (12, 8)]
+    found = manifest["settings"]
+    assert (found["io"], found["method"], found["seed"]) == ("uint8", "natural+mse", 3)
+    assert all(file["kernels"] for file in manifest["files"])
+
+
+@pytest.mark.slow
 def test_a_clipped_file_fails_the_gate(picture_folder, tmp_path, capsys):
     out = tmp_path / "twin"
     options = ("--tail", "clip", "--method", "natural", "--calibrator", "converter")
@@ -60,6 +81,10 @@ def test_a_clipped_file_fails_the_gate(picture_folder, tmp_path, capsys):
         ),
         (("model", "xlsr_x3", "--out", "old"), "--overwrite"),
         (("model", "xlsr_x3", "--out", "new", "--run-dir", "old/text.tflite"), "a file stands"),
+        (("model", "xlsr_x3", "--out", "old/text.tflite", "--overwrite"), "found a file at"),
+        (("model", "xlsr_x3", "--out", "old", "--overwrite"), "found text.tflite in old"),
+        (("model", "xlsr_x3", "--out", "new", "--settings", "none.json"), "none.json (No such"),
+        (("model", "xlsr_x3", "--out", "new", "--settings", "old/text.tflite"), "JSONDecodeError"),
         (("model", "xlsr_x3"), "--out"),
         (("inspect", "none.tflite"), "none.tflite"),
         (("inspect", "old/text.tflite"), "TFL3"),
@@ -143,7 +168,7 @@ def test_help_is_instant(run_python):
     code = """
 import sys
 from export.cli import app
-from sr_models.command import status_of_command
+from sr_models.ground.console import status_of_command
 for verb in ([], ["model"], ["inspect"]):
     status_of_command(app, [*verb, "--help"])
 heavy = {"tensorflow", "tf_keras", "ai_edge_litert", "skimage", "matplotlib"} & set(sys.modules)

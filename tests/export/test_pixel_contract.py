@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from export.exporting.conversion_path import convert
 from export.exporting.job import run_export
 from export.exporting.settings import ExportSettings, Size
-from export.inspecting.audit import CONTRACT_TOLERANCE, audit_model
+from export.inspecting.audit import audit_model
 from export.tflite.flatbuffer import read_graph
 from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
 from representative_data.tiles import cut_tiles
 from sr_models.networks.network import build_trunk, load_model
 from sr_models.networks.presets import PRESETS, Preset
 from sr_models.networks.tails import TAILS, attach_tail
+from sr_models.quantization.contract import PIXEL_TOLERANCE
+from tests.bundles import quantized_files
 from tests.families import random_weights
 
 pytestmark = pytest.mark.slow
@@ -66,7 +67,7 @@ def exported_int8(exported):
 def files(model, dataset, *, sizes=SIZES, method="cfqp", **options):
     """One calibration at several sizes."""
     settings = ExportSettings(sizes=sizes, method=method, **options)
-    contents, _ = convert(model, dataset, settings)
+    contents, _ = quantized_files(model, dataset, settings)
     return contents
 
 
@@ -92,7 +93,7 @@ def test_every_shipped_network_has_pixels_as_codes(name, tiles):
     (pinned,) = files(model, dataset, sizes=SIZES[:1])
     check_pixels(pinned, tolerance=1e-6)
     (pure,) = files(model, dataset, sizes=SIZES[1:], pure=True)
-    check_pixels(pure, tolerance=CONTRACT_TOLERANCE)
+    check_pixels(pure, tolerance=PIXEL_TOLERANCE)
 
 
 @pytest.mark.parametrize("tail", TAILS)
@@ -118,7 +119,7 @@ def test_pictures_alone_give_every_tail_its_pixels(tail, tiles, shaped_xlsr):
     dataset = shaped(model, tiles, name="xlsr_x3", scale=3) if tail == "none" else shaped_xlsr
     first, second = files(model, dataset, pure=True)
     for content in (first, second):
-        check_pixels(content, tolerance=CONTRACT_TOLERANCE)
+        check_pixels(content, tolerance=PIXEL_TOLERANCE)
     assert quantization(first) == quantization(second)
 
 

@@ -15,7 +15,6 @@ import pytest
 import tf_keras
 from PIL import Image
 
-from export.exporting.conversion_path import convert
 from export.exporting.settings import ExportSettings
 from export.exporting.shaping import build_dataset
 from representative_data.pictures import BUNDLED_HELD_OUT, bundled_pictures
@@ -26,6 +25,7 @@ from sr_models.ground.pictures import load_image
 from sr_models.networks.network import load_trunk
 from sr_models.networks.presets import get_preset
 from sr_models.networks.tails import attach_tail
+from tests.bundles import quantized_files
 
 # The default recipe without what takes half a minute for each network. Without the correction of
 # biases ECBSR would lose 0.06 dB to its twin, whose PReLU stays one operator.
@@ -84,14 +84,17 @@ def write_file(preset, settings, path, *, damage=lambda trunk: None) -> Path:
     trunk, scale = load_trunk(preset), preset.scale
     damage(trunk)
     tiles = load_tiles(
-        bundled_pictures(), scale=scale, count=settings.pictures, side=settings.tile_side
+        bundled_pictures(),
+        scale=scale,
+        count=settings.shaping.pictures,
+        side=settings.shaping.tile_side,
     )
     source = types.SimpleNamespace(name=preset.name, scale=scale)
     shaping = attach_tail(trunk, "relu", scale=scale)
     dataset = build_dataset(shaping, tiles, network=source, settings=settings)
-    model = attach_tail(trunk, settings.tail, scale=scale)
+    model = attach_tail(trunk, settings.quantizing.tail, scale=scale)
     natural = [tile.pixels for tile in tiles]
-    (content,), _ = convert(model, dataset, settings, pictures=natural)
+    (content,), _ = quantized_files(model, dataset, settings, pictures=natural)
     path.write_bytes(content)
     return path
 

@@ -3,8 +3,8 @@ import pytest
 
 from representative_data.anchors import Spot, find_anchors
 from representative_data.probe import OutputProbe, OutputProber
-from representative_data.taming import TOLERANCE
 from sr_models.ground.errors import CalibrationError
+from sr_models.quantization.contract import PIXEL_TOLERANCE
 from tests.networks import sharpening_network
 
 
@@ -29,8 +29,8 @@ def test_anchors_span_the_input_and_keep_the_output_inside(tail):
     assert min(p.min() for p in pixels) == 0
     assert max(p.max() for p in pixels) == 255
     found = probe(pixels)
-    assert found.maximum.max() == pytest.approx(1.0, abs=TOLERANCE)
-    assert found.minimum.min() == pytest.approx(0.0, abs=TOLERANCE)
+    assert found.maximum.max() == pytest.approx(1.0, abs=PIXEL_TOLERANCE)
+    assert found.minimum.min() == pytest.approx(0.0, abs=PIXEL_TOLERANCE)
 
 
 def test_a_flat_white_picture_would_not_do():
@@ -67,4 +67,4 @@ def test_the_level_is_refined_beyond_the_coarse_grid():
 
     white = find_anchors(picky)[0]
     assert white.output[1] == pytest.approx(1.0, abs=0.005)
-    assert abs(float(white.output[1]) - 1.0) < TOLERANCE
+    assert abs(float(white.output[1]) - 1.0) < PIXEL_TOLERANCE

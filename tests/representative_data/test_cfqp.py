@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,15 +9,22 @@ import tf_keras
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-from representative_data.probe import probe_layers
-from representative_data.taming import TOLERANCE, Taming
+from representative_data.cfqp import (
+    CfqpSettings,
+    build_cfqp_dataset,
+    build_natural_dataset,
+    why_untamable,
+)
+from representative_data.dataset import Record
+from representative_data.probe import OutputProbe, probe_layers
+from representative_data.taming import Taming
 from representative_data.tiles import load_tiles
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.pictures import crop_to_multiple, degrade, load_image
 from sr_models.networks.graph import at_size
 from sr_models.networks.layers import DepthToSpace
 from sr_models.networks.network import load_model, weights_sha256
+from sr_models.quantization.contract import PIXEL_TOLERANCE
 from tests.networks import brightness_keeping_network, sharpening_network
 
 NAMED = {"network": "sharpening", "scale": 2}
@@ -35,8 +43,8 @@ def test_inputs_span_everything_and_outputs_end_at_one(tiles, tail, method):
     dataset = build_cfqp_dataset(model, tiles, settings=settings, **NAMED)
     assert dataset.input_range == (0.0, 1.0)
     low, high = dataset.output_range
-    assert high == pytest.approx(1.0, abs=TOLERANCE)
-    assert low == pytest.approx(0.0, abs=TOLERANCE)
+    assert high == pytest.approx(1.0, abs=PIXEL_TOLERANCE)
+    assert low == pytest.approx(0.0, abs=PIXEL_TOLERANCE)
     # What the records claim is what the network answers.
     answers = [model(sample).numpy() for (sample,) in dataset()]
     assert max(y.max() for y in answers) == pytest.approx(high, abs=1e-5)
@@ -211,3 +219,33 @@ def test_the_converters_own_calibrator_finds_pixels(picture_folder, name):
         scale, zero_point = details["quantization"]
         assert (details["dtype"], zero_point) == (np.uint8, 0)
         assert 255 * scale == pytest.approx(1.0, abs=1 / 510)
+
+
+def linear(gain, offset):
+    def probe(pictures):
+        ends = [(p.min() / 255 * gain + offset, p.max() / 255 * gain + offset) for p in pictures]
+        low, high = (np.array([[end] * 3 for end in side]) for side in zip(*ends))
+        return OutputProbe(low, high)
+
+    return probe
+
+
+def record(low, high):
+    return Record("p", "", 0, 0, "dropped", 1.0, 0.0, 0.0, (low, high), (low, high), 10)
+
+
+@pytest.mark.parametrize(
+    ("probe", "output", "taming", "said"),
+    [
+        (linear(0.01, 1.3), (1.3, 1.31), Taming(), r"black is answered with 1\.300 .* load its"),
+        (linear(-1.0, 1.2), (0.2, 1.2), Taming(), "no change of a picture moves the output"),
+        (linear(1.3, 0.0), (0.0, 1.3), Taming("select"), "--taming contrast"),
+        (linear(1.0, -0.1), (-0.1, 0.9), Taming("intensity"), "cannot lift .* --tail relu"),
+        (linear(1.0, 1.1), (1.1, 2.1), Taming(), r"even flat black is answered with 1\.100"),
+        (linear(1.0, 0.0), (0.0, 1.1), Taming("blur"), "flat pictures do fit.*--max-passes"),
+    ],
+)
+def test_the_reason_is_found_by_what_flat_pictures_give(probe, output, taming, said):
+    found = why_untamable(probe, record(*output), taming, side=16)
+    assert re.search(said, found), found
+    assert "\n" not in found

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from representative_data.probe import OutputProbe, OutputProber
-from representative_data.taming import METHODS, TOLERANCE, Taming, affine_step, fits, tame
+from representative_data.taming import METHODS, Taming, affine_step, fits, tame
 from sr_models.ground.errors import OptionError
+from sr_models.quantization.contract import PIXEL_TOLERANCE
 from tests.networks import sharpening_network
 
 
@@ -110,7 +111,7 @@ def test_a_sharpening_network_is_tamed(method):
     results = [r for r in tame(pictures, probe, Taming(method)) if r.status != "dropped"]
     assert results
     after = probe([r.pixels for r in results]).maximum.max(axis=1)
-    assert (after <= 1.0 + TOLERANCE / 2).all()
+    assert (after <= 1.0 + PIXEL_TOLERANCE / 2).all()
     np.testing.assert_allclose(after, [r.after[1] for r in results], atol=1e-6)
     # A changed picture is led to the end of the range, not just somewhere below it.
     if method != "blur":

@@ -51,8 +51,8 @@ def test_nothing_of_this_machine_is_inside(made_bundle, tmp_path):
 def test_a_failed_file_leaves_nothing(export_small, tmp_path):
     def failing(name, settings, **inputs):
         made = export_small(name, settings)
-        made.failures.append("it is upside down")
-        return made
+        file = replace(made.files[0], failures=("it is upside down",))
+        return replace(made, files=(file,))
 
     with pytest.raises(ConversionError, match="upside down; nothing was written"):
         export_bundle("a", SMALL, out=tmp_path / "out", export=failing)
@@ -77,6 +77,8 @@ def test_an_interrupt_leaves_the_old_bundle(bundle, export_small, monkeypatch):
 def test_a_folder_of_something_else_is_never_replaced(bundle, export_small, tmp_path):
     with pytest.raises(OutputError, match="--overwrite"):
         export_bundle("a", SMALL, out=bundle, export=export_small)
+    with pytest.raises(OutputError, match="found a file at"):
+        export_bundle("a", SMALL, out=bundle / "SHA256SUMS", export=None, overwrite=True)
     (bundle / "holiday.jpg").write_bytes(b"")
     with pytest.raises(OutputError, match=r"holiday\.jpg"):
         export_bundle("a", SMALL, out=bundle, export=export_small, overwrite=True)
@@ -133,9 +135,10 @@ def test_other_files_are_no_timings(tmp_path, text):
 
 def test_the_twin_is_what_people_export_today():
     made = twin_settings(ExportSettings(sizes=(Size(16, 24), Size(12, 20)), pictures=7))
-    assert made.all_sizes == (Size(12, 20),)
-    assert (made.tail, made.method, made.calibrator) == ("clip", "natural", "converter")
-    assert made.pictures == 7
+    assert made.files.all_sizes == (Size(12, 20),)
+    chosen = made.quantizing
+    assert (chosen.tail, chosen.recipe, chosen.calibrator) == ("clip", "natural", "converter")
+    assert made.shaping.pictures == 7
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import pytest
 
 from export.exporting.shaping import split_pictures, unseen_pictures
 from representative_data.pictures import BUNDLED, BUNDLED_HELD_OUT
+from sr_models.ground.files import file_sha256
 
 
 def test_of_a_folder_every_fifth_picture_is_held_out(picture_folder):
@@ -39,7 +40,7 @@ def test_a_copy_under_another_name_has_been_seen(natural, picture_folder, tmp_pa
     copy = shutil.copy(seen, tmp_path / "copy.png")
     other = tmp_path / "other.png"
     other.write_bytes(b"another picture")
-    assert unseen_pictures([seen, copy, other], natural) == [other]
+    assert unseen_pictures([seen, copy, other], natural) == {other: file_sha256(other)}
 
 
 def test_where_all_were_seen_the_bundled_ones_serve(natural, picture_folder):

@@ -6,7 +6,7 @@ from export.exporting.kernel_agreement import (
     PICTURES,
     CodeDifference,
     KernelAgreement,
-    measure_agreement,
+    KernelMeter,
 )
 from export.quantizing.quantized_network import QuantizedNetwork
 from sr_models.quantization.ranges import TensorRange
@@ -40,7 +40,7 @@ def test_a_line_says_what_was_compared():
 def test_the_differences_are_those_of_the_codes():
     file = small_file("xlsr", "relu")
     pictures = [*file.pictures, file.pictures[0, ::2, ::2]]
-    found = measure_agreement(file.content, QuantizedNetwork(file.model, file.ranges), pictures)
+    found = KernelMeter(QuantizedNetwork(file.model, file.ranges), pictures)(file.content)
     xnnpack, builtin = file.codes("xnnpack"), file.codes("builtin")
     assert found.pictures == PICTURES == len(file.pictures)
     assert found.builtin_from_integer_simulation == NONE
@@ -56,7 +56,7 @@ def test_another_network_is_told_apart():
     file = small_file("xlsr", "relu")
     wider = TensorRange(file.ranges["mix"].minimum * 1.05, file.ranges["mix"].maximum * 1.05)
     other = QuantizedNetwork(file.model, file.ranges.replacing({"mix": wider}))
-    found = measure_agreement(file.content, other, file.pictures)
+    found = KernelMeter(other, file.pictures)(file.content)
     assert found.builtin_from_integer_simulation.differing_fraction > 0.05
     assert found.xnnpack_from_float_simulation.differing_fraction > 0.05
 
@@ -64,10 +64,10 @@ def test_another_network_is_told_apart():
 @pytest.mark.slow
 def test_what_cannot_be_simulated_is_left_out():
     file = small_file("xlsr", "relu")
-    alone = measure_agreement(file.content, None, file.pictures)
+    alone = KernelMeter(None, file.pictures)(file.content)
     assert alone.xnnpack_from_float_simulation is None
     assert alone.xnnpack_from_builtin.differing_fraction > 0.0
     picture = tf_keras.Input((None, None, 3), name="input")
     odd = tf_keras.Model(picture, tf_keras.layers.LayerNormalization(name="odd")(picture))
     ranges = file.ranges.replacing({"odd": TensorRange(0.0, 1.0)})
-    assert measure_agreement(file.content, QuantizedNetwork(odd, ranges), file.pictures) == alone
+    assert KernelMeter(QuantizedNetwork(odd, ranges), file.pictures)(file.content) == alone

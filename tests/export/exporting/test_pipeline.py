@@ -11,10 +11,12 @@ from export.quantizing.defaults import DEFAULT_RECIPE
 from sr_models.ground.errors import (
     CalibrationError,
     ConversionError,
+    OptionError,
     OutputError,
     UnknownModelError,
 )
 from sr_models.ground.files import file_sha256
+from sr_models.networks.tails import attach_tail
 
 # Without what takes seconds and is tested by itself.
 SMALL = {"height": 16, "width": 24, "pictures": 12, "tile_side": 32, "method": "cfqp"}
@@ -46,6 +48,8 @@ def test_the_folder_holds_a_proven_file_and_its_manifest(exported):
     assert apart["xnnpack_from_float_simulation"]["differing_fraction"] <= 0.01
     assert manifest["versions"]["tensorflow"].startswith("2.")
     assert manifest["ranges"]["tensors"]["depth_to_space"]["maximum"] == 1.0
+    (file,) = manifest["files"]
+    assert file["kernels"] == apart and file["file"] == "model.tflite"
 
 
 def test_calibration_and_held_out_pictures_are_different(exported):
@@ -146,16 +150,48 @@ def test_a_lone_picture_is_never_its_own_proof(picture_folder, tmp_path):
     assert held_out == {"astronaut.png", "chelsea.png", "coffee.png"}
 
 
-def test_with_a_saved_set_the_manifest_names_it_and_not_our_defaults(exported, tmp_path):
+def test_with_a_saved_set_the_manifest_names_it_and_the_recipe(exported, tmp_path):
     _, result = exported
     result.dataset.save(tmp_path / "rd.npz")
     manifest = run_export("xlsr_x3", ExportSettings(**SMALL), dataset=tmp_path / "rd.npz").manifest
-    for name in ("method", "pictures", "tile_side", "taming", "anchors", "seed"):
+    assert (manifest["settings"]["method"], manifest["settings"]["seed"]) == ("cfqp", 0)
+    for name in ("pictures", "tile_side", "taming", "anchors"):
         assert manifest["settings"][name] is None
     source = manifest["representative_dataset"]["source"]
     assert source == {"file": "rd.npz", "sha256": file_sha256(tmp_path / "rd.npz")}
     made = manifest["representative_dataset"]["settings"]
     assert (made["tile_side"], made["seed"], made["taming"]["method"]) == (32, 0, "contrast")
+
+
+def test_a_set_of_other_pictures_than_the_recipe_names_is_refused(exported, tmp_path):
+    _, result = exported
+    dataclasses.replace(result.dataset, method="natural").save(tmp_path / "rd.npz")
+    with pytest.raises(OptionError, match="found one of natural pictures; give --method natural"):
+        run_export("xlsr_x3", ExportSettings(**SMALL), dataset=tmp_path / "rd.npz")
+    stages = []
+    pure = ExportSettings(height=16, width=24, pure=True)
+    made = run_export("xlsr_x3", pure, dataset=tmp_path / "rd.npz", on_stage=stages.append)
+    assert made.manifest["settings"]["method"] == made.ranges.method == "natural"
+    assert any(stage.endswith("natural pictures: the recipe is natural") for stage in stages)
+
+
+def test_what_is_derived_is_derived_once(picture_folder, monkeypatch):
+    tails, hashed = [], []
+
+    def attached(trunk, tail, *, scale):
+        tails.append(tail)
+        return attach_tail(trunk, tail, scale=scale)
+
+    def sha256(path):
+        hashed.append(path.name)
+        return file_sha256(path)
+
+    monkeypatch.setattr(pipeline, "attach_tail", attached)
+    for module in ("export.exporting.shaping", "representative_data.tiles"):
+        monkeypatch.setattr(f"{module}.file_sha256", sha256)
+    run_export("xlsr_x3", ExportSettings(**SMALL), images=picture_folder)
+    assert sorted(tails) == ["none", "relu"]
+    assert sorted(hashed) == sorted(path.name for path in picture_folder.iterdir())
 
 
 @pytest.mark.parametrize("tail", ["clip", "conv_clip"])

@@ -5,6 +5,7 @@ import pytest
 
 from export.exporting.conversion import convert_with_ranges
 from export.exporting.judging import HeldOutDrop
+from export.exporting.kernel_agreement import KernelMeter
 from export.exporting.result import read_back
 from export.exporting.settings import ExportSettings, Size
 from representative_data.observation import observe_ranges, pin_pixels
@@ -33,8 +34,10 @@ def made(content, natural, ranges):
             "model.tflite",
             SIZE,
             content,
+            model=sharpening_network(),
             pictures=natural.pictures,
             meter=meter,
+            kernel_meter=KernelMeter(None, natural.pictures),
             float_model=sharpening_network(tail="none", strength=strength),
             settings=settings,
             dataset=natural,
@@ -46,7 +49,7 @@ def made(content, natural, ranges):
 
 def test_a_faithful_file_is_accepted(made, content):
     file = made()
-    assert file.failures == [] and file.drop is None and file.content == content
+    assert file.failures == () and file.drop is None and file.content == content
     assert file.fidelity.psnr_db > 40.0
 
 
@@ -76,4 +79,5 @@ def test_as_data_it_names_the_file_and_leaves_the_content_out(made, content):
     assert data["sha256"] == hashlib.sha256(content).hexdigest() and data["size_bytes"] == len(
         content
     )
-    assert data["accepted"] and data["failures"] == []
+    assert data["accepted"] and data["failures"] == [] and data["layers_above_int8"] == {}
+    assert data["kernels"]["xnnpack_from_builtin"]["max_abs_code_difference"] <= 1

@@ -30,6 +30,6 @@ def test_one_file_has_the_plain_name():
 
 
 def test_sizes_count_instead_of_height_and_width_and_each_once():
-    assert ExportSettings(height=8, width=9).all_sizes == (Size(8, 9),)
+    assert ExportSettings(height=8, width=9).files.all_sizes == (Size(8, 9),)
     sizes = (Size(3, 4), DYNAMIC, Size(3, 4))
-    assert ExportSettings(height=8, width=9, sizes=sizes).all_sizes == (Size(3, 4), DYNAMIC)
+    assert ExportSettings(height=8, width=9, sizes=sizes).files.all_sizes == (Size(3, 4), DYNAMIC)

@@ -5,7 +5,8 @@ import pytest
 from export.exporting.conversion import convert_float, convert_with_ranges
 from export.exporting.judging import Fidelity, HeldOutDrop, find_failures
 from export.exporting.settings import ExportSettings
-from export.inspecting.audit import audit_model
+from export.inspecting.audit import audit_graph
+from export.tflite.flatbuffer import read_graph
 from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.quantization.ranges import TensorRange
 
@@ -19,9 +20,10 @@ def ranges(sharpening, natural):
 
 
 def judge(content, natural, ranges, *, settings=SETTINGS, fidelity=FAITHFUL, drop=None):
+    graph = read_graph(content)
     return find_failures(
-        content,
-        audit=audit_model(content),
+        graph,
+        audit=audit_graph(graph),
         fidelity=fidelity,
         settings=settings,
         dataset=natural,

@@ -2,7 +2,6 @@ import math
 
 import pytest
 
-from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model
 from export.precision.kept_layers import raised_layers
 from export.precision.raised_network import raise_files, unrounded
@@ -26,14 +25,9 @@ def evidence(network):
 
 
 def raised(network, evidence, *, method="natural", ranges=None, **options):
-    settings = ExportSettings(height=12, width=16, method=method, **options)
     quantized = QuantizedNetwork(network.model, ranges or network.ranges).renamed(method)
-    (content,) = raise_files([network.content], network.model, quantized, evidence, settings)
+    (content,) = raise_files([network.content], network.model, quantized, evidence, **options)
     return content
-
-
-def test_int8_stays_as_it_is(network, evidence):
-    assert raised(network, evidence) == network.content
 
 
 def test_the_most_sensitive_layers_are_those_that_are_kept(network, evidence, monkeypatch):
@@ -48,20 +42,18 @@ def test_the_most_sensitive_layers_are_those_that_are_kept(network, evidence, mo
         return rows
 
     monkeypatch.setattr("export.precision.raised_network.measure_sensitivity", measured)
-    content = raised(network, evidence, precision="mixed", most_sensitive=2)
+    content = raised(network, evidence, kept=(), most_sensitive=2)
     assert set(raised_layers(content, network.model)) == {"merge", "last_relu"}
     assert seen == [("natural", 2)], "once, on pictures of the evidence"
 
 
 def test_more_layers_than_there_are_cannot_be_kept(network, evidence):
     with pytest.raises(OptionError, match=r"at most the \d layers that compute .*found 99"):
-        raised(network, evidence, precision="mixed", most_sensitive=99)
+        raised(network, evidence, kept=(), most_sensitive=99)
 
 
 def test_layers_by_name_are_kept_in_what_is_asked_for(network, evidence):
-    content = raised(
-        network, evidence, precision="mixed", kept=("merge",), kept_precision="int16x8"
-    )
+    content = raised(network, evidence, kept=("merge",), kept_precision="int16x8")
     assert raised_layers(content, network.model) == {"merge": "int16x8"}
     assert audit_model(content).full_integer
 
@@ -79,9 +71,9 @@ def test_a_float_layer_has_weights_of_the_recipes_scale_that_nothing_rounded(net
 def test_a_file_without_its_ranges_is_not_raised(network, evidence):
     lost = network.ranges.replacing({"merge": TensorRange(0.0, 0.771)})
     with pytest.raises(ConversionError, match="found none of merge"):
-        raised(network, evidence, precision="int16x8", ranges=lost)
+        raised(network, evidence, kept=None, ranges=lost)
 
 
 def test_a_layer_that_the_recipe_takes_away_is_not_kept_in_silence(network, evidence):
     with pytest.raises(OptionError, match="leaves in the network, found gone; keep the conv"):
-        raised(network, evidence, precision="mixed", kept=("gone",))
+        raised(network, evidence, kept=("gone",))

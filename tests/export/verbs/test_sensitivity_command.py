@@ -3,9 +3,9 @@ import math
 
 import pytest
 
+from export import cli
 from export.precision.sensitivity import LayerSensitivity
 from export.verbs.sensitivity import COLUMNS, table_rows
-from representative_data import cli
 from sr_models.ground.console import status_of_command
 
 

@@ -3,10 +3,10 @@ from dataclasses import asdict, fields
 
 import pytest
 
-from representative_data.taming import TOLERANCE
 from representative_data.tiles import load_tiles
 from runtime_bench.evidence.ablation import VARIED, Choice, ablate, choices
 from sr_models.ground.errors import OptionError
+from sr_models.quantization.contract import PIXEL_TOLERANCE
 from tests.networks import sharpening_network
 
 
@@ -64,7 +64,7 @@ def test_natural_pictures_break_the_contract_and_taming_keeps_it(rows):
     natural, base = rows["taming", "natural"], rows["", 0]
     assert not natural.contract.holds and base.contract.holds
     assert natural.output_range[1] > 1.1
-    assert base.output_range[1] == pytest.approx(1.0, abs=TOLERANCE)
+    assert base.output_range[1] == pytest.approx(1.0, abs=PIXEL_TOLERANCE)
     # Codes that are no pixels cost much; with pinned ends little is left to lose.
     assert natural.pure_fidelity_db < base.pure_fidelity_db - 10
     assert natural.fidelity_db == pytest.approx(base.fidelity_db, abs=3)

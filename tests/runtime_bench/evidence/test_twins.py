@@ -44,8 +44,8 @@ def exports(monkeypatch):
     made = []
 
     def exported(preset, settings):
-        made.append((preset.name, settings.tail))
-        return f"{preset.name} {settings.tail} {len(made)}".encode()
+        made.append((preset.name, settings.quantizing.tail))
+        return f"{preset.name} {settings.quantizing.tail} {len(made)}".encode()
 
     monkeypatch.setattr(twins, "_exported", exported)
     return made

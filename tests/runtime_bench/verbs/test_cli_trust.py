@@ -47,8 +47,8 @@ def ready_made(files, monkeypatch):
     made = []
 
     def exported(preset, settings):
-        made.append((preset.name, settings.method))
-        return contents[settings.tail]
+        made.append((preset.name, settings.quantizing.recipe))
+        return contents[settings.quantizing.tail]
 
     monkeypatch.setattr(twins_module, "_exported", exported)
     return made

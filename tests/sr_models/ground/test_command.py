@@ -170,12 +170,6 @@ def test_json_that_cannot_be_written_is_refused_before_the_work(target, tmp_path
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 
-def test_the_json_option_says_what_it_is_given_and_looks_at_its_target():
-    option = command.json_option("Write it.")
-    assert (option.metavar, option.help) == ("PATH", "Write it.")
-    assert option.callback is command.require_json_target
-
-
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_a_command_with_a_word_and_no_leftovers(name, start_python, tmp_path):
     code = (

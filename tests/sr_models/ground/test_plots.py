@@ -15,6 +15,12 @@ SVG = "data:image/svg+xml;base64,"
 PNG = "data:image/png;base64,"
 
 
+@pytest.fixture
+def noise() -> np.ndarray:
+    """uint8 (24, 24, 3) of random pixels."""
+    return np.random.default_rng(7).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+
+
 def bar(label="a", median_ms=2.0, p5_ms=1.5, p95_ms=3.0):
     return {"label": label, "median_ms": median_ms, "p5_ms": p5_ms, "p95_ms": p95_ms}
 

@@ -5,7 +5,7 @@ import pytest
 import tf_keras
 
 from representative_data.probe import probe_layers
-from representative_data.simulation import simulate_activations, simulated_fidelity_db
+from runtime_bench.evidence.simulation import simulate_activations, simulated_fidelity_db
 from sr_models.networks.graph import quantized_points
 from sr_models.networks.tails import attach_tail
 from tests.networks import branched_trunk, sharpening_network

@@ -6,7 +6,7 @@ import tf_keras
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
 from representative_data.taming import Taming
 from representative_data.tiles import Tile, load_tiles
-from runtime_bench.evidence import shaping as speed
+from runtime_bench.evidence import shaping
 from runtime_bench.evidence.shaping import CalibrationSpeed, time_calibration
 from sr_models.networks.tails import attach_tail
 from tests.networks import sharpening_trunk
@@ -59,7 +59,7 @@ def test_passes_of_a_whole_calibration_are_those_the_network_saw(picture_folder)
 def test_seconds_are_those_of_the_clock(picture_folder, monkeypatch):
     """A clock that advances by 1 s whenever it is read: every step takes one second."""
     readings = iter(range(100))
-    monkeypatch.setattr(speed.time, "perf_counter", lambda: float(next(readings)))
+    monkeypatch.setattr(shaping.time, "perf_counter", lambda: float(next(readings)))
     tiles = load_tiles(picture_folder, scale=2, count=4, side=24)
     steps = []
     model, _ = counting_network(strength=0.04)

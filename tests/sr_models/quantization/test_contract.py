@@ -2,21 +2,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from representative_data.contract import PixelGrid, pure_contract
+from sr_models.quantization.contract import PixelGrid, PureContract
 from sr_models.quantization.ranges import TensorRange
 
 PIXELS = (0.0, 1.0)
 
 
+def pure_contract(input_range, output_range):
+    return PureContract.of_ranges(TensorRange(*input_range), TensorRange(*output_range))
+
+
 def test_black_to_white_is_the_grid_of_pixels():
-    grid = PixelGrid(TensorRange(*PIXELS))
+    grid = PixelGrid.of_range(TensorRange(*PIXELS))
     assert (grid.scale, grid.zero_point) == (1 / 255, 0)
     assert (grid.scale_error, grid.black_error) == (0.0, 0.0)
 
 
 @given(low=st.floats(-3.0, 0.5), width=st.floats(0.01, 5.0))
 def test_code_zero_is_as_far_from_black_as_the_range_begins_below_it(low, width):
-    grid = PixelGrid(TensorRange(low, low + width))
+    grid = PixelGrid.of_range(TensorRange(low, low + width))
     assert 0 <= grid.zero_point <= 255
     # By at most half a step: the range moves so that 0 is a code.
     assert grid.black_error / 510 == pytest.approx(max(0.0, -low), abs=0.5001 * grid.scale)

@@ -2,14 +2,15 @@ import json
 
 import pytest
 
-from representative_data import cli
-from runtime_bench.evidence.ablation import AblationRow, Choice
-from runtime_bench.evidence.ablation_verb import COLUMNS, table_row
-from sr_models.ground.console import status_of_command
+from runtime_bench.evidence.ablation import COLUMNS, AblationRow, Choice, command, table_row
+from sr_models.ground.console import new_app, status_of_command
+
+APP = new_app("for tests")
+APP.command()(command)
 
 
 def run(*arguments):
-    return status_of_command(cli.app, ("ablate", *arguments))
+    return status_of_command(APP, arguments)
 
 
 @pytest.mark.slow

@@ -2,12 +2,26 @@ import json
 
 import pytest
 
-from representative_data import cli
-from sr_models.ground.console import status_of_command
+from runtime_bench.evidence.shaping import command
+from sr_models.ground.console import new_app, status_of_command
+
+APP = new_app("for tests")
+APP.command()(command)
 
 
 def run(*arguments):
-    return status_of_command(cli.app, ("speed", *arguments))
+    return status_of_command(APP, arguments)
+
+
+def test_the_studies_of_shaping_load_nothing_heavy(run_python):
+    code = """
+import sys
+from runtime_bench.evidence import ablation, shaping
+heavy = {"tensorflow", "tf_keras", "skimage", "scipy"} & set(sys.modules)
+sys.exit(f"imported {heavy}" if heavy else 0)
+"""
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.slow

@@ -2,11 +2,49 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from representative_data.pictures import natural_pieces, open_network
+from representative_data.pictures import (
+    BUNDLED_HELD_OUT,
+    HELD_OUT,
+    bundled_pictures,
+    held_out_tiles,
+    natural_pieces,
+    open_network,
+)
+from representative_data.tiles import load_tiles
 from sr_models.ground.errors import NetworkError, PictureError
+from sr_models.ground.files import file_sha256
+from sr_models.ground.pictures import load_image
 from sr_models.networks.network import load_trunk, save_trunk
 from sr_models.networks.presets import get_preset
 from tests.strangers import stranger
+
+
+def test_scikit_image_brings_pictures_for_both_purposes():
+    calibration = bundled_pictures()
+    held_out = bundled_pictures(BUNDLED_HELD_OUT)
+    assert len(calibration) == 12 and len(held_out) == 3
+    hashes = [file_sha256(path) for path in (*calibration, *held_out)]
+    assert len(set(hashes)) == 15
+    assert all(load_image(path).shape[2] == 3 for path in (*calibration, *held_out))
+
+
+def test_a_picture_that_is_not_there_is_named():
+    with pytest.raises(PictureError, match=r"expected unicorn\.png in .*--images"):
+        bundled_pictures(("camera.png", "unicorn.png"))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_tiles_are_as_large_as_asked_for(channels):
+    found = held_out_tiles(scale=3, side=24, channels=channels)
+    assert {(tile.dtype, tile.shape) for tile in found} == {(np.dtype("uint8"), (24, 24, channels))}
+    assert HELD_OUT.startswith(f"{len(found)} tiles of astronaut.png, chelsea.png")
+
+
+def test_no_tile_is_one_of_the_scenes_for_calibration():
+    calibration = {
+        tile.pixels.tobytes() for tile in load_tiles(bundled_pictures(), scale=3, count=24, side=24)
+    }
+    assert not calibration & {tile.tobytes() for tile in held_out_tiles(scale=3, side=24)}
 
 
 def test_a_shipped_preset_needs_no_pictures():

@@ -1,0 +1,297 @@
+"""The verb `sr-export model`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from export.quantizing.defaults import DEFAULT_RECIPE
+from export.verbs.bundle import tell
+from sr_models.ground.console import print_table, progress, say, write_json
+from sr_models.ground.errors import OptionError
+from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import (
+    Anchors,
+    Dataset,
+    Images,
+    Json,
+    MaxPasses,
+    Method,
+    Name,
+    Overwrite,
+    Pictures,
+    Pixels,
+    Seed,
+    Sizes,
+    Tail,
+    TamingMethod,
+    Target,
+    TileSide,
+    Trust,
+    Weights,
+    was_given,
+)
+
+if TYPE_CHECKING:
+    from export.exporting.result import ExportResult
+    from export.exporting.settings import ExportSettings
+
+
+def model(
+    context: typer.Context,
+    name: Name,
+    out: Annotated[Path, typer.Option(help="Folder to write: model.tflite and manifest.json.")],
+    images: Images = None,
+    dataset: Dataset = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Choices of an earlier export, its manifest.json; options overrule them.",
+        ),
+    ] = None,
+    height: Annotated[
+        int | None, typer.Option(help="Input height in pixels. [default: 360]")
+    ] = None,
+    width: Annotated[int | None, typer.Option(help="Input width in pixels. [default: 640]")] = None,
+    size: Sizes = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
+    method: Method = DEFAULT_RECIPE,
+    tail: Tail = "relu",
+    io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
+    precision: Annotated[
+        str, typer.Option(help="int8, int16x8, mixed (see --keep) or float32.")
+    ] = "int8",
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER", help="A layer that mixed keeps above int8; repeatable."),
+    ] = None,
+    keep_most_sensitive: Annotated[
+        int, typer.Option(metavar="N", help="Or: mixed keeps the N most sensitive layers.")
+    ] = 0,
+    keep_precision: Annotated[
+        str, typer.Option(help="What mixed keeps them in: float32 or int16x8.")
+    ] = "float32",
+    pure: Annotated[
+        bool, typer.Option("--pure", help="Let the pictures alone decide every range.")
+    ] = False,
+    calibrator: Annotated[
+        str, typer.Option(help="graph, or converter for the TFLite converter's own.")
+    ] = "graph",
+    taming: TamingMethod = "contrast",
+    target: Target = "picture",
+    max_passes: MaxPasses = 10,
+    anchors: Anchors = True,
+    pictures: Pictures = 64,
+    tile_side: TileSide = 96,
+    seed: Seed = 0,
+    minimum_fidelity_db: Annotated[
+        float, typer.Option(help="Reject a file less faithful to the float network.")
+    ] = 30.0,
+    max_drop_db: Annotated[
+        float | None,
+        typer.Option(help="Reject a file that loses more on pictures held out. [auto: 0.05]"),
+    ] = None,
+    weights: Weights = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep how far fine-tuning came (outlier), and go on from there."
+        ),
+    ] = None,
+    as_bundle: Annotated[
+        bool, typer.Option("--bundle", help="Write a bundle, see sr-export bundle.")
+    ] = False,
+    overwrite: Overwrite = False,
+    keep_rejected: Annotated[
+        bool, typer.Option("--keep-rejected", help="Write a failed file as rejected.tflite.")
+    ] = False,
+    json: Json = None,
+):
+    """Export a network as a clip-free, full-integer .tflite file.
+
+    Of a network of your own the output clip is found and taken out. The file is audited and
+    compared with the float network before it is written.
+
+    Examples:
+
+      sr-export model xlsr_x3 --out phone
+
+      sr-export model xlsr_x3 --out phone --images photos --io int8 --height 270 --width 480
+
+      sr-export model my_network.keras --out phone --size 360x640 --size 270x480 --size dynamic
+
+      sr-export model my_package.networks:build --out phone --images photos
+
+      sr-export model xlsr_x3 --out phone --dataset rd.npz
+
+      sr-export model xlsr_x3 --out again --settings phone/manifest.json
+
+      sr-export model xlsr_x3 --out phone --method auto --max-drop-db 0.03
+
+      sr-export model xlsr_x3 --out phone --precision mixed --keep-most-sensitive 3
+
+      sr-export model xlsr_x3 --out twin --tail clip --method natural --calibrator converter
+    """
+    from export.bundle.layout import TOP_LEVEL
+    from export.exporting.folder import FOLDER_FILES
+    from sr_models.ground.files import require_free_folder, require_writable
+
+    replaces = TOP_LEVEL if as_bundle else FOLDER_FILES
+    require_free_folder(out, overwrite=overwrite, replaces=replaces)
+    if run_dir is not None:
+        require_writable(run_dir / "state")
+    if size and (height is not None or width is not None):
+        raise OptionError("expected --size, or --height and --width, found both; give one of them")
+    import_tensorflow_quietly()
+    from export.exporting.job import export_model
+    from export.exporting.saved_settings import load_settings
+    from export.exporting.settings import DEFAULTS, parse_size
+
+    options = {
+        "height": height,
+        "width": width,
+        "size": tuple(parse_size(text) for text in size or ()),
+        "method": method,
+        "tail": tail,
+        "io": io,
+        "precision": precision,
+        "keep": tuple(keep or ()),
+        "keep_most_sensitive": keep_most_sensitive,
+        "keep_precision": keep_precision,
+        "pure": pure,
+        "calibrator": calibrator,
+        "pictures": pictures,
+        "tile_side": tile_side,
+        "taming": taming,
+        "target": target,
+        "max_passes": max_passes,
+        "anchors": anchors,
+        "seed": seed,
+        "minimum_fidelity_db": minimum_fidelity_db,
+        "max_drop_db": max_drop_db,
+    }
+    given_options = {name: value for name, value in options.items() if was_given(context, name)}
+    base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
+    chosen = overruled(base, given_options)
+    given = {
+        "out": out,
+        "images": images,
+        "dataset": dataset,
+        "weights": weights,
+        "trust": trust,
+        "pixels": pixels,
+        "overwrite": overwrite,
+        "run_dir": run_dir,
+        "on_stage": say,
+    }
+    if as_bundle:
+        from export.bundle.writing import export_bundle
+
+        with progress("quantizing", unit="steps") as update:
+            made = export_bundle(name, chosen, **given, on_progress=update)
+        tell(made, out, json=json)
+        return
+    with progress("quantizing", unit="steps") as update:
+        result = export_model(
+            name, chosen, **given, keep_rejected=keep_rejected, on_progress=update
+        )
+    write_json(result.manifest, json)
+    if json != "-":
+        print_table(f"{out}/{result.files[0].name}", ["property", "value"], _rows(result))
+
+
+_CHOICES = {
+    "size": "sizes",
+    "keep": "kept",
+    "keep_most_sensitive": "most_sensitive",
+    "keep_precision": "kept_precision",
+}
+"""Options that are called otherwise than the choice that they make."""
+
+
+def overruled(settings: ExportSettings, options: Mapping[str, Any]) -> ExportSettings:
+    """Settings with the options that were given; an option takes along what it rules out.
+
+    Args:
+        settings: Choices of an earlier export, or the defaults.
+        options: Name -> value of those that were given.
+
+    Raises:
+        OptionError: Choices that cannot be, or not together.
+    """
+    choices = {_CHOICES.get(name, name): value for name, value in options.items()}
+    if "height" in choices or "width" in choices:
+        choices["sizes"] = ()
+    if "kept" in choices:
+        choices.setdefault("most_sensitive", 0)
+    elif choices.get("most_sensitive"):
+        choices["kept"] = ()
+    elif choices.get("precision", "mixed") != "mixed":
+        choices |= {"kept": (), "most_sensitive": 0, **choices}
+    return replace(settings, **choices)
+
+
+def _rows(result: ExportResult) -> list[list[str]]:
+    further = [["further files", ", ".join(file.name for file in result.files[1:])]]
+    return [
+        *_audit_rows(result.audit),
+        *(further if result.files[1:] else []),
+        *[["source", note] for note in (result.network.origin or {}).get("done", [])],
+        ["layers above int8", _raised_summary(result.layers_above_int8)],
+        ["calibration pictures", _dataset_summary(result.dataset)],
+        [
+            "fidelity to float",
+            f"{result.fidelity.psnr_db:.2f} dB on "
+            f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})",
+        ],
+        ["kernel difference", str(result.kernels or "not compared, not all int8")],
+    ]
+
+
+def _audit_rows(audit) -> list[list[str]]:
+    def tensor(info):
+        quantization = "" if info.scale is None else f", scale {info.scale:.6g}"
+        zero = "" if info.zero_point is None else f", zero point {info.zero_point}"
+        return f"{info.name}: {info.dtype} {list(info.shape)}{quantization}{zero}"
+
+    clips = ", ".join(
+        f"{c['op']} at {c['height']}x{c['width']}x{c['channels']}" for c in audit.clip_ops
+    )
+    contract = audit.pixel_contract
+    return [
+        ["operators", ", ".join(f"{n} {op}" for op, n in audit.ops.items())],
+        ["full integer", "yes" if audit.full_integer else f"no ({audit.float_tensors} float)"],
+        ["clip operators", clips or "none"],
+        ["pixel contract", "holds" if contract.holds else "; ".join(contract.reasons)],
+        *[["input", tensor(info)] for info in audit.inputs],
+        *[["output", tensor(info)] for info in audit.outputs],
+        ["size", f"{audit.size_bytes / 1000:.1f} kB"],
+        ["sha256", audit.sha256],
+    ]
+
+
+def _raised_summary(layers: Mapping[str, str]) -> str:
+    kinds = dict.fromkeys(layers.values())
+    return (
+        "; ".join(
+            f"{kind}: {', '.join(name for name, found in layers.items() if found == kind)}"
+            for kind in kinds
+        )
+        or "none"
+    )
+
+
+def _dataset_summary(dataset) -> str:
+    counts = [
+        f"{dataset.count(status)} {status}"
+        for status in ("natural", "kept", "tamed", "anchor", "dropped")
+        if dataset.count(status)
+    ]
+    low, high = dataset.output_range
+    return f"{', '.join(counts)}; float outputs {low:.4f}..{high:.4f}"

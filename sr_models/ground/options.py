@@ -1,0 +1,113 @@
+"""Arguments and options that verbs of several commands share: one name and one help text for each.
+
+A verb states its own default. What one verb alone has is declared there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sr_models.ground.console import require_json_target
+from sr_models.ground.errors import OptionError
+
+# The network.
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE",
+        help="Preset name, .keras or .h5 file, SavedModel folder, or module:function.",
+    ),
+]
+PresetName = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of a preset, as `sr-models list` shows it.")
+]
+Weights = Annotated[
+    Path | None, typer.Option(help="A .weights.h5 file instead of the shipped one.")
+]
+Pixels = Annotated[
+    str | None,
+    typer.Option(
+        help="Black and white of your own network: 0..1, 0..255 or -1..1.", show_default="found"
+    ),
+]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
+]
+Tail = Annotated[str, typer.Option(help="Output tail: relu, none, clip or conv_clip.")]
+OpenTail = Annotated[str, typer.Option(help="Output tail: relu or none.")]
+
+# The pictures, and how a set is shaped of them.
+
+Images = Annotated[
+    Path | None,
+    typer.Option(help="Folder of calibration pictures.", show_default="scikit-image's pictures"),
+]
+Dataset = Annotated[
+    Path | None, typer.Option(help="A set from sr-calibrate, instead of shaping one.")
+]
+LowResolution = Annotated[
+    bool,
+    typer.Option("--low-resolution", help="Take the pictures as inputs; do not degrade them."),
+]
+Pictures = Annotated[int, typer.Option(help="Number of calibration tiles.")]
+TileSide = Annotated[int, typer.Option(help="Side of a tile in input pixels.")]
+Seed = Annotated[int, typer.Option(help="Seed of the choice of tiles.")]
+Shaping = Annotated[
+    str, typer.Option("--method", help="How the set is made: cfqp, or natural for no change.")
+]
+TamingMethod = Annotated[str, typer.Option("--taming", help="contrast, intensity, blur or select.")]
+Target = Annotated[str, typer.Option(help="picture: a change for each; set: one for all pictures.")]
+MaxPasses = Annotated[int, typer.Option(help="Forward passes before a picture is dropped.")]
+Anchors = Annotated[bool, typer.Option(help="Add pictures that span the input.")]
+
+# The file.
+
+Method = Annotated[str, typer.Option(help="A recipe, see docs/quantizing.md; or auto.")]
+Sizes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--size",
+        metavar="SIZE",
+        show_default="360x640",
+        help="Input size, e.g. 270x480, or dynamic; repeatable: a file for each, quantized alike.",
+    ),
+]
+
+# What is written.
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
+Json = Annotated[
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="PATH",
+        callback=require_json_target,
+        help="Write the result as JSON to a path, or - for stdout.",
+    ),
+]
+
+
+def require_open_tail(tail: str) -> str:
+    """`tail` itself; raises `OptionError` for one that hides what must be tamed."""
+    if tail not in ("relu", "none"):
+        raise OptionError(
+            f"expected an output tail of relu, none, found {tail!r}; a clip leaves nothing to tame"
+        )
+    return tail
+
+
+def require_shaping(method: str) -> str:
+    """`method` itself; raises `OptionError` for one that no set is made by."""
+    if method not in ("cfqp", "natural"):
+        raise OptionError(f"expected a method of cfqp, natural, found {method!r}")
+    return method
+
+
+def was_given(context: typer.Context, option: str) -> bool:
+    """Whether an option stands on the command line, by the name of its parameter."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
