@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,8 +12,9 @@ from representative_data.tiles import load_tiles
 from sr_models.ground.bundled import BUNDLED_HELD_OUT, bundled_pictures
 from sr_models.ground.console import say
 from sr_models.ground.pictures import list_images
-from sr_models.importing import sources
-from sr_models.importing.sources import SourceNetwork
+
+if TYPE_CHECKING:
+    from sr_models.importing.sources import SourceNetwork
 
 TILES = 16
 HELD_OUT = f"{TILES} tiles of {', '.join(BUNDLED_HELD_OUT)}"
@@ -72,6 +74,9 @@ def open_network(
     def pictures() -> list[np.ndarray]:
         paths = bundled_pictures() if images is None else list_images(images)
         return natural_pieces(paths, scale=1 if low_resolution else 2)
+
+    # Here, since a child process that only needs pictures has no memory for TensorFlow.
+    from sr_models.importing import sources
 
     network = sources.open_network(
         name, weights=weights, trust=trust, pixels=pixels, pictures=pictures

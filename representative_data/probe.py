@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import points, with_split_groups
+from sr_models.quantization.observing import watcher
 
 BATCH_PIXELS = 150_000
 
@@ -113,7 +113,7 @@ def probe_layers(
     """
     model = with_split_groups(model)
     graph = points(model)
-    watched = tf_keras.Model(model.input, [point.tensor for point in graph.values()])
+    watched = watcher(model, tuple(graph))
 
     @tf.function(reduce_retracing=True)
     def reduce(batch):

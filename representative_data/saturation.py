@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from representative_data.probe import run_in_batches
 from sr_models.networks.graph import output_name, points, quantized_points, with_split_groups
+from sr_models.quantization.observing import watcher
 
 DEFAULT_LIMIT = 0.001
 """Share of a tensor's activations that may saturate. docs/cfqp.md says where it comes from."""
@@ -98,10 +98,9 @@ class _Watcher:
 
     def __init__(self, model):
         fast = with_split_groups(model)
-        graph = points(fast)
-        self.names = tuple(graph)
+        self.names = tuple(points(fast))
         self.output = self.names.index(output_name(fast))
-        self.watched = tf_keras.Model(fast.input, [point.tensor for point in graph.values()])
+        self.watched = watcher(fast, self.names)
 
     def sum_up(
         self, pictures: Sequence[np.ndarray], *, bounds: np.ndarray, on_batch

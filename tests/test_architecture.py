@@ -1,16 +1,82 @@
-"""The house rules that a machine can check: imports point to the left, Keras is tf_keras."""
+"""The house rules that a machine can check: imports point one way, Keras is tf_keras."""
 
 from __future__ import annotations
 
 import ast
 import configparser
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("sr_models", "representative_data", "export", "runtime_bench")
+FOLDERS = {
+    "sr_models": (
+        "ground",
+        "networks",
+        "families",
+        "quantization",
+        "importing",
+        "published",
+        "training",
+        "verbs",
+    ),
+    "representative_data": (),
+    "export": (
+        "tflite",
+        "running",
+        "quantizing",
+        "methods",
+        "inspecting",
+        "stripping",
+        "precision",
+        "exporting",
+        "bundle",
+        "verbs",
+    ),
+    "runtime_bench": (
+        "measuring",
+        "comparing",
+        "history",
+        "upscaling",
+        "android",
+        "pages",
+        "evidence",
+        "verbs",
+    ),
+}
+"""Folders of each package; one imports only from itself and from those before it."""
+LONGEST_FILE = 350
+
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def module_of(path: Path) -> str:
+    """The name by which a file is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+BY_NAME = {module_of(path): path for path in MODULES}
+
+MOVING = {
+    "runtime_bench.android.tables",
+    "runtime_bench.evidence.calibration",
+    "runtime_bench.evidence.overhead",
+    "runtime_bench.history.bookkeeping",
+    "runtime_bench.pages.sections",
+    "runtime_bench.pages.tables",
+    "sr_models.training.course",
+    "sr_models.training.pams_pupil",
+}
+"""Modules that break a rule as long as the house is being moved; to be emptied, then deleted."""
+
+EVERY_MODULE = [
+    pytest.param(module, marks=pytest.mark.xfail(reason="still to be moved"))
+    if module in MOVING
+    else module
+    for module in BY_NAME
+]
 
 
 def imported(path: Path) -> set[str]:
@@ -25,11 +91,86 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_package_imports_to_its_left_only(path):
-    own = PACKAGES.index(path.relative_to(ROOT).parts[0])
-    to_the_right = {name for name in imported(path) if name.split(".")[0] in PACKAGES[own + 1 :]}
+@pytest.mark.parametrize("module", EVERY_MODULE)
+def test_a_package_imports_to_its_left_only(module):
+    own = PACKAGES.index(module.split(".")[0])
+    to_the_right = {
+        name for name in imported(BY_NAME[module]) if name.split(".")[0] in PACKAGES[own + 1 :]
+    }
     assert not to_the_right
+
+
+@cache
+def modules_imported(module: str) -> frozenset[str]:
+    """The modules of the four packages that a module imports, at the top or inside of a function.
+
+    What a package's front names by a string and imports when it is asked for is no import here.
+    """
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(BY_NAME[module].read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            # `from a.b import c` imports the module `a.b.c` where there is one.
+            found |= {
+                name if (name := f"{node.module}.{alias.name}") in BY_NAME else node.module
+                for alias in node.names
+            }
+    return frozenset(found & BY_NAME.keys())
+
+
+def folder_of(module: str) -> tuple[str, str | None]:
+    """Package and folder that a module lies in; no folder for what lies beside the folders."""
+    parts = BY_NAME[module].relative_to(ROOT).parts
+    return parts[0], parts[1] if len(parts) > 2 else None
+
+
+def test_every_folder_has_its_place():
+    found = {folder_of(module) for module in BY_NAME}
+    assert {(package, folder) for package, folder in found if folder} == {
+        (package, folder) for package, folders in FOLDERS.items() for folder in folders
+    }
+
+
+@pytest.mark.parametrize("module", EVERY_MODULE)
+def test_a_folder_imports_only_folders_before_it(module):
+    package, folder = folder_of(module)
+    if folder is None:
+        return  # A front, which may import all of its house.
+    places = FOLDERS[package]
+    later = {
+        other
+        for other in modules_imported(module)
+        if folder_of(other)[0] == package
+        and folder_of(other)[1] not in places[: places.index(folder) + 1]
+    }
+    assert not later
+
+
+@pytest.mark.parametrize("module", EVERY_MODULE)
+def test_no_import_leads_back_to_its_own_file(module):
+    reached, waiting = set(), list(modules_imported(module))
+    while waiting:
+        other = waiting.pop()
+        if other not in reached:
+            reached.add(other)
+            waiting += modules_imported(other)
+    assert module not in reached
+
+
+@pytest.mark.parametrize("module", EVERY_MODULE)
+def test_a_file_can_be_understood_in_one_sitting(module):
+    assert len(BY_NAME[module].read_text().splitlines()) <= LONGEST_FILE
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted({path.parent for path in MODULES}),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_every_folder_has_a_folder_of_tests(folder):
+    tests = ROOT / "tests" / folder.relative_to(ROOT)
+    assert any(tests.glob("test_*.py"))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -66,13 +207,3 @@ def test_every_dependency_has_a_tested_version():
         if "==" in line
     }
     assert {name for name in names if name} <= pinned
-
-
-def test_tests_mirror_the_packages():
-    missing = [
-        str(path.relative_to(ROOT))
-        for path in MODULES
-        if path.name != "__init__.py"
-        and not (ROOT / "tests" / path.parent.relative_to(ROOT) / f"test_{path.name}").is_file()
-    ]
-    assert missing == []

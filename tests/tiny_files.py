@@ -8,7 +8,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.tflite.grids import LIMITS, Grid
+from sr_models.quantization.grids import LIMITS, Grid
 
 PIXELS = {"int8": -128, "uint8": 0, "int16": 0}
 _TYPES = {

@@ -155,7 +155,7 @@ def verify_bundle(
     on_stage("comparing hashes")
     manifest = read_bundle(folder)
     checks: list[PathCheck] = []
-    with Sandbox("export.running.jobs", memory_mb=_MEMORY_MB) as sandbox:
+    with Sandbox(memory_mb=_MEMORY_MB) as sandbox:
         for model in manifest["models"]:
             on_stage(f"auditing {model['file']}")
             _require_described(folder, model, manifest)
@@ -221,7 +221,7 @@ def _run(
 ) -> Tolerance:
     try:
         found = sandbox.call(
-            "golden",
+            measure_golden,
             file.read_bytes(),
             fed.tobytes(),
             expected.tobytes(),

@@ -18,7 +18,8 @@ from export.exporting.judging import DropMeter
 from export.exporting.settings import ExportSettings, beginning_with, require_io
 from export.precision.kept_layers import require_layers
 from export.precision.raised_network import raise_files
-from export.quantizing.auto import IN_ORDER_OF_COST, choose_recipe
+from export.quantizing.auto import choose_recipe
+from export.quantizing.defaults import IN_ORDER_OF_COST
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from export.quantizing.recipe import AUTO, parse_recipe
 from representative_data.dataset import RepresentativeDataset

@@ -16,8 +16,8 @@ from export.running.interpreters import Runner
 from export.running.pixels import upscale
 from export.tflite.flatbuffer import FileGraph
 from representative_data.dataset import RepresentativeDataset
-from sr_models.ground.metrics import cut_border, luma, luma_pixels, psnr_db, to_pixels
-from sr_models.ground.pictures import crop_to_multiple, degrade, load_image
+from sr_models.ground.metrics import cut_border, luma, luma_pixels, psnr_db
+from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, to_pixels
 from sr_models.networks.graph import with_split_groups
 from sr_models.quantization.ranges import TensorRanges
 

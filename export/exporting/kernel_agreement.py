@@ -20,7 +20,8 @@ from export.running.interpreters import open_model
 from export.running.pixels import upscale
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import INPUT, output_name
-from sr_models.quantization.integer_kernels import LOWEST, Grid
+from sr_models.quantization.grids import Grid
+from sr_models.quantization.integer_kernels import LOWEST
 from sr_models.quantization.integer_network import simulate_builtin
 from sr_models.quantization.simulator import simulate, stored_ranges
 
@@ -116,9 +117,9 @@ def _float_codes(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray
     source, target = Grid.of(grids[INPUT]), Grid.of(grids[output_name(network.model)])
 
     def codes_of(picture: np.ndarray) -> np.ndarray:
-        values = source.centred(picture.astype(np.int16) + LOWEST) * source.exact_scale
+        values = source.centred(picture.astype(np.int16) + LOWEST) * source.scale
         result = model(values[None].astype(np.float32), training=False).numpy()[0]
-        steps = np.rint(result / target.exact_scale)
+        steps = np.rint(result / target.scale)
         return (target.stored(steps).astype(np.int16) - LOWEST).astype(np.uint8)
 
     return codes_of

@@ -16,7 +16,7 @@ from export.exporting.settings import (
     parse_size,
 )
 from sr_models.ground.errors import OptionError
-from sr_models.networks.registry import unknown_name_message
+from sr_models.ground.registry import unknown_name_message
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 _WHERE_NONE_BY_DEFAULT = {"method": str, "max_drop_db": float}

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from export.methods import DEFAULT_RECIPE
 from export.precision.kept_layers import KEPT_PRECISIONS
+from export.quantizing.defaults import DEFAULT_RECIPE
 from export.quantizing.recipe import AUTO, Recipe, dataset_of, parse_recipe
 from representative_data.taming import Taming
 from representative_data.tiles import require_usable
 from sr_models.ground.errors import OptionError, require_known
+from sr_models.ground.registry import unknown_name_message
 from sr_models.ground.sizes import DYNAMIC as DYNAMIC
 from sr_models.ground.sizes import Size as Size
 from sr_models.ground.sizes import parse_size as parse_size
 from sr_models.ground.sizes import require_size
-from sr_models.networks.registry import unknown_name_message
 from sr_models.networks.tails import require_tail
 
 PRECISIONS = ("int8", "int16x8", "mixed", "float32")

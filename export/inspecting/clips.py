@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.tflite.flatbuffer import OperatorInfo
-from export.tflite.grids import (
-    Grid,
+from export.tflite.operators import BOUNDS, MOVES, PRODUCERS, RECTIFIERS, name_of
+from export.tflite.steps import (
+    Link,
+    Obstacle,
     Step,
     Store,
     activation_range,
@@ -19,68 +21,14 @@ from export.tflite.grids import (
     rounding_slack,
 )
 from export.tflite.unpacked import UnpackedModel
+from sr_models.quantization.grids import Grid
 
-BOUNDS = ("MINIMUM", "MAXIMUM")
-RECTIFIERS = ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1")
-MOVES = (
-    "DEPTH_TO_SPACE",
-    "SPACE_TO_DEPTH",
-    "RESHAPE",
-    "TRANSPOSE",
-    "CONCATENATION",
-    "SQUEEZE",
-    "EXPAND_DIMS",
-    "SLICE",
-    "STRIDED_SLICE",
-    "BATCH_TO_SPACE_ND",
-    "RESIZE_NEAREST_NEIGHBOR",
-)
-PRODUCERS = (
-    "CONV_2D",
-    "DEPTHWISE_CONV_2D",
-    "TRANSPOSE_CONV",
-    "FULLY_CONNECTED",
-    "ADD",
-    "SUB",
-    "MUL",
-    "PRELU",
-    "LEAKY_RELU",
-)
-FUSES_ACTIVATION = (
-    "CONV_2D",
-    "DEPTHWISE_CONV_2D",
-    "FULLY_CONNECTED",
-    "ADD",
-    "SUB",
-    "MUL",
-)
 MAX_PATHS = 32
 _MAX_LINKS = 64
 
 
-class Obstacle(Exception):
-    """An operator that stands between a clip and a producer that could do its work."""
-
-
 class Inside(Obstacle):
     """The network computes with what a clip writes: it is no clip of the picture."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """One operator of a tail and what it does to an element that passes through it.
-
-    Attributes:
-        op: The operator.
-        source: Tensor it reads.
-        target: Tensor it writes.
-        steps: What it may do; several where its constant differs from element to element.
-    """
-
-    op: OperatorInfo
-    source: int
-    target: int
-    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True)
@@ -287,11 +235,6 @@ def _require_no_rectifier(model: UnpackedModel, op: OperatorInfo) -> None:
     for reader in model.consumers[op.outputs[0]]:
         if reader.name in (*BOUNDS, *RECTIFIERS):
             raise Obstacle(f"{name_of(reader)} works on real values behind {name_of(op)}")
-
-
-def name_of(op: OperatorInfo) -> str:
-    """How messages call an operator: `CONV_2D (operator 19)`."""
-    return f"{op.name} (operator {op.index})"
 
 
 def _varying(model: UnpackedModel, op: OperatorInfo) -> tuple[int, ...]:

@@ -9,12 +9,11 @@ from pathlib import PurePath
 from typing import Any
 
 from export.inspecting.audit import Audit
-from export.inspecting.clips import name_of
 from export.inspecting.plan import NO_OP, StripPlan
 from export.tflite.flatbuffer import TensorInfo
-from export.tflite.grids import LIMITS
-from export.tflite.operators import BASELINE, runtime_needed
+from export.tflite.operators import BASELINE, name_of, runtime_needed
 from export.tflite.unpacked import UnpackedModel
+from sr_models.quantization.grids import LIMITS
 
 IDENTIFIERS = {
     "clip": "operators bound the picture by themselves",

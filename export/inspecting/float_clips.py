@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from export.inspecting.clips import MOVES, RECTIFIERS, Link, Obstacle, data_inputs, is_clip, name_of
+from export.inspecting.clips import data_inputs, is_clip
 from export.inspecting.plan import UNBOUNDED, Site, StripPlan
 from export.tflite.flatbuffer import OperatorInfo
+from export.tflite.operators import MOVES, RECTIFIERS, name_of
+from export.tflite.steps import Link, Obstacle
 from export.tflite.unpacked import UnpackedModel
 
 _RECTIFIED = {

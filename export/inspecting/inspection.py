@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from export.inspecting.audit import Audit, audit_graph
-from export.inspecting.clips import MOVES, is_clip
+from export.inspecting.clips import is_clip
 from export.inspecting.findings import Finding, dynamic_dimensions, find, find_in_run
 from export.inspecting.plan import plan_strip
+from export.running.interpreters import prepare_model
 from export.tflite.files import ModelFile, read_model
-from export.tflite.operators import BASELINE, runtime_needed
+from export.tflite.operators import BASELINE, MOVES, runtime_needed
 from export.tflite.unpacked import UnpackedModel, unpack
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
@@ -99,7 +100,7 @@ def inspect_model(
 def prepare(file: ModelFile, sandbox: Sandbox) -> dict[str, Any]:
     """What the interpreter says when it prepares a file: see `Inspection.run`."""
     try:
-        return sandbox.call("prepare", file.data)
+        return sandbox.call(prepare_model, file.data)
     except Crash as crash:
         return {"crash": str(crash)}
     except ModelFileError as error:

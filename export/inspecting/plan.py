@@ -9,24 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from export.inspecting.clips import (
-    FUSES_ACTIVATION,
     MAX_PATHS,
     Inside,
-    Link,
-    Obstacle,
     Path,
     data_inputs,
     is_clip,
     link_of,
-    name_of,
     paths_from,
     paths_to,
     store_of,
 )
 from export.inspecting.reachable import reachable_codes
 from export.tflite.flatbuffer import OperatorInfo
-from export.tflite.grids import Grid, Step, greatest_difference
+from export.tflite.operators import FUSES_ACTIVATION, name_of
+from export.tflite.steps import Link, Obstacle, Step, greatest_difference
 from export.tflite.unpacked import UnpackedModel
+from sr_models.quantization.grids import Grid
 
 NO_OP, RETARGETED, UNBOUNDED = "no_op", "retargeted", "unbounded"
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from export.inspecting.clips import MOVES, Obstacle, data_inputs, is_clip, link_of
+from export.inspecting.clips import data_inputs, is_clip, link_of
 from export.tflite.flatbuffer import OperatorInfo
-from export.tflite.grids import Grid, Step, activation_range
+from export.tflite.operators import MOVES
+from export.tflite.steps import Obstacle, Step, activation_range
 from export.tflite.unpacked import UnpackedModel
+from sr_models.quantization.grids import Grid
 
 
 def reachable_codes(model: UnpackedModel) -> dict[int, tuple[int, int]]:

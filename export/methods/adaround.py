@@ -26,6 +26,7 @@ import numpy as np
 from export.quantizing.layer_inputs import LayerInputs, convolutions, draw_places
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, clone
 from export.quantizing.registry import register_method
+from sr_models.ground.pictures import unit
 from sr_models.quantization.simulator import LARGEST_WEIGHT_CODE, simulate
 
 PICTURES = 32
@@ -165,7 +166,7 @@ def in_more_colours(pictures: np.ndarray, *, seed: int) -> np.ndarray:
         contrast = rng.uniform(LEAST_CONTRAST, 1.0, picture.shape[-1])
         lift = rng.uniform(0.0, 1.0, picture.shape[-1]) * (1.0 - contrast)
         varied.append(picture[..., rng.permutation(picture.shape[-1])] * contrast + lift)
-    varied = np.rint(255.0 * np.stack(varied)).astype(np.float32) / np.float32(255.0)
+    varied = unit(np.rint(255.0 * np.stack(varied)))
     return np.concatenate([pictures, varied])
 
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 from export.methods.tune import draw_patches
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, clone
 from export.quantizing.registry import register_method
+from sr_models.ground.pictures import unit
 from sr_models.networks.graph import quantized_points
 from sr_models.networks.network import named_weights, set_named_weights
 from sr_models.published.alternating import AlternatingTuner
@@ -105,7 +106,7 @@ def learned_network(model, student: OutlierStudent) -> QuantizedNetwork:
 @register_method("outlier", stage="ranges", source="arXiv 2511.00682", alone=True)
 def outlier(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """Bounds of activations and weights, fine-tuned on what the float network gives."""
-    pictures = np.stack(evidence.pictures).astype(np.float32) / np.float32(255.0)
+    pictures = unit(np.stack(evidence.pictures))
     patches = draw_patches(pictures, count=PATCHES, side=PATCH_SIZE, seed=evidence.seed)
     student = tuned_student(
         network.model,

@@ -18,6 +18,7 @@ import tf_keras
 
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, clone
 from export.quantizing.registry import register_method
+from sr_models.ground.pictures import unit
 from sr_models.networks.graph import with_split_groups
 from sr_models.quantization.ranges import TensorRange, TensorRanges
 from sr_models.quantization.simulator import quantized_kernel, simulate
@@ -168,7 +169,7 @@ def fine_tune(
 
     Some of the patches are held back to judge that.
     """
-    pictures = np.stack(evidence.pictures).astype(np.float32) / np.float32(255.0)
+    pictures = unit(np.stack(evidence.pictures))
     low = draw_patches(pictures, count=patches, side=side, seed=evidence.seed)
     high = teach(network.model, low)
     held = max(1, patches // HELD_OUT_SHARE)

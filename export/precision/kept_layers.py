@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import tf_keras
 
-from export.precision.raised_weights import FLOAT32, INT16, FloatWeights
+from export.precision.raised_weights import FloatWeights
 from export.precision.raising import RAISABLE, raise_operators
+from export.tflite.additions import FLOAT32, INT16
 from export.tflite.flatbuffer import FileGraph, read_graph
 from sr_models.ground.errors import OptionError
+from sr_models.ground.registry import unknown_name_message
 from sr_models.networks.graph import points
-from sr_models.networks.registry import unknown_name_message
 
 KEPT_PRECISIONS = {"int16x8": INT16, "float32": FLOAT32}
 """What layers can be kept in, and the type that their activations then have."""

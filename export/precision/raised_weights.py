@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from export.tflite.additions import FLOAT32, INT16
 from export.tflite.flatbuffer import OperatorInfo
-from export.tflite.grids import LIMITS, Grid
+from export.tflite.operators import CONVOLUTIONS
 from export.tflite.unpacked import UnpackedModel
+from sr_models.quantization.grids import LIMITS, Grid
 
-INT16, FLOAT32 = "int16", "float32"
 RAISED = (INT16, FLOAT32)
 
 HEADROOM = 2.0
@@ -29,11 +30,6 @@ def wide_grid(grid: Grid) -> Grid:
     """
     low, high = grid.span
     return Grid(INT16, HEADROOM * max(-low, high) / LIMITS[INT16][1], 0)
-
-
-def exact_grid(grid: Grid) -> Grid:
-    """The 16-bit grid onto which eight-bit codes move without any rounding: their own step."""
-    return Grid(INT16, grid.scale, 0)
 
 
 @dataclass(frozen=True)
@@ -80,10 +76,6 @@ def raised_bias(
     sums = np.abs(kernel_codes.astype(np.int64)).reshape(len(kernel_codes), -1).sum(axis=1)
     fits = may_be_short and (np.abs(codes) + sums * largest_input <= LARGEST_ACCUMULATOR).all()
     return Bias(codes.astype(np.int32 if fits else np.int64), scales)
-
-
-CONVOLUTIONS = {"CONV_2D": (0, 1, 2), "DEPTHWISE_CONV_2D": (0, 1, 2), "TRANSPOSE_CONV": (2, 1, 3)}
-"""Operators with a kernel: where input, kernel and bias stand among their inputs."""
 
 
 @dataclass(frozen=True)

@@ -22,23 +22,20 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.precision.raised_weights import (
-    CONVOLUTIONS,
     FIXED_SCALE,
-    FLOAT32,
-    INT16,
     FloatWeights,
-    exact_grid,
     stored_slopes,
     stored_weights,
     wide_grid,
 )
-from export.tflite.additions import Additions
+from export.tflite.additions import FLOAT32, INT16, Additions, exact_grid
 from export.tflite.editing import prune, used
 from export.tflite.flatbuffer import OperatorInfo
-from export.tflite.grids import Grid
+from export.tflite.operators import CONVOLUTIONS
 from export.tflite.packing import repack, require_repackable
 from export.tflite.unpacked import UnpackedModel, unpack
 from sr_models.ground.errors import ConversionError
+from sr_models.quantization.grids import Grid
 
 _FIXED = ("TANH", "LOGISTIC")
 RAISABLE = (*CONVOLUTIONS, "ADD", "CONCATENATION", "RELU", "LEAKY_RELU", "PRELU", *_FIXED)

@@ -15,6 +15,7 @@ import numpy as np
 import tf_keras
 
 from representative_data.probe import BATCH_PIXELS
+from sr_models.ground.pictures import unit
 from sr_models.networks.graph import INPUT, Point, points, rebuild, with_split_groups
 from sr_models.quantization.fake_quantization import FakeQuantization
 from sr_models.quantization.ranges import TensorRange, TensorRanges
@@ -118,7 +119,7 @@ def most_sensitive(rows: Sequence[LayerSensitivity], count: int) -> list[str]:
 def _batches(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
     step = max(1, BATCH_PIXELS // (pictures[0].shape[0] * pictures[0].shape[1]))
     parts = [np.stack(pictures[i : i + step]) for i in range(0, len(pictures), step)]
-    return [part.astype(np.float32) / np.float32(255.0) for part in parts]
+    return [unit(part) for part in parts]
 
 
 def _answer(model, batch: np.ndarray) -> np.ndarray:

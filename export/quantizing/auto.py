@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from export.methods import DEFAULT_RECIPE
+from export.quantizing.defaults import IN_ORDER_OF_COST
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from export.quantizing.recipe import Recipe, parse_recipe
-
-IN_ORDER_OF_COST = ("cfqp", "cfqp+bias", "cfqp+equalize+adaround", DEFAULT_RECIPE)
-"""From seconds to a minute. The first three leave the network's layers as they are."""
 
 Judge = Callable[[QuantizedNetwork], float]
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.networks.graph import INPUT, output_name, points
+from sr_models.quantization.observing import watcher
 
 
 @dataclass
@@ -120,11 +121,6 @@ def stretch(model, channel: Channel, gain: float, shift: float) -> None:
 BATCH = 8
 
 
-def _watching(model, names: list[str]):
-    graph = points(model)
-    return tf_keras.Model(model.input, [*(graph[name].tensor for name in names), model.output])
-
-
 def channel_values(model, names: list[str], pictures: np.ndarray) -> Iterator[dict]:
     """The tensors, a few pictures at a time: name -> float32 (n, h, w, C).
 
@@ -133,7 +129,7 @@ def channel_values(model, names: list[str], pictures: np.ndarray) -> Iterator[di
         names: Names of points.
         pictures: float32 (N, h, w, 3) in 0..1.
     """
-    watched = _watching(model, names)
+    watched = watcher(model, [*names, output_name(model)])
     for first in range(0, len(pictures), BATCH):
         *tensors, _ = watched(pictures[first : first + BATCH], training=False)
         yield {name: np.asarray(tensor) for name, tensor in zip(names, tensors)}
@@ -159,7 +155,7 @@ def channel_ranges(model, names: list[str], pictures: np.ndarray) -> dict[str, t
 
 def _slopes(model, names: list[str], pictures: np.ndarray, seed: int) -> Iterator[dict]:
     """Derivatives of the output along random signs, a few pictures at a time."""
-    watched = _watching(model, names)
+    watched = watcher(model, [*names, output_name(model)])
     rng = np.random.default_rng([seed, 6])
     for first in range(0, len(pictures), BATCH):
         batch = tf.constant(pictures[first : first + BATCH])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import tf_keras
 
 from export.quantizing.quantized_network import Evidence
-from sr_models.networks.graph import points, quantized_points, with_split_groups
+from sr_models.networks.graph import quantized_points, with_split_groups
+from sr_models.quantization.observing import watcher
 from sr_models.quantization.ranges import TensorRange
 
 BINS = 2048
@@ -61,8 +61,8 @@ def rounding_error(found: Histogram, value: TensorRange) -> float:
 def observe_histograms(model, evidence: Evidence) -> dict[str, Histogram]:
     """A histogram of every tensor that the file stores, over natural pictures."""
     fast = with_split_groups(model)
-    graph, names = points(fast), quantized_points(model)
-    watched = tf_keras.Model(fast.input, [graph[name].tensor for name in names])
+    names = quantized_points(model)
+    watched = watcher(fast, names)
     pictures = evidence.stack(PICTURES)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for first in range(0, len(pictures), BATCH):

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.networks.graph import points
+from sr_models.quantization.observing import watcher
 
 ROWS = 24_000
 BATCH = 8
@@ -87,19 +88,18 @@ class LayerInputs:
         graph = points(self.model)
         layer = graph[name].layer
         size = getattr(layer, "convolution", layer).kernel_size
-        source = tf_keras.Model(self.model.input, graph[graph[name].inputs[0]].tensor)
+        source = watcher(self.model, graph[name].inputs[:1])
         parts = []
         for batch, places in self._batches():
-            tensor = source(batch, training=False).numpy()
+            (tensor,) = (t.numpy() for t in tf.nest.flatten(source(batch, training=False)))
             parts.append(windows(tensor, _places_in(tensor, places, batch), size=size))
         return np.concatenate(parts).astype(np.float64)
 
     def products(self, names: list[str]) -> dict[str, np.ndarray]:
         """What convolutions answer, before bias and activation: name -> float32 (N R, C)."""
         graph = points(self.model)
-        sources = [graph[graph[name].inputs[0]].tensor for name in names]
         layers = [graph[name].layer for name in names]
-        source = tf_keras.Model(self.model.input, sources)
+        source = watcher(self.model, [graph[name].inputs[0] for name in names])
 
         def run(batch, places):
             tensors = tf.nest.flatten(source(batch, training=False))

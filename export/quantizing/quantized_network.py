@@ -12,6 +12,7 @@ import tf_keras
 
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import joined_grids, observe_ranges, pin_pixels
+from sr_models.ground.pictures import unit
 from sr_models.quantization.ranges import TensorRanges
 
 
@@ -66,7 +67,7 @@ class Evidence:
 
     def stack(self, count: int) -> np.ndarray:
         """At most `count` of the pictures, as float32 (N, h, w, 3) in 0..1."""
-        return np.stack(self.pictures[:count]).astype(np.float32) / np.float32(255.0)
+        return unit(np.stack(self.pictures[:count]))
 
 
 def observe(model, evidence: Evidence) -> QuantizedNetwork:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, observe
 from export.quantizing.registry import STAGES, Method, get_method, list_methods
 from sr_models.ground.errors import OptionError
+from sr_models.ground.registry import unknown_name_message
 from sr_models.networks.graph import require_own_layers
-from sr_models.networks.registry import unknown_name_message
 
 NATURAL = "natural"
 DATASETS = ("cfqp", NATURAL)

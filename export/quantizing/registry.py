@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
-from sr_models.ground.errors import OptionError
-from sr_models.networks.registry import unknown_name_message
+from sr_models.ground.registry import Registry
 
 STAGES = ("network", "ranges", "weights", "tuning")
 """In the order in which methods can follow one another in a recipe."""
@@ -44,7 +43,13 @@ class Method:
     alone: bool = False
 
 
-_METHODS: dict[str, Method] = {}
+def _load(name: str | None) -> tuple[str, ...]:
+    for module in pkgutil.iter_modules(importlib.import_module(_FOLDER).__path__):
+        importlib.import_module(f"{_FOLDER}.{module.name}")
+    return ()
+
+
+_METHODS: Registry[Method] = Registry("method", load=_load)
 
 
 def register_method(name: str, *, stage: str, source: str, alone: bool = False):
@@ -53,10 +58,8 @@ def register_method(name: str, *, stage: str, source: str, alone: bool = False):
         raise ValueError(f"expected a stage of {', '.join(STAGES)}, found {stage!r}")
 
     def decorate(apply: Apply) -> Apply:
-        if name in _METHODS:
-            raise ValueError(f"the method {name!r} is registered twice")
-        summary = (apply.__doc__ or "").strip().splitlines()[0]
-        _METHODS[name] = Method(name, stage, source, summary, apply, alone)
+        summary = (apply.__doc__ or "").strip().partition("\n")[0]
+        _METHODS.add(name, Method(name, stage, source, summary, apply, alone))
         return apply
 
     return decorate
@@ -64,14 +67,9 @@ def register_method(name: str, *, stage: str, source: str, alone: bool = False):
 
 def list_methods() -> list[Method]:
     """All methods, by stage and then by name."""
-    for module in pkgutil.iter_modules(importlib.import_module(_FOLDER).__path__):
-        importlib.import_module(f"{_FOLDER}.{module.name}")
-    return sorted(_METHODS.values(), key=lambda m: (STAGES.index(m.stage), m.name))
+    return sorted(_METHODS.entries().values(), key=lambda m: (STAGES.index(m.stage), m.name))
 
 
 def get_method(name: str) -> Method:
     """The method of that name; raises `OptionError` with the nearest names."""
-    known = {method.name: method for method in list_methods()}
-    if name not in known:
-        raise OptionError(unknown_name_message("method", name, known))
-    return known[name]
+    return _METHODS.get(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +64,9 @@ def described(details: dict) -> str:
     """The same in a few words, for messages: `(1, 24, 24, 3) uint8`."""
     return f"{tuple(int(n) for n in details['shape'])} {np.dtype(details['dtype']).name}"
 
+
+PROBE_HEIGHT, PROBE_WIDTH = 48, 64
+"""Size that files are tried at where they let themselves be resized: seconds, not minutes."""
 
 _EXPORT_ANEW = "export the file anew, or take another delegate"
 _EXPORT_AT_SIZE = "export the file at this size"
@@ -293,3 +297,22 @@ def open_model(
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].strip().rstrip(".") if lines else type(error).__name__
+
+
+def prepare_model(content: bytes) -> dict[str, Any]:
+    """Let XNNPACK take what it can of a file, at a small size where the file allows it.
+
+    Which operators it takes does not depend on the picture's size; how long it prepares does.
+
+    Returns:
+        `runtime` in words, and `delegation` as plain data, `None` where the runtime does not tell.
+
+    Raises:
+        ModelFileError: The file cannot be opened.
+    """
+    try:
+        runner = open_model(content, height=PROBE_HEIGHT, width=PROBE_WIDTH)
+    except ModelFileError:
+        runner = open_model(content)
+    delegation = runner.delegation
+    return {"runtime": str(runner.runtime), "delegation": delegation and delegation.to_json()}

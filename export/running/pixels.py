@@ -13,6 +13,7 @@ import numpy as np
 
 from export.running.interpreters import Runner, Tensor
 from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.ground.pictures import to_pixels
 
 # Networks end at 1 or at 255; the geometric mean tells them apart, however loose the range.
 _BETWEEN_RANGES = 16.0
@@ -106,7 +107,7 @@ def dequantized_pixels(
             f"expected finite output, found infinity or NaN in {tensor.name}; export the file anew"
         )
     outside = (values < -_ROUNDING) | (values > 1 + _ROUNDING)
-    pixels = np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+    pixels = to_pixels(values)
     return pixels, float(outside.mean())
 
 

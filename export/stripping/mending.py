@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from export.stripping.proof import compare_files
 from export.stripping.repair_io import Repair, plan_repairs, repair, same_values
 from export.tflite.files import ModelFile, read_model
-from export.tflite.grids import Grid
 from export.tflite.packing import require_repackable
 from export.tflite.unpacked import unpack
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
+from sr_models.quantization.grids import Grid
 
 # Where biases are rounded anew, a first layer's codes flip at ties and later layers carry it on, as
 # between two kernels; a wrong scale moves the whole picture.
@@ -98,7 +99,7 @@ def _compare(
     else:
         options["reread"] = [[*_pair(one.before), *_pair(one.after)]]
     try:
-        return sandbox.call("compare", file.data, content, **options)
+        return sandbox.call(compare_files, file.data, content, **options)
     except (Crash, ModelFileError) as error:
         raise _failed(file, f"it could not be run beside the new file: {error}") from None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from export.running.interpreters import Runner, Tensor, open_model
+from export.running.interpreters import PROBE_HEIGHT, PROBE_WIDTH, Runner, Tensor, open_model
 from export.running.pixels import EIGHT_BITS, codes_of_pixels, quantized_pixels
 from sr_models.ground.errors import ModelFileError
 
@@ -86,10 +86,6 @@ def feed(picture: np.ndarray, tensor: Tensor, *, white: float) -> np.ndarray:
         return pixels > 127
     known = white if tensor.scale is None and np.dtype(tensor.dtype).kind == "f" else None
     return np.ascontiguousarray(quantized_pixels(pixels, tensor, white=known))
-
-
-PROBE_HEIGHT, PROBE_WIDTH = 48, 64
-"""Size that files are compared at where they let themselves be resized: seconds, not minutes."""
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from export.inspecting.audit import check_pixel_contract
-from export.inspecting.clips import MOVES, Obstacle, Path, is_clip, name_of, paths_to, store_of
+from export.inspecting.clips import Path, is_clip, paths_to, store_of
 from export.inspecting.findings import white_of
 from export.tflite.editing import set_constant, set_grids
 from export.tflite.flatbuffer import OperatorInfo
-from export.tflite.grids import Grid, Step, full_step, greatest_difference
+from export.tflite.operators import MOVES, name_of
 from export.tflite.packing import repack
+from export.tflite.steps import Obstacle, Step, full_step, greatest_difference
 from export.tflite.unpacked import UnpackedModel, unpack
+from sr_models.quantization.grids import Grid
 
 _ZERO_POINTS = {"uint8": 0, "int8": -128}
 # Place of the picture and of the bias among the inputs of operators that add a bias.

@@ -9,14 +9,16 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from export.inspecting.audit import describe_operator
-from export.inspecting.clips import Obstacle, is_clip, name_of
+from export.inspecting.clips import is_clip
 from export.inspecting.float_clips import float_clips, with_float_clips
 from export.inspecting.plan import StripPlan, plan_strip
-from export.stripping.proof import Agreement
+from export.stripping.proof import Agreement, compare_files
 from export.tflite.editing import drop_operators, set_activations, set_grids
 from export.tflite.files import ModelFile, read_model
 from export.tflite.flatbuffer import TensorInfo
+from export.tflite.operators import name_of
 from export.tflite.packing import repack, require_repackable
+from export.tflite.steps import Obstacle
 from export.tflite.unpacked import UnpackedModel, unpack
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
@@ -102,7 +104,7 @@ def strip_model(
     content = operate(model, plan)
     _require_same_interface(model, unpack(ModelFile(file.name, content, "")))
     if sandbox is None:
-        with Sandbox("export.running.jobs") as own:
+        with Sandbox() as own:
             agreement = _side_by_side(
                 model, content, bound=plan.bound, sandbox=own, probes=probes, saturate=saturate
             )
@@ -190,7 +192,7 @@ def _side_by_side(
 ) -> Agreement:
     options = {"steps": _steps(model), "probes": probes, "saturate": saturate}
     try:
-        data = sandbox.call("compare", model.file.data, content, **options)
+        data = sandbox.call(compare_files, model.file.data, content, **options)
     except Crash as crash:
         raise _cannot(model, f"it could not be run beside the new file: {crash}") from None
     except ModelFileError as error:

@@ -7,13 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.precision.raised_weights import FLOAT32, INT16, exact_grid
-from export.tflite.grids import Grid
+from sr_models.quantization.grids import Grid
+
+INT16, FLOAT32 = "int16", "float32"
 
 _TYPES = {
     name: getattr(schema.TensorType, name.upper())
     for name in ("uint8", "int8", "int16", "int32", "int64", "float32")
 }
+
+
+def exact_grid(grid: Grid) -> Grid:
+    """The 16-bit grid onto which eight-bit codes move without any rounding: their own step."""
+    return Grid(INT16, grid.scale, 0)
 
 
 class Additions:

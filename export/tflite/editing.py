@@ -8,9 +8,10 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.inspecting.clips import Link, Obstacle, name_of
 from export.tflite.files import IDENTIFIER
-from export.tflite.grids import Grid
+from export.tflite.operators import name_of
+from export.tflite.steps import Link, Obstacle
+from sr_models.quantization.grids import Grid
 
 # `force_align: 16` of `Buffer.data` in TFLite's schema.fbs; the Python classes do not know of it.
 _BUFFER_ALIGNMENT = 16

@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.tflite.files import ModelFile, read_model
 from export.tflite.flatbuffer import FileGraph, OperatorInfo, graph_of, unpack_model
-from export.tflite.grids import LIMITS, Grid
+from sr_models.quantization.grids import LIMITS, Grid
 
 _SCALES = (1e-12, 1e12)
 """No picture has a step beyond these, and kernels make nothing of them."""

@@ -11,6 +11,8 @@ import numpy as np
 
 from export.tflite.files import ModelFile
 from export.tflite.flatbuffer import OperatorInfo
+from export.tflite.operators import PIXELWISE as PIXELWISE_OPERATORS
+from export.tflite.operators import name_of
 from export.tflite.unpacked import UnpackedModel, unpack
 from sr_models.ground.errors import ModelFileError
 from sr_models.networks.receptive_field import (
@@ -24,45 +26,6 @@ from sr_models.networks.receptive_field import (
     find_receptive_field,
 )
 
-_PIXELWISE = frozenset(
-    {
-        "ABS",
-        "ADD",
-        "ADD_N",
-        "CAST",
-        "CONCATENATION",
-        "DEQUANTIZE",
-        "DIV",
-        "ELU",
-        "EXP",
-        "FAKE_QUANT",
-        "GELU",
-        "HARD_SWISH",
-        "LEAKY_RELU",
-        "LOGISTIC",
-        "MAXIMUM",
-        "MINIMUM",
-        "MUL",
-        "NEG",
-        "POW",
-        "PRELU",
-        "QUANTIZE",
-        "RELU",
-        "RELU6",
-        "RELU_0_TO_1",
-        "RELU_N1_TO_1",
-        "RSQRT",
-        "SLICE",
-        "SPLIT",
-        "SPLIT_V",
-        "SQRT",
-        "SQUARE",
-        "SQUARED_DIFFERENCE",
-        "STRIDED_SLICE",
-        "SUB",
-        "TANH",
-    }
-)
 _SAME = 0
 """`Padding.SAME` of the TFLite schema."""
 
@@ -117,7 +80,7 @@ def _pooling(site: _Site) -> Reading:
 def _resizing(margin: int) -> Callable[[_Site], Reading]:
     def reading(site: _Site) -> Reading:
         if site.ratio < 1 or site.options.alignCorners:
-            raise Untileable(f"{_name(site.operator)} depends on the size of the picture")
+            raise Untileable(f"{name_of(site.operator)} depends on the size of the picture")
         return Spread(site.ratio, margin)
 
     return reading
@@ -125,7 +88,7 @@ def _resizing(margin: int) -> Callable[[_Site], Reading]:
 
 def _padding(site: _Site) -> Reading:
     if site.paddings is None:
-        raise Untileable(f"{_name(site.operator)} computes its paddings")
+        raise Untileable(f"{name_of(site.operator)} computes its paddings")
     return Window(before=int(site.paddings[1 + site.axis, 0]))
 
 
@@ -189,13 +152,13 @@ def _reading(model: UnpackedModel, operator: OperatorInfo, picture: int, axis: i
     tensors = model.graph.tensors
     before, after = tensors[picture].shape, tensors[operator.outputs[0]].shape
     if len(after) != 4:
-        raise Untileable(f"{_name(operator)} leaves the shape of a picture")
-    if operator.name in _PIXELWISE:
+        raise Untileable(f"{name_of(operator)} leaves the shape of a picture")
+    if operator.name in PIXELWISE_OPERATORS:
         if before[1:3] != after[1:3]:
-            raise Untileable(f"{_name(operator)} changes the size of the picture")
+            raise Untileable(f"{name_of(operator)} changes the size of the picture")
         return PIXELWISE
     if operator.name not in _READINGS:
-        raise Untileable(f"the reach of {_name(operator)} is not known")
+        raise Untileable(f"the reach of {name_of(operator)} is not known")
     ratio, rest = divmod(after[1 + axis], before[1 + axis])
     constants = [i for i in operator.inputs if i >= 0 and tensors[i].constant]
     site = _Site(
@@ -209,7 +172,3 @@ def _reading(model: UnpackedModel, operator: OperatorInfo, picture: int, axis: i
         axis=axis,
     )
     return _READINGS[operator.name](site)
-
-
-def _name(operator: OperatorInfo) -> str:
-    return f"{operator.name} (operator {operator.index})"

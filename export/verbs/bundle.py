@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from export.methods import DEFAULT_RECIPE
+from export.quantizing.defaults import DEFAULT_RECIPE
 from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (

@@ -42,7 +42,7 @@ def inspect(
     paths = [path for given in files for path in _files_in(given)]
     data: dict[str, Any] = {}
     unreadable: list[str] = []
-    with Sandbox("export.running.jobs") as sandbox:
+    with Sandbox("export.running.interpreters") as sandbox:
         if run:
             sandbox.start()  # It imports while we do.
         from export.inspecting.inspection import inspect_model

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from export.methods import DEFAULT_RECIPE
+from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.bundle import tell
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError

@@ -59,7 +59,7 @@ def strip(
 
     refuse_existing(out, overwrite=overwrite, replaces=())
     require_writable(out)
-    with Sandbox("export.running.jobs") as sandbox:
+    with Sandbox("export.stripping.proof") as sandbox:
         sandbox.start()  # It imports while we do.
         result, mended = _work(
             file, limit=max_difference, repair=repair_io, floats=floats, sandbox=sandbox

@@ -15,9 +15,9 @@ from __future__ import annotations
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.tflite.grids import Grid
 from runtime_bench.evidence.layer_file import Kernel, LayerFile, require_layer
 from sr_models.ground.errors import OptionError
+from sr_models.quantization.grids import Grid
 
 CODES = 256
 NORMALIZED = Grid("int8", 1.0 / 127.0, 0)

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.tflite.grids import Grid
 from runtime_bench.evidence.layer_file import Kernel, LayerFile, require_layer
 from sr_models.ground.errors import OptionError
+from sr_models.quantization.grids import Grid
 
 LARGEST = 127
 WIDEST = 32767

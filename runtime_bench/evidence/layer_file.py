@@ -14,8 +14,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.tflite.additions import Additions
 from export.tflite.editing import pack_model
-from export.tflite.grids import Grid
 from sr_models.ground.errors import OptionError
+from sr_models.quantization.grids import Grid
 
 _SCHEMA_VERSION = 3
 

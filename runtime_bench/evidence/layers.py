@@ -160,9 +160,9 @@ def _split_files(kernel: Kernel, x: np.ndarray, size):
 
 
 def _codebook_files(kernel: Kernel, x: np.ndarray, size):
-    from export.tflite.grids import Grid
     from runtime_bench.evidence.codebook import NORMALIZED, codebook_layer, plain_layer
     from sr_models.published.subset_selection import select_subset
+    from sr_models.quantization.grids import Grid
 
     normal = x / np.abs(x).max(axis=(0, 1, 2))
     flat = normal.reshape(-1, x.shape[-1])[:SAMPLES].T

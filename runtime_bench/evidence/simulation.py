@@ -14,7 +14,7 @@ import numpy as np
 import tf_keras
 
 from representative_data.probe import BATCH_PIXELS
-from sr_models.ground.metrics import to_pixels
+from sr_models.ground.pictures import to_pixels, unit
 from sr_models.networks.graph import (
     INPUT,
     output_name,
@@ -94,7 +94,7 @@ def simulated_fidelity_db(simulation: Simulation, model, pictures: Sequence[np.n
     step = max(1, BATCH_PIXELS // (pictures[0].shape[0] * pictures[0].shape[1]))
     for first in range(0, len(pictures), step):
         batch = np.stack(pictures[first : first + step])
-        expected = to_pixels(fast(batch.astype(np.float32) / 255.0, training=False).numpy())
+        expected = to_pixels(fast(unit(batch), training=False).numpy())
         difference = simulation.codes(batch).astype(np.int32) - expected
         squares += float(np.square(difference, dtype=np.int64).sum())
         count += difference.size

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import runtime_bench.evidence
 from sr_models.ground.errors import OptionError
-from sr_models.networks.registry import unknown_name_message
+from sr_models.ground.registry import unknown_name_message
 
 Command = TypeVar("Command", bound=Callable)
 

@@ -6,6 +6,7 @@ memory there is. In a child process that is an answer like any other.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from select import select
@@ -23,7 +24,10 @@ from sr_models.ground.errors import ModelFileError
 
 MEMORY_MB = 768
 TIMEOUT_S = 300.0
-_SERVE = "import json,sys; sys.path[:]=json.loads(sys.argv[1]); import {0} as job; job.serve()"
+_SERVE = (
+    "import json, sys; path, modules = map(json.loads, sys.argv[1:]); sys.path[:] = path; "
+    "from sr_models.ground.child import serve; serve(modules)"
+)
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,13 @@ class Sandbox:
     """A child process that answers calls; started at the first call and again after a crash.
 
     Attributes:
-        module: Module that the child imports; its `serve()` answers calls (see `serve_calls`).
+        modules: Modules that the child imports before the first call, as they take their time.
         memory_mb: Address space that the child may take beyond what it has after its imports.
         timeout_s: Seconds that one call may take.
     """
 
-    def __init__(self, module: str, *, memory_mb: int = MEMORY_MB, timeout_s: float = TIMEOUT_S):
-        self.module, self.memory_mb, self.timeout_s = module, memory_mb, timeout_s
+    def __init__(self, *modules: str, memory_mb: int = MEMORY_MB, timeout_s: float = TIMEOUT_S):
+        self.modules, self.memory_mb, self.timeout_s = modules, memory_mb, timeout_s
         self._child: subprocess.Popen | None = None
 
     def __enter__(self) -> Sandbox:
@@ -63,8 +67,14 @@ class Sandbox:
         """Start the child now, so that it imports while the caller does something else."""
         self._started()
 
-    def call(self, job: str, *contents: bytes, **options: Any) -> Any:
+    def call(self, job: Callable[..., Any], *contents: bytes, **options: Any) -> Any:
         """Let the child do a job on the contents of files; its answer as plain data.
+
+        Args:
+            job: A function at the top of a module, which the child imports; it returns plain data,
+                or something with a `to_json`.
+            contents: The contents of files, its positional arguments.
+            options: Its keyword arguments, as plain data.
 
         Raises:
             ModelFileError: The child says that a file cannot be used.
@@ -72,7 +82,7 @@ class Sandbox:
         """
         child = self._started()
         head = {
-            "job": job,
+            "job": [job.__module__, job.__qualname__],
             "sizes": [len(c) for c in contents],
             "options": options,
             "memory_mb": self.memory_mb,
@@ -100,7 +110,7 @@ class Sandbox:
             root = str(Path(__file__).parents[2])
             path = [root, *(entry for entry in sys.path if entry and entry != root)]
             self._child = subprocess.Popen(
-                [sys.executable, "-c", _SERVE.format(self.module), json.dumps(path)],
+                [sys.executable, "-c", _SERVE, json.dumps(path), json.dumps(self.modules)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -136,12 +146,10 @@ class Sandbox:
         return f"the interpreter was brought down by {name}{why}"
 
 
-def serve_calls(jobs: dict[str, Callable[..., Any]]) -> None:
-    """The child's side: answer calls on stdin until it closes.
-
-    Args:
-        jobs: Name -> function of the contents of files and of keyword options; returns plain data.
-    """
+def serve(modules: Sequence[str] = ()) -> None:
+    """The child's side: import modules, then answer calls on stdin until it closes."""
+    for module in modules:
+        importlib.import_module(module)
     # Native libraries print; the answers keep stdout for themselves.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -152,11 +160,14 @@ def serve_calls(jobs: dict[str, Callable[..., Any]]) -> None:
         except EOFError:
             return
         contents = [_exactly(sys.stdin.buffer, size) for size in head["sizes"]]
+        module, name = head["job"]
+        job = getattr(importlib.import_module(module), name)
         if not limited:
             _limit_memory(head["memory_mb"])
             limited = True
         try:
-            answer = {"result": jobs[head["job"]](*contents, **head["options"])}
+            result = job(*contents, **head["options"])
+            answer = {"result": result.to_json() if hasattr(result, "to_json") else result}
         except (ModelFileError, MemoryError) as error:
             answer = {
                 "error": str(error)

@@ -29,11 +29,6 @@ class Quality:
     ssim_y: float
 
 
-def to_pixels(picture: np.ndarray) -> np.ndarray:
-    """Float 0..1 to uint8: saturated (never wrapped) and rounded to nearest."""
-    return np.rint(np.clip(picture, 0.0, 1.0) * 255.0).astype(np.uint8)
-
-
 def psnr_db(first: np.ndarray, second: np.ndarray) -> float:
     """PSNR in dB of two uint8 arrays or two luma planes, data range 255."""
     if np.array_equal(first, second):

@@ -222,3 +222,13 @@ def degrade(ground_truth: np.ndarray, scale: int) -> np.ndarray:
     if height % scale or width % scale:
         raise ValueError(f"sides {height}x{width} are no multiples of {scale}: crop first")
     return resize_bicubic(ground_truth, height=height // scale, width=width // scale)
+
+
+def unit(pixels: np.ndarray) -> np.ndarray:
+    """Pixels 0..255 of any shape and type as float32 0..1, what networks read."""
+    return np.asarray(pixels).astype(np.float32) / np.float32(255.0)
+
+
+def to_pixels(values: np.ndarray) -> np.ndarray:
+    """Float 0..1 to uint8: saturated (never wrapped) and rounded to nearest."""
+    return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sr_models.ground.errors import NetworkError
 from sr_models.ground.metrics import luma_pixels
+from sr_models.ground.pictures import unit
 from sr_models.ground.sizes import MAX_SIDE
 from sr_models.importing.frozen_graph import FrozenGraph, freeze
 from sr_models.importing.keras_network import packed, to_keras
@@ -166,8 +167,8 @@ def _require_equal(
     graph: FrozenGraph, network, picture: np.ndarray, white: PixelRange, *, rounded: bool
 ) -> None:
     """Raise `NetworkError` where what was rebuilt does not compute what the graph does."""
-    unit = picture[None].astype(np.float32) / np.float32(255.0)
-    given = unit * (white.input - white.input_black) + white.input_black
+    pixels = unit(picture[None])
+    given = pixels * (white.input - white.input_black) + white.input_black
     expected = graph(np.rint(given) if graph.input.dtype.is_integer else given)
     if not np.isfinite(expected).all():
         raise NetworkError(
@@ -175,7 +176,7 @@ def _require_equal(
             "train it again or take an earlier checkpoint"
         )
     expected = (expected - white.output_black) / (white.output - white.output_black)
-    found = np.asarray(network(unit, training=False))
+    found = np.asarray(network(pixels, training=False))
     difference = np.abs(np.clip(found, 0.0, 1.0) - np.clip(expected, 0.0, 1.0)).max()
     if not difference <= (_ROUNDED if rounded else _EXACT):
         raise NetworkError(

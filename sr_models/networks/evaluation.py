@@ -22,6 +22,8 @@ from sr_models.ground.pictures import (
     list_images_by_folder,
     load_image,
     resize_bicubic,
+    to_pixels,
+    unit,
 )
 
 PROTOCOL = f"antialiased bicubic (Pillow), {metrics.PROTOCOL}, mean over pictures"
@@ -102,7 +104,7 @@ def network_upscaler(model) -> Upscaler:
     """A Keras SR network as a function from uint8 (H, W, 3) to float32 (H s, W s, 3) in 0..1."""
 
     def upscale(low: np.ndarray) -> np.ndarray:
-        return model(low[None].astype(np.float32) / 255.0, training=False).numpy()[0]
+        return model(unit(low[None]), training=False).numpy()[0]
 
     return upscale
 
@@ -110,7 +112,7 @@ def network_upscaler(model) -> Upscaler:
 def pixel_upscaler(model) -> Upscaler:
     """The same in pixels: saturated and rounded, uint8 (H, W, 3) to uint8 (H s, W s, 3)."""
     upscale = network_upscaler(model)
-    return lambda low: metrics.to_pixels(upscale(low))
+    return lambda low: to_pixels(upscale(low))
 
 
 def bicubic_upscaler(scale: int) -> Upscaler:
@@ -118,7 +120,7 @@ def bicubic_upscaler(scale: int) -> Upscaler:
 
     def upscale(low: np.ndarray) -> np.ndarray:
         height, width = low.shape[0] * scale, low.shape[1] * scale
-        return resize_bicubic(low, height=height, width=width).astype(np.float32) / 255.0
+        return unit(resize_bicubic(low, height=height, width=width))
 
     return upscale
 
@@ -204,7 +206,7 @@ def _measure(
             f"expected finite pixels, found NaN or infinity in what {name} makes of {path.name}; "
             "its weights are damaged: train again or take the shipped ones"
         )
-    quality = metrics.measure_quality(metrics.to_pixels(result), high, scale=scale)
+    quality = metrics.measure_quality(to_pixels(result), high, scale=scale)
     outside = float(np.mean((result < 0.0) | (result > 1.0)))
     return ImageQuality(
         image=path.name,

@@ -15,6 +15,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.ground.errors import CalibrationError
+from sr_models.ground.pictures import unit
 from sr_models.networks.graph import INPUT, Point, output_name, points, rebuild
 from sr_models.networks.layers import ChannelSlice, DepthToSpace, RepeatChannels, SpaceToDepth
 
@@ -104,7 +105,7 @@ def find_pixel_range(
         network's outputs say nothing.
     """
     alike = [p for p in pictures if p.shape == pictures[0].shape][:MOST_PICTURES]
-    batch = np.stack(alike).astype(np.float32) / np.float32(255.0)
+    batch = unit(np.stack(alike))
     # Of dark or even pictures, a network that answers with black is not far away either.
     plausible = min(_PLAUSIBLE, 0.25 * float(batch.std()))
     usual, candidates = UNIT, _OTHERS

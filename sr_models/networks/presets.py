@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_models.ground.errors import UnknownModelError
-from sr_models.networks.registry import matching, unknown_name_message
+from sr_models.ground.registry import matching, unknown_name_message
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 

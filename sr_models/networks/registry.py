@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sr_models.ground.errors import UnknownModelError
+from sr_models.ground.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,14 @@ _MODULES = (
 )
 """Modules of `sr_models.families`, each the family of its name; asking for it imports it."""
 
-_MOST_NAMED = 40
 
-_FAMILIES: dict[str, Family] = {}
+def _load(name: str | None) -> tuple[str, ...]:
+    if name in _MODULES:
+        importlib.import_module(f"sr_models.families.{name}")
+    return _MODULES
+
+
+_FAMILIES: Registry[Family] = Registry("network family", load=_load, error=UnknownModelError)
 
 
 def register_family(
@@ -65,9 +69,7 @@ def register_family(
     """Decorate a trunk builder; a name that is taken already is a programming error."""
 
     def decorate(build):
-        if name in _FAMILIES:
-            raise ValueError(f"the network family {name!r} is registered twice")
-        _FAMILIES[name] = Family(name, build, to_deploy_form, to_training_form, source)
+        _FAMILIES.add(name, Family(name, build, to_deploy_form, to_training_form, source))
         return build
 
     return decorate
@@ -75,24 +77,4 @@ def register_family(
 
 def get_family(name: str) -> Family:
     """The family of that name; raises `UnknownModelError` with the nearest names."""
-    if name in _MODULES:
-        importlib.import_module(f"sr_models.families.{name}")
-    if name not in _FAMILIES:
-        known = {*_MODULES, *_FAMILIES}
-        raise UnknownModelError(unknown_name_message("network family", name, known))
-    return _FAMILIES[name]
-
-
-def unknown_name_message(noun: str, name: str, known: Iterable[str]) -> str:
-    """One line that names what is known and lies nearest to `name`, or all where nothing does."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    every = f"{', '.join(names[:_MOST_NAMED])}{more}"
-    hint = f"did you mean {', '.join(near)}?" if near else f"give one of {every}"
-    return f"expected a known {noun}, found {name!r}; {hint}"
-
-
-def matching(names: Iterable[str], pattern: str) -> list[str]:
-    """The names that a shell pattern (`abpn*`) selects, sorted."""
-    return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
+    return _FAMILIES.get(name)

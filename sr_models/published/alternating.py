@@ -43,7 +43,7 @@ from sr_models.published.tuning import (
     load_state,
     save_state,
 )
-from sr_models.published.watching import watcher
+from sr_models.quantization.observing import watcher
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 

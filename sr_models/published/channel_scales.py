@@ -26,7 +26,7 @@ from sr_models.networks.graph import Point, output_name, points, quantized_point
 from sr_models.networks.network import named_weights, set_named_weights
 from sr_models.published.sites import is_convolution
 from sr_models.published.student import student_of
-from sr_models.published.watching import tensors_of
+from sr_models.quantization.observing import tensors_of
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from sr_models.published.sites import (
     quantized_tensors,
 )
 from sr_models.published.student import centres, copied, student_of
-from sr_models.published.watching import tensors_of
+from sr_models.quantization.observing import tensors_of
 
 PLACEMENTS = ("reads", "tensors")
 GROUPS = ("weights", "bounds", "break_points")

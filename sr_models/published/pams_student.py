@@ -48,7 +48,7 @@ from sr_models.published.sites import (
     residual_blocks,
 )
 from sr_models.published.student import centres, copied, student_of
-from sr_models.published.watching import tensors_of
+from sr_models.quantization.observing import tensors_of
 
 STARTS = ("mean", "last", "ema", "largest")
 """How alphas start: the mean statistic of all batches (ours: the least noise), that of the last

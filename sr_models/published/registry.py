@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sr_models.ground.errors import CalibrationError, OptionError
-from sr_models.networks.registry import unknown_name_message
+from sr_models.ground.errors import CalibrationError
+from sr_models.ground.registry import Registry
 from sr_models.published.pams_student import AlphaRange
 from sr_models.published.settings import require_bits
 from sr_models.published.tuning import TuningSettings
@@ -86,16 +86,19 @@ class QuantizationMethod:
     trains: bool
 
 
-_METHODS: dict[str, QuantizationMethod] = {}
+def _load(name: str | None) -> tuple[str, ...]:
+    importlib.import_module(_MODULE)
+    return ()
+
+
+_METHODS: Registry[QuantizationMethod] = Registry("quantization method", load=_load)
 
 
 def register_quantizer(name: str, *, source: str, trains: bool = False):
     """Decorate a method; a name that is taken already is a programming error."""
 
     def decorate(calibrate):
-        if name in _METHODS:
-            raise ValueError(f"the quantization method {name!r} is registered twice")
-        _METHODS[name] = QuantizationMethod(name, calibrate, source, trains)
+        _METHODS.add(name, QuantizationMethod(name, calibrate, source, trains))
         return calibrate
 
     return decorate
@@ -103,16 +106,12 @@ def register_quantizer(name: str, *, source: str, trains: bool = False):
 
 def quantization_methods() -> list[str]:
     """Names of all methods, in the order they were registered."""
-    importlib.import_module(_MODULE)
-    return list(_METHODS)
+    return list(_METHODS.entries())
 
 
 def get_quantizer(name: str) -> QuantizationMethod:
     """The method of that name; raises `OptionError` with the nearest names."""
-    names = quantization_methods()
-    if name not in names:
-        raise OptionError(unknown_name_message("quantization method", name, names))
-    return _METHODS[name]
+    return _METHODS.get(name)
 
 
 def simulate_method(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from sr_models.quantization.ranges import TensorRange
+from sr_models.quantization.grids import LIMITS, Grid, half_away
 
 FRACTION_BITS = 31
 LEAST_EXPONENT = -31
@@ -75,7 +75,7 @@ def multiply_halves_away(x, factor: FixedPoint) -> np.ndarray:
     return (product + ((1 << places) >> 1) - ((product < 0) & (places > 0))) >> places
 
 
-LOWEST, HIGHEST = -128, 127
+LOWEST, HIGHEST = LIMITS["int8"]
 LARGEST_WEIGHT_CODE = 127
 LARGEST_BIAS_CODE = 2**30 - 1
 LEAST_WEIGHT_BOUND = 5e-7
@@ -84,49 +84,6 @@ SUM_SHIFT = 20
 """Places by which an addition lifts both operands, so that rescaling them loses nothing."""
 EXACT_IN_SINGLE = 1 << 24
 """Integers below it are float32 values, and so are the sums of such that stay below it."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Scale and zero point of one int8 tensor.
-
-    Attributes:
-        exact_scale: Real value of one code step in double precision, as the converter has it.
-        zero_point: Code of the real value 0.
-    """
-
-    exact_scale: float
-    zero_point: int
-
-    @classmethod
-    def of(cls, value: TensorRange) -> Grid:
-        """The grid that the converter makes of a range; its bounds pass through float32."""
-        written = value.on_grid
-        low, high = float(np.float32(written.minimum)), float(np.float32(written.maximum))
-        return cls((high - low) / (254 if value.narrow else 255), value.zero_point)
-
-    @property
-    def scale(self) -> np.float32:
-        """The scale in the file."""
-        return np.float32(self.exact_scale)
-
-    def code(self, value: float) -> int:
-        """The code nearest to a real value, saturated."""
-        return int(np.clip(rounded(value / float(self.scale)) + self.zero_point, LOWEST, HIGHEST))
-
-    def centred(self, codes: np.ndarray) -> np.ndarray:
-        """Codes less the zero point, int64."""
-        return codes.astype(np.int64) - self.zero_point
-
-    def stored(self, values: np.ndarray, *, rectified: bool = False) -> np.ndarray:
-        """Multiples of the scale as saturated int8 codes; negative ones as 0 where rectified."""
-        lowest = max(LOWEST, self.zero_point) if rectified else LOWEST
-        return np.clip(values + self.zero_point, lowest, HIGHEST).astype(np.int8)
-
-
-def rounded(values):
-    """The nearest integers as float64, halves away from zero as in C."""
-    return np.copysign(np.floor(np.abs(values) + 0.5), values)
 
 
 def symmetric_scale(weights: np.ndarray, *, axis=None) -> np.ndarray:
@@ -154,7 +111,7 @@ class IntegerWeights:
     def of(cls, kernel, bias, *, source: Grid, scales=None) -> IntegerWeights:
         """What the converter makes of float32 weights; `bias` and given `scales` may be `None`."""
         bias = np.zeros(kernel.shape[-1]) if bias is None else bias.astype(np.float64)
-        needed = np.abs(bias) / LARGEST_BIAS_CODE / source.exact_scale
+        needed = np.abs(bias) / LARGEST_BIAS_CODE / source.scale
         if scales is None:
             given = symmetric_scale(kernel, axis=(0, 1, 2))
         else:
@@ -163,9 +120,9 @@ class IntegerWeights:
             given = (bounds / np.float32(LARGEST_WEIGHT_CODE)).astype(np.float64)
         exact = np.maximum(given, needed)
         # The product is stored in single precision, and the bias divided by what is stored.
-        steps = (source.exact_scale * exact).astype(np.float32).astype(np.float64)
-        codes = np.clip(rounded(bias / steps), -LARGEST_BIAS_CODE, LARGEST_BIAS_CODE)
-        kernel_codes = np.clip(rounded(kernel / exact), -LARGEST_WEIGHT_CODE, LARGEST_WEIGHT_CODE)
+        steps = (source.scale * exact).astype(np.float32).astype(np.float64)
+        codes = np.clip(half_away(bias / steps), -LARGEST_BIAS_CODE, LARGEST_BIAS_CODE)
+        kernel_codes = np.clip(half_away(kernel / exact), -LARGEST_WEIGHT_CODE, LARGEST_WEIGHT_CODE)
         return cls(kernel_codes.astype(np.int8), exact.astype(np.float32), codes.astype(np.int32))
 
 
@@ -193,7 +150,7 @@ def convolve(
     sums = [tf.nn.conv2d(x, kernel, strides, padding, dilations=dilations) for x, kernel in parts]
     total = np.concatenate(sums, axis=-1).astype(np.int64) + weights.bias
     factor = FixedPoint.nearest(
-        float(source.scale) * weights.scales.astype(np.float64) / float(target.scale)
+        float(source.stored_scale) * weights.scales.astype(np.float64) / float(target.stored_scale)
     )
     # TFLite has no fast kernel for groups; its reference kernel rounds otherwise.
     multiply = multiply_halves_up if groups == 1 else multiply_halves_away
@@ -209,13 +166,13 @@ def add(
     rectified: bool = False,
 ) -> np.ndarray:
     """ADD of two tensors of one shape."""
-    scales = [float(grid.scale) for grid in sources]
+    scales = [float(grid.stored_scale) for grid in sources]
     unit = 2.0 * max(scales)
     total = sum(
         multiply_halves_away(grid.centred(codes) << SUM_SHIFT, FixedPoint.nearest(scale / unit))
         for codes, grid, scale in zip((first, second), sources, scales)
     )
-    factor = FixedPoint.nearest(unit / ((1 << SUM_SHIFT) * float(target.scale)))
+    factor = FixedPoint.nearest(unit / ((1 << SUM_SHIFT) * float(target.stored_scale)))
     return target.stored(multiply_halves_away(total, factor), rectified=rectified)
 
 
@@ -223,13 +180,13 @@ def requantize(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
     """QUANTIZE from one int8 grid to another; nothing to do where both are one."""
     if source == target:
         return codes
-    factor = FixedPoint.nearest(float(source.scale) / float(target.scale))
+    factor = FixedPoint.nearest(float(source.stored_scale) / float(target.stored_scale))
     return target.stored(multiply_halves_away(source.centred(codes), factor))
 
 
 def rectify(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
     """RELU as an operator of its own."""
-    factor = FixedPoint.nearest(source.scale / target.scale)
+    factor = FixedPoint.nearest(source.stored_scale / target.stored_scale)
     values = multiply_halves_away(source.centred(codes), factor)
     return target.stored(values, rectified=True)
 
@@ -243,9 +200,9 @@ def clip(codes: np.ndarray, *, maximum: float, source: Grid, target: Grid) -> np
 def prelu(codes: np.ndarray, slopes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
     """PRELU with float32 slopes (..., C), which are stored symmetric with one scale for all."""
     exact = symmetric_scale(slopes)
-    slope_codes = rounded(slopes / exact).astype(np.int64)
-    kept = FixedPoint.nearest(source.scale / target.scale)
-    bent = FixedPoint.nearest(source.scale * np.float32(exact) / target.scale)
+    slope_codes = half_away(slopes / exact).astype(np.int64)
+    kept = FixedPoint.nearest(source.stored_scale / target.stored_scale)
+    bent = FixedPoint.nearest(source.stored_scale * np.float32(exact) / target.stored_scale)
     values = source.centred(codes)
     below = multiply_halves_away(values * slope_codes, bent)
     return target.stored(np.where(values >= 0, multiply_halves_away(values, kept), below))
@@ -256,6 +213,6 @@ def look_up(
 ) -> np.ndarray:
     """TANH and LOGISTIC: a table of all 256 codes, computed in single precision."""
     every = np.arange(LOWEST, HIGHEST + 1)
-    values = function(source.scale * source.centred(every).astype(np.float32))
-    table = target.stored(rounded(values.astype(np.float32) / target.scale))
+    values = function(source.stored_scale * source.centred(every).astype(np.float32))
+    table = target.stored(half_away(values.astype(np.float32) / target.stored_scale))
     return table[codes.astype(np.int64) - LOWEST]

@@ -20,7 +20,8 @@ from sr_models.networks.graph import INPUT, Point, output_name, points
 from sr_models.networks.layers import ClipByValue
 from sr_models.quantization import integer_kernels as kernels
 from sr_models.quantization.fake_quantization import require_ranges
-from sr_models.quantization.integer_kernels import LOWEST, Grid, IntegerWeights
+from sr_models.quantization.grids import Grid
+from sr_models.quantization.integer_kernels import LOWEST, IntegerWeights
 from sr_models.quantization.ranges import TensorRanges
 from sr_models.quantization.simulator import stored_ranges
 from sr_models.quantization.weight_grids import GridConvolution

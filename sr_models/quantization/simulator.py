@@ -18,13 +18,13 @@ from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import points, rebuild
 from sr_models.networks.layers import ClipByValue, convolve
 from sr_models.quantization.fake_quantization import FakeQuantization, require_ranges
+from sr_models.quantization.grids import Grid
 from sr_models.quantization.integer_kernels import (
     FRACTION_BITS,
     HIGHEST,
     LARGEST_WEIGHT_CODE,
     LEAST_WEIGHT_BOUND,
     LOWEST,
-    Grid,
 )
 from sr_models.quantization.ranges import TensorRange, TensorRanges
 
@@ -58,13 +58,16 @@ def builtin_prelu(inputs, slopes, *, source: Grid, target: Grid):
     Returns:
         float32 (N, H, W, C) on the grid `target`, saturated.
     """
-    single_source, single_target = tf.constant(source.scale), tf.constant(target.scale)
+    single_source, single_target = (
+        tf.constant(source.stored_scale),
+        tf.constant(target.stored_scale),
+    )
     largest = tf.maximum(tf.reduce_max(tf.abs(slopes)), LEAST_WEIGHT_BOUND)
     slope_scale = tf.cast(largest, tf.float64) / LARGEST_WEIGHT_CODE
     slope_codes = _half_away(tf.cast(slopes, tf.float64) / slope_scale)
     kept = single_source / single_target
     bent = single_source * tf.cast(slope_scale, tf.float32) / single_target
-    steps = tf.round(tf.cast(inputs, tf.float64) / source.exact_scale)
+    steps = tf.round(tf.cast(inputs, tf.float64) / source.scale)
     codes = tf.where(
         steps >= 0.0,
         _multiply(steps, tf.cast(kept, tf.float64)),
@@ -72,7 +75,7 @@ def builtin_prelu(inputs, slopes, *, source: Grid, target: Grid):
     )
     lowest, highest = LOWEST - target.zero_point, HIGHEST - target.zero_point
     saturated = tf.clip_by_value(codes, float(lowest), float(highest))
-    return tf.cast(saturated * target.exact_scale, tf.float32)
+    return tf.cast(saturated * target.scale, tf.float32)
 
 
 FIXED_GRIDS = {"tanh": TensorRange(-1.0, 127 / 128), "sigmoid": TensorRange(0.0, 255 / 256)}

@@ -25,7 +25,7 @@ from sr_models.published.pams_student import pams_student, start_alphas
 from sr_models.published.sensitivity import PIXEL_RANGE
 from sr_models.published.sites import body_output
 from sr_models.published.student import with_centres_merged
-from sr_models.published.watching import watcher
+from sr_models.quantization.observing import watcher
 from sr_models.training.course import PamsCourse
 from sr_models.training.finetuning import Start
 from sr_models.training.pupil import Deployed, RateGroup

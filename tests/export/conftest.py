@@ -27,7 +27,7 @@ from tests.networks import conv
 @pytest.fixture(scope="session")
 def sandbox():
     """A child process that runs files; shared, since starting one takes a second."""
-    with Sandbox("export.running.jobs") as child:
+    with Sandbox("export.stripping.proof") as child:
         yield child
 
 

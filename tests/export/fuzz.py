@@ -260,7 +260,7 @@ def main() -> int:
     warnings.simplefilter("error")
     with (
         tempfile.TemporaryDirectory() as folder,
-        Sandbox("export.running.jobs") as sandbox,
+        Sandbox("export.stripping.proof") as sandbox,
     ):
         os.chdir(folder)  # Whatever is written by mistake is found here.
         for number in range(options.start, options.start + options.files):

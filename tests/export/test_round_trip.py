@@ -14,7 +14,8 @@ from export.exporting.settings import ExportSettings
 from export.running.interpreters import open_model
 from export.tflite.flatbuffer import read_graph
 from sr_models.ground.console import status_of_command
-from sr_models.ground.metrics import luma_pixels, to_pixels
+from sr_models.ground.metrics import luma_pixels
+from sr_models.ground.pictures import to_pixels
 from sr_models.networks.network import load_model
 from tests.strangers import stranger
 

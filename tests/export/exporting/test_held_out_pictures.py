@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from export.exporting.shaping import split_pictures, unseen_pictures
-from representative_data.pictures import BUNDLED, BUNDLED_HELD_OUT
+from sr_models.ground.bundled import BUNDLED, BUNDLED_HELD_OUT
 from sr_models.ground.files import file_sha256
 
 

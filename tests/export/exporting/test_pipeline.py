@@ -7,7 +7,7 @@ from export.exporting import job as pipeline
 from export.exporting.job import export_model, run_export
 from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model
-from export.methods import DEFAULT_RECIPE
+from export.quantizing.defaults import DEFAULT_RECIPE
 from sr_models.ground.errors import (
     CalibrationError,
     ConversionError,

@@ -2,7 +2,7 @@ import pytest
 
 from export.exporting.saved_settings import load_settings, settings_from_json
 from export.exporting.settings import DEFAULTS, DYNAMIC, ExportSettings, Size
-from export.methods import DEFAULT_RECIPE
+from export.quantizing.defaults import DEFAULT_RECIPE
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import OptionError
 

@@ -10,7 +10,7 @@ from export.exporting.settings import (
     Quantizing,
     Shaping,
 )
-from export.methods import DEFAULT_RECIPE
+from export.quantizing.defaults import DEFAULT_RECIPE
 from sr_models.ground.errors import OptionError
 
 

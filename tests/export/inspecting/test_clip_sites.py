@@ -1,8 +1,9 @@
 import pytest
 
-from export.inspecting.clips import Obstacle, is_clip, link_of, paths_from, paths_to, store_of
-from export.tflite.grids import Grid
+from export.inspecting.clips import is_clip, link_of, paths_from, paths_to, store_of
+from export.tflite.steps import Obstacle
 from export.tflite.unpacked import unpack
+from sr_models.quantization.grids import Grid
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 

@@ -5,8 +5,8 @@ from export.inspecting.audit import audit_graph
 from export.inspecting.findings import IDENTIFIERS, find, find_in_run
 from export.inspecting.plan import plan_strip
 from export.tflite.files import ModelFile
-from export.tflite.grids import Grid
 from export.tflite.unpacked import unpack
+from sr_models.quantization.grids import Grid
 from tests.tiny_files import TinyFile, clipped_file, pixel_grid
 
 

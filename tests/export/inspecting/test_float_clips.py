@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from export.inspecting.clips import Obstacle
 from export.inspecting.float_clips import float_clips, with_float_clips
 from export.inspecting.plan import plan_strip
 from export.running.interpreters import open_model
 from export.stripping.strip import strip_model
+from export.tflite.steps import Obstacle
 from export.tflite.unpacked import unpack
 from sr_models.ground.errors import ModelFileError
 from tests.tiny_files import TinyFile

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.precision.raised_weights import exact_grid, raised_bias, wide_grid
-from export.tflite.grids import Grid
+from export.precision.raised_weights import raised_bias, wide_grid
+from export.tflite.additions import exact_grid
+from sr_models.quantization.grids import Grid
 
 
 @given(scale=st.floats(1e-5, 1.0), zero_point=st.integers(-128, 127))

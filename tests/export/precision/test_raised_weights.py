@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from export.precision.raised_weights import stored_slopes, stored_weights
-from export.tflite.grids import Grid
 from export.tflite.unpacked import unpack
+from sr_models.quantization.grids import Grid
 from sr_models.quantization.simulator import quantized_kernel, quantized_slope
 
 

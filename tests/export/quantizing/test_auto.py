@@ -1,8 +1,8 @@
 import pytest
 
-from export.methods import DEFAULT_RECIPE
 from export.quantizing import auto
-from export.quantizing.auto import IN_ORDER_OF_COST, choose_recipe
+from export.quantizing.auto import choose_recipe
+from export.quantizing.defaults import DEFAULT_RECIPE, IN_ORDER_OF_COST
 from export.quantizing.recipe import parse_recipe
 
 

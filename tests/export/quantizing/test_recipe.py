@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import tf_keras
 
-from export.methods import DEFAULT_RECIPE
 from export.methods.equalize import equalize
 from export.methods.relus import as_relu_pairs
 from export.quantizing import recipe as recipes
+from export.quantizing.defaults import DEFAULT_RECIPE
 from export.quantizing.recipe import dataset_of, parse_recipe
 from sr_models.ground.errors import NetworkError, OptionError
 from sr_models.quantization.ranges import PIXELS

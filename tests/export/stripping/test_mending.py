@@ -7,9 +7,9 @@ from export.stripping.mending import mend_io
 from export.stripping.repair_io import repair
 from export.tflite.editing import pack_model
 from export.tflite.files import read_model
-from export.tflite.grids import Grid
 from export.tflite.unpacked import unpack
 from sr_models.ground.errors import ModelFileError
+from sr_models.quantization.grids import Grid
 from tests.export.stripping.test_repair_io import DARK, WHITE, file_with
 
 LOOSE = Grid("uint8", float(np.float32(1.66364)), 59)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from export.tflite.additions import Additions
-from export.tflite.grids import Grid
 from export.tflite.unpacked import unpack
+from sr_models.quantization.grids import Grid
 
 PIXELS = Grid("uint8", 1 / 255, 0)
 

@@ -4,11 +4,12 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.inspecting.clips import Obstacle, data_inputs, link_of
+from export.inspecting.clips import data_inputs, link_of
 from export.tflite.editing import drop_operators, pack_model, set_activations, set_grids
-from export.tflite.grids import Grid
 from export.tflite.packing import differences
+from export.tflite.steps import Obstacle
 from export.tflite.unpacked import unpack
+from sr_models.quantization.grids import Grid
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 TAILS = (

@@ -3,7 +3,7 @@ from inspect import signature
 import pytest
 
 from export.exporting.settings import CHOICES, DEFAULTS, DYNAMIC, ExportSettings, Size
-from export.methods import DEFAULT_RECIPE
+from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.model import model, overruled
 
 

@@ -4,11 +4,11 @@ import tensorflow as tf
 
 from export.inspecting.audit import audit_model
 from export.running.interpreters import open_model
-from export.tflite.grids import Grid
 from runtime_bench.evidence.codebook import NORMALIZED, code_tables, codebook_layer, plain_layer
 from runtime_bench.evidence.layer_file import Kernel
 from sr_models.ground.errors import OptionError
 from sr_models.published.subset_selection import select_subset
+from sr_models.quantization.grids import Grid
 
 OUTPUT = Grid("int8", 0.02, 0)
 

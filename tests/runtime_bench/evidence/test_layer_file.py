@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from export.inspecting.audit import audit_model
 from export.running.interpreters import open_model
-from export.tflite.grids import Grid
 from runtime_bench.evidence.layer_file import Kernel, LayerFile, require_layer
 from sr_models.ground.errors import OptionError
+from sr_models.quantization.grids import Grid
 
 
 @given(seed=st.integers(0, 10_000))

@@ -22,8 +22,8 @@ from runtime_bench.measuring.quality import (
     scale_of,
 )
 from sr_models.ground.errors import ModelFileError, OptionError, PictureError
-from sr_models.ground.metrics import Quality, to_pixels
-from sr_models.ground.pictures import degrade
+from sr_models.ground.metrics import Quality
+from sr_models.ground.pictures import degrade, to_pixels
 from tests.networks import luma_file_content, sharpening_network
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sr_models.ground.metrics import cut_border, luma, measure_quality, psnr_db, to_pixels
+from sr_models.ground.metrics import cut_border, luma, measure_quality, psnr_db
+from sr_models.ground.pictures import to_pixels, unit
 
 PICTURES = hnp.arrays(np.uint8, (18, 19, 3))
 
@@ -66,7 +67,9 @@ def test_pixels_are_monotone(values):
 
 @given(PICTURES)
 def test_eight_bit_pictures_pass_unchanged(picture):
-    np.testing.assert_array_equal(to_pixels(picture.astype(np.float32) / 255.0), picture)
+    np.testing.assert_array_equal(to_pixels(unit(picture)), picture)
+    assert unit(picture).dtype == np.float32
+    assert (unit(picture) == picture.astype(np.float32) / 255.0).all()
 
 
 @given(first=PICTURES, second=PICTURES)

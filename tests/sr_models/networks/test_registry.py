@@ -1,11 +1,12 @@
 import pytest
 
 from sr_models.ground.errors import UnknownModelError
+from sr_models.ground.registry import Registry
 from sr_models.networks import registry
 
 
 def test_a_name_can_be_taken_once(monkeypatch):
-    monkeypatch.setattr(registry, "_FAMILIES", {})
+    monkeypatch.setattr(registry, "_FAMILIES", Registry("network family"))
 
     @registry.register_family("net", source="nowhere")
     def build(config, *, form="deploy"):
@@ -24,17 +25,3 @@ def test_known_families_are_there_without_importing_them():
 def test_an_unknown_family_suggests_the_nearest():
     with pytest.raises(UnknownModelError, match=r"found 'xslr'; did you mean .*xlsr"):
         registry.get_family("xslr")
-
-
-def test_a_name_far_from_all_lists_what_there_is():
-    message = registry.unknown_name_message("thing", "zzz", ["alpha", "beta"])
-    assert message == "expected a known thing, found 'zzz'; give one of alpha, beta"
-    many = registry.unknown_name_message("layer", "zzz", [f"a{i:02}" for i in range(43)])
-    assert many.endswith("a38, a39 and 3 more")
-
-
-def test_patterns_select_and_sort():
-    names = ["xlsr_x3", "abpn_x3", "abpn_x2"]
-    assert registry.matching(names, "abpn*") == ["abpn_x2", "abpn_x3"]
-    assert registry.matching(names, "*_x3") == ["abpn_x3", "xlsr_x3"]
-    assert registry.matching(names, "none*") == []

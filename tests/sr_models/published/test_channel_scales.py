@@ -12,7 +12,7 @@ from sr_models.published.channel_scales import (
     scale_groups,
     with_static_scales,
 )
-from sr_models.published.watching import tensors_of
+from sr_models.quantization.observing import tensors_of
 from tests.families import random_weights
 
 BATCHES = np.random.default_rng(1).random((2, 2, 12, 10, 3), np.float32)

@@ -8,7 +8,7 @@ from sr_models.networks.presets import Preset
 from sr_models.published.outlier_student import OutlierSettings, calibrated, outlier_student
 from sr_models.published.regions import Regions, regions_of
 from sr_models.published.sensitivity import sensitivities, spread
-from sr_models.published.watching import tensors_of
+from sr_models.quantization.observing import tensors_of
 from tests.families import random_weights
 from tests.networks import sharpening_trunk
 

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from representative_data.observation import observe_ranges
 from sr_models.ground.errors import CalibrationError
-from sr_models.ground.metrics import to_pixels
+from sr_models.ground.pictures import to_pixels
 from sr_models.networks.layers import ClipByValue
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import Preset

@@ -13,7 +13,7 @@ from sr_models.published.pams_file import load_learned
 from sr_models.published.pams_student import start_alphas
 from sr_models.published.settings import PamsSettings
 from sr_models.published.sites import body_output
-from sr_models.published.watching import watcher
+from sr_models.quantization.observing import watcher
 from sr_models.training.course import PamsCourse
 from sr_models.training.finetuning import Start
 from sr_models.training.pams_pupil import STARTING_BATCHES, PamsPupil, knowledge_transfer_loss

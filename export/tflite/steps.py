@@ -1,63 +1,22 @@
-"""Integer grids, and how far apart two ways to store a real value on them can end.
+"""What operators do to an element, and how far apart two ways to store a real value can end.
 
-A tensor of integers is a grid: code `q` stands for `scale * (q - zero_point)`. Whatever an operator
-of a super-resolution tail does to one element is a `Step` between two grids: round, shift, bound.
-All steps are monotone, so the extremes of a range of codes are the codes of its extremes.
+Whatever an operator of a super-resolution tail does to one element is a `Step` between two grids:
+round, shift, bound. All steps are monotone, so the extremes of a range of codes are the codes of
+its extremes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+from export.tflite.flatbuffer import OperatorInfo
+from sr_models.quantization.grids import Grid, half_away
 
 # Multipliers are fixed-point numbers of 31 bits: a value this near to a half may go either way.
 _ROUNDING = 1e-4
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The quantization of a tensor of integers.
-
-    Attributes:
-        dtype: `int8`, `uint8` or `int16`.
-        scale: Real value of one code, positive.
-        zero_point: Code of the real value 0.
-    """
-
-    dtype: str
-    scale: float
-    zero_point: int
-
-    @property
-    def limits(self) -> tuple[int, int]:
-        """Lowest and highest code."""
-        return LIMITS[self.dtype]
-
-    @property
-    def span(self) -> tuple[float, float]:
-        """Real values of the lowest and the highest code."""
-        low, high = self.limits
-        return (low - self.zero_point) * self.scale, (high - self.zero_point) * self.scale
-
-    def as_dtype(self, dtype: str) -> Grid | None:
-        """The same real values with the codes of another eight-bit type; `None` for no such."""
-        if dtype == self.dtype:
-            return self
-        if {dtype, self.dtype} != {"int8", "uint8"}:
-            return None
-        return Grid(dtype, self.scale, self.zero_point + (128 if dtype == "uint8" else -128))
-
-    def to_json(self) -> dict[str, Any]:
-        """The attributes."""
-        return {"dtype": self.dtype, "scale": self.scale, "zero_point": self.zero_point}
-
-    def __str__(self) -> str:
-        return f"{self.dtype}, scale {self.scale:.6g}, zero point {self.zero_point}"
 
 
 @dataclass(frozen=True)
@@ -91,6 +50,27 @@ class Step:
         if self.source.scale != self.target.scale:
             shifted = _rounded(shifted * (self.source.scale / self.target.scale), slack)
         return np.clip(shifted + self.target.zero_point, self.lowest, self.highest)
+
+
+class Obstacle(Exception):
+    """An operator that stands in the way of a change to the file."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """One operator of a tail and what it does to an element that passes through it.
+
+    Attributes:
+        op: The operator.
+        source: Tensor it reads.
+        target: Tensor it writes.
+        steps: What it may do; several where its constant differs from element to element.
+    """
+
+    op: OperatorInfo
+    source: int
+    target: int
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True)
@@ -147,7 +127,7 @@ def activation_range(activation: str, grid: Grid) -> tuple[int, int]:
     codes = [
         limit
         if bound is None
-        else int(np.clip(_away(bound / grid.scale) + grid.zero_point, low, high))
+        else int(np.clip(half_away(bound / grid.scale) + grid.zero_point, low, high))
         for bound, limit in zip(bounds, (low, high))
     ]
     return codes[0], codes[1]
@@ -194,10 +174,6 @@ def greatest_difference(
 def _rounded(values: np.ndarray, slack: float) -> np.ndarray:
     # Far beyond every type, where all saturates, and within what int64 holds.
     return np.floor(np.clip(values, -1e12, 1e12) + (0.5 + slack)).astype(np.int64)
-
-
-def _away(value: float) -> int:
-    return int(np.copysign(np.floor(abs(value) + 0.5), value))
 
 
 def rounding_slack(multipliers: np.ndarray) -> float:

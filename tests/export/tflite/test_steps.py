@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.tflite.grids import (
-    Grid,
+from export.tflite.steps import (
     Step,
     Store,
     activation_range,
@@ -13,6 +12,7 @@ from export.tflite.grids import (
     greatest_difference,
     rounding_slack,
 )
+from sr_models.quantization.grids import Grid
 
 PIXELS = Grid("int8", 1 / 255, -128)
 
