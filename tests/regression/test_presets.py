@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import types
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -107,10 +108,17 @@ def write_twins(preset, folder, settings=SETTINGS) -> list[Path]:
     ]
 
 
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory):
+    """The twins of a preset, written when a test first asks for them: `twins(preset)`."""
+    folder = tmp_path_factory.mktemp("twins")
+    return cache(lambda preset: write_twins(get_preset(preset), folder))
+
+
 @pytest.mark.parametrize("preset", shipped_presets(), ids=lambda preset: preset.name)
-def test_clip_free_replaces_the_clipped_twin(preset, check, tmp_path):
+def test_clip_free_replaces_the_clipped_twin(preset, check, twins):
     most = PARTITIONS.get(preset.name, 1)
-    found = check(*write_twins(preset, tmp_path), max_partitions=most)
+    found = check(*twins(preset.name), max_partitions=most)
     clipped, clip_free = found.baseline.delegation, found.candidate.delegation
     assert set(found.gates) == set(GATES)
     # The clip is two operators outside of the delegate; a PReLU that stays splits the twin too.
@@ -133,11 +141,11 @@ def exchange_colours(trunk) -> None:
 
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory) -> dict[str, Path]:
+def faults(twins, tmp_path_factory) -> dict[str, Path]:
     """Files of the networks that take least, each with a fault of its own."""
     folder = tmp_path_factory.mktemp("faults")
     small, with_prelu = get_preset("quicksrnet_s_x2"), get_preset("ecbsr_m4c16_x3")
-    clipped, good = write_twins(small, folder)
+    clipped, good = twins(small.name)
     natural = replace(SETTINGS, method="natural", pure=True)
     split = replace(SETTINGS, method="cfqp")
     return {

@@ -131,10 +131,19 @@ def test_constant_inputs_leave_the_weights_as_they_are():
     np.testing.assert_allclose(constant[0] @ found + moved, constant[0] @ kernel, atol=1e-9)
 
 
+@pytest.fixture(scope="module")
+def plain(network, evidence):
+    return observe(network, evidence)
+
+
+@pytest.fixture(scope="module")
+def better(plain, evidence):
+    """The network with rounded weights, which takes longer than what is asked of it."""
+    return rounded(plain, evidence)
+
+
 @pytest.mark.slow
-def test_it_lowers_the_error_of_a_network(network, evidence, distance):
-    plain = observe(network, evidence)
-    better = rounded(plain, evidence)
+def test_it_lowers_the_error_of_a_network(network, plain, better, evidence, distance):
     before, after = (distance(n, network, evidence.pictures) for n in (plain, better))
     # What is left is the rounding of activations.
     assert after < 0.8 * before
@@ -142,8 +151,7 @@ def test_it_lowers_the_error_of_a_network(network, evidence, distance):
 
 
 @pytest.mark.slow
-def test_weights_lie_on_the_grid_that_a_converter_finds(network, evidence):
-    better = rounded(observe(network, evidence), evidence)
+def test_weights_lie_on_the_grid_that_a_converter_finds(better):
     for name in ("first", "block0_conv3", "last_relu"):
         kernel = better.model.get_layer(name).get_weights()[0]
         codes = kernel / (np.abs(kernel).max(axis=(0, 1, 2)) / 127)
@@ -151,7 +159,7 @@ def test_weights_lie_on_the_grid_that_a_converter_finds(network, evidence):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_weights(network, evidence):
-    first, second = (rounded(observe(network, evidence), evidence) for _ in range(2))
-    for a, b in zip(first.model.get_weights(), second.model.get_weights()):
+def test_the_same_seed_gives_the_same_weights(network, better, evidence):
+    again = rounded(observe(network, evidence), evidence)
+    for a, b in zip(better.model.get_weights(), again.model.get_weights()):
         np.testing.assert_array_equal(a, b)
