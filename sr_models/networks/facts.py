@@ -6,10 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import tf_keras
-
 from sr_models.networks.card import Card
-from sr_models.networks.graph import points, rebuild
 from sr_models.networks.presets import Preset
 
 LIST_COLUMNS = (
@@ -116,8 +113,6 @@ def keywords(values: Mapping[str, Any]) -> str:
 HEIGHT, WIDTH = 360, 640
 """The input size that figures are given for: 1080p at x3, as in the mobile SR challenges."""
 
-_layers = tf_keras.layers
-
 
 def multiply_adds(model, *, height: int = HEIGHT, width: int = WIDTH) -> int:
     """Multiplications by weights of convolutions and dense layers; nothing is run.
@@ -134,6 +129,9 @@ def multiply_adds(model, *, height: int = HEIGHT, width: int = WIDTH) -> int:
     Raises:
         TypeError: A layer has weights, and what it does with them is not known here.
     """
+    # A list of presets is told without TensorFlow.
+    from sr_models.networks.graph import points, rebuild
+
     shape = (1, height, width, model.input.shape[-1])
     graph = points(rebuild(model, lambda _, tensor: tensor, batch_shape=shape))
     return sum(
@@ -144,16 +142,18 @@ def multiply_adds(model, *, height: int = HEIGHT, width: int = WIDTH) -> int:
 
 
 def _weight_uses(layer, shape_in, shape_out) -> int:
-    if not layer.weights or isinstance(layer, _layers.PReLU):
+    from tf_keras import layers as layers
+
+    if not layer.weights or isinstance(layer, layers.PReLU):
         return 0
-    if isinstance(layer, _layers.Conv2DTranspose):
+    if isinstance(layer, layers.Conv2DTranspose):
         # Every input pixel meets every weight once. Tools that count the whole kernel for every
         # output pixel count the zeros between input pixels too.
         return math.prod(shape_in[1:3]) * math.prod(layer.kernel.shape)
-    if isinstance(layer, _layers.DepthwiseConv2D):
+    if isinstance(layer, layers.DepthwiseConv2D):
         return math.prod(shape_out[1:3]) * math.prod(layer.depthwise_kernel.shape)
     # The kernel of a grouped convolution has the input channels of one group only.
-    if isinstance(layer, (_layers.Conv2D, _layers.Dense)):
+    if isinstance(layer, (layers.Conv2D, layers.Dense)):
         return math.prod(shape_out[1:-1]) * math.prod(layer.kernel.shape)
     raise TypeError(
         f"expected convolutions and dense layers, found {type(layer).__name__} {layer.name}; "
