@@ -142,7 +142,7 @@ def multiply_adds(model, *, height: int = HEIGHT, width: int = WIDTH) -> int:
 
 
 def _weight_uses(layer, shape_in, shape_out) -> int:
-    from tf_keras import layers as layers
+    from tf_keras import layers
 
     if not layer.weights or isinstance(layer, layers.PReLU):
         return 0
