@@ -20,7 +20,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-import runtime_bench
 from export.tflite.files import read_model
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.latency import Plan
@@ -176,7 +175,7 @@ def measure_overhead(
 
 def _run(command: Sequence[Any]) -> Mapping[str, Any]:
     """The JSON that a program writes to the path that it is given last."""
-    root = str(Path(runtime_bench.__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")

@@ -59,7 +59,6 @@ def test_a_file_does_not_differ_from_itself(name, files):
     path = getattr(files, name)
     found = code_difference(open_model(path), open_model(path))
     assert (found.max_abs_code_difference, found.differing_fraction) == (0, 0.0)
-    assert found.samples == 48 * 48 * 3
 
 
 def test_codes_are_compared_on_the_picture_that_is_given(files, photographs):
@@ -68,7 +67,6 @@ def test_codes_are_compared_on_the_picture_that_is_given(files, photographs):
     grey = np.full((9, 9, 3), 128, np.uint8)
     noise, flat = code_difference(first, second), code_difference(first, second, picture=grey)
     assert flat.max_abs_code_difference < noise.max_abs_code_difference
-    assert flat.samples == noise.samples == 48 * 48 * 3
     picture = photographs["chelsea"]
     assert code_difference(first, first, picture=picture).max_abs_code_difference == 0
     assert (
