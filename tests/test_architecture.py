@@ -59,25 +59,6 @@ def module_of(path: Path) -> str:
 
 BY_NAME = {module_of(path): path for path in MODULES}
 
-MOVING = {
-    "runtime_bench.android.tables",
-    "runtime_bench.evidence.calibration",
-    "runtime_bench.evidence.overhead",
-    "runtime_bench.history.bookkeeping",
-    "runtime_bench.pages.sections",
-    "runtime_bench.pages.tables",
-    "sr_models.training.course",
-    "sr_models.training.pams_pupil",
-}
-"""Modules that break a rule as long as the house is being moved; to be emptied, then deleted."""
-
-EVERY_MODULE = [
-    pytest.param(module, marks=pytest.mark.xfail(reason="still to be moved"))
-    if module in MOVING
-    else module
-    for module in BY_NAME
-]
-
 
 def imported(path: Path) -> set[str]:
     """Every module that a file imports, at the top or inside of a function."""
@@ -91,7 +72,7 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("module", EVERY_MODULE)
+@pytest.mark.parametrize("module", list(BY_NAME))
 def test_a_package_imports_to_its_left_only(module):
     own = PACKAGES.index(module.split(".")[0])
     to_the_right = {
@@ -132,7 +113,7 @@ def test_every_folder_has_its_place():
     }
 
 
-@pytest.mark.parametrize("module", EVERY_MODULE)
+@pytest.mark.parametrize("module", list(BY_NAME))
 def test_a_folder_imports_only_folders_before_it(module):
     package, folder = folder_of(module)
     if folder is None:
@@ -147,7 +128,7 @@ def test_a_folder_imports_only_folders_before_it(module):
     assert not later
 
 
-@pytest.mark.parametrize("module", EVERY_MODULE)
+@pytest.mark.parametrize("module", list(BY_NAME))
 def test_no_import_leads_back_to_its_own_file(module):
     reached, waiting = set(), list(modules_imported(module))
     while waiting:
@@ -158,7 +139,7 @@ def test_no_import_leads_back_to_its_own_file(module):
     assert module not in reached
 
 
-@pytest.mark.parametrize("module", EVERY_MODULE)
+@pytest.mark.parametrize("module", list(BY_NAME))
 def test_a_file_can_be_understood_in_one_sitting(module):
     assert len(BY_NAME[module].read_text().splitlines()) <= LONGEST_FILE
 

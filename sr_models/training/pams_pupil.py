@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -23,10 +23,10 @@ from sr_models.networks.presets import Preset
 from sr_models.published.pams_file import learned_by, save_learned
 from sr_models.published.pams_student import pams_student, start_alphas
 from sr_models.published.sensitivity import PIXEL_RANGE
+from sr_models.published.settings import PamsSettings
 from sr_models.published.sites import body_output
 from sr_models.published.student import with_centres_merged
 from sr_models.quantization.observing import watcher
-from sr_models.training.course import PamsCourse
 from sr_models.training.finetuning import Start
 from sr_models.training.pupil import Deployed, RateGroup
 
@@ -55,6 +55,24 @@ def knowledge_transfer_loss(student, teacher):
     return tf.reduce_mean(tf.square(difference))
 
 
+class Course(Protocol):
+    """What the pupil needs of `sr_models.training.course.PamsCourse`, which makes it.
+
+    Attributes:
+        settings: Widths, places, and what alphas start with.
+        alpha_rate: Learning rate of the alphas.
+        transfer_weight: Weight of the knowledge transfer beside the pixel loss.
+        record: What the records of run and weights say of the course.
+    """
+
+    settings: PamsSettings
+    alpha_rate: float
+    transfer_weight: float
+
+    @property
+    def record(self) -> dict[str, Any]: ...
+
+
 class PamsPupil:
     """A preset's network in its deployed form, quantized.
 
@@ -68,7 +86,7 @@ class PamsPupil:
         WeightsError: The teacher's weights are missing, damaged or another network's.
     """
 
-    def __init__(self, preset: Preset, course: PamsCourse, *, teacher: Start, learning_rate: float):
+    def __init__(self, preset: Preset, course: Course, *, teacher: Start, learning_rate: float):
         from sr_models.networks.graph import output_name
         from sr_models.networks.network import load_trunk
         from sr_models.networks.tails import attach_tail
