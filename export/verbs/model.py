@@ -13,6 +13,7 @@ from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.bundle import tell
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
+from sr_models.ground.help import HelpAll
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Anchors,
@@ -41,6 +42,62 @@ if TYPE_CHECKING:
     from export.exporting.settings import ExportSettings
 
 
+HEADINGS = {
+    "The network and the pictures": (
+        "pixels",
+        "weights",
+        "trust",
+        "images",
+        "dataset",
+        "pictures",
+        "tile_side",
+        "taming",
+        "target",
+        "max_passes",
+        "anchors",
+        "seed",
+    ),
+    "Quantizing": (
+        "method",
+        "tail",
+        "precision",
+        "keep",
+        "keep_most_sensitive",
+        "keep_precision",
+        "pure",
+        "calibrator",
+        "run_dir",
+    ),
+    "The files": (
+        "out",
+        "size",
+        "height",
+        "width",
+        "io",
+        "settings",
+        "as_bundle",
+        "overwrite",
+        "keep_rejected",
+        "json",
+    ),
+    "Limits": ("max_drop_db", "minimum_fidelity_db"),
+}
+USUAL = (
+    "pixels",
+    "images",
+    "method",
+    "precision",
+    "out",
+    "size",
+    "io",
+    "settings",
+    "overwrite",
+    "json",
+    "max_drop_db",
+)
+"""What `--help` shows; `--help-all` shows the others too."""
+
+
 def model(
     context: typer.Context,
     name: Name,
@@ -51,7 +108,7 @@ def model(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Choices of an earlier export, its manifest.json; options overrule them.",
+            help="The manifest.json of an export to repeat; options overrule it.",
         ),
     ] = None,
     height: Annotated[
@@ -112,6 +169,7 @@ def model(
         bool, typer.Option("--keep-rejected", help="Write a failed file as rejected.tflite.")
     ] = False,
     json: Json = None,
+    help_all: HelpAll = False,
 ):
     """Export a network as a clip-free, full-integer .tflite file.
 
@@ -120,23 +178,11 @@ def model(
 
     Examples:
 
-      sr-export model xlsr_x3 --out phone
+      sr-export model xlsr_x3 --out phone --images photos --io int8
 
-      sr-export model xlsr_x3 --out phone --images photos --io int8 --height 270 --width 480
-
-      sr-export model my_network.keras --out phone --size 360x640 --size 270x480 --size dynamic
-
-      sr-export model my_package.networks:build --out phone --images photos
-
-      sr-export model xlsr_x3 --out phone --dataset rd.npz
+      sr-export model my_network.keras --out phone --size 360x640 --size dynamic
 
       sr-export model xlsr_x3 --out again --settings phone/manifest.json
-
-      sr-export model xlsr_x3 --out phone --method auto --max-drop-db 0.03
-
-      sr-export model xlsr_x3 --out phone --precision mixed --keep-most-sensitive 3
-
-      sr-export model xlsr_x3 --out twin --tail clip --method natural --calibrator converter
     """
     from export.bundle.layout import TOP_LEVEL
     from export.exporting.folder import FOLDER_FILES
