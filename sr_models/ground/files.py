@@ -18,6 +18,12 @@ from pathlib import Path
 from sr_models.ground.errors import OutputError
 
 
+def subfolder_of(path: Path, folder: str | Path) -> str:
+    """Name of the subfolder of `folder` that a picture lies in, however deep, or its own name."""
+    inside = path.relative_to(folder).parts
+    return inside[0] if len(inside) > 1 else Path(folder).resolve().name
+
+
 def output_error(path: str | Path, error: OSError) -> OutputError:
     """The message for an operating-system error while writing `path`."""
     remedies = {

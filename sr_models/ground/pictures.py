@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sr_models.ground.errors import PictureError
+from sr_models.ground.files import subfolder_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
 MAX_PIXELS = 120_000_000
@@ -53,12 +54,6 @@ def list_images(folder: str | Path) -> list[Path]:
             "give a folder that holds pictures"
         )
     return found
-
-
-def subfolder_of(path: Path, folder: str | Path) -> str:
-    """Name of the subfolder of `folder` that a picture lies in, however deep, or its own name."""
-    inside = path.relative_to(folder).parts
-    return inside[0] if len(inside) > 1 else Path(folder).resolve().name
 
 
 def list_images_by_folder(folder: str | Path) -> dict[str, list[Path]]:

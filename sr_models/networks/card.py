@@ -16,8 +16,7 @@ from typing import Any
 
 from sr_models.ground.console import finite, json_text
 from sr_models.ground.errors import OptionError, WeightsError
-from sr_models.ground.files import file_sha256, tool_versions, writing_file
-from sr_models.ground.pictures import subfolder_of
+from sr_models.ground.files import file_sha256, subfolder_of, tool_versions, writing_file
 from sr_models.networks.presets import Preset
 
 NOT_STATED = "not stated"
