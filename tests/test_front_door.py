@@ -20,10 +20,24 @@ from tests.strangers import stranger
 PACKAGES = ("sr_models", "representative_data", "export", "runtime_bench")
 COMMANDS = {
     "sr_models": ("", "list", "show", "evaluate", "train"),
-    "export": ("", "model", "inspect", "strip", "bundle", "verify"),
-    "runtime_bench": ("", "latency", "quality", "compare", "upscale", "android", "report"),
+    "representative_data": ("",),
+    "export": ("", "model", "inspect", "strip", "bundle", "verify", "sensitivity"),
+    "runtime_bench": (
+        "",
+        "latency",
+        "quality",
+        "compare",
+        "drop",
+        "upscale",
+        "android",
+        "report",
+        "demo",
+        "evidence",
+    ),
 }
 HEAVY = (
+    "numpy",
+    "PIL",
     "tensorflow",
     "tf_keras",
     "keras",

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sr_models.networks.presets import Preset
 from sr_models.training.finetuning import Start, take_over
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
