@@ -5,10 +5,11 @@ from __future__ import annotations
 from export.exporting.conversion import convert, convert_with_ranges, gather_evidence, quantize
 from export.exporting.judging import Fidelity, HeldOutDrop
 from export.exporting.result import ExportedFile, ExportResult
-from export.exporting.settings import ExportSettings, Size, file_names
+from export.exporting.settings import ExportSettings, file_names
 from export.inspecting.audit import audit_model
 from representative_data.cfqp import build_natural_dataset
 from representative_data.observation import observe_ranges, pin_pixels
+from sr_models.ground.sizes import Size
 from sr_models.importing.sources import SourceNetwork
 from tests.networks import sharpening_network
 

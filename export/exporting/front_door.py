@@ -9,8 +9,9 @@ from typing import Any
 
 from export.exporting.job import run_export
 from export.exporting.result import ExportResult
-from export.exporting.settings import DEFAULTS, ExportSettings, Size, parse_size
+from export.exporting.settings import DEFAULTS, ExportSettings
 from representative_data.dataset import RepresentativeDataset
+from sr_models.ground.sizes import Size, parse_size
 
 
 def export(

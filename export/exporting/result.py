@@ -18,7 +18,7 @@ from export.exporting.judging import (
     measure_fidelity,
 )
 from export.exporting.kernel_agreement import KernelAgreement, KernelMeter
-from export.exporting.settings import ExportSettings, Size
+from export.exporting.settings import ExportSettings
 from export.inspecting.audit import Audit, audit_graph
 from export.precision.kept_layers import raised_layers
 from export.running.interpreters import open_model
@@ -27,6 +27,7 @@ from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.console import json_text
 from sr_models.ground.files import tool_versions, writing_folder
+from sr_models.ground.sizes import Size
 from sr_models.importing.sources import SourceNetwork
 from sr_models.quantization.ranges import TensorRanges
 

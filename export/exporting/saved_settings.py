@@ -7,16 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from export.exporting.settings import (
-    CHOICES,
-    DEFAULTS,
-    OF_A_SET,
-    ExportSettings,
-    Size,
-    parse_size,
-)
+from export.exporting.settings import CHOICES, DEFAULTS, OF_A_SET, ExportSettings
 from sr_models.ground.errors import OptionError
 from sr_models.ground.registry import unknown_name_message
+from sr_models.ground.sizes import Size, parse_size
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 _WHERE_NONE_BY_DEFAULT = {"method": str, "max_drop_db": float}

@@ -14,10 +14,7 @@ from representative_data.taming import Taming
 from representative_data.tiles import require_usable
 from sr_models.ground.errors import OptionError, require_known
 from sr_models.ground.registry import unknown_name_message
-from sr_models.ground.sizes import DYNAMIC as DYNAMIC
-from sr_models.ground.sizes import Size as Size
-from sr_models.ground.sizes import parse_size as parse_size
-from sr_models.ground.sizes import require_size
+from sr_models.ground.sizes import Size, require_size
 from sr_models.networks.tails import require_tail
 
 PRECISIONS = ("int8", "int16x8", "mixed", "float32")

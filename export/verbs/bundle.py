@@ -80,7 +80,8 @@ def bundle(
     require_free_folder(out, overwrite=overwrite, replaces=TOP_LEVEL)
     import_tensorflow_quietly()
     from export.bundle.writing import export_bundle
-    from export.exporting.settings import ExportSettings, parse_size
+    from export.exporting.settings import ExportSettings
+    from sr_models.ground.sizes import parse_size
 
     settings = ExportSettings(
         sizes=tuple(parse_size(text) for text in size or ()),

@@ -197,7 +197,8 @@ def model(
     import_tensorflow_quietly()
     from export.exporting.job import export_model
     from export.exporting.saved_settings import load_settings
-    from export.exporting.settings import DEFAULTS, parse_size
+    from export.exporting.settings import DEFAULTS
+    from sr_models.ground.sizes import parse_size
 
     options = {
         "height": height,

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from export.exporting.job import run_export
-from export.exporting.settings import ExportSettings, Size
+from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model
 from export.tflite.flatbuffer import read_graph
 from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
 from representative_data.tiles import cut_tiles
+from sr_models.ground.sizes import Size
 from sr_models.networks.network import build_trunk, load_model
 from sr_models.networks.presets import PRESETS, Preset
 from sr_models.networks.tails import TAILS, attach_tail

@@ -10,8 +10,9 @@ from export.bundle.contents import (
     require_one_quantization,
     require_pixels,
 )
-from export.exporting.settings import DYNAMIC, ExportSettings, Size
+from export.exporting.settings import ExportSettings
 from sr_models.ground.errors import ConversionError, OptionError
+from sr_models.ground.sizes import DYNAMIC, Size
 from sr_models.networks.presets import PRESETS
 from tests.tiny_files import clipped_file
 

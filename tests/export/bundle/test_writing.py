@@ -5,8 +5,9 @@ import pytest
 
 from export.bundle.verification import verify_bundle
 from export.bundle.writing import export_bundle, read_latency, twin_settings
-from export.exporting.settings import DYNAMIC, ExportSettings, Size
+from export.exporting.settings import ExportSettings
 from sr_models.ground.errors import ConversionError, OptionError, OutputError
+from sr_models.ground.sizes import DYNAMIC, Size
 from tests.bundles import TWO_SIZES
 
 SMALL = ExportSettings(height=8, width=8)

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from export.exporting.conversion import convert_float, convert_with_calibrator, convert_with_ranges
-from export.exporting.settings import ExportSettings, Size
+from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model, missing_ranges
 from export.precision.sensitivity import LayerSensitivity
 from export.running.interpreters import open_model
 from export.tflite.flatbuffer import read_graph
 from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.ground.errors import ConversionError, OptionError, SrError
+from sr_models.ground.sizes import Size
 from sr_models.networks.graph import output_name
 from sr_models.networks.tails import TAILS, attach_tail
 from sr_models.quantization.ranges import PIXELS, TensorRange

@@ -7,8 +7,9 @@ from export.exporting.conversion import convert_with_ranges
 from export.exporting.judging import HeldOutDrop
 from export.exporting.kernel_agreement import KernelMeter
 from export.exporting.result import read_back
-from export.exporting.settings import ExportSettings, Size
+from export.exporting.settings import ExportSettings
 from representative_data.observation import observe_ranges, pin_pixels
+from sr_models.ground.sizes import Size
 from tests.networks import sharpening_network
 
 SIZE = Size(16, 24)

@@ -1,10 +1,11 @@
 import pytest
 
 from export.exporting.saved_settings import load_settings, settings_from_json
-from export.exporting.settings import DEFAULTS, DYNAMIC, ExportSettings, Size
+from export.exporting.settings import DEFAULTS, ExportSettings
 from export.quantizing.defaults import DEFAULT_RECIPE
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import OptionError
+from sr_models.ground.sizes import DYNAMIC, Size
 
 CHOICES = [
     {"height": 90, "width": 160, "method": "natural+mse", "max_drop_db": 0.25, "anchors": False},

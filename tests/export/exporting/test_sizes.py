@@ -1,7 +1,8 @@
 import pytest
 
-from export.exporting.settings import DYNAMIC, ExportSettings, Size, file_names, parse_size
+from export.exporting.settings import ExportSettings, file_names
 from sr_models.ground.errors import OptionError
+from sr_models.ground.sizes import DYNAMIC, Size, parse_size
 
 
 @pytest.mark.parametrize(

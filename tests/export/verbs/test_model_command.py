@@ -2,9 +2,10 @@ from inspect import signature
 
 import pytest
 
-from export.exporting.settings import CHOICES, DEFAULTS, DYNAMIC, ExportSettings, Size
+from export.exporting.settings import CHOICES, DEFAULTS, ExportSettings
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.model import model, overruled
+from sr_models.ground.sizes import DYNAMIC, Size
 
 
 def test_what_help_says_is_what_is_done_where_nothing_is_asked():
