@@ -162,18 +162,3 @@ def test_tuning_that_comes_to_no_number_leaves_a_state_and_no_file(
     monkeypatch.setattr(alternating, "picture_loss", loss)
     assert run(*command) == 0
     assert (out / "model.tflite").is_file()
-
-
-def test_help_is_instant(run_python):
-    code = """
-import sys
-from export.cli import app
-from sr_models.ground.console import status_of_command
-for verb in ([], ["model"], ["inspect"]):
-    status_of_command(app, [*verb, "--help"])
-heavy = {"tensorflow", "tf_keras", "ai_edge_litert", "skimage", "matplotlib"} & set(sys.modules)
-sys.exit(f"imported {heavy}" if heavy else 0)
-"""
-    result = run_python(code)
-    assert result.returncode == 0, result.stderr
-    assert "--minimum-fidelity-db" in result.stdout

@@ -15,7 +15,7 @@ from runtime_bench.evidence.placements import LeftBehind, Placement
 from sr_models.ground.errors import OptionError
 from sr_models.networks.presets import PRESETS
 
-PAGE = Path(__file__).parents[2] / "docs" / "models.md"
+PAGE = Path(__file__).parents[3] / "docs" / "models.md"
 
 NETWORK = {
     "name": "abpn_x3",

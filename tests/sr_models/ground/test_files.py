@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from sr_models.ground import files as atomic
+from sr_models.ground import files
 from sr_models.ground.errors import OutputError
 
 OLD = {"model": "old model", "manifest": "old manifest"}
@@ -12,7 +12,7 @@ NEW = {"model": "new model", "manifest": "new manifest"}
 
 WRITER = """
 import os, pathlib, shutil, signal, sys
-from sr_models import atomic
+from sr_models.ground import files
 
 stage, path = sys.argv[1:]
 
@@ -22,7 +22,7 @@ def die(*_, **__):
 if stage == "after":
     shutil.rmtree = die
 if stage.startswith("two renames"):
-    atomic._exchange = lambda first, second: False
+    files._exchange = lambda first, second: False
     rename, before = pathlib.Path.rename, int(stage[-1])
     def counting(self, target):
         global before
@@ -32,7 +32,7 @@ if stage.startswith("two renames"):
         return rename(self, target)
     pathlib.Path.rename = counting
 
-with atomic.writing_folder(path, overwrite=True) as folder:
+with files.writing_folder(path, overwrite=True) as folder:
     if stage == "nothing written":
         die()
     (folder / "model").write_text("new model")
@@ -48,9 +48,9 @@ def content(folder):
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
-def fill(folder, files):
+def fill(folder, contents):
     folder.mkdir(exist_ok=True)
-    for name, text in files.items():
+    for name, text in contents.items():
         (folder / name).write_text(text)
 
 
@@ -72,10 +72,10 @@ def test_a_kill_leaves_the_old_folder_or_the_new_one(stage, expected, tmp_path, 
     killed = run_python(WRITER, stage, path)
     assert killed.returncode == (0 if stage == "survived" else -signal.SIGKILL), killed.stderr
     if stage.startswith("two renames"):
-        atomic.recover_folder(path)
+        files.recover_folder(path)
     assert content(path) == expected
     # What the killed process left behind is in nobody's way.
-    with atomic.writing_folder(path, overwrite=True) as folder:
+    with files.writing_folder(path, overwrite=True) as folder:
         fill(folder, NEW)
     assert content(path) == NEW
 
@@ -86,9 +86,9 @@ def test_a_kill_where_nothing_was_leaves_nothing(tmp_path, run_python):
 
 
 def test_without_exchange_the_folder_is_replaced_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(atomic, "_exchange", lambda first, second: False)
+    monkeypatch.setattr(files, "_exchange", lambda first, second: False)
     fill(tmp_path / "out", OLD)
-    with atomic.writing_folder(tmp_path / "out", overwrite=True) as folder:
+    with files.writing_folder(tmp_path / "out", overwrite=True) as folder:
         fill(folder, NEW)
     assert content(tmp_path / "out") == NEW
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -97,7 +97,7 @@ def test_without_exchange_the_folder_is_replaced_too(tmp_path, monkeypatch):
 def test_recovery_prefers_the_new_folder_where_both_stand(tmp_path):
     fill(tmp_path / "out", NEW)
     fill(tmp_path / ".out.replaced", OLD)
-    atomic.recover_folder(tmp_path / "out")
+    files.recover_folder(tmp_path / "out")
     assert content(tmp_path / "out") == NEW
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -106,7 +106,7 @@ def test_an_existing_folder_is_refused_unless_told(tmp_path):
     fill(tmp_path / "out", OLD)
     with (
         pytest.raises(OutputError, match="--overwrite"),
-        atomic.writing_folder(tmp_path / "out", overwrite=False),
+        files.writing_folder(tmp_path / "out", overwrite=False),
     ):
         pass
     assert content(tmp_path / "out") == OLD
@@ -116,7 +116,7 @@ def test_a_file_is_no_folder_to_replace(tmp_path):
     (tmp_path / "out").write_text("precious")
     with (
         pytest.raises(OutputError, match="found a file"),
-        atomic.writing_folder(tmp_path / "out", overwrite=True),
+        files.writing_folder(tmp_path / "out", overwrite=True),
     ):
         pass
     assert (tmp_path / "out").read_text() == "precious"
@@ -126,12 +126,12 @@ def test_an_error_inside_leaves_all_as_it_was(tmp_path):
     fill(tmp_path / "out", OLD)
     with (
         pytest.raises(ZeroDivisionError),
-        atomic.writing_folder(tmp_path / "out", overwrite=True) as folder,
+        files.writing_folder(tmp_path / "out", overwrite=True) as folder,
     ):
         (folder / "model").write_text("new")
         1 / 0  # noqa: B018
     (tmp_path / "file").write_text("old")
-    with pytest.raises(ZeroDivisionError), atomic.writing_file(tmp_path / "file") as path:
+    with pytest.raises(ZeroDivisionError), files.writing_file(tmp_path / "file") as path:
         path.write_text("new")
         1 / 0  # noqa: B018
     assert content(tmp_path / "out") == OLD
@@ -140,7 +140,7 @@ def test_an_error_inside_leaves_all_as_it_was(tmp_path):
 
 
 def test_folders_above_are_made_and_permissions_are_the_usual_ones(tmp_path):
-    with atomic.writing_folder(tmp_path / "a" / "out", overwrite=False) as folder:
+    with files.writing_folder(tmp_path / "a" / "out", overwrite=False) as folder:
         fill(folder, NEW)
     usual = tmp_path / "usual"
     usual.mkdir()
@@ -148,7 +148,7 @@ def test_folders_above_are_made_and_permissions_are_the_usual_ones(tmp_path):
 
 
 def test_the_file_to_write_keeps_all_suffixes(tmp_path):
-    with atomic.writing_file(tmp_path / "net.weights.h5") as path:
+    with files.writing_file(tmp_path / "net.weights.h5") as path:
         assert path.name.endswith(".weights.h5")
         path.write_bytes(b"x")
     assert [path.name for path in tmp_path.iterdir()] == ["net.weights.h5"]
@@ -193,7 +193,7 @@ def test_a_full_disk_loses_nothing(tmp_path, run_python):
     ],
 )
 def test_the_message_names_the_remedy(number, remedy):
-    message = str(atomic.output_error("place", OSError(number, "as a library words it")))
+    message = str(files.output_error("place", OSError(number, "as a library words it")))
     assert "place" in message and remedy in message
     assert os.strerror(number).lower() in message
 
@@ -201,11 +201,11 @@ def test_the_message_names_the_remedy(number, remedy):
 @pytest.mark.parametrize("place", ["file/below", "/proc/nothing/here", "x" * 300])
 def test_a_place_that_cannot_be_written_to_is_an_output_error(place, tmp_path):
     (tmp_path / "file").write_text("precious")
-    with pytest.raises(OutputError), atomic.writing_file(tmp_path / place) as path:
+    with pytest.raises(OutputError), files.writing_file(tmp_path / place) as path:
         path.write_text("x")
     with (
         pytest.raises(OutputError),
-        atomic.writing_folder(tmp_path / place, overwrite=False),
+        files.writing_folder(tmp_path / place, overwrite=False),
     ):
         pass
     assert (tmp_path / "file").read_text() == "precious"
@@ -213,7 +213,7 @@ def test_a_place_that_cannot_be_written_to_is_an_output_error(place, tmp_path):
 
 def test_a_folder_in_the_way_of_a_file(tmp_path):
     fill(tmp_path / "out", OLD)
-    with pytest.raises(OutputError, match="folder"), atomic.writing_file(tmp_path / "out") as path:
+    with pytest.raises(OutputError, match="folder"), files.writing_file(tmp_path / "out") as path:
         path.write_text("x")
     assert content(tmp_path / "out") == OLD
 
@@ -224,7 +224,7 @@ def test_no_permission(tmp_path):
     try:
         with (
             pytest.raises(OutputError, match="you may write to"),
-            atomic.writing_file(tmp_path / "file") as path,
+            files.writing_file(tmp_path / "file") as path,
         ):
             path.write_text("x")
     finally:
@@ -232,11 +232,11 @@ def test_no_permission(tmp_path):
 
 
 def test_a_place_that_cannot_be_written_to_is_known_before_the_work(tmp_path):
-    atomic.require_writable(tmp_path / "new" / "deep" / "file.npz")
+    files.require_writable(tmp_path / "new" / "deep" / "file.npz")
     assert list(tmp_path.iterdir()) == []  # nothing is made before there is something to write
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="a file stands where a folder is needed"):
-        atomic.require_writable(tmp_path / "file" / "out")
+        files.require_writable(tmp_path / "file" / "out")
 
 
 def test_a_folder_with_foreign_files_is_never_replaced(tmp_path):
@@ -247,22 +247,22 @@ def test_a_folder_with_foreign_files_is_never_replaced(tmp_path):
     (photos / "manifest.json").write_text("{}")
     ours = ("manifest.json", "*.tflite")
     with pytest.raises(OutputError, match=r"found holiday\.jpg in .*give another path"):
-        atomic.refuse_existing(photos, overwrite=True, replaces=ours)
+        files.refuse_existing(photos, overwrite=True, replaces=ours)
     with (
         pytest.raises(OutputError, match="holiday"),
-        atomic.writing_folder(photos, overwrite=True, replaces=ours),
+        files.writing_folder(photos, overwrite=True, replaces=ours),
     ):
         pytest.fail("the folder was opened for writing")
     assert (photos / "holiday.jpg").read_bytes() == b"precious"
     (photos / "holiday.jpg").unlink()
-    atomic.refuse_existing(photos, overwrite=True, replaces=ours)
+    files.refuse_existing(photos, overwrite=True, replaces=ours)
 
 
 @pytest.mark.parametrize("path", [".", ""])
 def test_a_path_without_a_name_is_refused(path):
     for check in (
-        atomic.require_writable,
-        lambda p: atomic.refuse_existing(p, overwrite=True),
+        files.require_writable,
+        lambda p: files.refuse_existing(p, overwrite=True),
     ):
         with pytest.raises(OutputError, match="expected a path with a name"):
             check(path)

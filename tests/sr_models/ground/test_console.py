@@ -8,7 +8,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sr_models.ground import console as command
+from sr_models.ground import console
 from sr_models.ground.errors import OutputError, PictureError
 
 
@@ -24,7 +24,7 @@ def raising(error):
     [
         (PictureError("expected a, found b"), 2, "error: expected a, found b"),
         (PictureError("two\nlines"), 2, "error: two lines"),
-        (command.GateNotMet("speed-up 1.1 below 1.5"), 1, "speed-up 1.1 below 1.5"),
+        (console.GateNotMet("speed-up 1.1 below 1.5"), 1, "speed-up 1.1 below 1.5"),
         (KeyboardInterrupt(), 130, ""),
         (typer.Abort(), 130, ""),
         (typer.Exit(130), 130, ""),
@@ -32,29 +32,29 @@ def raising(error):
     ],
 )
 def test_an_error_becomes_its_status_and_one_line(error, status, line, capsys):
-    assert command.status_of(raising(error)) == status
+    assert console.status_of(raising(error)) == status
     out, err = capsys.readouterr()
     assert (out, err.removesuffix("\n")) == ("", line)
 
 
 def test_success_is_zero_and_a_returned_number_is_the_status():
-    assert command.status_of(lambda: None) == 0
-    assert command.status_of(lambda: 1) == 1
+    assert console.status_of(lambda: None) == 0
+    assert console.status_of(lambda: 1) == 1
 
 
 def test_a_programming_error_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
-        command.status_of(lambda: 1 / 0)
+        console.status_of(lambda: 1 / 0)
     with pytest.raises(OSError):
-        command.status_of(raising(OSError(errno.EIO, "Input/output error")))
+        console.status_of(raising(OSError(errno.EIO, "Input/output error")))
 
 
-@pytest.mark.parametrize("statement", ["print('text')", "command.print_table('t', ['a'], [[1]])"])
+@pytest.mark.parametrize("statement", ["print('text')", "console.print_table('t', ['a'], [[1]])"])
 def test_a_closed_pipe_is_no_error_and_a_full_disk_is(statement, run_python):
     code = (
         "import os, sys\n"
-        "from sr_models import command\n"
-        "app = command.new_app('x')\n"
+        "from sr_models.ground import console\n"
+        "app = console.new_app('x')\n"
         "@app.command()\n"
         f"def first(): {statement}\n"
         "@app.command()\n"
@@ -64,7 +64,7 @@ def test_a_closed_pipe_is_no_error_and_a_full_disk_is(statement, run_python):
         "else:\n"
         "    writer = os.open('/dev/full', os.O_WRONLY)\n"
         "os.dup2(writer, 1)\n"
-        "command.run(app, ['first'])\n"
+        "console.run(app, ['first'])\n"
     )
     closed = run_python(code, "closed")
     assert (closed.returncode, closed.stderr) == (0, "")
@@ -75,7 +75,7 @@ def test_a_closed_pipe_is_no_error_and_a_full_disk_is(statement, run_python):
 
 @pytest.fixture
 def app():
-    app = command.new_app("Things.")
+    app = console.new_app("Things.")
 
     @app.command()
     def count(number: int = 1):
@@ -98,7 +98,7 @@ def app():
 )
 def test_wrong_usage_is_two_in_one_line(app, arguments, part, capsys):
     with pytest.raises(SystemExit) as stop:
-        command.run(app, arguments)
+        console.run(app, arguments)
     err = capsys.readouterr().err
     assert stop.value.code == 2
     assert err.startswith("error: ") and err.count("\n") == 1 and part in err
@@ -106,7 +106,7 @@ def test_wrong_usage_is_two_in_one_line(app, arguments, part, capsys):
 
 def test_help_is_status_zero(app, capsys):
     with pytest.raises(SystemExit) as stop:
-        command.run(app, ["--help"])
+        console.run(app, ["--help"])
     assert stop.value.code == 0
     assert "Count." in capsys.readouterr().out
 
@@ -123,28 +123,28 @@ def test_json_text_is_strict_json(value):
     def refuse(constant):
         raise AssertionError(constant)
 
-    json.loads(command.json_text(value), parse_constant=refuse)
+    json.loads(console.json_text(value), parse_constant=refuse)
 
 
 def test_infinity_and_nan_are_null():
-    found = json.loads(command.json_text({"a": math.inf, "b": [math.nan, 1.5], "c": (-math.inf,)}))
+    found = json.loads(console.json_text({"a": math.inf, "b": [math.nan, 1.5], "c": (-math.inf,)}))
     assert found == {"a": None, "b": [None, 1.5], "c": [None]}
 
 
 def test_write_json_to_stdout_to_a_file_and_nowhere(tmp_path, capsys):
-    command.write_json({"a": 1}, None)
+    console.write_json({"a": 1}, None)
     assert capsys.readouterr().out == ""
-    command.write_json({"a": 1}, "-")
+    console.write_json({"a": 1}, "-")
     assert json.loads(capsys.readouterr().out) == {"a": 1}
-    command.write_json({"a": 1}, str(tmp_path / "new" / "a.json"))
+    console.write_json({"a": 1}, str(tmp_path / "new" / "a.json"))
     assert json.loads((tmp_path / "new" / "a.json").read_text()) == {"a": 1}
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
-        command.write_json({"a": 1}, str(tmp_path / "file" / "a.json"))
+        console.write_json({"a": 1}, str(tmp_path / "file" / "a.json"))
 
 
 def test_a_table_shows_every_cell_as_it_is(capsys):
-    command.print_table("Title", ["folder", "dB"], [["[red]", "30.40"], ["plain", 7]])
+    console.print_table("Title", ["folder", "dB"], [["[red]", "30.40"], ["plain", 7]])
     lines = capsys.readouterr().out.splitlines()
     assert "[red]" in "".join(lines)
     plain = next(line for line in lines if "plain" in line)
@@ -152,7 +152,7 @@ def test_a_table_shows_every_cell_as_it_is(capsys):
 
 
 def test_progress_is_silent_without_a_terminal(capsys):
-    with command.progress("work") as update:
+    with console.progress("work") as update:
         update(1, 2, "half")
         update(2, 2)
     assert capsys.readouterr() == ("", "")
@@ -164,9 +164,9 @@ def test_json_that_cannot_be_written_is_refused_before_the_work(target, tmp_path
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="expected"):
-        command.require_json_target(target)
+        console.require_json_target(target)
     for usable in (None, "-", "new/x.json"):
-        assert command.require_json_target(usable) == usable
+        assert console.require_json_target(usable) == usable
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 
@@ -174,16 +174,16 @@ def test_json_that_cannot_be_written_is_refused_before_the_work(target, tmp_path
 def test_a_signal_ends_a_command_with_a_word_and_no_leftovers(name, start_python, tmp_path):
     code = (
         "import sys, time\n"
-        "from sr_models import atomic, command\n"
-        "app = command.new_app('x')\n"
+        "from sr_models.ground import console, files\n"
+        "app = console.new_app('x')\n"
         "@app.command()\n"
         "def work(out: str):\n"
-        "    with atomic.writing_folder(out, overwrite=False):\n"
+        "    with files.writing_folder(out, overwrite=False):\n"
         "        print('ready', flush=True)\n"
         "        time.sleep(60)\n"
         "@app.command()\n"
         "def other(): pass\n"
-        "command.run(app)\n"
+        "console.run(app)\n"
     )
     process = start_python(code, "work", tmp_path / "new")
     assert process.stdout.readline() == "ready\n"
