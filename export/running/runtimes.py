@@ -25,6 +25,9 @@ RUNTIMES = {
 }
 MAX_THREADS = 256
 
+# Where the tables of TFLite's schema keep their names (`VT_...` in the C++ it generates).
+_TENSOR_NAME, _GRAPH_NAME, _CUSTOM_CODE, _SIGNATURE_KEY, _MAP_NAME = 10, 12, 6, 8, 4
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -104,6 +107,48 @@ def with_first_depth_to_space(data: bytes) -> bytes:
         if code == schema.BuiltinOperator.DEPTH_TO_SPACE and version_field:
             struct.pack_into("<i", patched, table._tab.Pos + version_field, 1)
     return bytes(patched)
+
+
+def with_text_names(data: bytes) -> bytes:
+    """The same model, its names as ASCII where they are no UTF-8, which interpreters here demand.
+
+    Args:
+        data: A flatbuffer that has been verified.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    try:
+        return _with_text_names(data, schema)
+    except (struct.error, IndexError, TypeError, ValueError, AttributeError):
+        return data  # Not verified after all; the interpreter says what is wrong with it.
+
+
+def _with_text_names(data: bytes, schema) -> bytes:
+    patched: bytearray | None = None
+    model = schema.Model.GetRootAs(data, 0)
+    tables = [(model.OperatorCodes(i), _CUSTOM_CODE) for i in range(model.OperatorCodesLength())]
+    for i in range(model.SubgraphsLength()):
+        graph = model.Subgraphs(i)
+        tables.append((graph, _GRAPH_NAME))
+        tables += [(graph.Tensors(j), _TENSOR_NAME) for j in range(graph.TensorsLength())]
+    for i in range(model.SignatureDefsLength()):
+        entry = model.SignatureDefs(i)
+        tables.append((entry, _SIGNATURE_KEY))
+        tables += [(entry.Inputs(j), _MAP_NAME) for j in range(entry.InputsLength())]
+        tables += [(entry.Outputs(j), _MAP_NAME) for j in range(entry.OutputsLength())]
+    for table, field in tables:
+        place = table._tab.Offset(field)
+        if not place:
+            continue
+        start = table._tab.Indirect(place + table._tab.Pos)
+        (length,) = struct.unpack_from("<I", data, start)
+        name = data[start + 4 : start + 4 + length]
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            patched = patched or bytearray(data)
+            patched[start + 4 : start + 4 + length] = bytes(b if b < 128 else 63 for b in name)
+    return data if patched is None else bytes(patched)
 
 
 DELEGATE_NODE = "DELEGATE"
