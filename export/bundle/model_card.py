@@ -15,6 +15,7 @@ from export.running.interpreters import open_model
 from export.running.pixels import upscale
 from representative_data.pictures import bundled_pictures
 from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, resize_bicubic
+from sr_models.ground.pixel_range import UNIT
 
 TEMPLATES = Path(__file__).with_name("templates")
 PICTURE_LICENCE = "chelsea.png of scikit-image: CC0, photographed by Stefan van der Walt"
@@ -75,7 +76,8 @@ def comparison(content: bytes, *, twin: bytes | None, scale: int) -> np.ndarray:
     high = crop_to_multiple(load_image(bundled_pictures((PICTURE,))[0]), scale)
     low = degrade(high, scale)
     shown = [resize_bicubic(low, height=high.shape[0], width=high.shape[1])]
-    shown += [upscale(open_model(file), low).raw for file in (twin, content) if file is not None]
+    files = [file for file in (twin, content) if file is not None]
+    shown += [upscale(open_model(file), low, pixels=UNIT).raw for file in files]
     crops = [
         picture[_TOP : _TOP + _SIDE, _LEFT : _LEFT + _SIDE]
         .repeat(_ENLARGED, axis=0)

@@ -27,6 +27,7 @@ from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.console import json_text
 from sr_models.ground.files import tool_versions, writing_folder
+from sr_models.ground.pixel_range import UNIT
 from sr_models.ground.sizes import Size
 from sr_models.importing.sources import SourceNetwork
 from sr_models.quantization.ranges import TensorRanges
@@ -77,6 +78,7 @@ class ExportedFile:
             "width": self.size.width,
             "sha256": self.audit.sha256,
             "size_bytes": self.audit.size_bytes,
+            "pixels": UNIT.to_json(),
             "accepted": not self.failures,
             "failures": list(self.failures),
             "audit": self.audit.to_json(),
@@ -128,7 +130,7 @@ def read_back(
         content,
         audit_graph(graph),
         measure_fidelity(runner, float_model, pictures),
-        drop=meter(lambda low: upscale(runner, low).raw) if meter else None,
+        drop=meter(lambda low: upscale(runner, low, pixels=UNIT).raw) if meter else None,
         kernels=kernel_meter(content) if kernel_meter else None,
         layers_above_int8=raised_layers(graph, model),
     )

@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
 
-from export.inspecting.audit import Audit
+from export.inspecting.audit import Audit, broken_by
 from export.inspecting.plan import NO_OP, StripPlan
+from export.running.pixel_range import find_pixels
 from export.tflite.flatbuffer import TensorInfo
 from export.tflite.operators import BASELINE, name_of, runtime_needed
-from export.tflite.unpacked import UnpackedModel
-from sr_models.quantization.grids import LIMITS
+from export.tflite.unpacked import UnpackedModel, grid_of
+from sr_models.ground.pixel_range import Ends, PixelRange
+from sr_models.quantization.contract import PixelGrid
 
 IDENTIFIERS = {
     "clip": "operators bound the picture by themselves",
@@ -30,7 +32,6 @@ IDENTIFIERS = {
 }
 """Stable identifiers: none changes its meaning, and none goes."""
 
-_WHITES = (1.0, 255.0)
 _COARSE_GREY_LEVELS = 1.05
 _EDGES = ("QUANTIZE", "DEQUANTIZE")
 
@@ -56,14 +57,25 @@ class Finding:
         return asdict(self)
 
 
-def find(model: UnpackedModel, audit: Audit, *, plan: StripPlan) -> list[Finding]:
-    """Everything that can be told from the file alone, without running it."""
+def find(
+    model: UnpackedModel, audit: Audit, *, plan: StripPlan, pixels: PixelRange | None = None
+) -> list[Finding]:
+    """Everything that can be told from the file alone, without running it.
+
+    Args:
+        model: The file.
+        audit: What it holds.
+        plan: How its clips can go.
+        pixels: What black and white are for it; by its tables alone without it.
+    """
+    pixels = pixels or find_pixels(model.file, run=False).range
+    low, high = pixels.input_ends, pixels.output_ends
     return [
         *_clip(audit, plan),
-        *(found for tensor in audit.inputs for found in _contract("input", tensor)),
-        *(found for tensor in audit.outputs for found in _contract("output", tensor)),
+        *(found for tensor in audit.inputs for found in _contract("input", tensor, low)),
+        *(found for tensor in audit.outputs for found in _contract("output", tensor, high)),
         *_count(audit),
-        *(found for tensor in audit.outputs for found in _coarse(tensor)),
+        *(found for tensor in audit.outputs for found in _coarse(tensor, high)),
         *_float(model, audit),
         *_name(model.file.name, audit),
         *_version(model),
@@ -83,15 +95,24 @@ def find_in_run(outcome: dict[str, Any]) -> list[Finding]:
             )
         ]
     if "error" in outcome:
+        why, runs = outcome["error"].split(", found: ", 1)[-1], outcome.get("runs")
+        kernels = " and ".join(runs or ())
         return [
             Finding(
                 "refused",
-                outcome["error"].split(", found: ", 1)[-1],
-                "this runtime does not run the file",
-                "export it anew, or use another runtime",
+                f"XNNPACK: {why}" if runs else why,
+                f"XNNPACK, which apps use by default, does not run the file; the {kernels} kernels "
+                "of this runtime do"
+                if runs
+                else "no kernels of this runtime run the file",
+                "export it anew, or turn XNNPACK off where it is run"
+                if runs
+                else "export it anew, or use another runtime",
             )
         ]
     delegation = outcome["delegation"]
+    if delegation is None:
+        return []
     inside = [name for name in delegation["left_behind"] if name not in _EDGES]
     if delegation["partitions"] <= 1 and not inside:
         return []
@@ -138,7 +159,7 @@ def _clip(audit: Audit, plan: StripPlan) -> Iterator[Finding]:
     )
 
 
-def _contract(role: str, tensor: TensorInfo) -> Iterator[Finding]:
+def _contract(role: str, tensor: TensorInfo, black_white: Ends) -> Iterator[Finding]:
     if tensor.dtype not in ("uint8", "int8"):
         yield Finding(
             "contract",
@@ -147,7 +168,8 @@ def _contract(role: str, tensor: TensorInfo) -> Iterator[Finding]:
             "export it with --io uint8",
         )
         return
-    if tensor.scale is None or tensor.zero_point is None:
+    grid = grid_of(tensor)
+    if grid is None:
         yield Finding(
             "contract",
             f"{role} {tensor.name} has no single scale and zero point",
@@ -155,14 +177,10 @@ def _contract(role: str, tensor: TensorInfo) -> Iterator[Finding]:
             "export it anew",
         )
         return
-    from export.inspecting.audit import check_pixel_contract
-
-    if check_pixel_contract((tensor,), (tensor,)).holds:
+    if not broken_by(role, tensor, ends=black_white):
         return
-    low, high = LIMITS[tensor.dtype]
-    white = white_of(tensor)
-    ends = [255.0 * (code - tensor.zero_point) * tensor.scale / white for code in (low, high)]
-    scale = tensor.scale * (255.0 if white == 1.0 else 1.0)
+    ends = [255.0 * (value - black_white.black) / black_white.width for value in grid.span]
+    scale = 255.0 * tensor.scale / black_white.width
     if role == "input":
         brightest = (
             f", calibrated on pictures whose brightest value was {ends[1]:.0f}"
@@ -193,12 +211,6 @@ def _off(ends: list[float]) -> str:
     return f"{ends[1] / 255 - 1:.1%} too bright" if ends[1] > 255.5 else "shifted"
 
 
-def white_of(tensor: TensorInfo) -> float:
-    """Real value of white that a quantized tensor's range fits: 1 or 255."""
-    high = (LIMITS[tensor.dtype][1] - tensor.zero_point) * tensor.scale
-    return _WHITES[high > 16.0]
-
-
 def _count(audit: Audit) -> Iterator[Finding]:
     for role, tensors in (("input", audit.inputs), ("output", audit.outputs)):
         if len(tensors) != 1:
@@ -210,13 +222,15 @@ def _count(audit: Audit) -> Iterator[Finding]:
             )
 
 
-def _coarse(tensor: TensorInfo) -> Iterator[Finding]:
-    if tensor.dtype not in ("uint8", "int8") or not tensor.scale or tensor.zero_point is None:
+def _coarse(tensor: TensorInfo, ends: Ends) -> Iterator[Finding]:
+    held = grid_of(tensor)
+    if held is None or tensor.dtype == "int16":
         return
-    step = 255.0 * tensor.scale / white_of(tensor)
+    grid = PixelGrid.of_grid(held, ends)
+    step = 255.0 * grid.scale
     if step <= _COARSE_GREY_LEVELS:
         return
-    below = tensor.zero_point - LIMITS[tensor.dtype][0]
+    below = max(0, round(grid.zero_point))
     yield Finding(
         "coarse",
         f"output steps of {step:.2f} grey levels, {below} of 256 codes below black",

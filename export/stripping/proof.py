@@ -13,6 +13,7 @@ import numpy as np
 from export.running.interpreters import PROBE_HEIGHT, PROBE_WIDTH, Runner, Tensor, open_model
 from export.running.pixels import EIGHT_BITS, codes_of_pixels, quantized_pixels
 from sr_models.ground.errors import ModelFileError
+from sr_models.ground.pixel_range import Ends
 
 FLAT_LEVELS = (0, 1, 127, 128, 254, 255)
 RANDOM_PICTURES = 4
@@ -84,8 +85,9 @@ def feed(picture: np.ndarray, tensor: Tensor, *, white: float) -> np.ndarray:
         return np.ascontiguousarray(codes_of_pixels(pixels, tensor))
     if tensor.dtype == "bool":
         return pixels > 127
-    known = white if tensor.scale is None and np.dtype(tensor.dtype).kind == "f" else None
-    return np.ascontiguousarray(quantized_pixels(pixels, tensor, white=known))
+    real = tensor.scale is None and np.dtype(tensor.dtype).kind == "f"
+    ends = Ends(0.0, white) if real else None
+    return np.ascontiguousarray(quantized_pixels(pixels, tensor, ends=ends))
 
 
 @dataclass(frozen=True)

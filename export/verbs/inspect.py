@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sr_models.ground.console import GateNotMet, print_table, write_json
-from sr_models.ground.options import Json
+from sr_models.ground.options import FilePixels, Json
 
 
 def inspect(
@@ -22,6 +22,7 @@ def inspect(
     run: Annotated[
         bool, typer.Option("--run/--no-run", help="Ask XNNPACK, in a child process.")
     ] = True,
+    pixels: FilePixels = None,
     json: Json = None,
 ):
     """Say what .tflite files really hold, and what is wrong with them.
@@ -37,9 +38,11 @@ def inspect(
     """
     from sr_models.ground.child import Sandbox
     from sr_models.ground.errors import ModelFileError
+    from sr_models.ground.pixel_range import parse_pixels
 
     wanted = _wanted(fail_on)
-    paths = [path for given in files for path in _files_in(given)]
+    given = parse_pixels(pixels) if pixels else None
+    paths = [path for place in files for path in _files_in(place)]
     data: dict[str, Any] = {}
     unreadable: list[str] = []
     with Sandbox("export.running.interpreters") as sandbox:
@@ -49,7 +52,8 @@ def inspect(
 
         for path in paths:
             try:
-                data[str(path)] = inspect_model(path, sandbox=sandbox if run else None).to_json()
+                found = inspect_model(path, sandbox=sandbox if run else None, pixels=given)
+                data[str(path)] = found.to_json()
             except ModelFileError as error:
                 if len(paths) == 1:
                     raise
@@ -151,6 +155,7 @@ def _glance(found: dict[str, Any]) -> list[list[str]]:
         ],
         ["clips alone", clips or "none"],
         ["clips fused", fused or "none"],
+        ["pixels", found["pixels"]["in_words"]],
         ["pixel contract", "holds" if contract["holds"] else "; ".join(contract["reasons"])],
         *[["input", _tensor(tensor)] for tensor in found["inputs"]],
         *[["output", _tensor(tensor)] for tensor in found["outputs"]],
@@ -179,7 +184,11 @@ def _brief(info: dict[str, Any]) -> str:
 def _delegation(found: dict[str, Any], *, brief: bool = False) -> str:
     delegation = found["delegation"]
     if delegation is None:
-        return "not asked" if found["runtime"] is None and not _ran_badly(found) else "does not run"
+        if found["runs_on"]:
+            return f"refuses it; {' and '.join(found['runs_on'])} kernels run it"
+        if _ran_badly(found):
+            return "does not run"
+        return "not asked" if found["runtime"] is None else "does not tell"
     taken = f"{delegation['delegated_nodes']}/{delegation['total_nodes']}"
     parts = f"in {delegation['partitions']} part(s)"
     if brief:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sr_models.ground.console import print_table, write_json
-from sr_models.ground.options import Json, Overwrite
+from sr_models.ground.options import FilePixels, Json, Overwrite
 
 # What JSON says where only scales were repaired.
 _NOTHING_STRIPPED = {
@@ -37,6 +37,7 @@ def strip(
     floats: Annotated[
         bool, typer.Option("--float", help="Take clips of real numbers out, too.")
     ] = False,
+    pixels: FilePixels = None,
     overwrite: Overwrite = False,
     json: Json = None,
 ):
@@ -56,13 +57,20 @@ def strip(
     """
     from sr_models.ground.child import Sandbox
     from sr_models.ground.files import refuse_existing, require_writable, writing_file
+    from sr_models.ground.pixel_range import parse_pixels
 
+    given = parse_pixels(pixels) if pixels else None
     refuse_existing(out, overwrite=overwrite, replaces=())
     require_writable(out)
     with Sandbox("export.stripping.proof") as sandbox:
         sandbox.start()  # It imports while we do.
         result, mended = _work(
-            file, limit=max_difference, repair=repair_io, floats=floats, sandbox=sandbox
+            file,
+            limit=max_difference,
+            repair=repair_io,
+            floats=floats,
+            sandbox=sandbox,
+            pixels=given,
         )
     last = mended or result
     with writing_file(out) as path:
@@ -76,7 +84,9 @@ def strip(
         print_table(str(out), ["property", "value"], _rows(data))
 
 
-def _work(file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox) -> tuple[Any, Any]:
+def _work(
+    file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox, pixels
+) -> tuple[Any, Any]:
     from export.stripping.mending import mend_io
     from export.stripping.strip import NoClipError, strip_model
     from export.tflite.files import read_model
@@ -92,9 +102,9 @@ def _work(file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox)
         result = None
     if not repair:
         return result, None
-    mended = mend_io(read, sandbox=sandbox, limit=1 if limit is None else limit)
+    mended = mend_io(read, sandbox=sandbox, limit=1 if limit is None else limit, pixels=pixels)
     if result is None and not mended.repairs:
-        why = "; ".join(mended.obstacles) or "its codes are pixels already"
+        why = "; ".join(mended.obstacles) or f"its codes are pixels already: {mended.pixels}"
         raise ModelFileError(
             f"expected a clip or a scale to mend, found neither in {file} ({why}); use the file as "
             "it is"
@@ -105,6 +115,8 @@ def _work(file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox)
 def _rows(data: dict[str, Any]) -> list[list[str]]:
     mended = data.get("repair_io", {"repaired": [], "not_repaired": []})
     rows = _stripped_rows(data) if data["removed_ops"] else []
+    if "pixels" in mended:
+        rows.append(["pixels", mended["pixels"]["in_words"]])
     rows += [
         [f"{one['role']} repaired", f"{one['name']}: {_change(one)}"] for one in mended["repaired"]
     ]

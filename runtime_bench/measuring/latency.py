@@ -19,6 +19,7 @@ from runtime_bench.measuring.statistics import Summary, summarize
 from sr_models.ground.errors import OptionError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import resize_bicubic
+from sr_models.ground.pixel_range import Ends
 
 # A budget of seconds never cuts a sample below what a median needs.
 LEAST_RUNS = 5
@@ -128,32 +129,49 @@ class Latency:
         }
 
 
-def seeded_input(tensor: Tensor, *, seed: int = 0) -> np.ndarray:
-    """Uniform random pixels for one input, the same for the same shape and seed.
+def seeded_input(tensor: Tensor, *, seed: int = 0, ends: Ends | None = None) -> np.ndarray:
+    """Uniform random pixels for one input, the same for the same picture size and seed.
+
+    Args:
+        tensor: The input.
+        seed: Of the pixels.
+        ends: Its black and white; by its own grid, and 0..1 for real numbers, without them.
 
     Returns:
-        An array of the tensor's shape and dtype; codes are pixels for 8 bits, 0..1 for float.
+        An array of the tensor's shape and dtype; codes are pixels for 8 bits.
     """
-    pixels = np.random.default_rng(seed).integers(0, 256, size=tensor.shape, dtype=np.uint8)
-    return codes_of_pixels(pixels, tensor)
+    shape = tensor.shape
+    shape = (shape[0], *tensor.picture_shape) if tensor.picture_shape else shape
+    pixels = np.random.default_rng(seed).integers(0, 256, size=shape, dtype=np.uint8)
+    return codes_of_pixels(_stored(pixels, tensor), tensor, ends=ends)
 
 
-def picture_input(tensor: Tensor, picture: np.ndarray) -> np.ndarray:
+def picture_input(tensor: Tensor, picture: np.ndarray, *, ends: Ends | None = None) -> np.ndarray:
     """A uint8 (H, W, 3) picture, resized to an input (N, H, W, 3), or of its luma (N, H, W, 1)."""
-    if len(tensor.shape) != 4 or tensor.shape[3] not in (1, 3):
+    if tensor.picture_shape is None or tensor.picture_shape[2] not in (1, 3):
         raise OptionError(
             "expected an input (N, H, W, 3) or (N, H, W, 1) for a picture, found "
             f"{list(tensor.shape)}; leave the picture out"
         )
-    resized = resize_bicubic(picture, height=tensor.shape[1], width=tensor.shape[2])
-    resized = luma_pixels(resized) if tensor.shape[3] == 1 else resized
-    pixels = np.broadcast_to(resized, tensor.shape)
-    return np.ascontiguousarray(codes_of_pixels(pixels, tensor))
+    height, width, channels = tensor.picture_shape
+    resized = resize_bicubic(picture, height=height, width=width)
+    resized = luma_pixels(resized) if channels == 1 else resized
+    pixels = np.broadcast_to(resized, (tensor.shape[0], *resized.shape))
+    return np.ascontiguousarray(codes_of_pixels(_stored(pixels, tensor), tensor, ends=ends))
 
 
-def input_array(tensor: Tensor, *, picture: np.ndarray | None, seed: int) -> np.ndarray:
+def _stored(pictures: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """Pictures (N, H, W, C) as the tensor has its axes."""
+    return np.ascontiguousarray(np.moveaxis(pictures, 3, 1)) if tensor.channels_first else pictures
+
+
+def input_array(
+    tensor: Tensor, *, picture: np.ndarray | None, seed: int, ends: Ends | None = None
+) -> np.ndarray:
     """What one input is fed: the picture where there is one, else random pixels by seed."""
-    return seeded_input(tensor, seed=seed) if picture is None else picture_input(tensor, picture)
+    if picture is None:
+        return seeded_input(tensor, seed=seed, ends=ends)
+    return picture_input(tensor, picture, ends=ends)
 
 
 def open_entries(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 # Every verb takes it from here, beside the options of measuring.
+from sr_models.ground.options import FilePixels as FilePixels
 from sr_models.ground.options import Json as Json
 from sr_models.ground.sizes import parse_fixed_size
 
@@ -30,9 +31,6 @@ ThreadCounts = Annotated[
     list[int], typer.Option("--threads", help="Threads the kernels may use; repeatable.")
 ]
 Scale = Annotated[int | None, typer.Option(help="Scale factor; read from the file by default.")]
-White = Annotated[
-    float | None, typer.Option(help="Value of white in float files: 1 (default) or 255.")
-]
 Runs = Annotated[int, typer.Option(help="Timed rounds at most.")]
 Seconds = Annotated[float, typer.Option(help="Time budget of all rounds; at least 5 are done.")]
 Warmup = Annotated[int, typer.Option(help="Untimed rounds after the cold first inference.")]

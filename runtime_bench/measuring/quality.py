@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from export.running.interpreters import Runner
+from export.running.pixel_range import FilePixels, find_pixels
 from export.running.pixels import find_scale, upscale
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.metrics import PROTOCOL, Quality, luma_pixels, measure_quality
 from sr_models.ground.pictures import crop_to_multiple, degrade, list_images_by_folder, load_image
+from sr_models.ground.pixel_range import PixelRange
 
 MAX_SCALE = 8
 # scikit-image's SSIM with sigma 1.5 looks through a window of this many pixels.
@@ -83,6 +85,7 @@ class QualityResult:
         sha256: Hash of the file; `None` for a network that is no file.
         runtime: Interpreter package and version; `None` where none ran.
         luma: Whether it upscales luma alone.
+        pixels: What black and white were for the file; `None` for a network that is no file.
     """
 
     model: str
@@ -93,6 +96,7 @@ class QualityResult:
     sha256: str | None = None
     runtime: str | None = None
     luma: bool = False
+    pixels: FilePixels | None = None
 
     @property
     def raw(self) -> Quality:
@@ -121,6 +125,7 @@ class QualityResult:
             "protocol": protocol(self.scale, luma=self.luma),
             "delegate": self.delegate,
             "runtime": self.runtime,
+            "pixels": self.pixels and self.pixels.to_json(),
             "sha256": self.sha256,
         }
 
@@ -150,7 +155,7 @@ def require_scale(scale: int) -> int:
 
 def is_luma(runner: Runner) -> bool:
     """Whether a file upscales luma alone."""
-    return runner.inputs[0].shape[-1:] == (1,)
+    return (runner.inputs[0].picture_shape or ())[-1:] == (1,)
 
 
 def scale_of(runner: Runner, scale: int | None = None, *, luma: bool = False) -> int:
@@ -237,7 +242,7 @@ def measure_file(
     dataset: Dataset,
     *,
     scale: int | None = None,
-    white: float | None = None,
+    pixels: PixelRange | None = None,
     on_step: Step | None = None,
 ) -> QualityResult:
     """Quality of an opened file on one dataset, each picture at its own size.
@@ -248,7 +253,7 @@ def measure_file(
         runner: The file; it is resized for each picture.
         dataset: Ground-truth pictures.
         scale: Scale factor that the file must have; taken from the file by default.
-        white: Real value of white for float files that work in 0..255.
+        pixels: What black and white are for the file; found by default.
         on_step: Called with pictures done, all pictures and the next one's name.
 
     Raises:
@@ -256,12 +261,13 @@ def measure_file(
         PictureError: A picture cannot be used.
     """
     scale, luma = scale_of(runner, scale, luma=True), is_luma(runner)
+    found = find_pixels(runner.model, given=pixels)
     images = []
     for done, path in enumerate(dataset.paths):
         if on_step is not None:
             on_step(done, len(dataset.paths), f"{dataset.name} {path.name}")
         pair = load_pair(path, scale=scale, luma=luma)
-        result = upscale(runner, pair.low, white=white)
+        result = upscale(runner, pair.low, pixels=found.range)
         raw = _measured(result.raw, pair, scale=scale, model=runner.model.name)
         same = np.array_equal(result.raw, result.dequantized)
         dequantized = raw if same else _measured(result.dequantized, pair, scale=scale)
@@ -275,6 +281,7 @@ def measure_file(
         sha256=runner.model.sha256,
         runtime=str(runner.runtime),
         luma=luma,
+        pixels=found,
     )
 
 

@@ -31,6 +31,7 @@ from runtime_bench.measuring.quality import (
 from runtime_bench.measuring.statistics import Comparison, compare_samples
 from runtime_bench.pages.report import Page
 from sr_models.ground.console import json_text
+from sr_models.ground.pixel_range import UNIT
 
 CLIPPED = "clipped twin"
 
@@ -235,7 +236,7 @@ def draw_crops(
         window = (slice(top, top + side), slice(left, left + side))
         line = [("ground truth", pair.high[window])]
         for name, runner in runners:
-            raw = upscale(runner, pair.low).raw
+            raw = upscale(runner, pair.low, pixels=UNIT).raw
             line.append((name, raw[window]))
             if index == 0:
                 outputs.append((name, raw))

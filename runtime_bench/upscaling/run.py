@@ -17,6 +17,7 @@ from runtime_bench.upscaling.upscaler import Upscaler
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.files import refuse_existing
 from sr_models.ground.pictures import list_images
+from sr_models.ground.pixel_range import PixelRange
 
 
 @dataclass(frozen=True)
@@ -163,14 +164,20 @@ def upscale_pictures(
 
 
 def open_upscaler(
-    model: str | Path, *, tile: tuple[int, int] | None, delegate: str, threads: int
+    model: str | Path,
+    *,
+    tile: tuple[int, int] | None,
+    delegate: str,
+    threads: int,
+    pixels: PixelRange | None = None,
 ) -> Upscaler:
     """Open a file for upscaling.
 
     Raises:
         ModelFileError: It cannot be run, or is no super-resolution file.
     """
-    return Upscaler(open_model(find_model(model), delegate=delegate, threads=threads), tile=tile)
+    runner = open_model(find_model(model), delegate=delegate, threads=threads)
+    return Upscaler(runner, tile=tile, pixels=pixels)
 
 
 def peak_memory_mb() -> float:

@@ -13,6 +13,7 @@ from runtime_bench.measuring.options import (
     Against,
     Crops,
     Delegate,
+    FilePixels,
     Files,
     FileSize,
     Json,
@@ -24,11 +25,11 @@ from runtime_bench.measuring.options import (
     Seed,
     Threads,
     Warmup,
-    White,
     sides,
 )
 from sr_models.ground.console import GateNotMet, progress, say, write_json
 from sr_models.ground.errors import OptionError
+from sr_models.ground.pixel_range import parse_pixels
 
 
 def with_gates(verb: Callable[..., None]) -> Callable[..., None]:
@@ -61,7 +62,7 @@ def quality(
     scale: Scale = None,
     delegate: Delegate = "xnnpack",
     threads: Threads = 1,
-    white: White = None,
+    pixels: FilePixels = None,
     crops: Crops = 0,
     save: Save = None,
     against: Against = None,
@@ -78,6 +79,7 @@ def quality(
     sr-bench quality model.tflite --data benchmark --against psnr.jsonl --save psnr.jsonl
     """
     from export.running.interpreters import open_model
+    from export.running.pixel_range import find_pixels
     from runtime_bench.comparing.crops import require_crops, take_crops
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.machine import read_machine
@@ -85,18 +87,20 @@ def quality(
     from runtime_bench.measuring.tables import print_quality
 
     require_crops(crops)
+    given = parse_pixels(pixels) if pixels else None
     book = Bookkeeping("quality", save=save, against=against)
     datasets = find_datasets(data)
     runners = [open_model(file, delegate=delegate, threads=threads) for file in files]
     for runner in runners:
         scale_of(runner, scale, luma=not crops)
+        say(f"{runner.model.name}: {find_pixels(runner.model, given=given)}")
     with progress("upscaling", unit="pictures") as update:
         results = [
-            measure_file(runner, dataset, white=white, on_step=update)
+            measure_file(runner, dataset, pixels=given, on_step=update)
             for runner in runners
             for dataset in datasets
         ]
-    cut = take_crops(runners, datasets, count=crops, scale=scale, white=white)
+    cut = take_crops(runners, datasets, count=crops, scale=scale, pixels=given)
     rows = [result.to_json() for result in results]
     trend = book.take(rows, machine=read_machine().to_json(), protocol={})
     write_json(
@@ -131,6 +135,7 @@ def compare(
     seed: Seed = 0,
     size: FileSize = None,
     crops: Crops = 0,
+    pixels: FilePixels = None,
     save: Save = None,
     against: Against = None,
     json: Json = None,
@@ -149,6 +154,7 @@ def compare(
     sr-bench compare old.tflite new.tflite --no-clip-ops --pixel-contract --json compare.json
     sr-bench compare old.tflite new.tflite --against history.jsonl --save history.jsonl
     """
+    from export.running.pixel_range import find_pixels
     from runtime_bench.comparing.comparison import compare_entries
     from runtime_bench.comparing.crops import require_crops, take_crops
     from runtime_bench.comparing.tables import print_comparison
@@ -158,6 +164,7 @@ def compare(
     from runtime_bench.measuring.quality import find_datasets
     from runtime_bench.measuring.tables import protocol_lines, scatter_lines
 
+    given = parse_pixels(pixels) if pixels else None
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
     gates = Gates(**limits)
     datasets = find_datasets(data) if data is not None else []
@@ -172,11 +179,20 @@ def compare(
         **sides(size),
         seed=plan.seed,
     )
+    for entry in opened:
+        say(f"{entry.runner.model.name}: {find_pixels(entry.runner.model, given=given)}")
     with progress("comparing") as update:
         result = compare_entries(
-            *opened, plan, gates=gates, datasets=datasets, scale=scale, on_step=update
+            *opened,
+            plan,
+            gates=gates,
+            datasets=datasets,
+            scale=scale,
+            pixels=given,
+            on_step=update,
         )
-    cut = take_crops([entry.runner for entry in opened], datasets, count=crops, scale=scale)
+    runners = [entry.runner for entry in opened]
+    cut = take_crops(runners, datasets, count=crops, scale=scale, pixels=given)
     row, told = result.to_json(), {"machine": machine.to_json(), "protocol": protocol(plan)}
     trend = book.take([row], **told)
     write_json(

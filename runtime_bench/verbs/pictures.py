@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from runtime_bench.measuring.options import Delegate, Json, Threads
+from runtime_bench.measuring.options import Delegate, FilePixels, Json, Threads
 from sr_models.ground.console import print_table, progress, say, write_json
+from sr_models.ground.pixel_range import parse_pixels
 from sr_models.ground.sizes import parse_fixed_size
 
 
@@ -24,6 +25,7 @@ def upscale(
     ] = "png",
     delegate: Delegate = "xnnpack",
     threads: Threads = 1,
+    pixels: FilePixels = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace pictures that exist.")
     ] = False,
@@ -49,12 +51,15 @@ def upscale(
 
     todo = pairs(source, out, suffix=f".{suffix.lower().lstrip('.')}")
     wanted = None if tile is None else parse_fixed_size(tile, option="--tile")
+    given = parse_pixels(pixels) if pixels else None
     upscaler = open_upscaler(
         model,
         tile=wanted and (wanted.height, wanted.width),
         delegate=delegate,
         threads=threads,
+        pixels=given,
     )
+    say(f"{upscaler.runner.model.name}: {upscaler.pixels}")
     if not upscaler.raw:
         say("the file's codes are not pixels; its scale and zero point are applied")
     with progress("upscaling", unit="tiles") as update:
@@ -65,6 +70,7 @@ def upscale(
             "results": [result.to_json() for result in results],
             "model": runner.model.to_json(),
             "codes_are_pixels": upscaler.raw,
+            "pixels": upscaler.pixels.to_json(),
             "delegate": delegate,
             "threads": threads,
             "runtime": str(runner.runtime),

@@ -34,6 +34,15 @@ Pixels = Annotated[
         help="Black and white of your own network: 0..1, 0..255 or -1..1.", show_default="found"
     ),
 ]
+FilePixels = Annotated[
+    str | None,
+    typer.Option(
+        "--pixels",
+        metavar="RANGE",
+        help="Black and white of the file: 0..1, 0..255, -1..1, or IN:OUT as 0..255:0..1.",
+        show_default="found",
+    ),
+]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
 ]
