@@ -52,7 +52,7 @@ def enlarging_file(
     outer = (1, channels, height, width) if channels_first else nhwc
     picture = tensor = _tensor(file, "picture", outer, low)
     if channels_first:
-        tensor = _transposed(file, tensor, (0, 2, 3, 1))
+        tensor = transposed(file, tensor, (0, 2, 3, 1))
     for name, value in before:
         tensor = _step(file, tensor, name, value)
     if inner is not None and _kind(file, tensor) != inner:
@@ -71,7 +71,7 @@ def enlarging_file(
         name = "QUANTIZE" if isinstance(high, Grid) else "CAST"
         tensor = _step(file, tensor, name, None, grid=high)
     if channels_first:
-        tensor = _transposed(file, tensor, (0, 3, 1, 2))
+        tensor = transposed(file, tensor, (0, 3, 1, 2))
     for name, content in (metadata or {}).items():
         file.metadata(name, content)
     return file.finished([picture], [tensor])
@@ -135,10 +135,11 @@ def _shuffled(file: TinyFile, source: int, scale: int) -> int:
     return result
 
 
-def _transposed(file: TinyFile, source: int, order: Sequence[int]) -> int:
+def transposed(file: TinyFile, source: int, order: Sequence[int]) -> int:
+    """Add a `TRANSPOSE`."""
     shape = [int(file.graph.tensors[source].shape[axis]) for axis in order]
     index = len(file.graph.operators)
-    constant = file.tensor(f"order{index}", (4,), dtype="int32", data=order)
+    constant = file.tensor(f"order{index}", (len(order),), dtype="int32", data=order)
     result = _tensor(file, f"transposed{index}", shape, _kind(file, source))
     file.operator("TRANSPOSE", [source, constant], [result], version=2)
     return result

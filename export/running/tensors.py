@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from export.tflite.layout import is_channels_first
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -28,7 +30,7 @@ class Tensor:
     @property
     def channels_first(self) -> bool:
         """Whether it is a picture (N, C, H, W) of colours or luma, as PyTorch's networks have."""
-        return len(self.shape) == 4 and self.shape[1] in (1, 3) and self.shape[3] not in (1, 3)
+        return is_channels_first(self.shape)
 
     @property
     def picture_shape(self) -> tuple[int, ...] | None:

@@ -74,10 +74,11 @@ def feed(picture: np.ndarray, tensor: Tensor, *, white: float) -> np.ndarray:
             filled with the same pixels in order.
         white: Real value of white for inputs of real numbers.
     """
-    shape = tensor.shape
-    if len(shape) == 4 and picture.shape[:2] == shape[1:3]:
-        channels = [channel % 3 for channel in range(shape[3])]
-        pixels = np.broadcast_to(picture[None, :, :, channels], shape)
+    shape, size = tensor.shape, tensor.picture_shape
+    if size is not None and picture.shape[:2] == size[:2]:
+        channels = [channel % 3 for channel in range(size[2])]
+        pixels = np.broadcast_to(picture[None, :, :, channels], (shape[0], *size))
+        pixels = np.moveaxis(pixels, 3, 1) if tensor.channels_first else pixels
     else:
         size = int(np.prod(shape, dtype=np.int64))
         pixels = np.fromiter(itertools.cycle(picture.reshape(-1)), np.uint8, size).reshape(shape)
@@ -155,8 +156,8 @@ def compare_files(
         ModelFileError: One of them cannot be run, or they differ in inputs or outputs.
     """
     first, second = _open_alike(before, after, delegate=delegate)
-    shape = first.inputs[0].shape if first.inputs else ()
-    height, width = shape[1:3] if len(shape) == 4 else (PROBE_HEIGHT, PROBE_WIDTH)
+    size = first.inputs[0].picture_shape if first.inputs else None
+    height, width = size[:2] if size else (PROBE_HEIGHT, PROBE_WIDTH)
     greatest, total, differing, codes, samples = 0.0, 0.0, 0, 0, 0
     pictures = [picture for _, picture in probe_pictures(height, width, seed=seed)]
     stride = 1 if probes is None else -(-len(pictures) // probes)
@@ -195,7 +196,7 @@ def compare_files(
         differing / max(codes, 1),
         samples,
         codes,
-        *((height, width) if len(shape) == 4 else (0, 0)),
+        *((height, width) if size else (0, 0)),
         same_signatures=first.signatures == second.signatures,
         left_behind=tuple(len(d.left_behind) if d else 0 for d in delegations),
         partitions=tuple(d.partitions if d else 0 for d in delegations),
@@ -228,6 +229,6 @@ def _open_alike(before: bytes, after: bytes, *, delegate: str) -> tuple[Runner, 
 
 
 def _delegation(content: bytes, like: Runner):
-    shape = like.inputs[0].shape if like.inputs else ()
-    size = {"height": shape[1], "width": shape[2]} if len(shape) == 4 else {}
+    shape = like.inputs[0].picture_shape if like.inputs else None
+    size = {"height": shape[0], "width": shape[1]} if shape else {}
     return open_model(content, **size).delegation
