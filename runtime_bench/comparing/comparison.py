@@ -252,6 +252,12 @@ def _drop(baseline: float, candidate: float) -> float:
 
 
 def _require_alike(baseline: Runner, candidate: Runner) -> None:
+    for runner in (baseline, candidate):
+        if len(runner.inputs) != 1 or len(runner.outputs) != 1:
+            raise ModelFileError(
+                f"expected one picture in and one out, found {len(runner.inputs)} input(s) and "
+                f"{len(runner.outputs)} output(s) in {runner.model.name}; give a file of one each"
+            )
     inputs = [_size(runner.inputs[0]) for runner in (baseline, candidate)]
     if inputs[0] != inputs[1]:
         raise ModelFileError(
