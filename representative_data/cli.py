@@ -157,6 +157,7 @@ def calibrate(
             side=tile_side,
             seed=seed,
             channels=network.channels,
+            both_ranges=True,
         )
     model = attach_tail(network.trunk, tail, scale=scale)
     named = {"network": network.name, "scale": scale, "choices": choices}

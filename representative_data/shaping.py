@@ -55,6 +55,7 @@ def shape(
         side=tile_side,
         seed=seed,
         channels=opened.channels,
+        both_ranges=True,
     )
     return build_cfqp_dataset(
         # The tail that files have, which bounds outputs below.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from sr_models.ground.errors import CalibrationError, OptionError
 from sr_models.ground.files import file_sha256
-from sr_models.ground.metrics import luma_pixels
+from sr_models.ground.metrics import full_range, luma_pixels
 from sr_models.ground.pictures import crop_to_multiple, degrade, list_images, load_image
 
 MAX_COUNT = 10_000
@@ -89,6 +89,7 @@ def load_tiles(
     side: int = 96,
     seed: int = 0,
     channels: int = 3,
+    both_ranges: bool = False,
     hashes: Mapping[Path, str] = MappingProxyType({}),
     on_picture: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Tile]:
@@ -104,6 +105,8 @@ def load_tiles(
         side: Height and width of a tile in low-resolution pixels.
         seed: Seed of the choice and the places.
         channels: 3 for RGB, 1 for luma.
+        both_ranges: Of luma, give every second tile in the full range (0..255) and not in that of
+            studios (16..235): networks are trained on either, and their weights do not tell.
         hashes: SHA-256 of the files where it is known already.
         on_picture: Called with the number done and the total.
 
@@ -123,7 +126,10 @@ def load_tiles(
         low = degrade(crop_to_multiple(high, scale), scale) if scale > 1 else high
         pictures.append((path.name, hashes.get(path) or file_sha256(path), low))
         on_picture(done, len(paths))
-    return cut_tiles(pictures, count=count, side=side, seed=seed)
+    tiles = cut_tiles(pictures, count=count, side=side, seed=seed)
+    if channels == 1 and both_ranges:
+        tiles[1::2] = [replace(tile, pixels=full_range(tile.pixels)) for tile in tiles[1::2]]
+    return tiles
 
 
 def require_varied(pictures: Sequence[np.ndarray]) -> None:

@@ -147,7 +147,7 @@ class Export:
         apart = self._apart
         if self._given_set is None:
             self._on_stage("shaping the representative dataset")
-            tiles = load_tiles(self._calibration, count=shaping.pictures, **cut)
+            tiles = load_tiles(self._calibration, count=shaping.pictures, both_ranges=True, **cut)
             self.natural = [tile.pixels for tile in tiles]
             # A tail that bounds the output would hide what must be tamed.
             tail = "none" if self.settings.quantizing.tail == "none" else "relu"

@@ -27,6 +27,7 @@ from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.console import json_text
 from sr_models.ground.files import tool_versions, writing_folder
+from sr_models.ground.pictures import stretched
 from sr_models.ground.pixel_range import UNIT
 from sr_models.ground.sizes import Size
 from sr_models.importing.sources import SourceNetwork
@@ -44,6 +45,9 @@ _TOOLS = (
 )
 
 
+FULL_RANGE = "the same pictures, each stretched to 0..255"
+
+
 @dataclass(frozen=True)
 class ExportedFile:
     """One file of an export, for one input size.
@@ -54,6 +58,7 @@ class ExportedFile:
         content: The `.tflite` file.
         audit: What was read back from it.
         fidelity: How it compares with the float network.
+        full_range_fidelity: The same on these pictures, each stretched to 0..255.
         drop: What it loses on pictures held out; `None` where it was not asked for.
         kernels: How far its kernel paths are apart; `None` where it is not all int8.
         layers_above_int8: Layers that it computes above eight bits, and in what.
@@ -68,6 +73,7 @@ class ExportedFile:
     drop: HeldOutDrop | None = None
     kernels: KernelAgreement | None = None
     layers_above_int8: Mapping[str, str] = field(default_factory=dict)
+    full_range_fidelity: Fidelity | None = None
     failures: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -82,11 +88,17 @@ class ExportedFile:
             "accepted": not self.failures,
             "failures": list(self.failures),
             "audit": self.audit.to_json(),
-            "fidelity": self.fidelity.to_json(),
+            "fidelity": self.fidelity_json(),
             "drop": _json_or_none(self.drop),
             "kernels": _json_or_none(self.kernels),
             "layers_above_int8": dict(self.layers_above_int8),
         }
+
+    def fidelity_json(self) -> dict[str, Any]:
+        """Both fidelities as plain data, and on what the second was measured."""
+        full = self.full_range_fidelity
+        named = full and {**full.to_json(), "pictures_are": FULL_RANGE}
+        return {**self.fidelity.to_json(), "full_range": named}
 
 
 def _json_or_none(value: Any) -> dict[str, Any] | None:
@@ -133,6 +145,7 @@ def read_back(
         drop=meter(lambda low: upscale(runner, low, pixels=UNIT).raw) if meter else None,
         kernels=kernel_meter(content) if kernel_meter else None,
         layers_above_int8=raised_layers(graph, model),
+        full_range_fidelity=measure_fidelity(runner, float_model, list(map(stretched, pictures))),
     )
     failures = find_failures(
         graph,
@@ -252,7 +265,7 @@ class ExportResult:
             "failures": self.failures,
             "audit": first.audit.to_json(),
             "fidelity": {
-                **first.fidelity.to_json(),
+                **first.fidelity_json(),
                 "held_out": [
                     {"source": picture.name, "sha256": picture.sha256} for picture in self.held_out
                 ],

@@ -83,8 +83,13 @@ def find(
     ]
 
 
-def find_in_run(outcome: dict[str, Any]) -> list[Finding]:
-    """What the interpreter says about a file: see `inspection.prepare`."""
+def find_in_run(outcome: dict[str, Any], *, strippable: bool = True) -> list[Finding]:
+    """What the interpreter says about a file: see `inspection.prepare`.
+
+    Args:
+        outcome: What it says.
+        strippable: Whether the file has a clip that can be taken out.
+    """
     if "crash" in outcome:
         return [
             Finding(
@@ -123,7 +128,9 @@ def find_in_run(outcome: dict[str, Any]) -> list[Finding]:
             f"operators in {delegation['partitions']} part(s) and leaves "
             f"{', '.join(dict.fromkeys(delegation['left_behind'])) or 'none'}",
             "what it leaves runs on one thread, and the picture is handed back and forth",
-            "take clips out with sr-export strip; for others see which operators XNNPACK supports",
+            "take clips out with sr-export strip; for others see which operators XNNPACK supports"
+            if strippable
+            else "see which operators XNNPACK supports, and export the network without the others",
         )
     ]
 

@@ -98,9 +98,10 @@ def inspect_model(
     found = pixels_in_child(file, sandbox, given=pixels)
     audit = audit_graph(model.graph, pixels=found.range)
     run = None if sandbox is None else prepare(file, sandbox)
-    findings = find(model, audit, plan=plan_strip(model), pixels=found.range)
+    plan = plan_strip(model)
+    findings = find(model, audit, plan=plan, pixels=found.range)
     if run is not None:
-        findings += find_in_run(run)
+        findings += find_in_run(run, strippable=bool(plan.sites) and not plan.obstacles)
     needs = [runtime_needed(op.name, op.version) for op in model.graph.operators]
     return Inspection(
         model=file.name,

@@ -12,6 +12,7 @@ from export.inspecting.clips import (
     MAX_PATHS,
     Inside,
     Path,
+    affine_of,
     data_inputs,
     is_clip,
     link_of,
@@ -192,6 +193,8 @@ def _ends(model: UnpackedModel, tensor: int, ways: list[tuple[Link, ...]]) -> li
         for length, link in enumerate(ways[0], 1):
             if link.source in model.graph.outputs or link.op.name == "CONCATENATION":
                 break
+            if affine_of(model, link.op) is not None:
+                break  # Behind it codes stand for other values.
             if link.op.name == "QUANTIZE":
                 lengths.append(length)
     return lengths

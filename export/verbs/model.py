@@ -285,6 +285,7 @@ def overruled(settings: ExportSettings, options: Mapping[str, Any]) -> ExportSet
 
 
 def _rows(result: ExportResult) -> list[list[str]]:
+    full = result.files[0].full_range_fidelity or ""
     further = [["further files", ", ".join(file.name for file in result.files[1:])]]
     return [
         *_audit_rows(result.audit),
@@ -295,7 +296,8 @@ def _rows(result: ExportResult) -> list[list[str]]:
         [
             "fidelity to float",
             f"{result.fidelity.psnr_db:.2f} dB on "
-            f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})",
+            f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})"
+            f"{full and f'; {full.psnr_db:.2f} dB on them stretched to 0..255'}",
         ],
         ["kernel difference", str(result.kernels or "not compared, not all int8")],
     ]

@@ -105,6 +105,7 @@ def sensitivity(
         side=tile_side,
         seed=seed,
         channels=channels,
+        both_ranges=True,
     )
     build = build_natural_dataset if method == "natural" else build_cfqp_dataset
     dataset = build(model, tiles, network=network.name, scale=scale)

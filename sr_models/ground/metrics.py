@@ -51,6 +51,21 @@ def luma_pixels(picture: np.ndarray) -> np.ndarray:
     return np.rint(luma(picture)).astype(np.uint8)[..., None]
 
 
+STUDIO = (16.0, 235.0)
+"""Black and white of BT.601 luma in its studio range."""
+
+
+def full_range(luma: np.ndarray) -> np.ndarray:
+    """Luma of the studio range as that of the full one, 0..255, which JPEG, Pillow and OpenCV use.
+
+    Args:
+        luma: uint8 of any shape.
+    """
+    low, high = STUDIO
+    values = (luma.astype(np.float64) - low) * (255.0 / (high - low))
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
 def cut_border(picture: np.ndarray, border: int) -> np.ndarray:
     """The picture without `border` pixels at each side."""
     return picture[border : picture.shape[0] - border, border : picture.shape[1] - border]

@@ -219,6 +219,18 @@ def degrade(ground_truth: np.ndarray, scale: int) -> np.ndarray:
     return resize_bicubic(ground_truth, height=height // scale, width=width // scale)
 
 
+def stretched(picture: np.ndarray) -> np.ndarray:
+    """A picture whose darkest value became 0 and whose brightest 255; a flat one as it is.
+
+    Args:
+        picture: uint8 of any shape.
+    """
+    low, high = int(picture.min()), int(picture.max())
+    if low == high:
+        return picture
+    return np.rint((picture.astype(np.float64) - low) * (255.0 / (high - low))).astype(np.uint8)
+
+
 def unit(pixels: np.ndarray) -> np.ndarray:
     """Pixels 0..255 of any shape and type as float32 0..1, what networks read."""
     return np.asarray(pixels).astype(np.float32) / np.float32(255.0)
