@@ -24,9 +24,9 @@ def test_the_full_range_is_that_of_pillow():
 
 
 def test_stretching_spans_every_code():
-    picture = np.array([[[20, 30], [45, 70]]], np.uint8)
+    picture = np.array([[[20, 30], [46, 70]]], np.uint8)
     # (p - 20) * 255 / 50 = 5.1 (p - 20)
-    assert stretched(picture).ravel().tolist() == [0, 51, 128, 255]
+    assert stretched(picture).ravel().tolist() == [0, 51, 133, 255]
     flat = np.full((2, 2, 1), 7, np.uint8)
     assert stretched(flat) is flat
 
