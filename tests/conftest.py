@@ -60,6 +60,16 @@ def smallest_preset() -> Preset:
     return Preset("smallest_x3", "abpn", {"scale": 3, "width": 8, "blocks": 1}, "for tests")
 
 
+@pytest.fixture
+def without_graphs():
+    """Few steps of a tiny network, uncompiled: compiling them takes longer than running them."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session")
 def start_python():
     """Start another interpreter that finds the packages: `start_python(code, *arguments)`."""
