@@ -39,7 +39,6 @@ PROTOCOL = (
 )
 SCIKIT_IMAGE = "pictures of scikit-image; the functions of skimage.data state the licence of each"
 NOT_STATED = "not stated"
-_SIZES = ("height", "width", "sizes")
 
 
 def require_one_quantization(files: Sequence[ExportedFile]) -> None:
@@ -68,7 +67,7 @@ def require_promising(settings: ExportSettings) -> None:
             f"expected uint8 input and output in a bundle, found {settings.files.io}; "
             "leave --io and --precision, or export it with sr-export model"
         )
-    if any(size.is_dynamic for size in settings.files.all_sizes):
+    if any(size.is_dynamic for size in settings.files.sizes):
         raise OptionError(
             "expected fixed sizes, since golden pairs have one, found dynamic; "
             "give --size 360x640 or others"
@@ -180,7 +179,7 @@ def build_contents(
         weights: The weights file that was taken instead of a preset's own.
     """
     manifest = result.manifest
-    settings = {k: v for k, v in manifest["settings"].items() if k not in _SIZES}
+    settings = {k: v for k, v in manifest["settings"].items() if k != "sizes"}
     return finite(
         {
             "schema_version": SCHEMA_VERSION,

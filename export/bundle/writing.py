@@ -137,7 +137,7 @@ def twin_settings(settings: ExportSettings) -> ExportSettings:
 
     Of several sizes the smallest is taken, since calibration takes as long as it is large.
     """
-    smallest = min(settings.files.all_sizes, key=lambda size: size.height * size.width)
+    smallest = min(settings.files.sizes, key=lambda size: size.height * size.width)
     return replace(
         settings,
         tail="clip",

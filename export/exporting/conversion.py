@@ -128,7 +128,7 @@ def convert(
     """
     chosen = settings.quantizing
     contents = []
-    for size in settings.files.all_sizes:
+    for size in settings.files.sizes:
         on_stage(f"converting for {size}")
         shape = {"height": size.height, "width": size.width}
         if chosen.precision == "float32":

@@ -14,7 +14,7 @@ from representative_data.taming import Taming
 from representative_data.tiles import require_usable
 from sr_models.ground.errors import OptionError, require_known
 from sr_models.ground.registry import unknown_name_message
-from sr_models.ground.sizes import Size, require_size
+from sr_models.ground.sizes import Size
 from sr_models.networks.tails import require_tail
 
 PRECISIONS = ("int8", "int16x8", "mixed", "float32")
@@ -41,26 +41,17 @@ class Files:
     """Which files are made.
 
     Attributes:
-        height: Input height in pixels.
-        width: Input width in pixels.
-        sizes: Several input sizes, a file for each with the same quantization; they then count
-            instead of `height` and `width`.
+        sizes: Input sizes, each once; a file for each with the same quantization. None for one of
+            360x640.
         io: `"uint8"`, `"int8"` or `"float32"` input and output.
     """
 
-    height: int = 360
-    width: int = 640
-    sizes: tuple[Size, ...] = ()
+    sizes: tuple[Size, ...] = (Size(360, 640),)
     io: str = "uint8"
 
     def __post_init__(self):
-        require_size(self.height, self.width)
         require_io(self.io)
-
-    @property
-    def all_sizes(self) -> tuple[Size, ...]:
-        """The input size of every file, each once."""
-        return tuple(dict.fromkeys(self.sizes)) or (Size(self.height, self.width),)
+        object.__setattr__(self, "sizes", tuple(dict.fromkeys(self.sizes)) or type(self).sizes)
 
 
 @dataclass(frozen=True)
@@ -240,7 +231,7 @@ OF_A_SET = {choice.name for choice in fields(Shaping)} - {"seed"}
 class ExportSettings:
     """Every choice of an export.
 
-    A choice may be given by its own name, `ExportSettings(method="cfqp", height=90)`, so that
+    A choice may be given by its own name, `ExportSettings(method="cfqp", io="uint8")`, so that
     `dataclasses.replace(settings, io="int8")` works too; it then counts before its group.
 
     Attributes:

@@ -33,7 +33,7 @@ def bundle(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     size: Annotated[
         list[str] | None,
-        typer.Option(metavar="HxW", help="Input size; repeatable. [default: 360x640]"),
+        typer.Option(metavar="HxW", help="Input size; repeatable.", show_default="360x640"),
     ] = None,
     images: Images = None,
     dataset: Dataset = None,

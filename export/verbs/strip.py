@@ -28,7 +28,10 @@ def strip(
     max_difference: Annotated[
         int | None,
         typer.Option(
-            min=0, max=255, help="Codes that an output may change by. [default: 1; int16: 4]"
+            min=0,
+            max=255,
+            help="Codes that an output may change by.",
+            show_default="1, int16: 4",
         ),
     ] = None,
     repair_io: Annotated[

@@ -21,6 +21,7 @@ from runtime_bench.measuring.quality import (
     measure_upscaler,
     protocol,
 )
+from sr_models.ground.sizes import Size
 from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.network import load_model
 from sr_models.networks.presets import get_preset
@@ -109,7 +110,7 @@ def drops(
     Raises:
         SrError: See `run_export` and `measure_file`.
     """
-    base = settings or ExportSettings(height=SIDE, width=SIDE)
+    base = settings or ExportSettings(sizes=(Size(SIDE, SIDE),))
     # All names before the first long work.
     wanted = {method: replace(base, method=method) for method in methods}
     if twin:

@@ -211,7 +211,7 @@ def calibration(
     *,
     images: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Pictures. [default: scikit-image's pictures]"),
+        typer.Option(metavar="DIR", help="Pictures.", show_default="scikit-image's pictures"),
     ] = None,
     pictures: Annotated[int, typer.Option(help="Number of pictures.")] = 100,
     side: Annotated[int, typer.Option(help="Their height and width in input pixels.")] = 96,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import ConversionError, UnknownModelError
 from sr_models.ground.files import file_sha256, output_error, writing_file
+from sr_models.ground.sizes import Size
 from sr_models.networks.card import find_card
 from sr_models.networks.presets import PRESETS, Preset, get_preset, list_presets
 
@@ -58,7 +59,7 @@ def twin_settings(settings: ExportSettings | None = None) -> dict[str, ExportSet
     """Settings of both files, `clipped` and `clip_free`, from those of the clip-free one."""
     from export.exporting.settings import ExportSettings
 
-    settings = settings or ExportSettings(height=SIDE, width=SIDE)
+    settings = settings or ExportSettings(sizes=(Size(SIDE, SIDE),))
     return {
         "clipped": replace(settings, method="natural", tail="clip"),
         "clip_free": replace(settings, tail="relu"),

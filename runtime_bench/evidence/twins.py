@@ -30,6 +30,7 @@ from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.files import require_writable, writing_file
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.sizes import Size
 
 _UNKNOWN = "?"
 
@@ -180,7 +181,9 @@ def twins(
     patterns: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATTERN]...", help="Presets by name or pattern. [default: all with weights]"
+            metavar="[PATTERN]...",
+            help="Presets by name or pattern.",
+            show_default="all with weights",
         ),
     ] = None,
     *,
@@ -190,7 +193,7 @@ def twins(
     threads: ThreadCounts = [1, 2],  # noqa: B006
     size: ExportSize = "180x320",
     method: Annotated[
-        str | None, typer.Option(help="Recipe of the clip-free files. [default: as sr-export]")
+        str | None, typer.Option(help="Recipe of the clip-free files.", show_default="as sr-export")
     ] = None,
     data: MaybeData = None,
     runs: Runs = 25,
@@ -217,7 +220,7 @@ def twins(
 
     chosen = sides(size)
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup)
-    settings = ExportSettings(height=SIDE, width=SIDE, method=method)
+    settings = ExportSettings(sizes=(Size(SIDE, SIDE),), method=method)
     presets = shipped_presets(patterns or [])
     datasets = find_datasets(data) if data is not None else []
     if markdown is not None:

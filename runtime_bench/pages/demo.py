@@ -31,6 +31,7 @@ from runtime_bench.measuring.quality import (
 from runtime_bench.measuring.statistics import Comparison, compare_samples
 from runtime_bench.pages.report import Page
 from sr_models.ground.console import json_text
+from sr_models.ground.sizes import Size
 
 CLIPPED = "clipped twin"
 
@@ -52,7 +53,7 @@ class Variant:
 
 def variants(height: int, width: int) -> list[Variant]:
     """What is compared: today's file first, it is the baseline."""
-    base = ExportSettings(height=height, width=width)
+    base = ExportSettings(sizes=(Size(height, width),))
     # The baselines take the plain path that everybody takes: natural pictures handed to the
     # converter's own calibrator.
     plain = replace(base, method="natural", calibrator="converter")

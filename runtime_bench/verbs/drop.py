@@ -17,7 +17,8 @@ def drop(
     *,
     data: Data,
     methods: Annotated[
-        list[str] | None, typer.Option("--method", help="A recipe; repeatable.")
+        list[str] | None,
+        typer.Option("--method", help="A recipe; repeatable.", show_default="as sr-export"),
     ] = None,
     images: Images = None,
     max_drop_db: Annotated[

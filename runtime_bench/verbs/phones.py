@@ -21,13 +21,18 @@ def android(
         typer.Option(metavar="DIR", help="Or: the files of a bundle, with their golden pairs."),
     ] = None,
     serial: Annotated[
-        list[str], typer.Option("--serial", help="Phone to measure on; repeatable, all at once.")
+        list[str],
+        typer.Option(
+            "--serial",
+            help="Phone to measure on; repeatable, all at once.",
+            show_default="the only one",
+        ),
     ] = [],  # noqa: B006
     delegate: Annotated[
         str, typer.Option(help="xnnpack, none (builtin kernels), gpu, nnapi or npu.")
     ] = "xnnpack",
     accelerator: Annotated[
-        str, typer.Option(help="NNAPI accelerator by name; the driver's choice by default.")
+        str, typer.Option(help="NNAPI accelerator by name.", show_default="the driver's choice")
     ] = "",
     threads: Annotated[str, typer.Option(help="Numbers of threads, e.g. 1,4.")] = "1",
     cpus: Cpus = "",

@@ -17,7 +17,8 @@ def upscale(
     out: Annotated[str, typer.Argument(metavar="OUT", help="The picture or folder to write.")],
     *,
     tile: Annotated[
-        str | None, typer.Option(metavar="HxW", help="Size of tiles. [default: 256x256 or more]")
+        str | None,
+        typer.Option(metavar="HxW", help="Size of tiles.", show_default="256x256 or more"),
     ] = None,
     suffix: Annotated[
         str, typer.Option("--format", help="For folders: png, jpg, webp or tif.")

@@ -23,6 +23,7 @@ from representative_data.tiles import load_tiles
 from runtime_bench.comparing.regression import assert_no_regression
 from runtime_bench.evidence.twin_files import shipped_presets, twin_settings
 from sr_models.ground.pictures import load_image
+from sr_models.ground.sizes import Size
 from sr_models.networks.network import load_trunk
 from sr_models.networks.presets import get_preset
 from sr_models.networks.tails import attach_tail
@@ -31,7 +32,7 @@ from tests.bundles import quantized_files
 # The default recipe without what takes half a minute for each network. Without the correction of
 # biases ECBSR would lose 0.06 dB to its twin, whose PReLU stays one operator.
 SETTINGS = ExportSettings(
-    height=48, width=64, method="cfqp+relus+groups+bias", pictures=8, tile_side=48
+    sizes=(Size(48, 64),), method="cfqp+relus+groups+bias", pictures=8, tile_side=48
 )
 SIDE = 192
 
