@@ -182,7 +182,7 @@ def write_json(value: Any, target: str | None) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table on stdout, numbers to the right.
 
-    As wide as the terminal or `COLUMNS` says, where there is neither as wide as it needs, up to 200.
+    As wide as the terminal or `COLUMNS` says; where there is neither, as it needs, up to 200.
     """
     folds = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
     # No markup: a folder may be called "[red]".
