@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from sr_models.ground.errors import CalibrationError
-from sr_models.networks.graph import points, with_split_groups
-from sr_models.quantization.observing import watcher
+from sr_models.networks.graph import points, watcher, with_split_groups
 
 BATCH_PIXELS = 150_000
 
@@ -139,6 +138,13 @@ def probe_layers(
     return LayerProbe(tuple(graph), minimum, maximum)
 
 
+def stacked(pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Pictures of one size, uint8 (h, w, C), in their order as batches of (n, h, w, C)."""
+    step = max(1, BATCH_PIXELS // (pictures[0].shape[0] * pictures[0].shape[1]))
+    for first in range(0, len(pictures), step):
+        yield np.stack(pictures[first : first + step])
+
+
 def run_in_batches(
     reduce: Callable,
     pictures: Sequence[np.ndarray],
@@ -160,12 +166,12 @@ def run_in_batches(
         by_size.setdefault(picture.shape, []).append(index)
     order: list[int] = []
     results = []
-    for shape, members in by_size.items():
-        step = max(1, BATCH_PIXELS // (shape[0] * shape[1]))
-        for first in range(0, len(members), step):
-            part = members[first : first + step]
-            results.append(reduce(tf.constant(np.stack([pictures[i] for i in part]))))
-            order += part
-            on_batch(len(order), len(pictures))
+    for members in by_size.values():
+        done = len(order)
+        order += members
+        for batch in stacked([pictures[i] for i in members]):
+            results.append(reduce(tf.constant(batch)))
+            done += len(batch)
+            on_batch(done, len(pictures))
     back = np.argsort(order)
     return [np.concatenate([np.asarray(rows) for rows in column])[back] for column in zip(*results)]

@@ -14,8 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from representative_data.probe import run_in_batches
-from sr_models.networks.graph import output_name, points, quantized_points, with_split_groups
-from sr_models.quantization.observing import watcher
+from sr_models.networks.graph import (
+    output_name,
+    points,
+    quantized_points,
+    watcher,
+    with_split_groups,
+)
 
 DEFAULT_LIMIT = 0.001
 """Share of a tensor's activations that may saturate. docs/cfqp.md says where it comes from."""

@@ -33,7 +33,7 @@ from export.bundle.layout import (
 )
 from export.exporting.job import run_export
 from export.exporting.result import ExportResult
-from export.exporting.settings import DEFAULTS, ExportSettings
+from export.exporting.settings import DEFAULTS, ExportSettings, clipped_twin
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.ground.files import file_sha256, require_free_folder, writing_folder
@@ -100,7 +100,7 @@ def export_bundle(
     clipped = None
     if twin:
         on_stage("exporting the clipped twin")
-        clipped = export(name, twin_settings(settings), dataset=None, **inputs).files[0]
+        clipped = export(name, smallest_twin(settings), dataset=None, **inputs).files[0]
     licence = pictures_licence or (
         SCIKIT_IMAGE if images is None and dataset is None else NOT_STATED
     )
@@ -132,22 +132,13 @@ def export_bundle(
         return seal(folder, contents)
 
 
-def twin_settings(settings: ExportSettings) -> ExportSettings:
-    """How people export today: with a clip, natural pictures and the converter's calibrator.
+def smallest_twin(settings: ExportSettings) -> ExportSettings:
+    """The clipped twin by the converter's own calibrator.
 
     Of several sizes the smallest is taken, since calibration takes as long as it is large.
     """
     smallest = min(settings.files.sizes, key=lambda size: size.height * size.width)
-    return replace(
-        settings,
-        tail="clip",
-        method="natural",
-        calibrator="converter",
-        precision="int8",
-        kept=(),
-        most_sensitive=0,
-        sizes=(smallest,),
-    )
+    return clipped_twin(replace(settings, sizes=(smallest,)), calibrator="converter")
 
 
 def seal(folder: Path, contents: Mapping[str, Any]) -> dict[str, Any]:

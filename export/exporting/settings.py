@@ -274,5 +274,17 @@ class ExportSettings:
         return found | dict.fromkeys(OF_A_SET) if saved_set else found
 
 
+def clipped_twin(settings: ExportSettings, *, calibrator: str = "graph") -> ExportSettings:
+    """The same export as people make it today: a clip at the end, natural pictures, min/max.
+
+    Args:
+        settings: Those of the clip-free export.
+        calibrator: Whose min/max: `"graph"`, ours, which is quick and writes pixels as [0, 1]; or
+            `"converter"`, the TFLite converter's own, exactly what people do.
+    """
+    plain = {"precision": "int8", "kept": (), "most_sensitive": 0, "pure": False}
+    return replace(settings, tail="clip", method="natural", calibrator=calibrator, **plain)
+
+
 DEFAULTS = ExportSettings()
 """An export as it is where nothing is asked for."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from export.exporting.job import run_export
 from export.exporting.result import ExportResult
-from export.exporting.settings import ExportSettings
+from export.exporting.settings import ExportSettings, clipped_twin
 from export.running.interpreters import open_model
 from runtime_bench.measuring.quality import (
     Dataset,
@@ -114,7 +114,7 @@ def drops(
     # All names before the first long work.
     wanted = {method: replace(base, method=method) for method in methods}
     if twin:
-        wanted[TWIN] = replace(base, method="natural", tail="clip")
+        wanted[TWIN] = clipped_twin(base)
     exports = measured_exports(network, wanted, datasets=datasets, images=images, on_stage=on_stage)
     for name, (drop, _) in zip(wanted, exports):
         yield replace(drop, method=name)

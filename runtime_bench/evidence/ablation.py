@@ -263,47 +263,31 @@ def command(
     """
     require_open_tail(tail)
     import_tensorflow_quietly()
-    from representative_data.pictures import (
-        HELD_OUT,
-        bundled_pictures,
-        held_out_tiles,
-        open_network,
-    )
-    from representative_data.tiles import load_tiles, require_usable
-    from sr_models.networks.tails import attach_tail
+    from representative_data.pictures import HELD_OUT, held_out_tiles, open_subject
+    from representative_data.tiles import require_usable
 
     base, varied = Choice(pictures=pictures, seed=seed), vary or list(VARIED)
     choices(base, varied)
     require_usable(count=pictures, side=base.tile_side, seed=seed)
-    network = open_network(
+    subject = open_subject(
         name,
         images=images,
+        tail=tail,
         low_resolution=low_resolution,
         weights=weights,
         pixels=pixels,
         trust=trust,
     )
-    scale, channels = network.scale, network.channels
-    source = bundled_pictures() if images is None else images
-    model = attach_tail(network.trunk, tail, scale=scale)
-    held_out = held_out_tiles(scale=scale, side=base.tile_side, channels=channels)
-
-    def cut(choice):
-        return load_tiles(
-            source,
-            scale=1 if low_resolution else scale,
-            count=choice.pictures,
-            side=choice.tile_side,
-            seed=choice.seed,
-            channels=channels,
-        )
-
+    network = subject.network
+    held_out = held_out_tiles(scale=network.scale, side=base.tile_side, channels=network.channels)
     with progress("calibrating", unit="choices") as update:
         rows = ablate(
-            model,
+            subject.model,
             network=network.name,
-            scale=scale,
-            cut=cut,
+            scale=network.scale,
+            cut=lambda choice: subject.tiles(
+                count=choice.pictures, side=choice.tile_side, seed=choice.seed
+            ),
             base=base,
             varied=varied,
             held_out=held_out,

@@ -155,20 +155,21 @@ def command(
     if rounds < 1:
         raise OptionError(f"expected at least 1 round, found {rounds}")
     import_tensorflow_quietly()
-    from representative_data.pictures import bundled_pictures, open_network
-    from representative_data.tiles import load_tiles, require_usable
+    from representative_data.pictures import open_subject
+    from representative_data.tiles import require_usable
     from sr_models.ground.files import tool_versions
-    from sr_models.networks.tails import attach_tail
 
     require_usable(count=pictures, side=tile_side, seed=0)
-    opened = open_network(name, images=images, weights=weights, pixels=pixels, trust=trust)
-    scale, channels = opened.scale, opened.channels
-    model = attach_tail(opened.trunk, "relu", scale=scale)
-    source = bundled_pictures() if images is None else images
-    tiles = load_tiles(source, scale=scale, count=pictures, side=tile_side, channels=channels)
+    subject = open_subject(name, images=images, weights=weights, pixels=pixels, trust=trust)
+    network, tiles = subject.network, subject.tiles(count=pictures, side=tile_side)
     with progress("calibrating", unit="rounds") as update:
         found = time_calibration(
-            model, tiles, network=opened.name, scale=scale, rounds=rounds, on_round=update
+            subject.model,
+            tiles,
+            network=network.name,
+            scale=network.scale,
+            rounds=rounds,
+            on_round=update,
         )
     versions = tool_versions(("tensorflow", "numpy"))
     write_json({"model": name, **found.to_json(), "versions": versions}, json)

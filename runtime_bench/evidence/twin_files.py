@@ -55,13 +55,13 @@ def shipped_presets(patterns: Sequence[str] = ()) -> list[Preset]:
     return [PRESETS[name] for name in names]
 
 
-def twin_settings(settings: ExportSettings | None = None) -> dict[str, ExportSettings]:
+def both_settings(settings: ExportSettings | None = None) -> dict[str, ExportSettings]:
     """Settings of both files, `clipped` and `clip_free`, from those of the clip-free one."""
-    from export.exporting.settings import ExportSettings
+    from export.exporting.settings import ExportSettings, clipped_twin
 
     settings = settings or ExportSettings(sizes=(Size(SIDE, SIDE),))
     return {
-        "clipped": replace(settings, method="natural", tail="clip"),
+        "clipped": clipped_twin(settings),
         "clip_free": replace(settings, tail="relu"),
     }
 
@@ -89,7 +89,7 @@ def export_twins(
         SrError: See `run_export`.
     """
     paths = {}
-    for kind, chosen in twin_settings(settings).items():
+    for kind, chosen in both_settings(settings).items():
         paths[kind] = path = Path(folder, f"{preset.name}_{kind}.tflite")
         made_by = {"settings": chosen.to_json(), "weights": file_sha256(preset.weights_path)}
         if not _is_kept(path, made_by):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from export.exporting.job import run_export
-from export.exporting.settings import ExportSettings
+from export.exporting.settings import ExportSettings, clipped_twin
 from export.inspecting.audit import Audit
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
@@ -58,7 +58,7 @@ def variants(height: int, width: int) -> list[Variant]:
     # converter's own calibrator.
     plain = replace(base, method="natural", calibrator="converter")
     return [
-        Variant(CLIPPED, "clipped.tflite", replace(plain, tail="clip")),
+        Variant(CLIPPED, "clipped.tflite", clipped_twin(base, calibrator="converter")),
         Variant("clip-free, natural pictures", "natural.tflite", plain),
         Variant("clip-free, CFQP pure", "cfqp_pure.tflite", replace(base, pure=True)),
         Variant("clip-free, CFQP", "cfqp.tflite", base),

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from sr_models.ground.errors import CalibrationError, TrainingError
-from sr_models.networks.graph import output_name
+from sr_models.networks.graph import output_name, watcher
 from sr_models.networks.network import weights_sha256
 from sr_models.published.outlier_student import GROUPS, OutlierStudent
 from sr_models.published.sensitivity import (
@@ -43,7 +43,6 @@ from sr_models.published.tuning import (
     load_state,
     save_state,
 )
-from sr_models.quantization.observing import watcher
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 

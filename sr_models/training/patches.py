@@ -4,39 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from sr_models.ground.errors import PictureError
-from sr_models.ground.pictures import (
-    crop_to_multiple,
-    degrade,
-    list_images,
-    load_image,
-    resize_bicubic,
-)
+from sr_models.ground.pictures import Pair, list_images, load_image, resize_bicubic
 
 LARGE_PIXELS = 2_000_000
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A training picture.
-
-    Attributes:
-        path: Where it came from.
-        low: uint8 (H, W, 3), the degraded picture.
-        high: uint8 (H s, W s, 3), the ground truth.
-    """
-
-    path: Path
-    low: np.ndarray
-    high: np.ndarray
-
-
-def load_pair(path: Path, *, scale: int, patch_size: int) -> Pair | None:
+def load_training_pair(path: Path, *, scale: int, patch_size: int) -> Pair | None:
     """One training pair, or `None` where the picture is smaller than a patch.
 
     Pictures of more than `LARGE_PIXELS` are reduced by half first: large photographs are soft at
@@ -48,11 +26,10 @@ def load_pair(path: Path, *, scale: int, patch_size: int) -> Pair | None:
         picture = resize_bicubic(picture, height=height // 2, width=width // 2)
     if min(picture.shape[:2]) < patch_size * scale:
         return None
-    high = crop_to_multiple(picture, scale)
-    return Pair(path, degrade(high, scale), high)
+    return Pair.of(path, picture, scale=scale)
 
 
-def load_pairs(
+def load_training_pairs(
     folder: str | Path,
     *,
     scale: int,
@@ -73,7 +50,7 @@ def load_pairs(
     paths = list_images(folder)
     pairs = []
     for done, path in enumerate(paths, start=1):
-        pair = load_pair(path, scale=scale, patch_size=patch_size)
+        pair = load_training_pair(path, scale=scale, patch_size=patch_size)
         if pair is not None:
             pairs.append(pair)
         on_picture(done, len(paths))

@@ -15,7 +15,7 @@ from sr_models.training.log import TrainingResult
 from sr_models.training.patches import (
     Pair,
     PatchSampler,
-    load_pairs,
+    load_training_pairs,
     split_validation,
     validation_crops,
 )
@@ -77,7 +77,7 @@ def train(
         )
         with trainer.distribution.lost_workers_said(run_dir):
             trainer.resume()
-        pairs = load_pairs(
+        pairs = load_training_pairs(
             data, scale=preset.scale, patch_size=recipe.patch_size, on_picture=on_picture
         )
         training, held = split_validation(pairs, count=recipe.validation_pictures, seed=recipe.seed)

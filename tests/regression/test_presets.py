@@ -21,7 +21,7 @@ from export.exporting.shaping import build_dataset
 from representative_data.pictures import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.tiles import load_tiles
 from runtime_bench.comparing.regression import assert_no_regression
-from runtime_bench.evidence.twin_files import shipped_presets, twin_settings
+from runtime_bench.evidence.twin_files import both_settings, shipped_presets
 from sr_models.ground.pictures import load_image
 from sr_models.ground.sizes import Size
 from sr_models.networks.network import load_trunk
@@ -105,7 +105,7 @@ def write_twins(preset, folder, settings=SETTINGS) -> list[Path]:
     """Paths of the clipped file and the clip-free one."""
     return [
         write_file(preset, chosen, folder / f"{preset.name}_{kind}.tflite")
-        for kind, chosen in twin_settings(settings).items()
+        for kind, chosen in both_settings(settings).items()
     ]
 
 

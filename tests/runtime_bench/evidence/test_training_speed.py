@@ -17,7 +17,7 @@ from runtime_bench.evidence.training_speed import (
 )
 from sr_models.ground.errors import OptionError, UnknownModelError
 from sr_models.networks.presets import get_preset
-from sr_models.training.patches import load_pairs
+from sr_models.training.patches import load_training_pairs
 from sr_models.training.recipe import Recipe
 from sr_models.training.trainer import Trainer
 
@@ -26,7 +26,7 @@ RECIPE = Recipe(steps=200, batch_size=2, patch_size=8)
 
 @pytest.fixture(scope="module")
 def pairs(picture_folder):
-    return load_pairs(picture_folder, scale=3, patch_size=8)
+    return load_training_pairs(picture_folder, scale=3, patch_size=8)
 
 
 def test_figures_derived_by_hand(tiny_preset):

@@ -4,7 +4,7 @@ import pytest
 
 from export.exporting.settings import ExportSettings
 from runtime_bench.evidence import twin_files
-from runtime_bench.evidence.twin_files import SIDE, export_twins, shipped_presets, twin_settings
+from runtime_bench.evidence.twin_files import SIDE, both_settings, export_twins, shipped_presets
 from sr_models.ground.errors import ConversionError, OutputError, UnknownModelError
 from sr_models.ground.sizes import Size
 from sr_models.networks.card import find_card
@@ -29,13 +29,13 @@ def test_patterns_choose_each_preset_once():
 
 
 def test_the_twin_is_what_people_ship():
-    found = twin_settings()
+    found = both_settings()
     assert list(found) == ["clipped", "clip_free"]
     clipped = found["clipped"].quantizing
     assert (clipped.method, clipped.tail) == ("natural", "clip")
     assert found["clip_free"] == ExportSettings(sizes=(Size(SIDE, SIDE),))
     asked = ExportSettings(sizes=(Size(24, 32),), method="cfqp", io="int8")
-    found = twin_settings(asked)
+    found = both_settings(asked)
     assert found["clip_free"] == asked
     assert found["clipped"].files == asked.files
 

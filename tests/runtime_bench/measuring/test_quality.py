@@ -9,7 +9,6 @@ from export.running.interpreters import open_model
 from runtime_bench.measuring.quality import (
     Dataset,
     ImageQuality,
-    Pair,
     QualityResult,
     find_datasets,
     load_pair,
@@ -23,7 +22,7 @@ from runtime_bench.measuring.quality import (
 )
 from sr_models.ground.errors import ModelFileError, OptionError, PictureError
 from sr_models.ground.metrics import Quality
-from sr_models.ground.pictures import degrade, to_pixels
+from sr_models.ground.pictures import Pair, degrade, to_pixels
 from tests.networks import luma_file_content, sharpening_network
 
 

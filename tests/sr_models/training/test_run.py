@@ -14,7 +14,7 @@ from sr_models.networks.network import load_trunk, named_weights
 from sr_models.networks.presets import Preset
 from sr_models.networks.tails import attach_tail
 from sr_models.training.finetuning import find_start
-from sr_models.training.patches import PatchSampler, load_pairs, validation_crops
+from sr_models.training.patches import PatchSampler, load_training_pairs, validation_crops
 from sr_models.training.recipe import Recipe
 from sr_models.training.run import train
 from sr_models.training.trainer import Trainer
@@ -57,7 +57,7 @@ def mean_loss(trunk, folder):
     """Mean absolute difference on the same patches, less noisy than the losses while training."""
     model = attach_tail(trunk, "none", scale=3)
     sampler = PatchSampler(
-        load_pairs(folder, scale=3, patch_size=12), scale=3, batch_size=16, patch_size=12
+        load_training_pairs(folder, scale=3, patch_size=12), scale=3, batch_size=16, patch_size=12
     )
     low, high = sampler.batch(0)
     return np.abs(model(low).numpy() - high).mean()
@@ -231,7 +231,7 @@ def test_broken_weights_are_not_checkpointed(smallest_preset, picture_folder, tm
 
 
 def run(trainer, folder):
-    pairs = load_pairs(folder, scale=3, patch_size=12)
+    pairs = load_training_pairs(folder, scale=3, patch_size=12)
     sampler = PatchSampler(pairs, scale=3, batch_size=2, patch_size=12)
     crops = validation_crops(pairs[:1], scale=3)
     ignored = {"on_step": lambda *_: None, "on_validation": lambda *_: None}

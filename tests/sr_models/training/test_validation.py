@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from sr_models.training.patches import Pair, validation_crops, validation_psnr_db
+from sr_models.ground.pictures import Pair
+from sr_models.training.patches import validation_crops, validation_psnr_db
 
 
 def test_validation_crops_are_centred_and_stacked_by_size():
