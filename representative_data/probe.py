@@ -14,6 +14,11 @@ from sr_models.networks.graph import points, watcher, with_split_groups
 BATCH_PIXELS = 150_000
 
 
+def unit_tensor(pictures):
+    """`sr_models.ground.pictures.unit` as a part of a TensorFlow graph."""
+    return tf.cast(pictures, tf.float32) / 255.0
+
+
 @dataclass(frozen=True)
 class OutputProbe:
     """Ranges of the network's output, picture by picture.
@@ -69,7 +74,7 @@ class OutputProber:
         return np.asarray(self.model(batch, training=False))
 
     def _output_range(self, pictures):
-        y = self.model(tf.cast(pictures, tf.float32) / 255.0, training=False)
+        y = self.model(unit_tensor(pictures), training=False)
         return tf.reduce_min(y, axis=(1, 2)), tf.reduce_max(y, axis=(1, 2))
 
     def __call__(
@@ -120,7 +125,7 @@ def probe_layers(
 
     @tf.function(reduce_retracing=True)
     def reduce(batch):
-        tensors = watched(tf.cast(batch, tf.float32) / 255.0, training=False)
+        tensors = watched(unit_tensor(batch), training=False)
         axes = [tuple(range(1, len(t.shape))) for t in tensors]
         return (
             tf.stack([tf.reduce_min(t, axis=a) for t, a in zip(tensors, axes)], axis=1),

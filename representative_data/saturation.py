@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from representative_data.probe import run_in_batches
+from representative_data.probe import run_in_batches, unit_tensor
 from sr_models.networks.graph import (
     output_name,
     points,
@@ -115,7 +115,7 @@ class _Watcher:
 
         @tf.function(reduce_retracing=True)
         def reduce(batch):
-            tensors = self.watched(tf.cast(batch, tf.float32) / 255.0, training=False)
+            tensors = self.watched(unit_tensor(batch), training=False)
             axes = [tuple(range(1, len(t.shape))) for t in tensors]
             outside = [
                 tf.reduce_mean(tf.cast((t < low[i]) | (t > high[i]), tf.float32), axis=a)

@@ -92,7 +92,7 @@ def time_calibration(
     import tensorflow as tf
 
     from representative_data.cfqp import build_cfqp_dataset
-    from representative_data.probe import run_in_batches
+    from representative_data.probe import run_in_batches, unit_tensor
     from representative_data.report import build_report
     from sr_models.networks.graph import with_split_groups
 
@@ -100,7 +100,7 @@ def time_calibration(
 
     @tf.function(reduce_retracing=True)
     def forward(batch):
-        y = fast(tf.cast(batch, tf.float32) / 255.0, training=False)
+        y = fast(unit_tensor(batch), training=False)
         return (tf.reduce_max(y, axis=(1, 2)),)
 
     run_in_batches(forward, pixels)

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime_bench.measuring.litert_profiler import MARK, Recording
+from runtime_bench.measuring.litert_profiler import Recording
+from sr_models.ground.child import tell
 
 # litert/c/litert_profiler_event.h: what an event is about.
 _DEFAULT, _OPERATOR, _DELEGATE_OPERATOR, _DELEGATE_PROFILED = 1, 2, 4, 8
@@ -224,7 +225,7 @@ def main() -> None:
         runs.append(profiled.profiled_run())
         if time.perf_counter() - start > recording.seconds:
             break
-    print(f"{MARK}{json.dumps(runs)}", flush=True)
+    tell(runs)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sr_models.ground.errors import PictureError
-from sr_models.ground.pictures import Pair, list_images, load_image, resize_bicubic
+from sr_models.ground.pictures import Pair, list_images, load_image, resize_bicubic, unit
 
 LARGE_PIXELS = 2_000_000
 
@@ -188,7 +188,7 @@ def validation_psnr_db(model, crops: Sequence[tuple]) -> float:
 
     squares, count = 0.0, 0
     for low, high in crops:
-        result = model(low.astype(np.float32) / 255.0, training=False)
+        result = model(unit(low), training=False)
         pixels = tf.round(tf.clip_by_value(result, 0.0, 1.0) * 255.0).numpy()
         squares += float(np.square(pixels - high.astype(np.float32), dtype=np.float64).sum())
         count += high.size
