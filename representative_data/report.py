@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from representative_data.dataset import RepresentativeDataset
-from representative_data.saturation import BINS, Comparison, compare_layers
+from representative_data.saturation import BINS, SetComparison, compare_layers
 from representative_data.tiles import Tile
 from sr_models.quantization.contract import PureContract
 from sr_models.quantization.ranges import TensorRange
@@ -29,7 +29,7 @@ class CalibrationReport:
     """
 
     dataset: RepresentativeDataset
-    comparison: Comparison
+    comparison: SetComparison
     contract: PureContract
 
     @property

@@ -75,7 +75,7 @@ class LayerComparison:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SetComparison:
     """All tensors of a network, and its outputs, under a set and under natural pictures.
 
     Attributes:
@@ -147,7 +147,7 @@ def compare_layers(
     pictures: Sequence[np.ndarray],
     *,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
-) -> Comparison:
+) -> SetComparison:
     """Run a network on a set and on natural pictures, once on each.
 
     Args:
@@ -167,7 +167,7 @@ def compare_layers(
     natural_ranges = _ranges(watcher.names, np.stack([minimum.min(axis=0), maximum.max(axis=0)]))
     shares = dict(zip(watcher.names, outside.mean(axis=0).tolist()))
     stored, outputs = set(quantized_points(model)), _output_chain(model)
-    return Comparison(
+    return SetComparison(
         layers=tuple(
             LayerComparison(
                 name,

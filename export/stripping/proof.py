@@ -121,7 +121,7 @@ class Agreement:
         return asdict(self)
 
 
-def compare_files(
+def compare_outputs(
     before: bytes,
     after: bytes,
     *,

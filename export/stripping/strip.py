@@ -12,7 +12,7 @@ from export.inspecting.audit import describe_operator
 from export.inspecting.clips import is_clip
 from export.inspecting.float_clips import float_clips, with_float_clips
 from export.inspecting.plan import StripPlan, plan_strip
-from export.stripping.proof import Agreement, compare_files
+from export.stripping.proof import Agreement, compare_outputs
 from export.tflite.editing import drop_operators, set_activations, set_grids
 from export.tflite.files import ModelFile, read_model
 from export.tflite.flatbuffer import TensorInfo
@@ -192,7 +192,7 @@ def _side_by_side(
 ) -> Agreement:
     options = {"steps": _steps(model), "probes": probes, "saturate": saturate}
     try:
-        data = sandbox.call(compare_files, model.file.data, content, **options)
+        data = sandbox.call(compare_outputs, model.file.data, content, **options)
     except Crash as crash:
         raise _cannot(model, f"it could not be run beside the new file: {crash}") from None
     except ModelFileError as error:

@@ -19,7 +19,7 @@ from runtime_bench.measuring.quality import (
     load_pairs,
     measure_file,
     measure_upscaler,
-    protocol,
+    quality_protocol,
 )
 from sr_models.ground.sizes import Size
 from sr_models.networks.evaluation import pixel_upscaler
@@ -82,7 +82,7 @@ class Drop:
             "seconds": self.seconds,
             "sha256": self.sha256,
             "delegate": self.delegate,
-            "protocol": protocol(self.scale),
+            "protocol": quality_protocol(self.scale),
         }
 
 

@@ -104,7 +104,7 @@ def time_calibration(
         return (tf.reduce_max(y, axis=(1, 2)),)
 
     run_in_batches(forward, pixels)
-    shaping, judging, passing = [], [], []
+    shaped_s, judged_s, passed_s = [], [], []
     for done in range(rounds):
         start = time.perf_counter()
         dataset = build_cfqp_dataset(model, tiles, network=network, scale=scale)
@@ -112,23 +112,23 @@ def time_calibration(
         report = build_report(model, tiles, dataset)
         judged = time.perf_counter()
         run_in_batches(forward, pixels)
-        shaping.append(shaped - start)
-        judging.append(judged - shaped)
-        passing.append(time.perf_counter() - judged)
+        shaped_s.append(shaped - start)
+        judged_s.append(judged - shaped)
+        passed_s.append(time.perf_counter() - judged)
         on_round(done + 1, rounds)
     return CalibrationSpeed(
         pictures=len(tiles),
         tile_side=max(p.shape[0] for p in pixels),
-        shaping_s=tuple(shaping),
-        judging_s=tuple(judging),
-        forward_s=tuple(passing),
+        shaping_s=tuple(shaped_s),
+        judging_s=tuple(judged_s),
+        forward_s=tuple(passed_s),
         shaping_passes=dataset.forward_passes / len(tiles),
         judging_passes=report.comparison.forward_passes / len(tiles),
     )
 
 
 @study("shaping")
-def command(
+def shaping(
     name: Name,
     images: Images = None,
     pictures: Pictures = 100,

@@ -23,7 +23,7 @@ from sr_models.training.patches import (
     load_training_pairs,
     validation_crops,
 )
-from sr_models.training.recipe import Recipe, recipe_for
+from sr_models.training.recipe import TrainingRecipe, recipe_for
 from sr_models.training.trainer import Trainer
 
 Clock = Callable[[], float]
@@ -154,7 +154,7 @@ def time_training(
     *,
     run_dir: Path,
     pace: Pace | None = None,
-    recipe: Recipe | None = None,
+    recipe: TrainingRecipe | None = None,
     clock: Clock = time.perf_counter,
 ) -> TrainingSpeed:
     """Train a network by its recipe for some steps, and keep nothing but the time.
@@ -212,7 +212,12 @@ def time_training(
 
 
 def speed_of(
-    preset: Preset, recipe: Recipe, *, ends: Sequence[float], waits: Sequence[float], warmup: int
+    preset: Preset,
+    recipe: TrainingRecipe,
+    *,
+    ends: Sequence[float],
+    waits: Sequence[float],
+    warmup: int,
 ) -> TrainingSpeed:
     """The figures behind a run.
 

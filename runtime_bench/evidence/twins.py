@@ -12,7 +12,7 @@ import typer
 from runtime_bench.comparing.comparison import FileComparison, compare_files
 from runtime_bench.evidence.studies import study
 from runtime_bench.evidence.twin_files import SIDE, Twins, export_twins, shipped_presets
-from runtime_bench.measuring.latency import Latency, Plan, protocol
+from runtime_bench.measuring.latency import Latency, Plan, latency_protocol
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     ExportSize,
@@ -245,7 +245,7 @@ def twins(
             **chosen,
             "method": settings.quantizing.recipe,
             "machine": machine.to_json(),
-            "protocol": protocol(plan),
+            "protocol": latency_protocol(plan),
         },
         json,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runtime_bench.measuring.external import open_with_delegate
 from runtime_bench.measuring.latency import seeded_input
-from sr_models.ground.child import Crash, ask_module, tell
+from sr_models.ground.child import Crash, answer, ask_module
 from sr_models.ground.errors import ModelFileError
 
 _STATUS = Path("/proc/self/status")
@@ -64,7 +64,7 @@ def main() -> None:
     runner.invoke()
     peak = _read("VmHWM")
     told = None if before is None or peak is None else max(0, peak - before)
-    tell(told)
+    answer(told)
 
 
 def _read(key: str) -> int | None:

@@ -103,7 +103,7 @@ class QualityResult:
             "scale": self.scale,
             **_readings(self),
             **_saturation(self),
-            "protocol": protocol(self.scale, luma=self.luma),
+            "protocol": quality_protocol(self.scale, luma=self.luma),
             "delegate": self.delegate,
             "runtime": self.runtime,
             "sha256": self.sha256,
@@ -117,7 +117,7 @@ class QualityResult:
         ]
 
 
-def protocol(scale: int, *, luma: bool = False) -> str:
+def quality_protocol(scale: int, *, luma: bool = False) -> str:
     """What the figures rest on, in one line."""
     of = ", of its luma in pixels" if luma else ""
     return (

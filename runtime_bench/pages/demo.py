@@ -25,7 +25,7 @@ from runtime_bench.measuring.quality import (
     mean_quality,
     measure_file,
     measure_upscaler,
-    protocol,
+    quality_protocol,
     scale_of,
 )
 from runtime_bench.measuring.statistics import Comparison, compare_samples
@@ -305,7 +305,7 @@ def build_page(demonstration: Demonstration, *, machine: Mapping[str, Any], scal
     page = Page(f"Clip-free INT8: {demonstration.network}")
     page.add_text(_INTRODUCTION)
     columns, rows = table(demonstration)
-    page.add_table(columns, rows, caption=protocol(scale))
+    page.add_table(columns, rows, caption=quality_protocol(scale))
     threads = list(demonstration.rows[0].latency)
     dataset = next(iter(demonstration.float_psnr_db))
     for count in threads:

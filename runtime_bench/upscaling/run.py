@@ -75,7 +75,7 @@ def find_model(path: str | Path) -> Path:
     return max(found, key=pixels)
 
 
-def pairs(source: str | Path, out: str | Path, *, suffix: str) -> list[tuple[Path, Path]]:
+def planned(source: str | Path, out: str | Path, *, suffix: str) -> list[tuple[Path, Path]]:
     """Pictures and where each goes: into a folder of the same shape where a folder is given.
 
     Raises:

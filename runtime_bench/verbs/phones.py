@@ -73,7 +73,7 @@ def android(
     from runtime_bench.android.adb import Adb, PhoneError
     from runtime_bench.android.golden import read_goldens
     from runtime_bench.android.run import measure_phones, plan_job
-    from runtime_bench.android.tables import print_phones, protocol_lines
+    from runtime_bench.android.tables import phone_protocol_lines, print_phones
     from runtime_bench.android.tool import ToolRun, parse_threads
     from runtime_bench.measuring.quality import find_datasets
 
@@ -114,7 +114,7 @@ def android(
     )
     if json != "-":
         print_phones(results, rated)
-    for line in protocol_lines(results):
+    for line in phone_protocol_lines(results):
         say(line)
     if failures:
         raise _failure(PhoneError, failures)

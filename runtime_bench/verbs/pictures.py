@@ -43,12 +43,12 @@ def upscale(
     """
     from runtime_bench.upscaling.run import (
         open_upscaler,
-        pairs,
         peak_memory_mb,
+        planned,
         upscale_pictures,
     )
 
-    todo = pairs(source, out, suffix=f".{suffix.lower().lstrip('.')}")
+    todo = planned(source, out, suffix=f".{suffix.lower().lstrip('.')}")
     wanted = None if tile is None else parse_fixed_size(tile, option="--tile")
     upscaler = open_upscaler(
         model,

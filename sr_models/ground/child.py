@@ -51,7 +51,7 @@ def ask_module(module: str, *arguments: str) -> Any:
     """Run a module as a program of its own, for a figure that this process would spoil.
 
     Args:
-        module: Its full name. As a program it ends in `tell`.
+        module: Its full name. As a program it ends in `answer`.
         arguments: What it reads from its command line.
 
     Returns:
@@ -70,7 +70,7 @@ def ask_module(module: str, *arguments: str) -> Any:
     return json.loads(answer)
 
 
-def tell(value: Any) -> None:
+def answer(value: Any) -> None:
     """Answer the process that asked by `ask_module`, with plain data."""
     print(f"{_ANSWER}{json.dumps(value)}", flush=True)
 

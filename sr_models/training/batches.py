@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from sr_models.training.distribution import Distribution
 from sr_models.training.patches import PatchSampler
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import TrainingRecipe
 
 
 def distributed_batches(
-    sampler: PatchSampler, distribution: Distribution, *, first: int, recipe: Recipe, scale: int
+    sampler: PatchSampler,
+    distribution: Distribution,
+    *,
+    first: int,
+    recipe: TrainingRecipe,
+    scale: int,
 ):
     """A `tf.data` pipeline of the batches from step `first` to the end of the recipe.
 

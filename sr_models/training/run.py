@@ -20,13 +20,13 @@ from sr_models.training.patches import (
     validation_crops,
 )
 from sr_models.training.pupil import Pupil
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import TrainingRecipe
 from sr_models.training.trainer import Trainer
 
 
 def train(
     preset: Preset,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     *,
     data: str | Path,
     run_dir: str | Path,

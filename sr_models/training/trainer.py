@@ -21,7 +21,7 @@ from sr_models.training.finetuning import Start
 from sr_models.training.log import PATIENCE, TrainingLog, TrainingResult
 from sr_models.training.patches import PatchSampler, validation_psnr_db
 from sr_models.training.pupil import FloatPupil, Pupil
-from sr_models.training.recipe import Recipe, read_record, record_of
+from sr_models.training.recipe import TrainingRecipe, read_record, record_of
 from sr_models.training.state import CheckpointFolder, WeightAverages, decay_at
 
 
@@ -45,7 +45,7 @@ class StopSignal:
             signal.signal(number, handler)
 
 
-def make_optimizer(recipe: Recipe):
+def make_optimizer(recipe: TrainingRecipe):
     """The optimizer that a recipe names."""
     import tf_keras
 
@@ -73,7 +73,7 @@ class Trainer:
     def __init__(
         self,
         preset: Preset,
-        recipe: Recipe,
+        recipe: TrainingRecipe,
         *,
         run_dir: Path,
         distribution: Distribution | None = None,

@@ -24,7 +24,7 @@ from sr_models.networks.facts import figures
 from sr_models.networks.presets import Preset, get_preset
 from sr_models.training.course import quantized_course
 from sr_models.training.finetuning import find_start
-from sr_models.training.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Recipe, recipe_for
+from sr_models.training.recipe import LOSSES, OPTIMIZERS, SCHEDULES, TrainingRecipe, recipe_for
 
 EXAMPLES = """Examples:
 
@@ -261,7 +261,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, former)
 
 
-def _train(preset: Preset, recipe: Recipe, **where):
+def _train(preset: Preset, recipe: TrainingRecipe, **where):
     """`train_network` with a bar on a terminal and a line for each validation elsewhere."""
     from sr_models.training.run import train as train_network
 

@@ -16,7 +16,7 @@ from runtime_bench.measuring.quality import (
     mean_quality,
     measure_file,
     measure_upscaler,
-    protocol,
+    quality_protocol,
     require_scale,
     scale_of,
 )
@@ -215,7 +215,7 @@ def test_json_has_the_agreed_keys(measured):
     } <= set(row)
     assert (row["dataset"], row["images"], row["scale"]) == ("first", 2, 2)
     assert row["psnr_rgb_db"] == pytest.approx(np.mean(figures(found)))
-    assert row["protocol"] == protocol(2) and row["protocol"].startswith("x2, ")
+    assert row["protocol"] == quality_protocol(2) and row["protocol"].startswith("x2, ")
     assert row["delegate"] == "builtin" and len(row["sha256"]) == 64
     per_image = found.per_image()
     assert [image["image"] for image in per_image] == ["astronaut.png", "chelsea.png"]

@@ -6,9 +6,9 @@ import pytest
 from sr_models.training.batches import distributed_batches
 from sr_models.training.distribution import Distribution
 from sr_models.training.patches import PatchSampler, load_training_pairs
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import TrainingRecipe
 
-RECIPE = Recipe(steps=9, batch_size=4, patch_size=12)
+RECIPE = TrainingRecipe(steps=9, batch_size=4, patch_size=12)
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ import pytest
 from sr_models.ground.errors import OptionError
 from sr_models.networks.network import load_trunk, named_weights
 from sr_models.training.distribution import Distribution, read_cluster
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import TrainingRecipe
 from sr_models.training.run import train
 
-RECIPE = Recipe(
+RECIPE = TrainingRecipe(
     steps=24,
     batch_size=4,
     patch_size=12,
@@ -40,7 +40,7 @@ if sys.argv[7] != "one":
 from sr_models.training.distribution import Distribution
 from sr_models.ground.errors import SrError
 from sr_models.networks.presets import Preset
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import TrainingRecipe
 from sr_models.training.run import train
 
 preset, recipe = map(json.loads, sys.argv[1:3])
@@ -56,8 +56,8 @@ def on_step(step, loss):
 
 try:
     result = train(
-        Preset(**preset), Recipe(**recipe), data=data, run_dir=run_dir, distribution=distribution,
-        on_step=on_step,
+        Preset(**preset), TrainingRecipe(**recipe), data=data, run_dir=run_dir,
+        distribution=distribution, on_step=on_step,
     )
 except SrError as error:
     print(error)

@@ -15,11 +15,11 @@ from sr_models.networks.presets import Preset
 from sr_models.networks.tails import attach_tail
 from sr_models.training.finetuning import find_start
 from sr_models.training.patches import PatchSampler, load_training_pairs, validation_crops
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import TrainingRecipe
 from sr_models.training.run import train
 from sr_models.training.trainer import Trainer
 
-RECIPE = Recipe(
+RECIPE = TrainingRecipe(
     steps=40,
     batch_size=2,
     patch_size=12,
@@ -103,7 +103,7 @@ TRAIN = """
 import json, os, resource, signal, sys
 from sr_models.ground.errors import OutputError
 from sr_models.networks.presets import Preset
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import TrainingRecipe
 from sr_models.training.trainer import Trainer
 from sr_models.training.run import train
 
@@ -118,7 +118,7 @@ def on_step(step, loss):
 
 recipe["intensities"] = tuple(recipe["intensities"])
 try:
-    train(Preset(**preset), Recipe(**recipe), data=data, run_dir=run_dir, on_step=on_step)
+    train(Preset(**preset), TrainingRecipe(**recipe), data=data, run_dir=run_dir, on_step=on_step)
 except OutputError as error:
     print(error)
     # Skip what TensorFlow would write at exit: nothing here may depend on a tidy end.

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from sr_models.ground.errors import OptionError
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import TrainingRecipe
 from sr_models.training.soap import Soap
 from sr_models.training.trainer import Trainer, make_optimizer
 
-RECIPE = Recipe(steps=9, batch_size=4, patch_size=12)
+RECIPE = TrainingRecipe(steps=9, batch_size=4, patch_size=12)
 
 
 def test_an_optimizer_is_what_the_recipe_names():
-    assert isinstance(make_optimizer(Recipe()), Soap)
-    assert type(make_optimizer(Recipe(optimizer="adam"))).__name__ == "Adam"
+    assert isinstance(make_optimizer(TrainingRecipe()), Soap)
+    assert type(make_optimizer(TrainingRecipe(optimizer="adam"))).__name__ == "Adam"
 
 
 def test_a_step_follows_the_averages(tiny_preset, tmp_path):
