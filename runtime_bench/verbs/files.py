@@ -154,9 +154,8 @@ def compare(
     sr-bench compare old.tflite new.tflite --no-clip-ops --pixel-contract --json compare.json
     sr-bench compare old.tflite new.tflite --against history.jsonl --save history.jsonl
     """
-    from runtime_bench.comparing.comparison import compare_entries
+    from runtime_bench.comparing.comparison import compare_entries, print_comparison
     from runtime_bench.comparing.crops import require_crops, take_crops
-    from runtime_bench.comparing.tables import print_comparison
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.latency import Plan, latency_protocol, open_entries
     from runtime_bench.measuring.machine import read_machine

@@ -15,11 +15,10 @@ import numpy as np
 from sr_models.ground.errors import TrainingError
 from sr_models.ground.files import writing_file
 from sr_models.networks.presets import Preset
-from sr_models.training.batches import distributed_batches
 from sr_models.training.distribution import Distribution
 from sr_models.training.finetuning import Start
 from sr_models.training.log import PATIENCE, TrainingLog, TrainingResult
-from sr_models.training.patches import PatchSampler, validation_psnr_db
+from sr_models.training.patches import PatchSampler, distributed_batches, validation_psnr_db
 from sr_models.training.pupil import FloatPupil, Pupil
 from sr_models.training.recipe import TrainingRecipe, read_record, record_of
 from sr_models.training.state import CheckpointFolder, WeightAverages, decay_at

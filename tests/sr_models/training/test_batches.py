@@ -3,9 +3,8 @@ import types
 import numpy as np
 import pytest
 
-from sr_models.training.batches import distributed_batches
 from sr_models.training.distribution import Distribution
-from sr_models.training.patches import PatchSampler, load_training_pairs
+from sr_models.training.patches import PatchSampler, distributed_batches, load_training_pairs
 from sr_models.training.recipe import TrainingRecipe
 
 RECIPE = TrainingRecipe(steps=9, batch_size=4, patch_size=12)
