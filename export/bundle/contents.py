@@ -120,7 +120,7 @@ def _picture(tensor: TensorInfo) -> dict[str, Any]:
     if tensor.scale is None or tensor.zero_point is None:
         raise BundleError(
             f"expected a quantized picture, found {tensor.dtype} in {tensor.name}; "
-            "get the bundle anew"
+            "get the bundle again"
         )
     limits = (tensor.scale * (code - tensor.zero_point) for code in (0, 255))
     return {

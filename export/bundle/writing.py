@@ -171,7 +171,7 @@ def read_latency(path: str | Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OptionError(
             f"expected what sr-bench latency --json wrote, found other content in {path} "
-            f"({type(error).__name__}); measure anew"
+            f"({type(error).__name__}); measure again"
         ) from error
     return found
 

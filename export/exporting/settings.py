@@ -146,13 +146,13 @@ class Quantizing:
         asked = len(self.kept) + self.most_sensitive
         if self.precision == "mixed" and not asked:
             raise OptionError(
-                "expected layers to keep above eight bits, found none; give --keep LAYER or "
+                "expected high-precision layers, found none; give --keep LAYER or "
                 "--keep-most-sensitive N (sr-export sensitivity shows which they are)"
             )
         if self.precision != "mixed" and asked:
             raise OptionError(
-                f"expected layers to keep with the precision mixed alone, found {self.precision}; "
-                "give --precision mixed or leave them out"
+                "expected high-precision layers with the precision mixed alone, found "
+                f"{self.precision}; give --precision mixed or leave them out"
             )
         if self.kept and self.most_sensitive:
             raise OptionError(

@@ -253,5 +253,5 @@ def _result(
 def _cannot(model: UnpackedModel, why: str) -> ModelFileError:
     return ModelFileError(
         f"expected a clip that can be taken out, found {model.file.name}, where {why}; use the "
-        "file as it is, or export the network anew"
+        "file as it is, or export it again"
     )

@@ -119,7 +119,7 @@ def model(
     ] = "int8",
     keep: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYER", help="A layer that mixed keeps above int8; repeatable."),
+        typer.Option(metavar="LAYER", help="A high-precision layer of mixed; repeatable."),
     ] = None,
     keep_most_sensitive: Annotated[
         int, typer.Option(metavar="N", help="Or: mixed keeps the N most sensitive layers.")
@@ -153,9 +153,7 @@ def model(
     weights: Weights = None,
     run_dir: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Keep how far fine-tuning came (outlier), and go on from there."
-        ),
+        typer.Option(metavar="DIR", help="Keep how far fine-tuning came (outlier), to be resumed."),
     ] = None,
     as_bundle: Annotated[
         bool, typer.Option("--bundle", help="Write a bundle, see sr-export bundle.")
@@ -280,7 +278,7 @@ def _rows(result: ExportResult) -> list[list[str]]:
         *_audit_rows(result.audit),
         *(further if result.files[1:] else []),
         *[["source", note] for note in (result.network.origin or {}).get("done", [])],
-        ["layers above int8", _raised_summary(result.layers_above_int8)],
+        ["high-precision layers", _raised_summary(result.layers_above_int8)],
         ["calibration pictures", _dataset_summary(result.dataset)],
         [
             "fidelity to float",

@@ -99,8 +99,8 @@ def _work(file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox)
     if result is None and not mended.repairs:
         why = "; ".join(mended.obstacles) or "its codes are pixels already"
         raise ModelFileError(
-            f"expected a clip or a scale to mend, found neither in {file} ({why}); use the file as "
-            "it is"
+            f"expected a clip or a scale to repair, found neither in {file} ({why}); use the file "
+            "as it is"
         )
     return result, mended
 

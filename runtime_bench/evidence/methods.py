@@ -81,7 +81,7 @@ def methods(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Keep states of tuning and training, and go on with those that a run left there.",
+            help="Keep states of tuning and training, and resume those that a run left there.",
         ),
     ] = None,
     size: ExportSize = "180x320",

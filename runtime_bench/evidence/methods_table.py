@@ -85,7 +85,7 @@ class MethodsTable:
         datasets: Ground truth; for measuring only, methods never see it.
         calibration: What methods are given.
         run_dir: Folder of states of tuning and training, made if missing; what stands there is
-            gone on with, and gets no seconds.
+            resumed, and gets no seconds.
         on_stage: Called with what begins next.
         on_progress: Called with the steps done of a method, and their number.
 

@@ -40,7 +40,7 @@ class PrecisionRow:
 
     Attributes:
         name: What it is called, e.g. `"mixed, 3 float32"`.
-        layers: Layers that the file computes above int8, and in what.
+        layers: High-precision layers, and in what.
         drop: What it loses against the float network.
         latency: How long it takes, in rounds with the others.
     """
@@ -158,7 +158,7 @@ def precision(
         str | None, typer.Option(help="A recipe.", show_default="as sr-export")
     ] = None,
     most_sensitive: Annotated[
-        int, typer.Option(metavar="N", help="Layers that the mixed files keep above int8.")
+        int, typer.Option(metavar="N", help="High-precision layers of the mixed files.")
     ] = 3,
     images: Images = None,
     size: ExportSize = "360x640",

@@ -1,4 +1,4 @@
-"""Child processes: one that serves calls on files which nobody vouches for, one that answers once.
+"""Child processes: one that serves calls on untrusted files, one that answers once.
 
 The interpreter is native code: a damaged file can bring it down, hang it, or make it ask for all
 memory there is. In a child process that is an answer like any other.

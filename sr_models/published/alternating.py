@@ -56,7 +56,7 @@ class AlternatingTuner:
         pictures: float32 (N, h, w, 3) in 0..1, at least two.
         settings: How long and how fast.
         state_path: An `.npz` file that the state is kept in after each epoch and when stopped; one
-            that exists is gone on with.
+            that exists is resumed.
 
     Raises:
         CalibrationError: Too few pictures, or the student is not calibrated.

@@ -178,7 +178,7 @@ def distributed_batches(
     Args:
         sampler: Draws the rows of a batch, the same ones for the same step.
         distribution: Where the run works; each element holds the rows of all its replicas here.
-        first: Step to go on from.
+        first: Step to resume from.
         recipe: How many steps there are, how many rows a batch has, and how large patches are.
         scale: Scale factor s.
 

@@ -38,7 +38,7 @@ def train(
     on_step: Callable[[int, float], None] = lambda step, loss: None,
     on_validation: Callable[[int, float], None] = lambda step, psnr_db: None,
 ) -> TrainingResult:
-    """Train a preset's network, or go on with the run that `run_dir` holds.
+    """Train a preset's network, or resume the run that `run_dir` holds.
 
     Args:
         preset: Which network.

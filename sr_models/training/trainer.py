@@ -156,7 +156,7 @@ class Trainer:
         return strategy.reduce("SUM", outcome, axis=None)
 
     def resume(self) -> int:
-        """Go back to the newest checkpoint, if there is one; the step to go on from.
+        """Go back to the newest checkpoint, if there is one; the step to resume from.
 
         Nothing is written yet, since the run may still be refused.
 

@@ -36,7 +36,7 @@ EXAMPLES = """Examples:
 
   sr-models train edsr_f32b5_x4 --data pictures --quantize pams --bits 4
 
-The same command goes on with a run that was stopped. Where TF_CONFIG describes a cluster, give it
+The same command resumes a run that was stopped. Where TF_CONFIG describes a cluster, give it
 on every machine, with one --run-dir that all of them see."""
 
 
@@ -132,7 +132,7 @@ def train(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Train a preset's network on a folder of pictures, or go on with a stopped run."""
+    """Train a preset's network on a folder of pictures, or resume a stopped run."""
     preset = get_preset(name)
     course = quantized_course(
         quantize,
@@ -190,7 +190,7 @@ def train(
         if result.was_interrupted:
             say(
                 f"stopped by {result.stopped_by} at step {result.steps} of {recipe.steps}, "
-                f"checkpoint in {run_dir}; run the same command again to go on"
+                f"checkpoint in {run_dir}; run the same command again to resume"
             )
             raise typer.Exit(EXIT_INTERRUPTED)
         if not place.is_chief:
@@ -255,7 +255,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        say("interrupted, nothing is lost; run the same command again to go on")
+        say("interrupted, nothing is lost; run the same command again to resume")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, former)

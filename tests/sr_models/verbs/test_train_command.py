@@ -171,7 +171,7 @@ def test_a_signal_while_pictures_load_ends_in_one_line(call, picture_folder, tmp
     assert (status, out, err) == (
         130,
         "",
-        "interrupted, nothing is lost; run the same command again to go on\n",
+        "interrupted, nothing is lost; run the same command again to resume\n",
     )
     assert signal.getsignal(signal.SIGTERM) is before
 
