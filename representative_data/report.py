@@ -70,7 +70,7 @@ class CalibrationReport:
             "saturating_tensor": comparison.worst.tensor,
             "layers": [layer.to_json() for layer in comparison.layers],
             "output_histograms": {
-                "edges": BINS.tolist(),
+                "bin_edges": BINS.tolist(),
                 "natural": list(comparison.natural_histogram),
                 "set": list(comparison.set_histogram),
             },

@@ -97,7 +97,7 @@ class Verification:
         """The same as plain data, without the manifest's own content."""
         return {
             "network": self.manifest["network"]["name"],
-            "files": self.files,
+            "unchanged_files": self.files,
             "models": [model["file"] for model in self.manifest["models"]],
             "golden": [check.to_json() for check in self.checks],
             "failures": self.failures,

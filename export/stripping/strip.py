@@ -65,7 +65,7 @@ class StripResult:
             "bound": self.bound,
             **measured,
             "sites": [site.to_json() for site in self.plan.sites],
-            "left": list(self.plan.left),
+            "not_removed": list(self.plan.left),
             "sha256_before": self.sha256_before,
             "sha256": self.sha256,
         }
@@ -197,7 +197,8 @@ def _side_by_side(
         raise _cannot(model, f"it could not be run beside the new file: {crash}") from None
     except ModelFileError as error:
         raise _cannot(model, f"it could not be run beside the new file: {error}") from None
-    data["left_behind"], data["partitions"] = tuple(data["left_behind"]), tuple(data["partitions"])
+    for pair in ("left_behind", "xnnpack_partitions"):
+        data[pair] = tuple(data[pair])
     agreement = Agreement(**data)
     if agreement.max_abs_code_difference > bound:
         raise _cannot(

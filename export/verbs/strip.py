@@ -119,7 +119,9 @@ def _rows(data: dict[str, Any]) -> list[list[str]]:
                 f"most, {mended['mean_abs_code_difference']:.2g} on average",
             ]
         )
-    rows += [["stays", reason] for reason in (*data.get("left", ()), *mended["not_repaired"])]
+    rows += [
+        ["stays", reason] for reason in (*data.get("not_removed", ()), *mended["not_repaired"])
+    ]
     return [*rows, ["sha256", data["sha256"]]]
 
 
@@ -146,8 +148,8 @@ def _stripped_rows(data: dict[str, Any]) -> list[list[str]]:
         [
             "left to the interpreter by XNNPACK",
             f"{data['left_behind'][0]} -> "
-            f"{data['left_behind'][1]} operators; partitions {data['partitions'][0]} -> "
-            f"{data['partitions'][1]}",
+            f"{data['left_behind'][1]} operators; partitions {data['xnnpack_partitions'][0]} -> "
+            f"{data['xnnpack_partitions'][1]}",
         ],
     ]
 

@@ -104,7 +104,7 @@ class Trust:
             "model": self.model,
             "runtime": self.runtime,
             "slowdown": self.slowdown,
-            "comparisons": len(self.same),
+            "compared": len(self.same),
             "no_difference_shown": self.right_same,
             "slowdowns_found": self.right_slowed,
             "seconds": self.seconds,

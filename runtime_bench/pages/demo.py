@@ -94,8 +94,8 @@ class Row:
             "accepted": self.accepted,
             "audit": self.audit.to_json(),
             "quality": [result.to_json() for result in self.quality],
-            "latency": [latency.to_json() for latency in self.latency.values()],
-            "speedup": [{"threads": t, **c.to_json()} for t, c in self.speedup.items()],
+            "timings": [latency.to_json() for latency in self.latency.values()],
+            "comparisons": [{"threads": t, **c.to_json()} for t, c in self.speedup.items()],
         }
 
 

@@ -81,7 +81,7 @@ def upscale(
             f"upscaled by {runner.model.name}",
             ["picture", "size", "output", "tiles", "s"],
             [
-                [r.source, f"{r.width}x{r.height}", r.output, r.tiles, f"{r.seconds:.2f}"]
+                [r.source, f"{r.width}x{r.height}", r.written, r.tiles, f"{r.seconds:.2f}"]
                 for r in results
             ],
         )

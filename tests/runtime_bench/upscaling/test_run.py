@@ -26,14 +26,14 @@ def test_a_folder_becomes_a_folder_of_the_same_shape(upscaler, files, ground_tru
     todo = planned(ground_truth, tmp_path / "out", suffix=".png")
     notes = []
     results = upscale_pictures(upscaler, todo, on_tile=lambda *args: notes.append(args))
-    assert [result.output for result in results] == [
+    assert [result.written for result in results] == [
         str(tmp_path / "out" / name)
         for name in ("first/astronaut.png", "first/chelsea.png", "second/coffee.png")
     ]
     for result in results:
         picture = np.asarray(Image.open(result.source))
         expected = upscale(open_model(files.clip_free), picture).raw
-        assert np.array_equal(np.asarray(Image.open(result.output)), expected)
+        assert np.array_equal(np.asarray(Image.open(result.written)), expected)
         assert result.tiles > 1
     assert notes[-1] == (results[-1].tiles, results[-1].tiles, "picture 3 of 3")
 
