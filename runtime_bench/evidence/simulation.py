@@ -1,7 +1,7 @@
 """What eight-bit activations do to a network's pixels, simulated in float: no file is made.
 
-Weights stay float here, so the figures are better than a file's; they compare sets of calibration
-pictures with each other.
+Unlike in `sr_models.quantization.simulator` weights stay float, so the figures are better than a
+file's; they compare sets of calibration pictures with each other.
 """
 
 from __future__ import annotations
