@@ -20,6 +20,7 @@ FORMER = {
     "files of strangers": "untrusted files",
     "nobody vouches": "untrusted",
     "mends": "fix",
+    "clipped twin": "clipped baseline",
     "layers above": "high-precision layers",
 }
 """What was said before, and the word that is said now."""

@@ -145,7 +145,7 @@ def receptive_field_json(content: bytes | ModelFile) -> dict[str, int] | None:
 
 
 def describe_twin(twin: ExportedFile) -> dict[str, Any]:
-    """What a manifest says of the clipped twin."""
+    """What a manifest says of the clipped baseline."""
     audit = twin.audit
     return {
         "height": twin.size.height,
@@ -173,7 +173,7 @@ def build_contents(
     Args:
         result: The export, one file for each size.
         goldens: The manifest's entry of each file's golden pair.
-        twin: The clipped twin.
+        twin: The clipped baseline.
         latency: What `sr-bench latency --json` wrote for these files.
         pictures_licence: Licence of the calibration pictures, as whoever exports states it.
         weights: The weights file that was taken instead of a preset's own.

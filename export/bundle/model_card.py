@@ -30,7 +30,7 @@ def write(folder: Path, contents: Mapping[str, Any], content: bytes, *, twin: by
         folder: The bundle.
         contents: The manifest but for `files`.
         content: The file that is shown.
-        twin: The clipped twin.
+        twin: The clipped baseline.
     """
     target = folder / COMPARISON
     target.parent.mkdir(exist_ok=True)
@@ -62,7 +62,7 @@ def render(contents: Mapping[str, Any], *, size_bytes: int) -> str:
 
 
 def comparison(content: bytes, *, twin: bytes | None, scale: int) -> np.ndarray:
-    """Bicubic, clipped twin, this file and the original beside each other.
+    """Bicubic, clipped baseline, this file and the original beside each other.
 
     Returns:
         uint8 (height, width, 3); every pixel is shown as a square of 3x3.

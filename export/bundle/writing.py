@@ -33,7 +33,7 @@ from export.bundle.layout import (
 )
 from export.exporting.job import run_export
 from export.exporting.result import ExportResult
-from export.exporting.settings import DEFAULTS, ExportSettings, clipped_twin
+from export.exporting.settings import DEFAULTS, ExportSettings, clipped_baseline
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.ground.files import file_sha256, require_free_folder, writing_folder
@@ -67,7 +67,7 @@ def export_bundle(
         dataset: See `export.exporting.job.run_export`.
         latency: What `sr-bench latency --json` wrote for the files of an earlier, equal bundle.
         pictures_licence: Licence of the calibration pictures.
-        twin: Whether the clipped twin is exported too, for the model card.
+        twin: Whether the clipped baseline is exported too, for the model card.
         overwrite: Whether an existing bundle may be replaced.
         on_stage: Called with what begins next.
         export: Makes the files, as `run_export` does.
@@ -99,7 +99,7 @@ def export_bundle(
         require_latency_of(measured, result)
     clipped = None
     if twin:
-        on_stage("exporting the clipped twin")
+        on_stage("exporting the clipped baseline")
         clipped = export(name, smallest_twin(settings), dataset=None, **inputs).files[0]
     licence = pictures_licence or (
         SCIKIT_IMAGE if images is None and dataset is None else NOT_STATED
@@ -133,12 +133,12 @@ def export_bundle(
 
 
 def smallest_twin(settings: ExportSettings) -> ExportSettings:
-    """The clipped twin by the converter's own calibrator.
+    """The clipped baseline by the converter's own calibrator.
 
     Of several sizes the smallest is taken, since calibration takes as long as it is large.
     """
     smallest = min(settings.files.sizes, key=lambda size: size.height * size.width)
-    return clipped_twin(replace(settings, sizes=(smallest,)), calibrator="converter")
+    return clipped_baseline(replace(settings, sizes=(smallest,)), calibrator="converter")
 
 
 def seal(folder: Path, contents: Mapping[str, Any]) -> dict[str, Any]:

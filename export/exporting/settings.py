@@ -274,7 +274,7 @@ class ExportSettings:
         return found | dict.fromkeys(OF_A_SET) if saved_set else found
 
 
-def clipped_twin(settings: ExportSettings, *, calibrator: str = "graph") -> ExportSettings:
+def clipped_baseline(settings: ExportSettings, *, calibrator: str = "graph") -> ExportSettings:
     """The same export as people make it today: a clip at the end, natural pictures, min/max.
 
     Args:

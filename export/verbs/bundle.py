@@ -55,7 +55,7 @@ def bundle(
         typer.Option(help="What sr-bench latency --json wrote for the files of an equal bundle."),
     ] = None,
     twin: Annotated[
-        bool, typer.Option(help="Export the clipped twin too, for the model card.")
+        bool, typer.Option(help="Export the clipped baseline too, for the model card.")
     ] = True,
     overwrite: Overwrite = False,
     json: Json = None,

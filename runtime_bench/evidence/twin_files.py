@@ -1,4 +1,4 @@
-"""The clipped twin and the clip-free file of a preset, exported once and kept in a folder."""
+"""The clipped baseline and the clip-free file of a preset, exported once and kept in a folder."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def shipped_presets(patterns: Sequence[str] = ()) -> list[Preset]:
 
 def both_settings(settings: ExportSettings | None = None) -> dict[str, ExportSettings]:
     """Settings of both files, `clipped` and `clip_free`, from those of the clip-free one."""
-    from export.exporting.settings import ExportSettings, clipped_twin
+    from export.exporting.settings import ExportSettings, clipped_baseline
 
     settings = settings or ExportSettings(sizes=(Size(SIDE, SIDE),))
     return {
-        "clipped": clipped_twin(settings),
+        "clipped": clipped_baseline(settings),
         "clip_free": replace(settings, tail="relu"),
     }
 
@@ -102,7 +102,7 @@ def _exported(preset: Preset, settings: ExportSettings) -> bytes:
     from export.exporting.job import run_export
 
     result = run_export(preset.name, settings)
-    # A clipped twin may be as bad as it is.
+    # A clipped baseline may be as bad as it is.
     if result.failures and settings.quantizing.tail != "clip":
         raise ConversionError(
             f"expected a clip-free file of {preset.name} that can be handed over, found: "

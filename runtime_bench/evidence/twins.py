@@ -1,4 +1,4 @@
-"""The clipped twin against the clip-free file: one table over many presets."""
+"""The clipped baseline against the clip-free file: one table over many presets."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class TwinRow:
 
     Attributes:
         preset: Its name.
-        by_threads: Number of threads -> the clip-free file against its clipped twin. Pictures are
-            compared with the first number only.
+        by_threads: Number of threads -> the clip-free file against its clipped baseline. Pictures
+            are compared with the first number only.
     """
 
     preset: str
@@ -207,7 +207,7 @@ def twins(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Clipped twins against clip-free files, over every preset that has weights.
+    """Clipped baselines against clip-free files, over every preset that has weights.
 
     [bold]Examples[/bold]
 
@@ -250,7 +250,7 @@ def twins(
         json,
     )
     if json != "-":
-        print_table(f"Clipped twin and clip-free at {size}", *twin_cells(rows))
+        print_table(f"Clipped baseline and clip-free at {size}", *twin_cells(rows))
     notes = [*protocol_lines(machine, rows[0].first.baseline.runtime), *summary_of(rows)]
     for line in notes:
         say(line)

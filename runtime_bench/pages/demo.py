@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from export.exporting.job import run_export
-from export.exporting.settings import ExportSettings, clipped_twin
+from export.exporting.settings import ExportSettings, clipped_baseline
 from export.inspecting.audit import Audit
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
@@ -33,7 +33,7 @@ from runtime_bench.pages.report import Page
 from sr_models.ground.console import json_text
 from sr_models.ground.sizes import Size
 
-CLIPPED = "clipped twin"
+CLIPPED = "clipped baseline"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def variants(height: int, width: int) -> list[Variant]:
     # converter's own calibrator.
     plain = replace(base, method="natural", calibrator="converter")
     return [
-        Variant(CLIPPED, "clipped.tflite", clipped_twin(base, calibrator="converter")),
+        Variant(CLIPPED, "clipped.tflite", clipped_baseline(base, calibrator="converter")),
         Variant("clip-free, natural pictures", "natural.tflite", plain),
         Variant("clip-free, CFQP pure", "cfqp_pure.tflite", replace(base, pure=True)),
         Variant("clip-free, CFQP", "cfqp.tflite", base),
@@ -76,7 +76,7 @@ class Row:
         accepted: Whether the export would hand the file over.
         quality: One result for each dataset.
         latency: Number of threads -> timing.
-        speedup: Number of threads -> comparison with the clipped twin.
+        speedup: Number of threads -> comparison with the clipped baseline.
     """
 
     variant: Variant
@@ -248,9 +248,9 @@ def draw_crops(
 
 
 _INTRODUCTION = """
-Each file holds the same trained weights. The clipped twin is what people ship today: a clip after
-the last operator, natural calibration pictures, the converter's own calibrator. Its clip is two
-passes over the full-size picture. Taken away alone, it leaves an output scale that is no longer
+Each file holds the same trained weights. The clipped baseline is what people ship today: a clip
+after the last operator, natural calibration pictures, the converter's own calibrator. Its clip is
+two passes over the full-size picture. Taken away alone, it leaves an output scale that is no longer
 1/255, so that whoever reads the codes as pixels gets a wrong contrast (raw PSNR). With tamed
 representative pictures (CFQP, reconstructed) the int8 grid itself ends at black and white, and the
 saturating store of the last convolution is the clip.

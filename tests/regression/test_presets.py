@@ -1,4 +1,4 @@
-"""Every shipped preset: the clip-free file against its clipped twin, by the fixture for all teams.
+"""Every shipped preset: the clip-free file against its clipped baseline, by the teams' fixture.
 
 The files are those of a short recipe, 48x64 pixels in, calibrated and measured with scikit-image's
 pictures. What the default recipe reaches is for `sr-bench drop --twin` to say.
