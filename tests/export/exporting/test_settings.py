@@ -24,7 +24,6 @@ from sr_models.ground.sizes import Size
         {"io": "int4"},
         {"precision": "int3"},
         {"calibrator": "guess"},
-        {"width": -1},
         {"minimum_fidelity_db": float("nan")},
         {"minimum_fidelity_db": float("inf")},
         {"minimum_fidelity_db": -1.0},
