@@ -25,7 +25,7 @@ def small_exporter(tiles):
         ranges = pin_pixels(observe_ranges(model, dataset), model)
         fidelity = Fidelity(1, 50.0, 50.0, 2, 0.1, 0.0, "xnnpack")
         drop, files = HeldOutDrop(3, 0.03, 0.02), []
-        sizes = settings.files.all_sizes
+        sizes = settings.files.sizes
         for size, file in zip(sizes, file_names(sizes)):
             content = convert_with_ranges(
                 model,

@@ -180,7 +180,7 @@ def export_small(tiles):
 
 @pytest.fixture(scope="session")
 def made_bundle(export_small, tmp_path_factory) -> Path:
-    """A bundle of two sizes with its clipped twin; not to be written to."""
+    """A bundle of two sizes with its clipped baseline; not to be written to."""
     from export.bundle.writing import export_bundle
     from tests.bundles import TWO_SIZES
 

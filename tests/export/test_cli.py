@@ -16,7 +16,7 @@ def run(*arguments):
     return status_of_command(app, arguments)
 
 
-SMALL = ("--height", 12, "--width", 16, "--pictures", 8, "--tile-side", 24)
+SMALL = ("--size", "12x16", "--pictures", 8, "--tile-side", 24)
 
 
 @pytest.mark.slow
@@ -70,8 +70,8 @@ def test_a_clipped_file_fails_the_gate(picture_folder, tmp_path, capsys):
     ("arguments", "said"),
     [
         (("model", "xslr_x3", "--out", "new"), "xlsr_x3"),
-        (("model", "xlsr_x3", "--out", "new", "--height", "0"), "1..8192"),
-        (("model", "xlsr_x3", "--out", "new", "--height", "tall"), "tall"),
+        (("model", "xlsr_x3", "--out", "new", "--size", "0x16"), "1..8192"),
+        (("model", "xlsr_x3", "--out", "new", "--size", "tall"), "found 'tall'"),
         (("model", "xlsr_x3", "--out", "new", "--images", "nowhere"), "nowhere"),
         (("model", "xlsr_x3", "--out", "new", "--weights", "none.h5"), "none.h5"),
         (("model", "xlsr_x3", "--out", "new", "--images", "empty"), "found none; give a folder"),

@@ -53,7 +53,7 @@ def exported(picture_folder):
 
     def export(**options):
         settings = ExportSettings(
-            height=16, width=24, pictures=12, tile_side=32, method="cfqp", **options
+            sizes=(Size(16, 24),), pictures=12, tile_side=32, method="cfqp", **options
         )
         return run_export("xlsr_x3", settings, images=picture_folder)
 

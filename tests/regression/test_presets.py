@@ -1,4 +1,4 @@
-"""Every shipped preset: the clip-free file against its clipped twin, by the fixture for all teams.
+"""Every shipped preset: the clip-free file against its clipped baseline, by the teams' fixture.
 
 The files are those of a short recipe, 48x64 pixels in, calibrated and measured with scikit-image's
 pictures. What the default recipe reaches is for `sr-bench drop --twin` to say.
@@ -21,8 +21,9 @@ from export.exporting.shaping import build_dataset
 from representative_data.pictures import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.tiles import load_tiles
 from runtime_bench.comparing.regression import assert_no_regression
-from runtime_bench.evidence.twin_files import shipped_presets, twin_settings
+from runtime_bench.evidence.twin_files import both_settings, shipped_presets
 from sr_models.ground.pictures import load_image
+from sr_models.ground.sizes import Size
 from sr_models.networks.network import load_trunk
 from sr_models.networks.presets import get_preset
 from sr_models.networks.tails import attach_tail
@@ -31,7 +32,7 @@ from tests.bundles import quantized_files
 # The default recipe without what takes half a minute for each network. Without the correction of
 # biases ECBSR would lose 0.06 dB to its twin, whose PReLU stays one operator.
 SETTINGS = ExportSettings(
-    height=48, width=64, method="cfqp+relus+groups+bias", pictures=8, tile_side=48
+    sizes=(Size(48, 64),), method="cfqp+relus+groups+bias", pictures=8, tile_side=48
 )
 SIDE = 192
 
@@ -104,7 +105,7 @@ def write_twins(preset, folder, settings=SETTINGS) -> list[Path]:
     """Paths of the clipped file and the clip-free one."""
     return [
         write_file(preset, chosen, folder / f"{preset.name}_{kind}.tflite")
-        for kind, chosen in twin_settings(settings).items()
+        for kind, chosen in both_settings(settings).items()
     ]
 
 

@@ -16,10 +16,11 @@ from sr_models.ground.errors import (
     UnknownModelError,
 )
 from sr_models.ground.files import file_sha256
+from sr_models.ground.sizes import Size
 from sr_models.networks.tails import attach_tail
 
 # Without what takes seconds and is tested by itself.
-SMALL = {"height": 16, "width": 24, "pictures": 12, "tile_side": 32, "method": "cfqp"}
+SMALL = {"sizes": (Size(16, 24),), "pictures": 12, "tile_side": 32, "method": "cfqp"}
 pytestmark = pytest.mark.slow
 
 
@@ -40,7 +41,7 @@ def test_the_folder_holds_a_proven_file_and_its_manifest(exported):
     assert manifest["accepted"] and manifest["failures"] == []
     assert manifest["model"]["sha256"] == audit.sha256
     assert manifest["network"]["name"] == "xlsr_x3"
-    assert manifest["settings"]["height"] == 16
+    assert manifest["settings"]["sizes"] == [{"height": 16, "width": 24}]
     assert manifest["fidelity"]["psnr_db"] > 30.0
     # What the manifest says of kernels: the integer simulation is the builtin kernels' own.
     apart = manifest["kernels"]
@@ -169,7 +170,7 @@ def test_a_set_of_other_pictures_than_the_recipe_names_is_refused(exported, tmp_
     with pytest.raises(OptionError, match="found one of natural pictures; give --method natural"):
         run_export("xlsr_x3", ExportSettings(**SMALL), dataset=tmp_path / "rd.npz")
     stages = []
-    pure = ExportSettings(height=16, width=24, pure=True)
+    pure = ExportSettings(sizes=(Size(16, 24),), pure=True)
     made = run_export("xlsr_x3", pure, dataset=tmp_path / "rd.npz", on_stage=stages.append)
     assert made.manifest["settings"]["method"] == made.ranges.method == "natural"
     assert any(stage.endswith("natural pictures: the recipe is natural") for stage in stages)

@@ -19,6 +19,7 @@ from runtime_bench.evidence.methods_table import (
 from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError, PictureError, UnknownModelError, WeightsError
+from sr_models.ground.sizes import Size
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import Preset
 from sr_models.networks.tails import attach_tail
@@ -45,7 +46,7 @@ def test_methods_are_simulated_exported_timed_and_trained(dataset, picture_folde
         methods=["minmax", "pams"],
         calibration=calibration,
         training=Training(picture_folder, quick),
-        settings=ExportSettings(height=16, width=24, pictures=4, tile_side=24),
+        settings=ExportSettings(sizes=(Size(16, 24),), pictures=4, tile_side=24),
         plan=Plan(runs=5),
         on_stage=stages.append,
         run_dir=tmp_path / "run",

@@ -7,10 +7,11 @@ from runtime_bench.evidence.precision import compare_precisions, precision_choic
 from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError
+from sr_models.ground.sizes import Size
 
 
 def test_int8_comes_first_for_all_else_is_held_against_it():
-    choices = precision_choices(height=16, width=24, method="cfqp", most_sensitive=2)
+    choices = precision_choices(size=Size(16, 24), method="cfqp", most_sensitive=2)
     assert list(choices) == ["int8", "mixed, 2 float32", "mixed, 2 int16x8", "int16x8", "float32"]
     assert {c.quantizing.precision for c in choices.values()} == {
         "int8",
@@ -18,13 +19,13 @@ def test_int8_comes_first_for_all_else_is_held_against_it():
         "int16x8",
         "float32",
     }
-    assert all((c.files.height, c.files.width) == (16, 24) for c in choices.values())
+    assert all(c.files.sizes == (Size(16, 24),) for c in choices.values())
     assert all(c.quantizing.recipe == "cfqp" for c in choices.values())
 
 
 def test_mixed_files_need_a_layer():
     with pytest.raises(OptionError, match="found none"):
-        precision_choices(height=16, width=24, method="cfqp", most_sensitive=0)
+        precision_choices(size=Size(16, 24), method="cfqp", most_sensitive=0)
 
 
 @pytest.mark.slow

@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from runtime_bench.evidence.shaping import command
+from runtime_bench.evidence.shaping import shaping
 from sr_models.ground.console import new_app, status_of_command
 
 APP = new_app("for tests")
-APP.command()(command)
+APP.command()(shaping)
 
 
 def run(*arguments):
