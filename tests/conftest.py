@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -25,6 +28,32 @@ def pytest_collection_finish():
     """Keep the garbage collector from going through all modules in every `saved_model.save`."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder that one process of this run fills for all of them: `once(name, make)`.
+
+    `make` is given the new folder; where it fails, the next to ask tries again. What is found
+    inside is not to be written to.
+    """
+    base = tmp_path_factory.getbasetemp()
+    # Each worker has a folder of its own in one that they share.
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once"
+    shared.mkdir(exist_ok=True)
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, unfinished = shared / name, shared / f"{name}.unfinished"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                make(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return once
 
 
 @pytest.fixture(scope="session")
@@ -132,11 +161,12 @@ def export_small(tiles):
 
 
 @pytest.fixture(scope="session")
-def made_bundle(export_small, tmp_path_factory) -> Path:
+def made_bundle(export_small, once) -> Path:
     """A bundle of two sizes with its clipped twin; not to be written to."""
     from export.bundle.writing import export_bundle
     from tests.bundles import TWO_SIZES
 
-    out = tmp_path_factory.mktemp("bundle") / "phone"
-    export_bundle("sharpening", TWO_SIZES, out=out, export=export_small)
-    return out
+    def make(folder: Path) -> None:
+        export_bundle("sharpening", TWO_SIZES, out=folder / "phone", export=export_small)
+
+    return once("bundle", make) / "phone"
