@@ -11,6 +11,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+# Before numpy is there: threads of its linear algebra that wait for each other turn in circles, and
+# where each core has a test process of its own, that takes four fifths of AdaRound's time. Other
+# processes inherit it. The results are the same, bit for bit.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import hypothesis
 import numpy as np
 import pytest
