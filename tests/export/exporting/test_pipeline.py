@@ -7,7 +7,6 @@ from export.exporting import job as pipeline
 from export.exporting.job import export_model, run_export
 from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model
-from export.quantizing.defaults import DEFAULT_RECIPE
 from sr_models.ground.errors import (
     CalibrationError,
     ConversionError,
@@ -214,11 +213,3 @@ def test_auto_stops_at_the_first_recipe_that_is_good_enough(picture_folder):
     assert result.ranges.method == "cfqp" and result.failures == []
     assert 0.0 < result.manifest["drop"]["psnr_rgb_drop_db"] <= 2.0
     assert any(stage.startswith("cfqp loses 0.") for stage in stages)
-
-
-def test_unasked_the_default_recipe_is_taken(exported, picture_folder):
-    _, plain = exported
-    choices = {key: value for key, value in SMALL.items() if key != "method"}
-    default = run_export("xlsr_x3", ExportSettings(**choices), images=picture_folder)
-    assert default.ranges.method == DEFAULT_RECIPE and default.failures == []
-    assert default.fidelity.psnr_db > plain.fidelity.psnr_db + 1.0
