@@ -48,17 +48,13 @@ def calibration_set(picture_folder):
 
 
 @pytest.fixture(scope="session")
-def files(calibration_set, once) -> types.SimpleNamespace:
+def files(calibration_set, tmp_path_factory) -> types.SimpleNamespace:
     """Paths of x2 files of one network at 24x24 pixels; not to be written to.
 
     `clip_free` and `clip_free_int8` keep the pixel contract, `clipped` keeps it with clip
     operators, `natural` is clip-free but breaks the contract, `floating` is float32.
     """
-    folder = once("measured_files", lambda folder: write_files(calibration_set, folder))
-    return types.SimpleNamespace(**{path.stem: path for path in folder.iterdir()})
-
-
-def write_files(calibration_set, folder: Path) -> None:
+    folder = tmp_path_factory.mktemp("files")
     clip_free, clipped = sharpening_network(), sharpening_network(tail="clip")
     ranges = pin_pixels(observe_ranges(clip_free, calibration_set), clip_free)
     sample = calibration_set.pictures[0]
@@ -71,6 +67,7 @@ def write_files(calibration_set, folder: Path) -> None:
     }
     for name, content in contents.items():
         (folder / f"{name}.tflite").write_bytes(content)
+    return types.SimpleNamespace(**{name: folder / f"{name}.tflite" for name in contents})
 
 
 @pytest.fixture(scope="session")
@@ -89,19 +86,8 @@ def ground_truth(photographs, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def result_parts(files, ground_truth, once) -> dict:
+def result_parts(files, ground_truth, tmp_path_factory) -> dict:
     """What each verb writes, as it comes back from JSON, and a history."""
-
-    def make(folder: Path) -> None:
-        program = folder / "benchmark_model"
-        program.write_text("#!/bin/sh\n")
-        made = measured_parts(files, ground_truth, program)
-        (folder / "parts.json").write_text(json_text(made))
-
-    return json.loads((once("result_parts", make) / "parts.json").read_text())
-
-
-def measured_parts(files, ground_truth, program) -> dict:
     plan = Plan(runs=5, warmup=0)
     timed = [
         replace(found, profile=profile_file(found.model, plan, height=24, width=24))
@@ -119,7 +105,9 @@ def measured_parts(files, ground_truth, program) -> dict:
         new_entries("latency", kept, machine=MACHINE, protocol={}, now=datetime(2026, 1, day))
         for day in (1, 2, 3)
     ]
-    return {
+    program = tmp_path_factory.mktemp("tool") / "benchmark_model"
+    program.write_text("#!/bin/sh\n")
+    made = {
         "latency": {
             "results": rows,
             "machine": MACHINE,
@@ -132,8 +120,8 @@ def measured_parts(files, ground_truth, program) -> dict:
         },
         "compare": {**compared.to_json(), "machine": MACHINE},
         "android": phone_part(files, program),
-        "history": {"history": [entry for day in days for entry in day]},
     }
+    return {**json.loads(json_text(made)), "history": {"history": [e for day in days for e in day]}}
 
 
 def phone_part(files, program) -> dict:
