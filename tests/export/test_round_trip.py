@@ -154,13 +154,13 @@ def test_a_saved_model_of_negative_values(photographs, picture_folder, tmp_path,
 @pytest.mark.slow
 def test_a_preset_saved_with_its_clip_comes_back_as_itself(picture_folder, tmp_path):
     """The other way round the whole of this package, the same codes come out."""
-    load_model("xlsr_x3", tail="clip").save(tmp_path / "saved.h5")
+    load_model("quicksrnet_s_x2", tail="clip").save(tmp_path / "saved.h5")
     settings = ExportSettings(
         sizes=(Size(20, 28),), pictures=8, tile_side=24, method="cfqp", anchors=False
     )
     preset, file = (
         run_export(str(source), settings, images=picture_folder)
-        for source in ("xlsr_x3", tmp_path / "saved.h5")
+        for source in ("quicksrnet_s_x2", tmp_path / "saved.h5")
     )
     hashes = [made.manifest["network"]["weights_sha256"] for made in (preset, file)]
     assert hashes[0] == hashes[1] and file.failures == []

@@ -43,7 +43,7 @@ def test_a_better_method_drops_less(picture_folder):
     dataset = Dataset("crops", tuple(sorted(picture_folder.iterdir())[:2]))
     settings = ExportSettings(sizes=(Size(16, 24),), pictures=12, tile_side=32)
     plain, better, twin = drops(
-        "xlsr_x3",
+        "quicksrnet_s_x2",
         ["cfqp", "cfqp+equalize+adaround"],
         datasets=[dataset],
         settings=settings,
