@@ -59,3 +59,13 @@ def quantized_files(model, dataset, settings, *, pictures=(), meter=None, on_sta
     evidence = gather_evidence(dataset, settings, pictures=pictures)
     quantized = quantize(model, evidence, settings, meter=meter, on_stage=on_stage)
     return convert(model, quantized, evidence, settings, on_stage=on_stage), quantized
+
+
+def check_pixels(content: bytes, *, tolerance: float) -> None:
+    """Scale 1/255, code 0 black: input and output, within a tolerance relative to white."""
+    audit = audit_model(content)
+    assert audit.full_integer and audit.pixel_contract.holds, audit.pixel_contract.reasons
+    for tensor in (*audit.inputs, *audit.outputs):
+        assert tensor.dtype == "uint8"
+        assert abs(255.0 * tensor.scale - 1.0) <= tolerance
+        assert abs(tensor.zero_point * tensor.scale) <= tolerance

@@ -22,7 +22,7 @@ def run(*arguments):
 @pytest.mark.slow
 def test_the_choice_asked_for_is_varied(picture_folder, capsys):
     status = run(
-        "xlsr_x3",
+        "quicksrnet_s_x2",
         "--images",
         picture_folder,
         "--pictures",

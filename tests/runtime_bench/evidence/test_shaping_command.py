@@ -27,7 +27,7 @@ sys.exit(f"imported {heavy}" if heavy else 0)
 @pytest.mark.slow
 def test_few_pictures_fail_the_gate_for_they_share_one_search(picture_folder, capsys):
     status = run(
-        "xlsr_x3",
+        "quicksrnet_s_x2",
         "--images",
         picture_folder,
         "--pictures",
