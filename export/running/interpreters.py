@@ -32,7 +32,7 @@ PROBE_HEIGHT, PROBE_WIDTH = 48, 64
 _QUICKLY_RUN = 3 * 256 * 256
 """Elements of the inputs up to which a file is run only to see that it runs."""
 
-_EXPORT_ANEW = "export the file anew, or take another delegate"
+_EXPORT_AGAIN = "export it again, or take another delegate"
 _EXPORT_AT_SIZE = "export the file at this size"
 
 
@@ -98,7 +98,7 @@ class Runner:
         Raises:
             ModelFileError: The file cannot be run at these shapes.
         """
-        self._guarded(self._interpreter.allocate_tensors, doing="prepare", remedy=_EXPORT_ANEW)
+        self._guarded(self._interpreter.allocate_tensors, doing="prepare", remedy=_EXPORT_AGAIN)
 
     def resize(self, height: int, width: int) -> None:
         """Change the picture size and allocate, also where the file was exported at a fixed size.
@@ -154,7 +154,7 @@ class Runner:
         try:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
-            raise self._failure("run", error, remedy=_EXPORT_ANEW) from error
+            raise self._failure("run", error, remedy=_EXPORT_AGAIN) from error
 
     def output(self, index: int = 0) -> np.ndarray:
         """A copy of an output tensor."""
@@ -195,7 +195,7 @@ class Runner:
             return getattr(self._interpreter, f"get_{side}_details")()
         except (ValueError, RuntimeError) as error:
             # A damaged file may name tensors that are not there.
-            raise self._failure(f"find the {side} of", error, remedy=_EXPORT_ANEW) from error
+            raise self._failure(f"find the {side} of", error, remedy=_EXPORT_AGAIN) from error
 
     def _found_factor(self) -> tuple[float, float] | None:
         """By how much output pictures are higher and wider; `None` where they are no pictures."""
@@ -228,11 +228,11 @@ class Runner:
             return self._interpret(data)
         except (ValueError, RuntimeError) as error:
             if self.delegate != "reference" or "DEPTH_TO_SPACE" not in str(error):
-                raise self._failure("open", error, remedy=_EXPORT_ANEW) from error
+                raise self._failure("open", error, remedy=_EXPORT_AGAIN) from error
         try:
             return self._interpret(with_first_depth_to_space(data))
         except (ValueError, RuntimeError) as error:
-            raise self._failure("open", error, remedy=_EXPORT_ANEW) from error
+            raise self._failure("open", error, remedy=_EXPORT_AGAIN) from error
 
     def _interpret(self, data: bytes):
         resolver = getattr(self.runtime.resolvers, DELEGATES[self.delegate])

@@ -128,7 +128,7 @@ def dequantized_pixels(
     values = (values_of_codes(codes, tensor) - ends.black) / ends.width
     if not np.isfinite(values).all():
         raise ModelFileError(
-            f"expected finite output, found infinity or NaN in {tensor.name}; export the file anew"
+            f"expected finite output, found infinity or NaN in {tensor.name}; export it again"
         )
     outside = (values < -_ROUNDING) | (values > 1 + _ROUNDING)
     pixels = to_pixels(values)

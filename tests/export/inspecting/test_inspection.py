@@ -72,7 +72,7 @@ def test_an_interpreter_that_refuses_is_a_finding(sandbox):
     # TFLite has no DEPTH_TO_SPACE of sixteen bits.
     found = inspect_model(clipped_file("DEPTH_TO_SPACE", dtype="int16"), sandbox=sandbox)
     (refused,) = [f for f in found.findings if f.id == "refused"]
-    assert refused.consequence == "no kernels of this runtime run the file"
+    assert refused.impact == "no kernels of this runtime run the file"
     assert found.to_json()["runs_on"] is None
 
 
@@ -95,7 +95,7 @@ def test_where_xnnpack_alone_refuses_the_other_kernels_are_named(monkeypatch):
     found = inspect_model(clipped_file("RELU"), sandbox=Direct())
     (refused,) = [f for f in found.findings if f.id == "refused"]
     assert refused.what.startswith("XNNPACK: XNNPACK has no such")
-    assert "the builtin and reference kernels of this runtime do" in refused.consequence
+    assert "the builtin and reference kernels of this runtime do" in refused.impact
     assert found.to_json()["runs_on"] == ["builtin", "reference"]
 
 

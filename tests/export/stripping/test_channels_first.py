@@ -46,7 +46,7 @@ def test_what_inspect_promises_strip_keeps(kind, sandbox):
     content = clipped_channels_first(kind)
     found = inspect_model(content, sandbox=sandbox)
     (clip,) = [f for f in found.findings if f.id == "clip"]
-    assert clip.remedy.startswith("sr-export strip takes it out")
+    assert clip.fix.startswith("sr-export strip takes it out")
     stripped = strip_model(content, sandbox=sandbox)
     assert [op["op"] for op in stripped.removed_ops] == ["MINIMUM", "RELU"]
     assert stripped.agreement.max_abs_code_difference <= stripped.bound <= 1

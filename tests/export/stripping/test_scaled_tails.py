@@ -83,5 +83,5 @@ def test_after_strip_nobody_advises_it_again(sandbox):
         after = strip_model(content, sandbox=sandbox, probes=1).content
         assert plan_strip(unpack(after)).sites == ()
         told = inspect_model(after, sandbox=sandbox).findings
-        assert not [f for f in told if "sr-export strip" in f.remedy and f.id != "contract"]
+        assert not [f for f in told if "sr-export strip" in f.fix and f.id != "contract"]
     assert stripped > 10
