@@ -40,8 +40,8 @@ PURE = replace(SETTINGS, method="cfqp", pure=True)
 SIDE = 192
 
 # Found over all presets: PSNR higher than the clipped baseline's by 0.02 dB (SESR) to 2.1 dB
-# (FSRCNN, whose twin is poor), codes on a picture at most 21 apart (FSRCNN). The limits leave 0.02
-# dB and 11 codes to kernels of other processors.
+# (FSRCNN, whose baseline is poor), codes on a picture at most 21 apart (FSRCNN). The limits leave
+# 0.02 dB and 11 codes to kernels of other processors.
 GATES = {
     "max_psnr_drop_db": 0.0,
     "max_code_difference": 32,

@@ -9,6 +9,7 @@ from export.running.interpreters import open_model
 from representative_data.tiles import load_tiles
 from sr_models.ground.metrics import full_range, luma_pixels
 from sr_models.ground.pictures import stretched, to_pixels
+from sr_models.ground.sizes import Size
 from tests.strangers import stranger
 
 
@@ -45,7 +46,7 @@ def test_calibration_tiles_alternate_between_the_ranges(picture_folder):
 @pytest.mark.slow
 def test_a_luma_network_keeps_its_fidelity_on_both_ranges(picture_folder):
     """Without anchors, nothing but the tiles says how bright pictures are."""
-    settings = ExportSettings(height=20, width=28, pictures=10, tile_side=24, anchors=False)
+    settings = ExportSettings(sizes=(Size(20, 28),), pictures=10, tile_side=24, anchors=False)
     model = stranger(channels=1)
     result = run_export(model, settings, images=picture_folder)
     full = result.manifest["fidelity"]["full_range"]
