@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator
 from pathlib import PurePath
 from typing import Any
 
-from export.inspecting.audit import Audit, broken_by
+from export.inspecting.audit import Audit
+from export.inspecting.contract_findings import broken_contract, coarse_grid
+from export.inspecting.finding import Finding
 from export.inspecting.plan import NO_OP, StripPlan
 from export.running.pixel_range import find_pixels
-from export.tflite.flatbuffer import TensorInfo
 from export.tflite.operators import BASELINE, name_of, runtime_needed
-from export.tflite.unpacked import UnpackedModel, grid_of
-from sr_models.ground.pixel_range import Ends, PixelRange
-from sr_models.quantization.contract import PixelGrid
+from export.tflite.unpacked import UnpackedModel
+from sr_models.ground.pixel_range import PixelRange
 
 IDENTIFIERS = {
     "clip": "operators bound the picture by themselves",
@@ -32,33 +31,16 @@ IDENTIFIERS = {
 }
 """Stable identifiers: none changes its meaning, and none goes."""
 
-_COARSE_GREY_LEVELS = 1.05
 _EDGES = ("QUANTIZE", "DEQUANTIZE")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes:
-        id: One of `IDENTIFIERS`.
-        what: What was found, with its numbers.
-        impact: What it means for the speed of the file, or for what it computes.
-        fix: What to do.
-    """
-
-    id: str
-    what: str
-    impact: str
-    fix: str
-
-    def to_json(self) -> dict[str, str]:
-        """The attributes."""
-        return asdict(self)
-
-
 def find(
-    model: UnpackedModel, audit: Audit, *, plan: StripPlan, pixels: PixelRange | None = None
+    model: UnpackedModel,
+    audit: Audit,
+    *,
+    plan: StripPlan,
+    pixels: PixelRange | None = None,
+    repairable: Collection[str] | None = None,
 ) -> list[Finding]:
     """Everything that can be told from the file alone, without running it.
 
@@ -67,15 +49,25 @@ def find(
         audit: What it holds.
         plan: How its clips can go.
         pixels: What black and white are for it; by its tables alone without it.
+        repairable: `input`, `output` or both, where `strip --repair-io` makes codes pixels; advice
+            is given with a condition where it is not known.
     """
     pixels = pixels or find_pixels(model.file, run=False).range
     low, high = pixels.input_ends, pixels.output_ends
     return [
         *_clip(audit, plan),
-        *(found for tensor in audit.inputs for found in _contract("input", tensor, low)),
-        *(found for tensor in audit.outputs for found in _contract("output", tensor, high)),
+        *(
+            found
+            for tensor in audit.inputs
+            for found in broken_contract("input", tensor, low, repairable)
+        ),
+        *(
+            found
+            for tensor in audit.outputs
+            for found in broken_contract("output", tensor, high, repairable)
+        ),
         *_count(audit),
-        *(found for tensor in audit.outputs for found in _coarse(tensor, high)),
+        *(found for tensor in audit.outputs for found in coarse_grid(tensor, high)),
         *_float(model, audit),
         *_name(model.file.name, audit),
         *_version(model),
@@ -166,58 +158,6 @@ def _clip(audit: Audit, plan: StripPlan) -> Iterator[Finding]:
     )
 
 
-def _contract(role: str, tensor: TensorInfo, black_white: Ends) -> Iterator[Finding]:
-    if tensor.dtype not in ("uint8", "int8"):
-        yield Finding(
-            "contract",
-            f"{role} {tensor.name} is {tensor.dtype}, not uint8 or int8",
-            "pictures have to be converted before or after every run",
-            "export it with --io uint8",
-        )
-        return
-    grid = grid_of(tensor)
-    if grid is None:
-        yield Finding(
-            "contract",
-            f"{role} {tensor.name} has no single scale and zero point",
-            "nobody can tell which code is which pixel",
-            "export it again",
-        )
-        return
-    if not broken_by(role, tensor, ends=black_white):
-        return
-    ends = [255.0 * (value - black_white.black) / black_white.width for value in grid.span]
-    scale = 255.0 * tensor.scale / black_white.width
-    if role == "input":
-        brightest = (
-            f", calibrated on pictures whose brightest value was {ends[1]:.0f}"
-            if abs(ends[0]) < 0.5 and ends[1] < 254.5
-            else ""
-        )
-        yield Finding(
-            "contract",
-            f"255 is read as {ends[1]:.0f} and 0 as {ends[0]:.0f}: input scale "
-            f"{scale:.3f}, zero point {tensor.zero_point}{brightest}",
-            f"pictures that are fed as they are come out {_off(ends)}",
-            "sr-export strip --repair-io where that is exact; else calibrate with pictures that "
-            "hold black and white",
-        )
-        return
-    yield Finding(
-        "contract",
-        f"the lowest code stands for {ends[0]:.1f} and the highest for {ends[1]:.1f} "
-        f"of 255: output scale {scale:.3f}, zero point {tensor.zero_point}",
-        "whoever reads the codes as pixels sees wrong brightness and contrast",
-        "sr-export strip --repair-io where that is exact; else export it clip-free with CFQP",
-    )
-
-
-def _off(ends: list[float]) -> str:
-    if ends[1] < 254.5:
-        return f"{1 - ends[1] / 255:.1%} too dark"
-    return f"{ends[1] / 255 - 1:.1%} too bright" if ends[1] > 255.5 else "shifted"
-
-
 def _count(audit: Audit) -> Iterator[Finding]:
     for role, tensors in (("input", audit.inputs), ("output", audit.outputs)):
         if len(tensors) != 1:
@@ -227,23 +167,6 @@ def _count(audit: Audit) -> Iterator[Finding]:
                 "no tool can tell which one is the picture",
                 f"export the network with one {role}",
             )
-
-
-def _coarse(tensor: TensorInfo, ends: Ends) -> Iterator[Finding]:
-    held = grid_of(tensor)
-    if held is None or tensor.dtype == "int16":
-        return
-    grid = PixelGrid.of_grid(held, ends)
-    step = 255.0 * grid.scale
-    if step <= _COARSE_GREY_LEVELS:
-        return
-    below = max(0, round(grid.zero_point))
-    yield Finding(
-        "coarse",
-        f"output steps of {step:.2f} grey levels, {below} of 256 codes below black",
-        "gradients band, and codes are spent on values that no screen shows",
-        "export it with CFQP, which gives one code to each grey level",
-    )
 
 
 def _float(model: UnpackedModel, audit: Audit) -> Iterator[Finding]:

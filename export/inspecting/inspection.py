@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def inspect_model(
     *,
     sandbox: Sandbox | None = None,
     pixels: PixelRange | None = None,
+    repairs: Callable[[UnpackedModel, PixelRange], Collection[str]] | None = None,
 ) -> Inspection:
     """Read a file and say what it holds and what is wrong with it.
 
@@ -89,6 +91,7 @@ def inspect_model(
         source: Path, content, or a file read before.
         sandbox: Child process in which XNNPACK is asked what it takes; not asked without one.
         pixels: What black and white are for the file; found by default, with the child's help.
+        repairs: Tells which of `input` and `output` can be repaired, for the advice.
 
     Raises:
         ModelFileError: The file is missing, damaged or none.
@@ -99,7 +102,8 @@ def inspect_model(
     audit = audit_graph(model.graph, pixels=found.range)
     run = None if sandbox is None else prepare(file, sandbox)
     plan = plan_strip(model)
-    findings = find(model, audit, plan=plan, pixels=found.range)
+    repairable = None if repairs is None else repairs(model, found.range)
+    findings = find(model, audit, plan=plan, pixels=found.range, repairable=repairable)
     if run is not None:
         findings += find_in_run(run, strippable=bool(plan.sites) and not plan.obstacles)
     needs = [runtime_needed(op.name, op.version) for op in model.graph.operators]

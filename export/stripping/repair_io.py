@@ -98,6 +98,11 @@ def plan_repairs(
     return repairs, obstacles
 
 
+def repairable_sides(model: UnpackedModel, pixels: PixelRange) -> list[str]:
+    """Which of `input` and `output` can be repaired within a code."""
+    return [one.role for one in plan_repairs(model, pixels=pixels)[0]]
+
+
 def same_values(before: Grid, after: Grid, *, most: int = 16) -> tuple[list[int], list[int]]:
     """Codes of two grids that stand for nearly the same real values, dark to bright."""
     low, high = after.limits

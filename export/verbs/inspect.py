@@ -49,10 +49,16 @@ def inspect(
         if run:
             sandbox.start()  # It imports while we do.
         from export.inspecting.inspection import inspect_model
+        from export.stripping.repair_io import repairable_sides
 
         for path in paths:
             try:
-                found = inspect_model(path, sandbox=sandbox if run else None, pixels=given)
+                found = inspect_model(
+                    path,
+                    sandbox=sandbox if run else None,
+                    pixels=given,
+                    repairs=repairable_sides,
+                )
                 data[str(path)] = found.to_json()
             except ModelFileError as error:
                 if len(paths) == 1:

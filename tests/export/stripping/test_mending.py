@@ -3,8 +3,9 @@ import pytest
 
 import export.stripping.mending
 from export.inspecting.audit import audit_model
+from export.inspecting.inspection import inspect_model
 from export.stripping.mending import mend_io
-from export.stripping.repair_io import repair
+from export.stripping.repair_io import repair, repairable_sides
 from export.tflite.editing import pack_model
 from export.tflite.files import read_model
 from export.tflite.unpacked import unpack
@@ -56,6 +57,20 @@ def test_a_loose_output_of_negative_values_gets_their_grid(zero_point, sandbox):
     after = found.repairs[0].after
     assert after.scale == grid.scale and after.zero_point == (127 if zero_point < 127 else 128)
     assert audit_model(found.content).pixel_contract.holds
+
+
+def test_inspect_advises_a_repair_only_where_there_is_one(sandbox):
+    """Both ends at first, none once they are mended, and never what cannot be had."""
+
+    def advice(content):
+        found = inspect_model(content, repairs=repairable_sides).findings
+        return [f.fix for f in found if f.id == "contract"]
+
+    content = file_with(DARK, LOOSE)
+    assert advice(content) == ["sr-export strip --repair-io"] * 2
+    assert advice(mended(content, sandbox).content) == []
+    too_coarse = file_with(WHITE, Grid("uint8", 2.4, 40))
+    assert advice(too_coarse) == ["export it clip-free with CFQP"]
 
 
 def test_what_cannot_be_repaired_is_told(sandbox):
