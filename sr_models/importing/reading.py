@@ -21,7 +21,6 @@ _ALIASES = (
     "Snapshot",
     "PreventGradient",
     "EnsureShape",
-    "Cast",
     "CheckNumerics",
 )
 _NOTHING = ("Placeholder", "NoOp")
@@ -162,6 +161,16 @@ class _Reader(ConvolutionReaders, MoveReaders):
 
     def _read_Round(self, op) -> str:
         return self._add(op, "rounding", op.inputs)
+
+    _read_Rint = _read_Round
+
+    def _read_Floor(self, op) -> str:
+        return self._add(op, "truncation", op.inputs)
+
+    def _read_Cast(self, op) -> str:
+        if op.inputs[0].dtype.is_floating and op.outputs[0].dtype.is_integer:
+            return self._read_Floor(op)
+        return self._of(op.inputs[0])
 
     # Several tensors.
 

@@ -17,6 +17,7 @@ from sr_models.importing.adoption import PIXELS, Adopted, adopt
 from sr_models.importing.keras_files import load_keras_file
 from sr_models.importing.python_functions import load_python_network, take_keras_model
 from sr_models.importing.saved_models import load_saved_model
+from sr_models.importing.source_check import Source
 from sr_models.networks.network import load_trunk
 from sr_models.networks.pixel_range import find_pixel_range, with_unit_pixels
 from sr_models.networks.presets import Preset, get_preset, list_presets
@@ -130,6 +131,7 @@ def open_network(
         name=found.name,
         pixels=pixels,
         dtype=found.dtype,
+        source=found.run,
     )
     return SourceNetwork(
         found.name,
@@ -162,6 +164,7 @@ class _Found:
     function: Callable
     input_shape: tuple[int | None, ...]
     dtype: str = "float32"
+    run: Source | None = None
 
 
 def _found(source: Any, *, trust: bool) -> _Found:
@@ -181,7 +184,15 @@ def _found(source: Any, *, trust: bool) -> _Found:
         return _Found(name, "SavedModel", path.name, sha256, function, shape, saved.dtype)
     read = load_keras_file(source, trust=trust)
     sha256 = file_sha256(source)
-    return _Found(path.stem, read.version, path.name, sha256, read.function, read.input_shape)
+    return _Found(
+        path.stem,
+        read.version,
+        path.name,
+        sha256,
+        read.function,
+        read.input_shape,
+        run=read.source,
+    )
 
 
 def kind_of(source: str) -> str:
@@ -230,5 +241,6 @@ def _origin(found: _Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
         "trusted": trust,
         "pixels_in": [white.input_black, white.input],
         "pixels_out": [white.output_black, white.output],
+        "check": adopted.check.to_json(),
         "done": list(adopted.notes),
     }
