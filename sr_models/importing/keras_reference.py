@@ -81,7 +81,7 @@ def _keras3():
 
 
 def _layer_class(library, name: str, function: Callable) -> type:
-    call = tf.autograph.experimental.do_not_convert(lambda self, x, mask=None: function(x))
+    call = tf.autograph.experimental.do_not_convert(lambda self, x, **_: function(x))
     return type(name, (library.layers.Layer,), {"call": call})
 
 

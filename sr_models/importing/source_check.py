@@ -121,8 +121,8 @@ class Comparison:
         low, high = -self.rounding.below / span - slack, self.rounding.above / span + slack
         if not (low <= above.min() and above.max() <= high):
             raise NetworkError(
-                f"expected the rebuilt network to answer as the given one, found pixels that differ "
-                f"by {255.0 * np.abs(above).max():.3g} of 255; report the network"
+                f"expected the rebuilt network to answer as the given one, found pixels that "
+                f"differ by {255.0 * np.abs(above).max():.3g} of 255; report the network"
             )
         return float(np.abs(above).max())
 
