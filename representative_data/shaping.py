@@ -9,6 +9,7 @@ from typing import Any
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
 from representative_data.dataset import RepresentativeDataset
 from representative_data.tiles import load_tiles
+from sr_models.ground.arguments import a_path, either, of_type, optional, several, takes
 from sr_models.ground.bundled import bundled_pictures
 from sr_models.importing.sources import open_network
 from sr_models.networks.tails import attach_tail
@@ -16,6 +17,10 @@ from sr_models.networks.tails import attach_tail
 _DEFAULTS = CfqpSettings()
 
 
+@takes(
+    images=optional(either(a_path, several(a_path, what="paths of pictures"))),
+    settings=of_type(CfqpSettings, cure="give representative_data.CfqpSettings()"),
+)
 def shape(
     network: Any,
     images: str | Path | Sequence[Path] | None = None,

@@ -16,6 +16,17 @@ from export.running.runtimes import find_runtime
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.measuring.external import open_with_delegate
 from runtime_bench.measuring.statistics import Summary, summarize
+from sr_models.ground.arguments import (
+    a_file,
+    a_picture,
+    a_text,
+    finite_number,
+    optional,
+    require_fields,
+    several,
+    takes,
+    whole_number,
+)
 from sr_models.ground.errors import OptionError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import resize_bicubic
@@ -42,6 +53,13 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self):
+        require_fields(
+            self,
+            runs=whole_number(),
+            seconds=finite_number,
+            warmup=whole_number(),
+            seed=whole_number(),
+        )
         if self.runs < 1:
             raise OptionError(f"expected at least 1 run, found {self.runs}; change --runs")
         if not self.seconds > 0:
@@ -156,6 +174,12 @@ def input_array(tensor: Tensor, *, picture: np.ndarray | None, seed: int) -> np.
     return seeded_input(tensor, seed=seed) if picture is None else picture_input(tensor, picture)
 
 
+@takes(
+    sources=several(a_file, what="files"),
+    delegates=several(a_text, what="delegates"),
+    threads=several(whole_number(), what="numbers of threads"),
+    picture=optional(a_picture),
+)
 def open_entries(
     sources: Sequence[str | Path | ModelFile],
     *,

@@ -11,6 +11,7 @@ import numpy as np
 
 from export.running.interpreters import Runner
 from export.running.pixels import find_scale, upscale
+from sr_models.ground.arguments import having, optional, takes, whole_number
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.metrics import PROTOCOL, Quality, luma_pixels, measure_quality
 from sr_models.ground.pictures import crop_to_multiple, degrade, list_images_by_folder, load_image
@@ -232,6 +233,11 @@ def measure_upscaler(
     return tuple(results)
 
 
+@takes(
+    runner=having("inputs", "outputs", what="an opened file", cure="give export.open_model(path)"),
+    dataset=having("paths", "name", what="a dataset", cure="take one of find_datasets(folder)"),
+    scale=optional(whole_number(1)),
+)
 def measure_file(
     runner: Runner,
     dataset: Dataset,

@@ -14,6 +14,7 @@ from export.running.interpreters import open_model
 from export.tflite.flatbuffer import read_graph
 from runtime_bench.upscaling.photographs import Canvas, read_photograph, require_format
 from runtime_bench.upscaling.upscaler import Upscaler
+from sr_models.ground.arguments import a_path, having, several, takes
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.files import refuse_existing
 from sr_models.ground.pictures import list_images
@@ -99,6 +100,10 @@ def pairs(source: str | Path, out: str | Path, *, suffix: str) -> list[tuple[Pat
     return [(picture, target) for target, picture in targets.items()]
 
 
+@takes(
+    upscaler=having("upscale", "scale", what="an upscaler", cure="give open_upscaler(path)"),
+    todo=several(several(a_path, what="two paths", least=2), what="pairs of paths", least=0),
+)
 def upscale_pictures(
     upscaler: Upscaler,
     todo: Sequence[tuple[Path, Path]],

@@ -10,8 +10,11 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from sr_models.ground import arguments
+from sr_models.ground.arguments import takes
 from sr_models.ground.errors import PictureError
 from sr_models.ground.files import subfolder_of
+from sr_models.ground.pointers import require_no_pointer
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
 MAX_PIXELS = 120_000_000
@@ -20,6 +23,7 @@ T = TypeVar("T")
 RawModes = tuple[str, ...]
 
 
+@takes(folder=arguments.a_path)
 def list_images(folder: str | Path) -> list[Path]:
     """All picture files below `folder`, sorted by path.
 
@@ -56,6 +60,7 @@ def list_images(folder: str | Path) -> list[Path]:
     return found
 
 
+@takes(folder=arguments.a_path)
 def list_images_by_folder(folder: str | Path) -> dict[str, list[Path]]:
     """The pictures of `list_images` by `subfolder_of`, sorted."""
     groups: dict[str, list[Path]] = {}
@@ -91,6 +96,7 @@ def to_eight_bit_rgb(picture: Image.Image, path: Path) -> Image.Image:
     return picture.convert("RGB")
 
 
+@takes(path=arguments.a_path, minimum_side=arguments.whole_number(1))
 def load_image(path: str | Path, *, minimum_side: int = 1) -> np.ndarray:
     """Read one picture as uint8 (H, W, 3), RGB, 0..255.
 
@@ -128,6 +134,7 @@ def decode(path: str | Path, read: Callable[[RawModes, Image.Image], T]) -> T:
         PictureError: As `load_image` does, but for the least side.
     """
     path = Path(path)
+    require_no_pointer(path, "a picture", error=PictureError)
     try:
         with warnings.catch_warnings():
             # The size is checked below, against one limit, before a pixel is decoded; of other

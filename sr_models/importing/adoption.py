@@ -28,14 +28,8 @@ from sr_models.importing.pixel_ends import (
 from sr_models.importing.reading import read_graph
 from sr_models.importing.simplification import simplified
 from sr_models.importing.source_check import Comparison, Source, SourceCheck, check_source
+from sr_models.importing.source_kinds import PIXELS
 from sr_models.networks.pixel_range import PixelRange, find_pixel_range
-
-PIXELS = {
-    "0..1": (0.0, 1.0),
-    "0..255": (0.0, 255.0),
-    "-1..1": (-1.0, 1.0),
-}
-"""What black and white can be, by the name that the user gives it."""
 
 _SIDE = 64
 _PICTURES = 8

@@ -1,7 +1,8 @@
 """Rounding at the end of a network, as serving wrappers do it: found, and set apart.
 
-An integer file rounds by itself. So what a wrapper adds to make rounding of TensorFlow's truncation,
-0.5 or a scale of 255.5, goes away with it; the pixels beneath stay as the network makes them.
+An integer file rounds by itself. So what a wrapper adds to make rounding of TensorFlow's
+truncation, 0.5 or a scale of 255.5, goes away with it; beneath, pixels stay as the network makes
+them.
 
 | wrapper | its codes against 255 y |
 |---|---|

@@ -51,6 +51,10 @@ class _Reader(ConvolutionReaders, MoveReaders):
                 continue
             if op.type == "Split":
                 self._split(op)
+            elif op.type == "IdentityN":  # Around what has a gradient of its own, as SiLU.
+                for source, target in zip(op.inputs, op.outputs):
+                    if source not in self.constants:
+                        self.made[target.name] = self._of(source)
             else:
                 self.made[op.outputs[0].name] = self._operation(op)
         self.network.output = self._of(self.graph.output)
@@ -74,7 +78,7 @@ class _Reader(ConvolutionReaders, MoveReaders):
             return stretched
         reader = getattr(self, f"_read_{op.type}", None)
         if reader is None:
-            raise self._refused(op, f"found {op.type}")
+            raise self._unknown(op)
         return reader(op)
 
     def _moves_nothing(self, op) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sr_models.ground.arguments import a_text, takes
 from sr_models.ground.errors import UnknownModelError
 from sr_models.ground.registry import matching, unknown_name_message
 
@@ -281,11 +282,13 @@ _PRESETS = [
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _PRESETS}
 
 
+@takes(pattern=a_text)
 def list_presets(pattern: str = "*") -> list[str]:
     """Names of presets that match a shell pattern, sorted."""
     return matching(PRESETS, pattern)
 
 
+@takes(name=a_text)
 def get_preset(name: str) -> Preset:
     """The preset of that name; raises `UnknownModelError` with the nearest names."""
     if name not in PRESETS:
