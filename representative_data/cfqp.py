@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 
 from representative_data.anchors import find_anchors
+from representative_data.choices import Taming
 from representative_data.dataset import Record, RepresentativeDataset
 from representative_data.probe import OutputProbe, OutputProber
-from representative_data.taming import Taming, fits, tame
+from representative_data.taming import fits, tame
 from representative_data.tiles import Tile, require_varied
 from sr_models.ground.arguments import (
     a_flag,

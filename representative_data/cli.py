@@ -40,6 +40,8 @@ from sr_models.ground.options import (
     require_open_tail,
     require_shaping,
 )
+from sr_models.ground.picture_files import list_images
+from sr_models.importing.source_kinds import require_source
 
 # One command and no verbs: whatever stands first is a network's name, so that none is out of reach.
 app = new_app("Write a representative dataset for the TFLite converter.")
@@ -103,7 +105,7 @@ def calibrate(
     sr-calibrate xlsr_x3 --images photos --out rd.npz --taming select --no-anchors --json -
     sr-calibrate xlsr_x3 --weights of_255.weights.h5 --unit-weights of_1.weights.h5 --out rd.npz
     """
-    from representative_data.tiles import require_usable
+    from representative_data.choices import Taming, require_usable
     from sr_models.ground.files import refuse_existing, require_writable
 
     require_open_tail(tail)
@@ -114,18 +116,19 @@ def calibrate(
     places = [place for place in (out, report, unit_weights) if place is not None]
     for place in places:
         refuse_existing(place, overwrite=overwrite)
+    shaped_by = Taming(taming, max_passes=max_passes, target=target)
+    require_source(name, weights=weights, pixels=pixels)
+    if images is not None:
+        list_images(images)
     import_tensorflow_quietly()
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
     from representative_data.pictures import bundled_pictures, open_network
     from representative_data.report import build_report, report_tables
-    from representative_data.taming import Taming
     from representative_data.tiles import load_tiles
     from sr_models.networks.network import save_trunk
     from sr_models.networks.tails import attach_tail
 
-    settings = CfqpSettings(
-        taming=Taming(taming, max_passes=max_passes, target=target), anchors=anchors
-    )
+    settings = CfqpSettings(taming=shaped_by, anchors=anchors)
     choices = {
         "pictures": pictures,
         "tile_side": tile_side,

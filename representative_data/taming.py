@@ -15,7 +15,6 @@ from representative_data.choices import Taming
 from representative_data.probe import OutputProbe
 from sr_models.quantization.contract import PIXEL_TOLERANCE
 
-
 _DEFAULT = Taming()
 
 

@@ -23,7 +23,8 @@ from sr_models.ground.arguments import (
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.files import file_sha256
 from sr_models.ground.metrics import luma_pixels
-from sr_models.ground.pictures import crop_to_multiple, degrade, list_images, load_image
+from sr_models.ground.picture_files import list_images
+from sr_models.ground.pictures import crop_to_multiple, degrade, load_image
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def evaluate(
     json: Json = None,
 ) -> None:
     """Measure PSNR and SSIM of the float network beside bicubic upscaling."""
-    from sr_models.ground.pictures import list_images
+    from sr_models.ground.picture_files import list_images
 
     preset = get_preset(name)
     list_images(data)

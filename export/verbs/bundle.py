@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
+from export.verbs.usage import require_network
 from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
@@ -78,8 +79,6 @@ def bundle(
     from sr_models.ground.files import require_free_folder
 
     require_free_folder(out, overwrite=overwrite, replaces=TOP_LEVEL)
-    import_tensorflow_quietly()
-    from export.bundle.writing import export_bundle
     from export.exporting.settings import ExportSettings
     from sr_models.ground.sizes import parse_size
 
@@ -91,6 +90,10 @@ def bundle(
         seed=seed,
         max_drop_db=max_drop_db,
     )
+    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels)
+    import_tensorflow_quietly()
+    from export.bundle.writing import export_bundle
+
     manifest = export_bundle(
         name,
         settings,

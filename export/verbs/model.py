@@ -11,6 +11,7 @@ import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.bundle import tell
+from export.verbs.usage import require_network
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.help import HelpAll
@@ -194,8 +195,6 @@ def model(
         require_writable(run_dir / "state")
     if size and (height is not None or width is not None):
         raise OptionError("expected --size, or --height and --width, found both; give one of them")
-    import_tensorflow_quietly()
-    from export.exporting.job import export_model
     from export.exporting.saved_settings import load_settings
     from export.exporting.settings import DEFAULTS
     from sr_models.ground.sizes import parse_size
@@ -226,6 +225,10 @@ def model(
     given_options = {name: value for name, value in options.items() if was_given(context, name)}
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
+    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels)
+    import_tensorflow_quietly()
+    from export.exporting.job import export_model
+
     given = {
         "out": out,
         "images": images,

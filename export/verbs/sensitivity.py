@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from export.verbs.usage import require_network
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.files import writing_file
@@ -65,7 +66,7 @@ def sensitivity(
     sr-export sensitivity xlsr_x3
     sr-export sensitivity xlsr_x3 --images photos --plot layers.svg --json -
     """
-    from representative_data.tiles import require_usable
+    from representative_data.choices import require_usable
     from sr_models.ground.files import refuse_existing, require_writable
 
     require_open_tail(tail)
@@ -75,6 +76,7 @@ def sensitivity(
         require_plot_name(plot)
         refuse_existing(plot, overwrite=overwrite)
         require_writable(plot)
+    require_network(name, images=images, weights=weights, pixels=pixels)
     import_tensorflow_quietly()
     from export.precision.sensitivity import measure_sensitivity
     from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset

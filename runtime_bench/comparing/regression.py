@@ -7,7 +7,7 @@ from typing import Any
 
 from runtime_bench.comparing.comparison import FileComparison, compare_files
 from runtime_bench.comparing.gates import Gates
-from runtime_bench.measuring.latency import Plan
+from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import find_datasets
 from sr_models.ground.arguments import a_path, optional, takes
 from sr_models.ground.pictures import load_image

@@ -169,7 +169,7 @@ def ablate(
 
 def _build(model, tiles, choice: Choice, *, network: str, scale: int) -> RepresentativeDataset:
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-    from representative_data.taming import Taming
+    from representative_data.choices import Taming
 
     if choice.taming == "natural":
         return build_natural_dataset(model, tiles, network=network, scale=scale)
@@ -263,13 +263,14 @@ def command(
     """
     require_open_tail(tail)
     import_tensorflow_quietly()
+    from representative_data.choices import require_usable
     from representative_data.pictures import (
         HELD_OUT,
         bundled_pictures,
         held_out_tiles,
         open_network,
     )
-    from representative_data.tiles import load_tiles, require_usable
+    from representative_data.tiles import load_tiles
     from sr_models.networks.tails import attach_tail
 
     base, varied = Choice(pictures=pictures, seed=seed), vary or list(VARIED)

@@ -155,8 +155,9 @@ def command(
     if rounds < 1:
         raise OptionError(f"expected at least 1 round, found {rounds}")
     import_tensorflow_quietly()
+    from representative_data.choices import require_usable
     from representative_data.pictures import bundled_pictures, open_network
-    from representative_data.tiles import load_tiles, require_usable
+    from representative_data.tiles import load_tiles
     from sr_models.ground.files import tool_versions
     from sr_models.networks.tails import attach_tail
 

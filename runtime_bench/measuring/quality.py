@@ -11,12 +11,13 @@ import numpy as np
 
 from export.running.interpreters import Runner
 from export.running.pixels import find_scale, upscale
+from runtime_bench.measuring.usage import require_scale
 from sr_models.ground.arguments import having, optional, takes, whole_number
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.metrics import PROTOCOL, Quality, luma_pixels, measure_quality
-from sr_models.ground.pictures import crop_to_multiple, degrade, list_images_by_folder, load_image
+from sr_models.ground.picture_files import list_images_by_folder
+from sr_models.ground.pictures import crop_to_multiple, degrade, load_image
 
-MAX_SCALE = 8
 # scikit-image's SSIM with sigma 1.5 looks through a window of this many pixels.
 _SSIM_WINDOW = 11
 Step = Callable[[int, int, str], Any]
@@ -140,13 +141,6 @@ def protocol(scale: int, *, luma: bool = False) -> str:
         f"x{scale}, ground truth cropped to a multiple{of}, antialiased bicubic in float, rounded; "
         f"{PROTOCOL}; mean over pictures"
     )
-
-
-def require_scale(scale: int) -> int:
-    """`scale` itself; raises `OptionError` outside of 1..`MAX_SCALE`."""
-    if not 1 <= scale <= MAX_SCALE:
-        raise OptionError(f"expected a scale factor of 1 to {MAX_SCALE}, found {scale}")
-    return scale
 
 
 def is_luma(runner: Runner) -> bool:

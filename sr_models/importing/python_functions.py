@@ -16,6 +16,7 @@ from typing import Any
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.frozen_graph import first_line
+from sr_models.importing.source_kinds import require_python_place
 
 _LEGACY = "A KerasTensor cannot be used"
 """What Keras 3 says to a function of TensorFlow between layers, which Keras 2 took."""
@@ -156,8 +157,7 @@ def _imported(place: str, source: str) -> ModuleType:
 
 
 def _from_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise NetworkError(f"expected a Python file, found no file {path}; check the path")
+    require_python_place(str(path))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     # Its neighbours are found as if it was run as a script.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sr_models.ground.errors import NetworkError
+from sr_models.ground.errors import NetworkError, OptionError, require_known
 from sr_models.ground.pointers import require_no_pointer
-from sr_models.networks.presets import list_presets
+from sr_models.networks.presets import get_preset, list_presets
 
 PIXELS = {
     "0..1": (0.0, 1.0),
@@ -63,6 +63,47 @@ _OTHERS: dict[str, tuple[str, str]] = {
 """Suffix -> what such a file is, and the way to go from there."""
 _HEAD = 64
 _PICKLED = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+def require_source(
+    source: str, *, weights: str | Path | None = None, pixels: str | None = None
+) -> str:
+    """The kind of a source that can be opened, as far as can be told without opening it.
+
+    Args:
+        source: See `sr_models.importing.sources.open_network`.
+        weights: A preset's weights from another file.
+        pixels: One of `PIXELS`, or `None`.
+
+    Raises:
+        UnknownModelError: Neither a preset nor a path.
+        WeightsError: A preset's weights are missing.
+        NetworkError: A path that is missing, or of something else.
+        OptionError: Options that do not go with the source.
+    """
+    if pixels is not None:
+        require_known("pixels", pixels, PIXELS)
+    kind = kind_of(source)
+    if kind == "preset":
+        get_preset(source).require_weights(weights)
+    elif weights is not None:
+        raise given_weights(source)
+    if kind == "python":
+        require_python_place(source.rpartition(":")[0])
+    return kind
+
+
+def given_weights(source: str) -> OptionError:
+    """The error for weights beside a network that has its own."""
+    return OptionError(
+        f"expected --weights with a preset, found {source}, which brings its own; leave it out"
+    )
+
+
+def require_python_place(place: str) -> None:
+    """Raise `NetworkError` for a Python file that is missing; modules are left to who imports."""
+    if place.endswith(".py") and not Path(place).is_file():
+        raise NetworkError(f"expected a Python file, found no file {place}; check the path")
 
 
 def kind_of(source: str) -> str:

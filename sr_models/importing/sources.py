@@ -21,7 +21,7 @@ from sr_models.ground.arguments import (
     takes,
 )
 from sr_models.ground.bundled import bundled_pieces
-from sr_models.ground.errors import OptionError, require_known
+from sr_models.ground.errors import require_known
 from sr_models.ground.files import file_sha256
 from sr_models.importing.adoption import Adopted, adopt
 from sr_models.importing.keras_files import load_keras_file
@@ -33,7 +33,7 @@ from sr_models.importing.python_functions import (
 )
 from sr_models.importing.saved_models import load_saved_model
 from sr_models.importing.source_check import Source
-from sr_models.importing.source_kinds import PIXELS, kind_of
+from sr_models.importing.source_kinds import PIXELS, given_weights, kind_of, require_source
 from sr_models.networks.network import load_trunk
 from sr_models.networks.pixel_range import find_pixel_range, with_unit_pixels
 from sr_models.networks.presets import Preset, get_preset
@@ -142,17 +142,14 @@ def open_network(
     """
     if isinstance(source, SourceNetwork):
         return source
-    if pixels is not None:
-        require_known("pixels", pixels, PIXELS)
     if isinstance(source, (str, Path)):
         source = str(source)
-        if kind_of(source) == "preset":
+        if require_source(source, weights=weights, pixels=pixels) == "preset":
             return _open_preset(source, weights=weights, pictures=pictures)
-    if weights is not None:
-        given = source if isinstance(source, str) else "a Keras model"
-        raise OptionError(
-            f"expected --weights with a preset, found {given}, which brings its own; leave it out"
-        )
+    elif weights is not None:
+        raise given_weights("a Keras model")
+    elif pixels is not None:
+        require_known("pixels", pixels, PIXELS)
     found = _found(source, trust=trust)
     seen = pictures()
     a_natural_set("pictures", seen)

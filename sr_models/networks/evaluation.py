@@ -17,10 +17,10 @@ import numpy as np
 from sr_models.ground import metrics
 from sr_models.ground.arguments import a_keras_model, a_path, a_text, takes, whole_number
 from sr_models.ground.errors import WeightsError
+from sr_models.ground.picture_files import list_images_by_folder
 from sr_models.ground.pictures import (
     crop_to_multiple,
     degrade,
-    list_images_by_folder,
     load_image,
     resize_bicubic,
     to_pixels,

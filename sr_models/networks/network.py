@@ -16,7 +16,6 @@ import numpy as np
 from sr_models.ground.arguments import a_path, a_text, optional, takes
 from sr_models.ground.errors import OptionError, WeightsError
 from sr_models.ground.files import file_sha256, writing_file
-from sr_models.ground.pointers import require_no_pointer
 from sr_models.networks.card import find_card
 from sr_models.networks.presets import Preset, get_preset
 from sr_models.networks.registry import get_family
@@ -141,13 +140,7 @@ def load_trunk(preset: Preset, *, weights: str | Path | None = None):
     Raises:
         WeightsError: The file is missing, damaged, or belongs to another network.
     """
-    path = Path(weights) if weights is not None else preset.weights_path
-    if not path.is_file():
-        raise WeightsError(
-            f"expected weights of {preset.name}, found no file {path}; "
-            f"train them with: sr-models train {preset.name} --data DIR"
-        )
-    require_no_pointer(path, f"weights of {preset.name}", error=WeightsError)
+    path = preset.require_weights(weights)
     if weights is None:
         _require_whole(preset)
     trunk = build_trunk(preset)

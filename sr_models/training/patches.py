@@ -10,13 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from sr_models.ground.errors import PictureError
-from sr_models.ground.pictures import (
-    crop_to_multiple,
-    degrade,
-    list_images,
-    load_image,
-    resize_bicubic,
-)
+from sr_models.ground.picture_files import list_images
+from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, resize_bicubic
 
 LARGE_PIXELS = 2_000_000
 
