@@ -11,6 +11,7 @@ from sr_models.quantization.contract import PIXEL_TOLERANCE
 METHODS = ("contrast", "intensity", "blur", "select")
 TARGETS = ("picture", "set")
 MAX_COUNT = 10_000
+MIN_SIDE = 16
 MAX_SIDE = 1024
 
 
@@ -21,8 +22,8 @@ def require_usable(*, count: int, side: int, seed: int) -> None:
         raise OptionError(f"expected at least 1 calibration picture, found {count}")
     if count > MAX_COUNT:
         raise OptionError(f"expected at most {MAX_COUNT} calibration pictures, found {count}")
-    if not 16 <= side <= MAX_SIDE:
-        raise OptionError(f"expected tiles of 16..{MAX_SIDE} pixels, found {side}")
+    if not MIN_SIDE <= side <= MAX_SIDE:
+        raise OptionError(f"expected tiles of {MIN_SIDE}..{MAX_SIDE} pixels, found {side}")
     if seed < 0:
         raise OptionError(f"expected a seed of 0 or more, found {seed}")
 

@@ -25,6 +25,7 @@ from sr_models.ground.options import (
     Json,
     LowResolution,
     MaxPasses,
+    MemoryBudget,
     Name,
     OpenTail,
     Overwrite,
@@ -66,6 +67,7 @@ def calibrate(
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
+    memory_budget: MemoryBudget = None,
     low_resolution: LowResolution = False,
     weights: Weights = None,
     pixels: Pixels = None,
@@ -124,7 +126,7 @@ def calibrate(
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
     from representative_data.pictures import bundled_pictures, open_network
     from representative_data.report import build_report, report_tables
-    from representative_data.tiles import load_tiles
+    from representative_data.tiles import fitting_side, load_tiles
     from sr_models.networks.network import save_trunk
     from sr_models.networks.tails import attach_tail
 
@@ -151,6 +153,9 @@ def calibrate(
             f"expected --unit-weights with a preset, found {name}; sr-export takes the file itself"
         )
     scale = network.scale
+    model = attach_tail(network.trunk, tail, scale=scale)
+    tile_side = fitting_side(model, tile_side, on_stage=say)
+    choices["tile_side"] = tile_side
     with progress("reading pictures") as update:
         tiles = load_tiles(
             bundled_pictures() if images is None else images,
@@ -161,7 +166,6 @@ def calibrate(
             seed=seed,
             channels=network.channels,
         )
-    model = attach_tail(network.trunk, tail, scale=scale)
     named = {"network": network.name, "scale": scale, "choices": choices}
     with progress("taming") as update:
         if method == "natural":

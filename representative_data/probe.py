@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import points, with_split_groups
+from sr_models.networks.memory import pixels_at_once
 from sr_models.quantization.observing import watcher
 
 BATCH_PIXELS = 150_000
@@ -59,11 +60,15 @@ class OutputProber:
         self.forward_passes = 0
         self.model = with_split_groups(model)
         self._reduce = tf.function(self._output_range, reduce_retracing=True)
+        self._pixels = pixels_at_once(model, most=BATCH_PIXELS)
 
     def answer(self, batch: np.ndarray) -> np.ndarray:
         """The whole output: float32 (n, h, w, 3), 0..1 -> (n, h s, w s, 3)."""
         self.forward_passes += len(batch)
-        return np.asarray(self.model(batch, training=False))
+        _, height, width, _ = batch.shape
+        step = max(1, self._pixels // (height * width))
+        parts = [batch[i : i + step] for i in range(0, len(batch), step)]
+        return np.concatenate([np.asarray(self.model(part, training=False)) for part in parts])
 
     def _output_range(self, pictures):
         y = self.model(tf.cast(pictures, tf.float32) / 255.0, training=False)
@@ -81,7 +86,9 @@ class OutputProber:
             CalibrationError: The output for a picture is not finite.
         """
         self.forward_passes += len(pictures)
-        minimum, maximum = run_in_batches(self._reduce, pictures, on_batch=on_batch)
+        minimum, maximum = run_in_batches(
+            self._reduce, pictures, pixels=self._pixels, on_batch=on_batch
+        )
         finite = (np.isfinite(minimum) & np.isfinite(maximum)).all(axis=1)
         if not finite.all():
             raise CalibrationError(
@@ -124,7 +131,9 @@ def probe_layers(
             tf.stack([tf.reduce_max(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
         )
 
-    minimum, maximum = run_in_batches(reduce, pictures, on_batch=on_batch)
+    minimum, maximum = run_in_batches(
+        reduce, pictures, pixels=pixels_at_once(model, most=BATCH_PIXELS), on_batch=on_batch
+    )
     finite = np.isfinite(minimum).all(axis=0) & np.isfinite(maximum).all(axis=0)
     if not finite.all():
         name = list(graph)[int(np.argmin(finite))]
@@ -139,6 +148,7 @@ def run_in_batches(
     reduce: Callable,
     pictures: Sequence[np.ndarray],
     *,
+    pixels: int = BATCH_PIXELS,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[np.ndarray]:
     """Apply `reduce` to stacks of equally sized pictures.
@@ -146,6 +156,7 @@ def run_in_batches(
     Args:
         reduce: uint8 (n, h, w, 3) -> a tuple of tensors of n rows each.
         pictures: uint8 (h, w, 3), RGB.
+        pixels: How many may run together, see `sr_models.networks.memory.pixels_at_once`.
         on_batch: Called with the number of pictures done and the total.
 
     Returns:
@@ -157,7 +168,7 @@ def run_in_batches(
     order: list[int] = []
     results = []
     for shape, members in by_size.items():
-        step = max(1, BATCH_PIXELS // (shape[0] * shape[1]))
+        step = max(1, pixels // (shape[0] * shape[1]))
         for first in range(0, len(members), step):
             part = members[first : first + step]
             results.append(reduce(tf.constant(np.stack([pictures[i] for i in part]))))

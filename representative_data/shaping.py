@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
+from representative_data.choices import require_usable
 from representative_data.dataset import RepresentativeDataset
-from representative_data.tiles import load_tiles
+from representative_data.tiles import fitting_side, load_tiles
 from sr_models.ground.arguments import a_path, either, of_type, optional, several, takes
 from sr_models.ground.bundled import bundled_pictures
 from sr_models.importing.sources import open_network
@@ -30,6 +31,7 @@ def shape(
     tile_side: int = 96,
     seed: int = 0,
     on_pass: Callable[[int, int], None] = lambda done, total: None,
+    on_stage: Callable[[str], None] = lambda stage: None,
 ) -> RepresentativeDataset:
     """Tame pictures until the float network answers each of them within 0..1.
 
@@ -41,6 +43,7 @@ def shape(
         tile_side: Height and width of a tile in low-resolution pixels.
         seed: Seed of the choice of tiles.
         on_pass: Called with the forward passes done and their largest number.
+        on_stage: Told where tiles must be smaller for memory to have room.
 
     Returns:
         Tiles uint8 (N, tile_side, tile_side, C), with the history of each. Called, the set yields
@@ -52,7 +55,11 @@ def shape(
         OptionError: `pictures`, `tile_side` or `seed` outside of what can be used.
         SrError: The network cannot be opened.
     """
+    require_usable(count=pictures, side=tile_side, seed=seed)
     opened = open_network(network)
+    # The tail that files have, which bounds outputs below.
+    model = attach_tail(opened.trunk, "relu", scale=opened.scale)
+    tile_side = fitting_side(model, tile_side, on_stage=on_stage)
     tiles = load_tiles(
         bundled_pictures() if images is None else images,
         scale=opened.scale,
@@ -62,8 +69,7 @@ def shape(
         channels=opened.channels,
     )
     return build_cfqp_dataset(
-        # The tail that files have, which bounds outputs below.
-        attach_tail(opened.trunk, "relu", scale=opened.scale),
+        model,
         tiles,
         network=opened.name,
         scale=opened.scale,

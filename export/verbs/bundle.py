@@ -15,6 +15,7 @@ from sr_models.ground.options import (
     Dataset,
     Images,
     Json,
+    MemoryBudget,
     Method,
     Name,
     Overwrite,
@@ -42,6 +43,7 @@ def bundle(
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
+    memory_budget: MemoryBudget = None,
     max_drop_db: Annotated[
         float | None, typer.Option(help="Reject files that lose more on pictures held out.")
     ] = None,

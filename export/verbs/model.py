@@ -22,6 +22,7 @@ from sr_models.ground.options import (
     Images,
     Json,
     MaxPasses,
+    MemoryBudget,
     Method,
     Name,
     Overwrite,
@@ -57,6 +58,7 @@ HEADINGS = {
         "max_passes",
         "anchors",
         "seed",
+        "memory_budget",
     ),
     "Quantizing": (
         "method",
@@ -148,6 +150,7 @@ def model(
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
+    memory_budget: MemoryBudget = None,
     minimum_fidelity_db: Annotated[
         float, typer.Option(help="Reject a file less faithful to the float network.")
     ] = 30.0,

@@ -45,6 +45,7 @@ USAGES = (
     "sr-export model none.onnx --out phone",
     "sr-export bundle xlsr_x3 --out phone --size large",
     "sr-export sensitivity xlsr_x3 --tail clip",
+    "sr-export inspect none.tflite",
     "sr-export strip none.tflite --out new.tflite",
     "sr-export verify none",
     "sr-bench latency none.tflite",
@@ -52,6 +53,8 @@ USAGES = (
     "sr-bench compare none.tflite other.tflite --runs 0",
     "sr-bench quality none.tflite --data none",
     "sr-bench upscale none.tflite photograph.png large.gif",
+    "sr-bench android none.tflite",
+    "sr-bench demo xlsr_x3 --size large",
     "sr-bench drop xslr_x3 --data none",
 )
 """Wrong options, misspelt names, contradictions, sizes that cannot be, files that are missing."""
