@@ -192,3 +192,7 @@ def calibrate(
             f"gate not met: max-saturation {max_saturation:g}; more of {', '.join(saturating)} "
             "lies outside of the set's range; give more pictures, or --target picture"
         )
+
+
+if __name__ == "__main__":
+    main()

@@ -43,6 +43,10 @@ class LayerProbe:
     minimum: np.ndarray
     maximum: np.ndarray
 
+    def first(self, count: int) -> LayerProbe:
+        """That of the first pictures alone."""
+        return LayerProbe(self.names, self.minimum[:count], self.maximum[:count])
+
     def union(self) -> dict[str, tuple[float, float]]:
         """Point name -> (minimum, maximum) over all pictures."""
         low, high = self.minimum.min(axis=0), self.maximum.max(axis=0)

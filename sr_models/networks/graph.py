@@ -78,7 +78,8 @@ class Point:
         return isinstance(self.layer, tf_keras.layers.Concatenate)
 
 
-def _nodes(model):
+def nodes(model):
+    """The calls of layers of a functional model, in the order they are computed."""
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
             if not isinstance(node.layer, tf_keras.layers.InputLayer):
@@ -89,7 +90,7 @@ def points(model) -> dict[str, Point]:
     """The tensors of a functional model with one input, in the order they are computed."""
     found = {INPUT: Point(INPUT, model.input, None)}
     names = {id(model.input): INPUT}
-    for node in _nodes(model):
+    for node in nodes(model):
         name, again = node.layer.name, 1
         while name in found:
             name, again = f"{node.layer.name}:{again}", again + 1
@@ -176,7 +177,7 @@ def rebuild(
             return value
         return read(consumer, names[id(value)], replaced[id(value)])
 
-    for node in _nodes(model):
+    for node in nodes(model):
         name = names[id(node.outputs)]
         arguments, keywords = tf.nest.map_structure(
             partial(what_reads, consumer=name), (node.call_args, node.call_kwargs)

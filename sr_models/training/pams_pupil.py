@@ -134,12 +134,12 @@ class PamsPupil:
             set_named_weights,
         )
 
-        trunk = build_trunk(self._preset)
-        own = named_weights(self.student.model)
-        set_named_weights(trunk, with_centres_merged(own, self.student.model))
+        merged = with_centres_merged(named_weights(self.student.model), self.student.model)
         learned = learned_by(self.student, teacher=self._start.label)
 
         def save(path: Path) -> None:
+            trunk = build_trunk(self._preset)
+            set_named_weights(trunk, merged)
             save_trunk(trunk, path)
             save_learned(learned, path)
 
