@@ -30,7 +30,7 @@ from representative_data.taming import fits, tame
 from representative_data.tiles import Tile, require_varied
 from sr_models.ground.arguments import (
     a_flag,
-    a_keras_model,
+    a_network,
     a_text,
     of_type,
     require_fields,
@@ -108,7 +108,7 @@ class CfqpSettings:
 _TILES = several(of_type(Tile, cure="make them with representative_data.load_tiles"), what="tiles")
 
 
-@takes(model=a_keras_model, tiles=_TILES, network=a_text, scale=whole_number(1))
+@takes(model=a_network, tiles=_TILES, network=a_text, scale=whole_number(1))
 def build_natural_dataset(
     model,
     tiles: Sequence[Tile],
@@ -159,7 +159,7 @@ def _recorded(choices: Mapping[str, Any] | None, **settings: Any) -> dict[str, A
 
 
 @takes(
-    model=a_keras_model,
+    model=a_network,
     tiles=_TILES,
     network=a_text,
     scale=whole_number(1),

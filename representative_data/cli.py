@@ -125,8 +125,9 @@ def calibrate(
     import_tensorflow_quietly()
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
     from representative_data.pictures import bundled_pictures, open_network
+    from representative_data.probe import fitting_side
     from representative_data.report import build_report, report_tables
-    from representative_data.tiles import fitting_side, load_tiles
+    from representative_data.tiles import load_tiles
     from sr_models.networks.network import save_trunk
     from sr_models.networks.tails import attach_tail
 

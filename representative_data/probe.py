@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from representative_data.choices import MIN_SIDE
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import points, with_split_groups
-from sr_models.networks.memory import pixels_at_once
+from sr_models.networks.memory import pixels_at_once, side_in_budget
 from sr_models.quantization.observing import watcher
 
 BATCH_PIXELS = 150_000
@@ -180,3 +181,20 @@ def run_in_batches(
             on_batch(len(order), len(pictures))
     back = np.argsort(order)
     return [np.concatenate([np.asarray(rows) for rows in column])[back] for column in zip(*results)]
+
+
+def fitting_side(model, side: int, *, on_stage: Callable[[str], None]) -> int:
+    """The side of tiles that memory has room for with a network: `side`, or a smaller one.
+
+    Args:
+        model: Functional Keras network.
+        side: Height and width that are wished for, in pixels.
+        on_stage: Told of smaller ones.
+    """
+    found = side_in_budget(model, side=side, least=MIN_SIDE)
+    if found < side:
+        on_stage(
+            f"tiles of {found}x{found} and not {side}x{side}, which the memory budget has no room "
+            "for (--memory-budget)"
+        )
+    return found

@@ -9,7 +9,8 @@ from typing import Any
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
 from representative_data.choices import require_usable
 from representative_data.dataset import RepresentativeDataset
-from representative_data.tiles import fitting_side, load_tiles
+from representative_data.probe import fitting_side
+from representative_data.tiles import load_tiles
 from sr_models.ground.arguments import a_path, either, of_type, optional, several, takes
 from sr_models.ground.bundled import bundled_pictures
 from sr_models.importing.sources import open_network

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from representative_data.choices import MIN_SIDE, require_usable
+from representative_data.choices import require_usable
 from sr_models.ground.arguments import (
     a_path,
     a_text,
@@ -25,7 +25,6 @@ from sr_models.ground.files import file_sha256
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.picture_files import list_images
 from sr_models.ground.pictures import crop_to_multiple, degrade, load_image
-from sr_models.networks.memory import side_in_budget
 
 
 @dataclass(frozen=True)
@@ -126,23 +125,6 @@ def load_tiles(
         pictures.append((path.name, hashes.get(path) or file_sha256(path), low))
         on_picture(done, len(paths))
     return cut_tiles(pictures, count=count, side=side, seed=seed)
-
-
-def fitting_side(model, side: int, *, on_stage: Callable[[str], None]) -> int:
-    """The side of tiles that memory has room for with a network: `side`, or a smaller one.
-
-    Args:
-        model: Functional Keras network.
-        side: Height and width that are wished for, in pixels.
-        on_stage: Told of smaller ones.
-    """
-    found = side_in_budget(model, side=side, least=MIN_SIDE)
-    if found < side:
-        on_stage(
-            f"tiles of {found}x{found} and not {side}x{side}, which the memory budget has no room "
-            "for (--memory-budget)"
-        )
-    return found
 
 
 def require_varied(pictures: Sequence[np.ndarray]) -> None:

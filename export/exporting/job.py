@@ -21,12 +21,14 @@ from export.precision.kept_layers import require_layers
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from representative_data.dataset import RepresentativeDataset, load_dataset
 from representative_data.pictures import natural_pieces
-from representative_data.tiles import Tile, fitting_side, load_tiles
+from representative_data.probe import fitting_side
+from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.errors import ConversionError
 from sr_models.ground.files import file_sha256
 from sr_models.ground.memory import room_for
 from sr_models.importing.sources import SourceNetwork, open_network
 from sr_models.networks.evaluation import pixel_upscaler
+from sr_models.networks.memory import pictures_at_once
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.tails import attach_tail
 
@@ -173,6 +175,12 @@ class Export:
                 pixel_upscaler(self.float_model), list(unseen), scale=scale, channels=channels
             )
 
+    def _room(self) -> int:
+        """Pictures whose tensors memory has room for together."""
+        height, width = self.dataset.pictures[0].shape[:2]
+        most = len(self.dataset) + len(self.natural)
+        return pictures_at_once(self.float_model, height=height, width=width, most=most)
+
     def _fit_tiles(self) -> None:
         """Take smaller tiles where memory has no room for the network on one."""
         asked = self.settings.shaping.tile_side
@@ -204,6 +212,7 @@ class Export:
             pictures=self.natural,
             weights=self._weights,
             run_dir=self._run_dir,
+            room=self._room(),
             on_progress=self._on_progress,
         )
         self.quantized = quantize(

@@ -13,6 +13,7 @@ from export.quantizing.recipe import AUTO, SEPARATOR, dataset_of, require_recipe
 from representative_data.choices import Taming, require_usable
 from sr_models.ground.arguments import (
     a_flag,
+    a_number,
     a_text,
     finite_number,
     of_type,
@@ -249,7 +250,7 @@ class Limits:
     max_drop_db: float | None = None
 
     def __post_init__(self):
-        require_fields(self, max_drop_db=optional(finite_number))
+        require_fields(self, max_drop_db=optional(a_number))
         if self.max_drop_db is not None and not self.max_drop_db > 0.0:
             raise OptionError(f"expected a largest drop above 0 dB, found {self.max_drop_db:g}")
         require_fields(self, minimum_fidelity_db=finite_number)

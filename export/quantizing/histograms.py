@@ -65,10 +65,8 @@ def observe_histograms(model, evidence: Evidence) -> dict[str, Histogram]:
     names = quantized_points(model)
     watched = watcher(fast, names)
     pictures = evidence.stack(PICTURES)
-    # Every value is held until its histogram is drawn.
-    room = {"height": pictures.shape[1], "width": pictures.shape[2]}
-    pictures = pictures[: pictures_at_once(model, **room, most=PICTURES)]
-    step = pictures_at_once(model, **room, most=BATCH)
+    _, height, width, _ = pictures.shape
+    step = pictures_at_once(model, height=height, width=width, most=BATCH)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for first in range(0, len(pictures), step):
         tensors = watched(pictures[first : first + step], training=False)

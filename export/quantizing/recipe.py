@@ -67,6 +67,8 @@ class Recipe:
 
 
 def _pinned(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
+    from export.quantizing.quantized_network import QuantizedNetwork
+
     return QuantizedNetwork(network.model, lambda: evidence.pin(network.ranges, network.model))
 
 

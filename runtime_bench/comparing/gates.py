@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sr_models.ground.arguments import a_flag, finite_number, whole_number
+from sr_models.ground.arguments import a_flag, a_number, whole_number
 from sr_models.ground.errors import OptionError
 
 Facts = Mapping[str, Any]
@@ -126,7 +126,7 @@ GATES = (
 )
 
 
-_KINDS = {float: finite_number, int: whole_number(), bool: a_flag}
+_KINDS = {float: a_number, int: whole_number(), bool: a_flag}
 
 
 class Gates:

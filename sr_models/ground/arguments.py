@@ -79,6 +79,13 @@ def whole_number(least: int | None = None, most: int | None = None) -> Requireme
     return require
 
 
+def a_number(name: str, value: Any) -> None:
+    """A real number, which may be infinite."""
+    wrong = isinstance(value, bool) or not isinstance(value, numbers.Real)
+    if wrong or math.isnan(value):
+        raise refusal(name, "a number", value, "give one, e.g. 0.05")
+
+
 def finite_number(name: str, value: Any) -> None:
     """A real number that is finite."""
     wrong = isinstance(value, bool) or not isinstance(value, numbers.Real)
@@ -127,6 +134,12 @@ def a_function(name: str, value: Any) -> None:
     """Something that can be called."""
     if not callable(value):
         raise refusal(name, "a function", value, "give one without arguments, e.g. a lambda")
+
+
+def a_network(name: str, value: Any) -> None:
+    """A network of which nothing but answers and weights is asked."""
+    if not callable(value) or not hasattr(value, "layers"):
+        raise refusal(name, "a Keras model", value, "give one of sr_models.attach_tail")
 
 
 def a_keras_model(name: str, value: Any) -> None:

@@ -35,7 +35,14 @@ def bytes_per_pixel(model) -> float:
 
 
 def pixels_at_once(model, *, most: int) -> int:
-    """Pixels that a network may be given together: `most`, or as many as memory has room for."""
+    """Pixels that a network may be given together: `most`, or as many as memory has room for.
+
+    Args:
+        model: Functional Keras network; what is none tells nothing of its tensors and gets `most`.
+        most: How many with room enough.
+    """
+    if not isinstance(model, tf_keras.Model):
+        return most
     return max(1, min(most, int(budget_bytes() / bytes_per_pixel(model))))
 
 

@@ -1,11 +1,14 @@
 """Memory that runs out in each long step of an export: one line that names it, nothing written."""
 
+from dataclasses import replace
+
 import pytest
 import tensorflow as tf
 
 from export.exporting import job
 from export.exporting.job import export_model
 from export.exporting.settings import ExportSettings
+from export.quantizing.quantized_network import Evidence
 from sr_models.ground.errors import ResourceError
 from sr_models.ground.memory import memory_budget
 from tests.strangers import stranger
@@ -49,3 +52,19 @@ def test_tiles_that_were_made_smaller_stand_in_the_manifest(picture_folder, monk
         made = job.run_export(stranger(), SETTINGS, images=picture_folder, on_stage=said.append)
     assert made.manifest["settings"]["tile_side"] == 16
     assert {picture.shape[:2] for picture in made.dataset.pictures} == {(16, 16)}
+
+
+def test_methods_look_at_no_more_pictures_than_there_is_room_for(picture_folder, monkeypatch):
+    seen = []
+    stack = Evidence.stack
+
+    def counted(self, count):
+        found = stack(self, count)
+        seen.append((self.room, len(found)))
+        return found
+
+    monkeypatch.setattr(Evidence, "stack", counted)
+    monkeypatch.setattr(job, "pictures_at_once", lambda model, height, width, most: 2)
+    settings = replace(SETTINGS, method="cfqp+equalize")
+    assert job.run_export(stranger(), settings, images=picture_folder).failures == []
+    assert seen and set(seen) == {(2, 2)}

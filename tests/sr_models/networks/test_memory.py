@@ -3,8 +3,7 @@ import pytest
 import tf_keras
 
 from representative_data import probe
-from representative_data.probe import OutputProber, probe_layers
-from representative_data.tiles import fitting_side
+from representative_data.probe import OutputProber, fitting_side, probe_layers
 from sr_models.ground.memory import memory_budget
 from sr_models.networks.layers import DepthToSpace
 from sr_models.networks.memory import bytes_per_pixel, pictures_at_once, pixels_at_once
