@@ -15,6 +15,7 @@ from sr_models.ground import arguments
 from sr_models.ground.arguments import takes
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.files import writing_file
+from sr_models.ground.pictures import unit
 from sr_models.ground.pointers import require_no_pointer
 
 FORMAT = 1
@@ -84,7 +85,7 @@ class RepresentativeDataset:
 
     def __call__(self) -> Iterator[list[np.ndarray]]:
         for picture in self.pictures:
-            yield [picture[None].astype(np.float32) / np.float32(255.0)]
+            yield [unit(picture[None])]
 
     def __len__(self) -> int:
         return len(self.pictures)

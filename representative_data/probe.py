@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,15 @@ import tensorflow as tf
 
 from representative_data.choices import MIN_SIDE
 from sr_models.ground.errors import CalibrationError
-from sr_models.networks.graph import points, with_split_groups
+from sr_models.networks.graph import points, watcher, with_split_groups
 from sr_models.networks.memory import pixels_at_once, side_in_budget
-from sr_models.quantization.observing import watcher
 
 BATCH_PIXELS = 150_000
+
+
+def unit_tensor(pictures):
+    """`sr_models.ground.pictures.unit` as a part of a TensorFlow graph."""
+    return tf.cast(pictures, tf.float32) / 255.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class OutputProber:
         return np.concatenate([np.asarray(self.model(part, training=False)) for part in parts])
 
     def _output_range(self, pictures):
-        y = self.model(tf.cast(pictures, tf.float32) / 255.0, training=False)
+        y = self.model(unit_tensor(pictures), training=False)
         return tf.reduce_min(y, axis=(1, 2)), tf.reduce_max(y, axis=(1, 2))
 
     def __call__(
@@ -129,7 +133,7 @@ def probe_layers(
 
     @tf.function(reduce_retracing=True)
     def reduce(batch):
-        tensors = watched(tf.cast(batch, tf.float32) / 255.0, training=False)
+        tensors = watched(unit_tensor(batch), training=False)
         axes = [tuple(range(1, len(t.shape))) for t in tensors]
         return (
             tf.stack([tf.reduce_min(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
@@ -147,6 +151,22 @@ def probe_layers(
             "check the network's weights"
         )
     return LayerProbe(tuple(graph), minimum, maximum)
+
+
+def stacked(pictures: Sequence[np.ndarray], model) -> Iterator[np.ndarray]:
+    """Pictures of one size, uint8 (h, w, C), in their order as batches of (n, h, w, C).
+
+    Args:
+        pictures: Any number.
+        model: The network that they are for, by which memory has room for so many at once.
+    """
+    return _stacked(pictures, pixels=pixels_at_once(model, most=BATCH_PIXELS))
+
+
+def _stacked(pictures: Sequence[np.ndarray], *, pixels: int) -> Iterator[np.ndarray]:
+    step = max(1, pixels // (pictures[0].shape[0] * pictures[0].shape[1]))
+    for first in range(0, len(pictures), step):
+        yield np.stack(pictures[first : first + step])
 
 
 def run_in_batches(
@@ -172,13 +192,13 @@ def run_in_batches(
         by_size.setdefault(picture.shape, []).append(index)
     order: list[int] = []
     results = []
-    for shape, members in by_size.items():
-        step = max(1, pixels // (shape[0] * shape[1]))
-        for first in range(0, len(members), step):
-            part = members[first : first + step]
-            results.append(reduce(tf.constant(np.stack([pictures[i] for i in part]))))
-            order += part
-            on_batch(len(order), len(pictures))
+    for members in by_size.values():
+        done = len(order)
+        order += members
+        for batch in _stacked([pictures[i] for i in members], pixels=pixels):
+            results.append(reduce(tf.constant(batch)))
+            done += len(batch)
+            on_batch(done, len(pictures))
     back = np.argsort(order)
     return [np.concatenate([np.asarray(rows) for rows in column])[back] for column in zip(*results)]
 

@@ -9,8 +9,8 @@ from typing import Any
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
 from representative_data.choices import require_usable
 from representative_data.dataset import RepresentativeDataset
+from representative_data.pictures import Subject
 from representative_data.probe import fitting_side
-from representative_data.tiles import load_tiles
 from sr_models.ground.arguments import a_path, either, of_type, optional, several, takes
 from sr_models.ground.bundled import bundled_pictures
 from sr_models.importing.sources import open_network
@@ -61,17 +61,10 @@ def shape(
     # The tail that files have, which bounds outputs below.
     model = attach_tail(opened.trunk, "relu", scale=opened.scale)
     tile_side = fitting_side(model, tile_side, on_stage=on_stage)
-    tiles = load_tiles(
-        bundled_pictures() if images is None else images,
-        scale=opened.scale,
-        count=pictures,
-        side=tile_side,
-        seed=seed,
-        channels=opened.channels,
-    )
+    subject = Subject(opened, model, bundled_pictures() if images is None else images)
     return build_cfqp_dataset(
         model,
-        tiles,
+        subject.tiles(count=pictures, side=tile_side, seed=seed),
         network=opened.name,
         scale=opened.scale,
         settings=settings,

@@ -129,7 +129,6 @@ def test_what_is_no_argument_is_said_in_three_parts(name, given):
 
 
 CHOICES = {
-    "height": NOTHING,
     "io": NOTHING,
     "sizes": (None, -1, ["360x640"], "360x640"),
     "method": (-1, 1.5, [], object()),

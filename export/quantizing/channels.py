@@ -9,9 +9,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.networks.graph import INPUT, output_name, points
+from sr_models.networks.graph import INPUT, output_name, points, watcher
 from sr_models.networks.memory import pictures_at_once
-from sr_models.quantization.observing import watcher
 
 
 @dataclass

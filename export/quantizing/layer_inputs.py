@@ -10,10 +10,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.networks.graph import points
+from sr_models.networks.graph import points, watcher
 from sr_models.networks.memory import pictures_at_once
 from sr_models.networks.walk import Walk
-from sr_models.quantization.observing import watcher
 
 ROWS = 24_000
 BATCH = 8

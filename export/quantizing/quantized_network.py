@@ -55,7 +55,7 @@ class Evidence:
         seed: Seed of every random choice.
         weights: File of the network's weights; `None` for shipped ones.
         run_dir: Folder of states of methods that fine-tune, made if missing; what stands there is
-            gone on with. `None` keeps none.
+            resumed. `None` keeps none.
         room: Pictures whose tensors memory has room for together; `None` for any number.
         on_progress: Called with the steps done of a long method, and their number.
     """

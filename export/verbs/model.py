@@ -13,7 +13,6 @@ from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.bundle import tell
 from export.verbs.usage import require_network
 from sr_models.ground.console import print_table, progress, say, write_json
-from sr_models.ground.errors import OptionError
 from sr_models.ground.help import HelpAll
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
@@ -74,8 +73,6 @@ HEADINGS = {
     "The files": (
         "out",
         "size",
-        "height",
-        "width",
         "io",
         "settings",
         "as_bundle",
@@ -114,10 +111,6 @@ def model(
             help="The manifest.json of an export to repeat; options overrule it.",
         ),
     ] = None,
-    height: Annotated[
-        int | None, typer.Option(help="Input height in pixels. [default: 360]")
-    ] = None,
-    width: Annotated[int | None, typer.Option(help="Input width in pixels. [default: 640]")] = None,
     size: Sizes = None,
     pixels: Pixels = None,
     trust: Trust = False,
@@ -129,7 +122,7 @@ def model(
     ] = "int8",
     keep: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYER", help="A layer that mixed keeps above int8; repeatable."),
+        typer.Option(metavar="LAYER", help="A high-precision layer of mixed; repeatable."),
     ] = None,
     keep_most_sensitive: Annotated[
         int, typer.Option(metavar="N", help="Or: mixed keeps the N most sensitive layers.")
@@ -156,14 +149,15 @@ def model(
     ] = 30.0,
     max_drop_db: Annotated[
         float | None,
-        typer.Option(help="Reject a file that loses more on pictures held out. [auto: 0.05]"),
+        typer.Option(
+            help="Reject a file that loses more on pictures held out.",
+            show_default="none, auto: 0.05",
+        ),
     ] = None,
     weights: Weights = None,
     run_dir: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Keep how far fine-tuning came (outlier), and go on from there."
-        ),
+        typer.Option(metavar="DIR", help="Keep how far fine-tuning came (outlier), to be resumed."),
     ] = None,
     as_bundle: Annotated[
         bool, typer.Option("--bundle", help="Write a bundle, see sr-export bundle.")
@@ -196,15 +190,11 @@ def model(
     require_free_folder(out, overwrite=overwrite, replaces=replaces)
     if run_dir is not None:
         require_writable(run_dir / "state")
-    if size and (height is not None or width is not None):
-        raise OptionError("expected --size, or --height and --width, found both; give one of them")
     from export.exporting.saved_settings import load_settings
     from export.exporting.settings import DEFAULTS
     from sr_models.ground.sizes import parse_size
 
     options = {
-        "height": height,
-        "width": width,
         "size": tuple(parse_size(text) for text in size or ()),
         "method": method,
         "tail": tail,
@@ -279,8 +269,6 @@ def overruled(settings: ExportSettings, options: Mapping[str, Any]) -> ExportSet
         OptionError: Choices that cannot be, or not together.
     """
     choices = {_CHOICES.get(name, name): value for name, value in options.items()}
-    if "height" in choices or "width" in choices:
-        choices["sizes"] = ()
     if "kept" in choices:
         choices.setdefault("most_sensitive", 0)
     elif choices.get("most_sensitive"):
@@ -296,7 +284,7 @@ def _rows(result: ExportResult) -> list[list[str]]:
         *_audit_rows(result.audit),
         *(further if result.files[1:] else []),
         *[["source", note] for note in (result.network.origin or {}).get("done", [])],
-        ["layers above int8", _raised_summary(result.layers_above_int8)],
+        ["high-precision layers", _raised_summary(result.layers_above_int8)],
         ["calibration pictures", _dataset_summary(result.dataset)],
         [
             "fidelity to float",

@@ -37,7 +37,7 @@ USAGES = (
     "sr-export model xlsr_x3 --out phone --io uint9",
     "sr-export model xlsr_x3 --out phone --method cfqp+equalise",
     "sr-export model xlsr_x3 --out phone --size 0x640",
-    "sr-export model xlsr_x3 --out phone --size 360x640 --height 360",
+    "sr-export model xlsr_x3 --out phone --keep conv --keep-most-sensitive 2 --precision mixed",
     "sr-export model xlsr_x3 --out phone --keep conv",
     "sr-export model xlsr_x3 --out phone --pixels 0..2",
     "sr-export model xlsr_x3 --out phone --images none",

@@ -25,7 +25,7 @@ class UpscaledPicture:
 
     Attributes:
         source: Path of the picture.
-        output: Path of what was written.
+        written: Path of what was written.
         width: Width of the input in pixels.
         height: Height of the input in pixels.
         scale: Scale factor.
@@ -37,7 +37,7 @@ class UpscaledPicture:
     """
 
     source: str
-    output: str
+    written: str
     width: int
     height: int
     scale: int

@@ -29,7 +29,7 @@ def require_format(path: str | Path) -> str:
     return FORMATS[suffix][0]
 
 
-def pairs(source: str | Path, out: str | Path, *, suffix: str) -> list[tuple[Path, Path]]:
+def planned(source: str | Path, out: str | Path, *, suffix: str) -> list[tuple[Path, Path]]:
     """Pictures and where each goes: into a folder of the same shape where a folder is given.
 
     Raises:

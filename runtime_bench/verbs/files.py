@@ -93,9 +93,13 @@ def quality(
     from runtime_bench.comparing.crops import take_crops
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.machine import read_machine
-    from runtime_bench.measuring.quality import find_datasets, measure_file, protocol, scale_of
+    from runtime_bench.measuring.quality import (
+        find_datasets,
+        measure_file,
+        quality_protocol,
+        scale_of,
+    )
     from runtime_bench.measuring.tables import print_quality
-    from runtime_bench.measuring.usage import require_crops
 
     book = Bookkeeping("quality", save=save, against=against)
     datasets = find_datasets(data)
@@ -124,7 +128,7 @@ def quality(
         print_quality(results)
         book.print()
     for factor, luma in sorted({(result.scale, result.luma) for result in results}):
-        say(protocol(factor, luma=luma))
+        say(quality_protocol(factor, luma=luma))
     book.close()
 
 
@@ -178,11 +182,10 @@ def compare(
     if require_crops(crops) and data is None:
         raise OptionError("expected pictures for --crops, found none; give --data")
     require_files([baseline, candidate], delegates=[delegate], threads=[threads])
-    from runtime_bench.comparing.comparison import compare_entries
+    from runtime_bench.comparing.comparison import compare_entries, print_comparison
     from runtime_bench.comparing.crops import take_crops
-    from runtime_bench.comparing.tables import print_comparison
     from runtime_bench.history.bookkeeping import Bookkeeping
-    from runtime_bench.measuring.latency import open_entries, protocol
+    from runtime_bench.measuring.latency import latency_protocol, open_entries
     from runtime_bench.measuring.machine import read_machine
     from runtime_bench.measuring.quality import find_datasets
     from runtime_bench.measuring.tables import protocol_lines, scatter_lines
@@ -202,7 +205,7 @@ def compare(
             *opened, plan, gates=gates, datasets=datasets, scale=scale, on_step=update
         )
     cut = take_crops([entry.runner for entry in opened], datasets, count=crops, scale=scale)
-    row, told = result.to_json(), {"machine": machine.to_json(), "protocol": protocol(plan)}
+    row, told = result.to_json(), {"machine": machine.to_json(), "protocol": latency_protocol(plan)}
     trend = book.take([row], **told)
     write_json(
         {

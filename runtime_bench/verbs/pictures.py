@@ -17,7 +17,8 @@ def upscale(
     out: Annotated[str, typer.Argument(metavar="OUT", help="The picture or folder to write.")],
     *,
     tile: Annotated[
-        str | None, typer.Option(metavar="HxW", help="Size of tiles. [default: 256x256 or more]")
+        str | None,
+        typer.Option(metavar="HxW", help="Size of tiles.", show_default="256x256 or more"),
     ] = None,
     suffix: Annotated[
         str, typer.Option("--format", help="For folders: png, jpg, webp or tif.")
@@ -43,9 +44,9 @@ def upscale(
     from pathlib import Path
 
     from runtime_bench.measuring.usage import require_files
-    from runtime_bench.upscaling.targets import pairs
+    from runtime_bench.upscaling.targets import planned
 
-    todo = pairs(source, out, suffix=f".{suffix.lower().lstrip('.')}")
+    todo = planned(source, out, suffix=f".{suffix.lower().lstrip('.')}")
     wanted = None if tile is None else parse_fixed_size(tile, option="--tile")
     found = [] if Path(model).is_dir() else [model]
     require_files(found, delegates=[delegate], threads=[threads])
@@ -82,7 +83,7 @@ def upscale(
             f"upscaled by {runner.model.name}",
             ["picture", "size", "output", "tiles", "s"],
             [
-                [r.source, f"{r.width}x{r.height}", r.output, r.tiles, f"{r.seconds:.2f}"]
+                [r.source, f"{r.width}x{r.height}", r.written, r.tiles, f"{r.seconds:.2f}"]
                 for r in results
             ],
         )

@@ -25,7 +25,7 @@ from sr_models.importing.pixel_ends import (
     with_pixels,
     without_clips,
 )
-from sr_models.importing.reading import read_graph
+from sr_models.importing.reading import read_network
 from sr_models.importing.simplification import simplified
 from sr_models.importing.source_check import Comparison, Source, SourceCheck, check_source
 from sr_models.importing.source_kinds import PIXELS
@@ -89,7 +89,7 @@ def adopt(
     fixed = (1, height or _SIDE, width or _SIDE, channels)
     graph = freeze(function, fixed, dtype=dtype)
     scale = _require_upscaling(graph)
-    plain, rounding = without_aids_to_round(read_graph(graph))
+    plain, rounding = without_aids_to_round(read_network(graph))
     read = simplified(plain)
     end = find_output_end(read)
     count = max(1, min(_PICTURES, _PIXELS // (fixed[1] * fixed[2])))

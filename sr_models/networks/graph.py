@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -244,3 +245,30 @@ def with_split_groups(model):
         lambda _, tensor: tensor,
         replace_layer=lambda layer: grouped.get(id(layer), layer),
     )
+
+
+def watcher(model, names: Sequence[str]):
+    """The same network, sharing its layers, that returns the tensors of the named points."""
+    graph = points(model)
+    return tf_keras.Model(model.input, [graph[name].tensor for name in names])
+
+
+def tensors_of(
+    model, names: Sequence[str], *, batches: Iterable[np.ndarray]
+) -> Iterator[list[np.ndarray]]:
+    """The tensors of the named points, for one batch after another.
+
+    Args:
+        model: Functional network.
+        names: Names of points.
+        batches: Each float32 (N, h, w, 3) in 0..1.
+
+    Yields:
+        float32 (N, H, W, C) for each name.
+    """
+    network = watcher(model, names)
+    for batch in batches:
+        found = network(np.asarray(batch, np.float32), training=False)
+        # Keras returns a lone tensor as it is, and a list of several.
+        tensors = found if isinstance(found, (list, tuple)) else [found]
+        yield [np.asarray(tensor) for tensor in tensors]

@@ -30,7 +30,7 @@ ACTIVATIONS = {"tanh": np.tanh, "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x))}
 
 
 @dataclass(frozen=True)
-class Step:
+class IntegerOperator:
     """One operator: the codes of `inputs` go in, those of `name` come out."""
 
     name: str
@@ -47,7 +47,7 @@ class IntegerNetwork:
         output: Name of the point that is the output.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[IntegerOperator]
     output: str
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ def simulate_builtin(model, ranges: TensorRanges) -> IntegerNetwork:
     return IntegerNetwork([_step(p, graph, grids) for p in stored], output_name(model))
 
 
-def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> Step:
+def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> IntegerOperator:
     """The operator that writes a stored tensor."""
     fused = _is_plain_relu(point.layer) and point.inputs[0] not in grids
     maker = graph[point.inputs[0]] if fused else point
@@ -85,7 +85,7 @@ def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> Step
     if len(sources) < len(maker.inputs):
         raise _no_operator(point.layer)
     compute = _operator(maker, sources, grids[point.name], rectified=fused)
-    return Step(point.name, maker.inputs, compute)
+    return IntegerOperator(point.name, maker.inputs, compute)
 
 
 def _operator(

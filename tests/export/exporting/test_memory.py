@@ -11,10 +11,11 @@ from export.exporting.settings import ExportSettings
 from export.quantizing.quantized_network import Evidence
 from sr_models.ground.errors import ResourceError
 from sr_models.ground.memory import memory_budget
+from sr_models.ground.sizes import Size
 from tests.strangers import stranger
 
 SETTINGS = ExportSettings(
-    height=16, width=16, method="cfqp", pictures=4, tile_side=24, minimum_fidelity_db=0.0
+    sizes=(Size(16, 16),), method="cfqp", pictures=4, tile_side=24, minimum_fidelity_db=0.0
 )
 
 

@@ -1,6 +1,5 @@
 from export.running.differences import CodeDifference
-from runtime_bench.comparing.comparison import FileComparison
-from runtime_bench.comparing.tables import gate_rows, print_comparison
+from runtime_bench.comparing.comparison import FileComparison, gate_rows, print_comparison
 from runtime_bench.measuring.statistics import Comparison
 from tests.runtime_bench.results import latency, rated
 
