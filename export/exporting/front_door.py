@@ -11,9 +11,21 @@ from export.exporting.job import run_export
 from export.exporting.result import ExportResult
 from export.exporting.settings import DEFAULTS, ExportSettings
 from representative_data.dataset import RepresentativeDataset
+from sr_models.ground.arguments import a_path, a_text, either, of_type, optional, several, takes
 from sr_models.ground.sizes import Size, parse_size
 
 
+@takes(
+    dataset=optional(
+        either(
+            of_type(RepresentativeDataset, cure=""),
+            a_path,
+        )
+    ),
+    images=optional(a_path),
+    sizes=several(either(of_type(Size, cure=""), a_text), what="sizes such as '360x640'", least=0),
+    settings=of_type(ExportSettings, cure="give export.ExportSettings()"),
+)
 def export(
     network: Any,
     dataset: RepresentativeDataset | str | Path | None = None,

@@ -22,6 +22,7 @@ from export.running.runtimes import (
 from export.running.tensors import Tensor, described, factors, tensor_of
 from export.tflite.files import ModelFile, read_model
 from export.tflite.fixed_sizes import blame
+from sr_models.ground.arguments import optional, takes, whole_number
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.native_output import caught_native_output
 from sr_models.ground.pictures import MAX_PIXELS
@@ -263,6 +264,7 @@ class Runner:
         )
 
 
+@takes(height=optional(whole_number(1)), width=optional(whole_number(1)))
 def open_model(
     source: str | Path | bytes | ModelFile,
     *,
@@ -343,7 +345,6 @@ def _prepared(content: bytes, delegate: str) -> Runner:
 
 def _runs(content: bytes, delegate: str) -> bool:
     try:
-        _prepared(content, delegate)
+        return _prepared(content, delegate) is not None
     except ModelFileError:
         return False
-    return True

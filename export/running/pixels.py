@@ -13,6 +13,7 @@ import numpy as np
 
 from export.running.interpreters import Runner, Tensor
 from export.tflite.pixel_ends import ends_of_grid
+from sr_models.ground.arguments import a_picture, having, takes
 from sr_models.ground.errors import ModelFileError
 from sr_models.ground.pictures import to_pixels
 from sr_models.ground.pixel_range import BYTE_ENDS, CENTRED_ENDS, UNIT_ENDS, Ends, PixelRange
@@ -135,6 +136,10 @@ def dequantized_pixels(
     return pixels, float(outside.mean())
 
 
+@takes(
+    runner=having("inputs", "outputs", what="an opened file", cure="give export.open_model(path)"),
+    picture=a_picture,
+)
 def upscale(runner: Runner, picture: np.ndarray, *, pixels: PixelRange | None = None) -> Upscaled:
     """Upscale one picture at its own size, by both readings.
 

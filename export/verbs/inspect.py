@@ -36,6 +36,7 @@ def inspect(
 
       sr-export inspect downloads other.tflite --fail-on clip,contract --json report.json
     """
+    from export.tflite.files import read_model
     from sr_models.ground.child import Sandbox
     from sr_models.ground.errors import ModelFileError
     from sr_models.ground.pixel_range import parse_pixels
@@ -43,6 +44,8 @@ def inspect(
     wanted = _wanted(fail_on)
     given = parse_pixels(pixels) if pixels else None
     paths = [path for place in files for path in _files_in(place)]
+    if len(paths) == 1:
+        read_model(paths[0])  # Before a child is started.
     data: dict[str, Any] = {}
     unreadable: list[str] = []
     with Sandbox("export.running.interpreters") as sandbox:
@@ -72,10 +75,12 @@ def inspect(
 
 
 def _wanted(fail_on: str | None) -> list[str]:
+    if not fail_on:
+        return []
     from export.inspecting.findings import IDENTIFIERS
     from sr_models.ground.errors import OptionError
 
-    wanted = [gate.strip() for gate in fail_on.split(",")] if fail_on else []
+    wanted = [gate.strip() for gate in fail_on.split(",")]
     for gate in wanted:
         if gate not in (*IDENTIFIERS, "any"):
             raise OptionError(

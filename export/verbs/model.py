@@ -11,6 +11,7 @@ import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.bundle import tell
+from export.verbs.usage import require_network
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.help import HelpAll
 from sr_models.ground.native_output import import_tensorflow_quietly
@@ -20,6 +21,7 @@ from sr_models.ground.options import (
     Images,
     Json,
     MaxPasses,
+    MemoryBudget,
     Method,
     Name,
     Overwrite,
@@ -55,6 +57,7 @@ HEADINGS = {
         "max_passes",
         "anchors",
         "seed",
+        "memory_budget",
     ),
     "Quantizing": (
         "method",
@@ -140,6 +143,7 @@ def model(
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
+    memory_budget: MemoryBudget = None,
     minimum_fidelity_db: Annotated[
         float, typer.Option(help="Reject a file less faithful to the float network.")
     ] = 30.0,
@@ -186,8 +190,6 @@ def model(
     require_free_folder(out, overwrite=overwrite, replaces=replaces)
     if run_dir is not None:
         require_writable(run_dir / "state")
-    import_tensorflow_quietly()
-    from export.exporting.job import export_model
     from export.exporting.saved_settings import load_settings
     from export.exporting.settings import DEFAULTS
     from sr_models.ground.sizes import parse_size
@@ -216,6 +218,10 @@ def model(
     given_options = {name: value for name, value in options.items() if was_given(context, name)}
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
+    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels)
+    import_tensorflow_quietly()
+    from export.exporting.job import export_model
+
     given = {
         "out": out,
         "images": images,

@@ -58,6 +58,7 @@ def strip(
 
       sr-export strip model.tflite --out clip-free.tflite --repair-io
     """
+    from export.tflite.files import read_model
     from sr_models.ground.child import Sandbox
     from sr_models.ground.files import refuse_existing, require_writable, writing_file
     from sr_models.ground.pixel_range import parse_pixels
@@ -65,6 +66,7 @@ def strip(
     given = parse_pixels(pixels) if pixels else None
     refuse_existing(out, overwrite=overwrite, replaces=())
     require_writable(out)
+    read_model(file)
     with Sandbox("export.stripping.proof") as sandbox:
         sandbox.start()  # It imports while we do.
         result, mended = _work(

@@ -14,14 +14,8 @@ from export.running.interpreters import Runner, Tensor
 from export.running.pixel_range import find_pixels
 from export.running.pixels import pixels_of_codes
 from runtime_bench.comparing.gates import Gates
-from runtime_bench.measuring.latency import (
-    Entry,
-    Latency,
-    Plan,
-    input_array,
-    open_entries,
-    time_entries,
-)
+from runtime_bench.measuring.latency import Entry, Latency, input_array, open_entries, time_entries
+from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import Dataset, QualityResult, measure_file
 from runtime_bench.measuring.statistics import Comparison, compare_samples
 from runtime_bench.measuring.tables import print_latency, print_quality

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     Data,
@@ -18,6 +17,7 @@ from runtime_bench.measuring.options import (
     Runs,
     Seconds,
 )
+from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import find_datasets
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import print_table, progress, say, write_json

@@ -22,9 +22,9 @@ import typer
 
 from export.tflite.files import read_model
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import Json, Runs, ThreadCounts, Warmup
+from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.statistics import bootstrap_ratio
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json

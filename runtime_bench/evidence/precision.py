@@ -10,7 +10,7 @@ import typer
 
 from export.tflite.files import read_model
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Latency, Plan, measure_latency
+from runtime_bench.measuring.latency import Latency, measure_latency
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     Data,
@@ -22,6 +22,7 @@ from runtime_bench.measuring.options import (
     Seconds,
     Threads,
 )
+from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import Dataset, find_datasets
 from runtime_bench.measuring.tables import left_text, protocol_lines
 from sr_models.ground.console import print_table, say, write_json

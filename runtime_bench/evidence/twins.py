@@ -12,7 +12,7 @@ import typer
 from runtime_bench.comparing.comparison import FileComparison, compare_files
 from runtime_bench.evidence.studies import study
 from runtime_bench.evidence.twin_files import SIDE, Twins, export_twins, shipped_presets
-from runtime_bench.measuring.latency import Latency, Plan, latency_protocol
+from runtime_bench.measuring.latency import Latency, latency_protocol
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     ExportSize,
@@ -24,6 +24,7 @@ from runtime_bench.measuring.options import (
     Warmup,
     sides,
 )
+from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import Dataset, find_datasets
 from runtime_bench.measuring.statistics import Comparison
 from runtime_bench.measuring.tables import protocol_lines

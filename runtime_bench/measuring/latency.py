@@ -15,42 +15,23 @@ from export.running.pixels import codes_of_pixels
 from export.running.runtimes import find_runtime
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.measuring.external import open_with_delegate
+from runtime_bench.measuring.plan import LEAST_RUNS, Plan
 from runtime_bench.measuring.statistics import Summary, summarize
+from sr_models.ground.arguments import (
+    a_file,
+    a_picture,
+    a_text,
+    optional,
+    several,
+    takes,
+    whole_number,
+)
 from sr_models.ground.errors import OptionError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import resize_bicubic
 from sr_models.ground.pixel_range import Ends
 
-# A budget of seconds never cuts a sample below what a median needs.
-LEAST_RUNS = 5
 Clock = Callable[[], float]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to time.
-
-    Attributes:
-        runs: Timed rounds at most.
-        seconds: Time budget for all rounds together; at least `LEAST_RUNS` rounds are done.
-        warmup: Untimed rounds before them, after the cold first inference.
-        seed: Seed of the input data and of the order within each round.
-    """
-
-    runs: int = 50
-    seconds: float = 60.0
-    warmup: int = 3
-    seed: int = 0
-
-    def __post_init__(self):
-        if self.runs < 1:
-            raise OptionError(f"expected at least 1 run, found {self.runs}; change --runs")
-        if not self.seconds > 0:
-            raise OptionError(f"expected more than 0 seconds, found {self.seconds:g}")
-        if self.warmup < 0:
-            raise OptionError(f"expected 0 or more warm-up runs, found {self.warmup}")
-        if self.seed < 0:
-            raise OptionError(f"expected a seed of 0 or more, found {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -174,6 +155,12 @@ def input_array(
     return picture_input(tensor, picture, ends=ends)
 
 
+@takes(
+    sources=several(a_file, what="files"),
+    delegates=several(a_text, what="delegates"),
+    threads=several(whole_number(), what="numbers of threads"),
+    picture=optional(a_picture),
+)
 def open_entries(
     sources: Sequence[str | Path | ModelFile],
     *,

@@ -27,8 +27,9 @@ from runtime_bench.comparing.crops import take_crops
 from runtime_bench.comparing.gates import Gates
 from runtime_bench.history.history import new_entries
 from runtime_bench.history.trend import trends
-from runtime_bench.measuring.latency import Plan, measure_latency, open_entries
+from runtime_bench.measuring.latency import measure_latency, open_entries
 from runtime_bench.measuring.machine import Machine
+from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.profile import profile_file
 from runtime_bench.measuring.quality import find_datasets
 from sr_models.ground.console import json_text, status_of_command

@@ -15,7 +15,8 @@ from runtime_bench.comparing.comparison import (
     psnr_drops,
 )
 from runtime_bench.comparing.gates import Gates
-from runtime_bench.measuring.latency import Plan, open_entries
+from runtime_bench.measuring.latency import open_entries
+from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import ImageQuality, QualityResult, find_datasets
 from runtime_bench.measuring.statistics import compare_samples
 from sr_models.ground.errors import ModelFileError, OptionError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime_bench.evidence.layers import draw_layer, measure_layers
-from runtime_bench.measuring.latency import Plan
+from runtime_bench.measuring.plan import Plan
 from sr_models.ground.errors import OptionError
 
 

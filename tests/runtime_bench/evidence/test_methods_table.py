@@ -16,7 +16,7 @@ from runtime_bench.evidence.methods_table import (
     Training,
     measure_methods,
 )
-from runtime_bench.measuring.latency import Plan
+from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError, PictureError, UnknownModelError, WeightsError
 from sr_models.ground.sizes import Size

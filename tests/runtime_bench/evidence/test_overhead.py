@@ -11,7 +11,7 @@ from runtime_bench.evidence.overhead import (
     our_median_ms,
     their_median_ms,
 )
-from runtime_bench.measuring.latency import Plan
+from runtime_bench.measuring.plan import Plan
 from sr_models.ground.errors import ModelFileError, OptionError
 
 

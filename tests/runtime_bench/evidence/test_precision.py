@@ -4,7 +4,7 @@ import pytest
 
 from export.exporting.settings import ExportSettings
 from runtime_bench.evidence.precision import compare_precisions, precision_choices, precision_rows
-from runtime_bench.measuring.latency import Plan
+from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError
 from sr_models.ground.sizes import Size

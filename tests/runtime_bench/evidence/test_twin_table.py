@@ -10,7 +10,7 @@ from runtime_bench.evidence.twins import (
     twin_cells,
     twin_page,
 )
-from runtime_bench.measuring.latency import Plan
+from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import find_datasets
 from runtime_bench.measuring.statistics import Comparison
 

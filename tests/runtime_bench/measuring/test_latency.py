@@ -10,7 +10,6 @@ from export.tflite.files import read_model
 from runtime_bench.measuring.latency import (
     LEAST_RUNS,
     Entry,
-    Plan,
     latency_protocol,
     measure_latency,
     open_entries,
@@ -18,6 +17,7 @@ from runtime_bench.measuring.latency import (
     seeded_input,
     time_entries,
 )
+from runtime_bench.measuring.plan import Plan
 from sr_models.ground.errors import ModelFileError, OptionError
 
 AGREED_KEYS = {

@@ -3,7 +3,7 @@ import pytest
 import tf_keras
 
 from sr_models.ground.errors import CalibrationError
-from sr_models.networks.tails import TAILS
+from sr_models.networks.tail_names import TAILS
 from sr_models.quantization import integer_kernels as builtin_kernels
 from sr_models.quantization.integer_network import simulate_builtin
 from sr_models.quantization.ranges import TensorRange, TensorRanges
