@@ -67,13 +67,13 @@ class Answer:
     Attributes:
         usage: The command line.
         seconds: Wall-clock time of the whole process.
-        status: Its exit status.
+        exit_status: What it ended with.
         said: The line on stderr.
     """
 
     usage: str
     seconds: float
-    status: int
+    exit_status: int
     said: str
 
     def to_json(self) -> dict[str, Any]:
@@ -119,9 +119,9 @@ def wrong_usage(json: Json = None) -> None:
         {"answers": [answer.to_json() for answer in answers], "machine": machine.to_json()}, json
     )
     if json != "-":
-        rows = [[a.usage, f"{a.seconds:.2f}", a.status, a.said[:90]] for a in answers]
+        rows = [[a.usage, f"{a.seconds:.2f}", a.exit_status, a.said[:90]] for a in answers]
         print_table("Answers to wrong usage", ["usage", "s", "status", "said"], rows)
-    if wrong := [a.usage for a in answers if a.status != 2 or a.seconds > LIMIT_S]:
+    if wrong := [a.usage for a in answers if a.exit_status != 2 or a.seconds > LIMIT_S]:
         raise GateNotMet(
             f"gate not met: an answer within {LIMIT_S:g} s; slower or without one: "
             f"{'; '.join(wrong)}"

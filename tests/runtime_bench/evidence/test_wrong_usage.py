@@ -44,6 +44,6 @@ def test_twenty_usages_at_least_and_each_once():
 
 def test_an_answer_is_that_of_the_command(tmp_path):
     answer = answer_to("sr-models show xslr_x3", folder=str(tmp_path))
-    assert answer.status == 2 and answer.seconds > 0.0
+    assert answer.exit_status == 2 and answer.seconds > 0.0
     assert "did you mean xlsr_x3" in answer.said
     assert answer.to_json()["usage"] == "sr-models show xslr_x3"
