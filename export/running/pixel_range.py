@@ -123,7 +123,8 @@ def _of_manifest(file: ModelFile) -> PixelRange | None:
         entries = [*manifest.get("files", ()), *manifest.get("models", ())]
         for entry in entries:
             if entry.get("sha256") == file.sha256 and "pixels" in entry:
-                low, high = (Ends(*map(float, entry["pixels"][s])) for s in ("input", "output"))
+                sides = (entry["pixels"][side] for side in ("pixels_in", "pixels_out"))
+                low, high = (Ends(*map(float, ends)) for ends in sides)
                 return PixelRange.of_ends(low, high) if min(low.width, high.width) > 0 else None
     except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None

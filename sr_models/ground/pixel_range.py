@@ -67,7 +67,7 @@ class PixelRange:
 
     def to_json(self) -> dict[str, list[float]]:
         """Black and white of the input and of the output."""
-        return {"input": list(self.input_ends), "output": list(self.output_ends)}
+        return {"pixels_in": list(self.input_ends), "pixels_out": list(self.output_ends)}
 
     def __str__(self) -> str:
         return f"inputs of {self.input_ends} and outputs of {self.output_ends}"

@@ -108,7 +108,7 @@ def test_black_and_white_are_found_and_said():
     # 24 codes of lift, which is beyond white where white is 1.
     content = enlarging_file(lift=4.0)
     found = inspect_model(content, sandbox=Direct())
-    assert found.to_json()["pixels"]["input"] == [0.0, 255.0]
+    assert found.to_json()["pixels"]["pixels_in"] == [0.0, 255.0]
     assert inspect_model(content).pixels.assumed
     given = inspect_model(content, pixels=SIGNED)
     assert str(given.pixels) == "inputs of -1..1 and outputs of -1..1 (as given)"

@@ -194,8 +194,8 @@ def test_a_file_that_takes_no_picture(flat):
         ({"threads": 0}, "threads"),
         ({"height": 8}, "only one of them"),
         ({"width": 8}, "only one of them"),
-        ({"height": 0, "width": 8}, "found 0x8"),
-        ({"height": 8, "width": -1}, "found 8x-1"),
+        ({"height": 0, "width": 8}, "as height, found 0"),
+        ({"height": 8, "width": -1}, "as width, found -1"),
         ({"height": 10**6, "width": 10**6}, "megapixels"),
     ],
 )

@@ -117,7 +117,7 @@ def test_a_manifest_beside_the_file_is_believed_where_it_names_the_file(tmp_path
     path = tmp_path / "model.tflite"
     path.write_bytes(enlarging_file(lift=4.0))
     file = read_model(path)
-    entry = {"sha256": file.sha256, "pixels": {"input": [0, 1], "output": [0, 1]}}
+    entry = {"sha256": file.sha256, "pixels": {"pixels_in": [0, 1], "pixels_out": [0, 1]}}
     (tmp_path / "manifest.json").write_text(json.dumps({"files": [entry]}))
     found = find_pixels(file)
     assert found.range == UNIT and found.input_by == "by its manifest.json"

@@ -42,7 +42,7 @@ def test_a_good_file_of_negative_values_comes_back_as_it_is(sandbox):
     content = enlarging_file(low=grid, high=grid, inner=Grid("int8", grid.scale, -1))
     found = mended(content, sandbox)
     assert found.content == content and found.repairs == () and found.obstacles == ()
-    assert found.to_json()["pixels"]["output"] == [-1.0, 1.0]
+    assert found.to_json()["pixels"]["pixels_out"] == [-1.0, 1.0]
 
 
 @pytest.mark.parametrize("zero_point", [120, 135])

@@ -257,4 +257,4 @@ def test_a_float_file_in_codes_is_told_without_a_word(ground_truth):
     assert right.raw.psnr_rgb_db == pytest.approx(expected.raw.psnr_rgb_db, abs=0.01)
     assert wrong.raw.psnr_rgb_db < right.raw.psnr_rgb_db - 3
     assert wrong.saturated_fraction > 0.9
-    assert right.to_json()["pixels"]["input"] == [0.0, 255.0]
+    assert right.to_json()["pixels"]["pixels_in"] == [0.0, 255.0]

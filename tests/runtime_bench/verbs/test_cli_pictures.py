@@ -42,7 +42,7 @@ def test_black_and_white_are_found_said_and_overruled(call, picture, tmp_path):
     status, text, err = call("upscale", file, picture, out, "--json", "-")
     assert status == 0 and "inputs of 0..255 and outputs of 0..255 (by its answers" in err
     assert np.array_equal(np.asarray(Image.open(out)), np.minimum(expected, 255))
-    assert json.loads(text)["pixels"]["input"] == [0.0, 255.0]
+    assert json.loads(text)["pixels"]["pixels_in"] == [0.0, 255.0]
     # Half the contrast around black: 255 is read as 510 of 255.
     words = ("--pixels", "0..255:0..510", "--overwrite")
     status, _, err = call("upscale", file, picture, out, *words)

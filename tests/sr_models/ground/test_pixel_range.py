@@ -28,4 +28,4 @@ def test_anything_else_is_one_line(text):
 def test_they_are_told_in_words():
     assert str(PixelRange(255.0, 1.0)) == "inputs of 0..255 and outputs of 0..1"
     assert UNIT.is_unit and not SIGNED.is_unit
-    assert SIGNED.to_json() == {"input": [-1.0, 1.0], "output": [-1.0, 1.0]}
+    assert SIGNED.to_json() == {"pixels_in": [-1.0, 1.0], "pixels_out": [-1.0, 1.0]}
