@@ -214,4 +214,6 @@ def test_auto_stops_at_the_first_recipe_that_is_good_enough(picture_folder):
     assert result.ranges.method == "cfqp" and result.failures == []
     lost = result.manifest["drop"]["psnr_rgb_drop_db"]
     assert 0.0 < lost <= 2.0
-    assert sum(stage.startswith(f"cfqp loses {lost:.3f} dB") for stage in stages) == 1
+    # What the simulation loses, which decides; the manifest has the file's.
+    (said,) = [stage for stage in stages if stage.startswith("cfqp loses ")]
+    assert float(said.split()[2]) == pytest.approx(lost, abs=0.1)
