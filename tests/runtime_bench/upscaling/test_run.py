@@ -85,7 +85,6 @@ MEMORY = """
 import sys
 from runtime_bench.upscaling.run import (open_upscaler, peak_memory_mb, upscale_pictures)
 from runtime_bench.upscaling.targets import planned
-from runtime_bench.upscaling.run import (open_upscaler, peak_memory_mb, upscale_pictures)
 upscaler = open_upscaler(sys.argv[1], tile=(128, 128), delegate="xnnpack", threads=1)
 before = peak_memory_mb()
 upscale_pictures(upscaler, planned(sys.argv[2], sys.argv[3], suffix=".png"))
