@@ -84,8 +84,6 @@ def test_the_file_of_the_largest_input_is_taken_from_a_folder(files, tmp_path):
 MEMORY = """
 import sys
 from runtime_bench.upscaling.run import (open_upscaler, peak_memory_mb, upscale_pictures)
-from runtime_bench.upscaling.targets import pairs
-from runtime_bench.upscaling.run import (open_upscaler, peak_memory_mb, upscale_pictures)
 from runtime_bench.upscaling.targets import planned
 upscaler = open_upscaler(sys.argv[1], tile=(128, 128), delegate="xnnpack", threads=1)
 before = peak_memory_mb()
