@@ -13,6 +13,7 @@ from sr_models.ground.errors import NetworkError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import unit
 from sr_models.ground.sizes import MAX_SIDE
+from sr_models.importing.channel_slices import with_parts_computed
 from sr_models.importing.frozen_graph import FrozenGraph, freeze
 from sr_models.importing.keras_network import packed, to_keras
 from sr_models.importing.operations import INPUT, Network
@@ -104,6 +105,7 @@ def adopt(
         white_out=white.output,
     )
     final = with_free_grid(simplified(simplified(rescaled), final=True))
+    final = with_parts_computed(final)
     network = to_keras(with_input_apart(final), name=_model_name(name))
     _require_equal(graph, network, low[0], white, rounded="rounding" in _kinds(read))
     notes = _notes(end, white, final, given=pixels is not None)

@@ -197,6 +197,16 @@ class _Rewriting:
         }
         return self.new.add(replace(operation, inputs=source.inputs, values=both))
 
+    def _prelu(self, operation: Operation) -> str:
+        """A slope of 0 is a ReLU, which convolutions take in; one of 1 does nothing."""
+        if (operation["slope"] == 1.0).all():
+            return operation.inputs[0]
+        if operation["slope"].any():
+            return self.new.add(operation)
+        return self._bound(
+            replace(operation, kind="bound", values={"minimum": 0.0, "maximum": np.inf})
+        )
+
     def _add(self, operation: Operation) -> str:
         """relu(x) - a relu(-x) is how PReLU is computed where there is no operator for it."""
         first, second = (self.new[name] for name in operation.inputs)
@@ -209,7 +219,7 @@ class _Rewriting:
                 continue
             if turned.inputs == positive.inputs and not is_shifted(negative):
                 values = {"slope": -negative["factor"]}
-                return self.new.add(
+                return self._prelu(
                     replace(operation, kind="prelu", inputs=positive.inputs, values=values)
                 )
         return self.new.add(operation)

@@ -11,7 +11,13 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.ground.errors import NetworkError
-from sr_models.networks.layers import DepthToSpace, EdgePadding, RepeatChannels, SpaceToDepth
+from sr_models.networks.layers import (
+    ChannelSlice,
+    DepthToSpace,
+    EdgePadding,
+    RepeatChannels,
+    SpaceToDepth,
+)
 
 INPUT = "input"
 
@@ -58,8 +64,8 @@ class Point:
 
     @property
     def repeats(self) -> bool:
-        """Whether the channels are the input's own, several times over."""
-        return isinstance(self.layer, RepeatChannels)
+        """Whether the channels are the input's own: some of them, or all several times over."""
+        return isinstance(self.layer, (RepeatChannels, ChannelSlice))
 
     @property
     def has_fixed_grid(self) -> bool:
@@ -123,8 +129,8 @@ def quantized_points(model) -> list[str]:
     """Names of the tensors that an int8 file stores, each of which needs a range of its own.
 
     Left out are tensors that a fused ReLU swallows, inputs of a concatenation, which take over its
-    range, repeated channels, which keep the range of what they repeat, and outputs of an
-    activation whose grid TFLite fixes.
+    range, repeated and cut-out channels, which keep the range of where they come from, and outputs
+    of an activation whose grid TFLite fixes.
     """
     graph = points(model)
 

@@ -107,6 +107,8 @@ def _operator(
         return lambda codes: kernels.requantize(layer(codes).numpy(), **alone)
     if isinstance(layer, tf_keras.layers.PReLU):
         return partial(kernels.prelu, slopes=layer.alpha.numpy(), **alone)
+    if isinstance(layer, tf_keras.layers.LeakyReLU):
+        return partial(kernels.leaky_relu, slope=float(layer.alpha), **alone)
     if _is_plain_relu(layer):
         return partial(kernels.rectify, **alone)
     if isinstance(layer, ClipByValue) and layer.minimum == 0.0:

@@ -43,6 +43,19 @@ def test_a_prelu_that_was_composed_is_one_again():
     assert small["sloped"]["slope"].shape == (3,)
 
 
+def test_slopes_that_are_none_leave_no_prelu():
+    def sloped(value):
+        start = tf_keras.initializers.Constant(value)
+        return lambda x: layers.PReLU(start, shared_axes=[1, 2], name="sloped")(x)
+
+    for value, expected in ((0.0, ["bound"]), (1.0, []), (0.1, ["prelu"])):
+        picture = tf_keras.Input((12, 14, 3))
+        check(tf_keras.Model(picture, sloped(value)(picture)), expected)
+    check(
+        model_of(lambda x: layers.LeakyReLU(0.0)(layers.Conv2D(4, 3)(x))), ["convolution", "bound"]
+    )
+
+
 def test_zero_padding_and_an_unpadded_convolution_are_a_padded_one():
     build = lambda x: layers.Conv2D(4, (5, 3))(layers.ZeroPadding2D((2, 1))(x))  # noqa: E731
     small = check(model_of(build), ["convolution"])

@@ -3,6 +3,7 @@ import pytest
 import tf_keras
 
 from sr_models.ground.errors import CalibrationError
+from sr_models.networks.layers import ChannelSlice
 from sr_models.networks.tails import TAILS
 from sr_models.quantization import integer_kernels as builtin_kernels
 from sr_models.quantization.integer_network import simulate_builtin
@@ -58,18 +59,27 @@ def three_joins(picture):
     return layers.Concatenate(name="join2")([x, y])
 
 
+def cut_and_bent(picture):
+    """Channels cut out of what a leaky ReLU bends, joined with others in another range."""
+    x = layers.LeakyReLU(0.05, name="bent")(convolution("first")(picture))
+    kept, rest = ChannelSlice(0, 4, name="kept")(x), ChannelSlice(4, 8, name="rest")(x)
+    y = layers.LeakyReLU(0.3, name="bent_too")(convolution("second")(rest))
+    return layers.Concatenate(name="joined")([kept, y])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [
         two_uses,
         three_joins,
+        cut_and_bent,
         lambda picture: layers.Activation("sigmoid", name="bent")(convolution("first")(picture)),
         lambda picture: convolution("apart", dilation_rate=2)(
             layers.Conv2D(64, 5, padding="same", name="wide")(picture)
         ),
     ],
-    ids=["relu_alone", "three_joins", "sigmoid", "wide_and_dilated"],
+    ids=["relu_alone", "three_joins", "cut_and_bent", "sigmoid", "wide_and_dilated"],
 )
 def test_no_code_differs_in_other_graphs(build):
     check_every_code(export_small(trunk_of(build), tail="relu", scale=2))
