@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from export.running.timing import Plan
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     Data,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from export.running.timing import Plan
 from export.tflite.files import read_model
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Latency, Plan, measure_latency
+from runtime_bench.measuring.latency import Latency, measure_latency
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     Data,

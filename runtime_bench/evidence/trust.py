@@ -16,10 +16,12 @@ from typing import Annotated, Any
 
 import typer
 
+from export.running.statistics import Comparison
+from export.running.timing import Clock, Plan
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.comparing.comparison import compare_speed
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Clock, Entry, Plan, open_entries, protocol
+from runtime_bench.measuring.latency import Entry, open_entries, protocol
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     Delegate,
@@ -32,7 +34,6 @@ from runtime_bench.measuring.options import (
     Warmup,
     sides,
 )
-from runtime_bench.measuring.statistics import Comparison
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from export.running.statistics import Comparison
+from export.running.timing import Plan
 from runtime_bench.comparing.comparison import FileComparison, compare_files
 from runtime_bench.evidence.studies import study
 from runtime_bench.evidence.twin_files import SIDE, Twins, export_twins, shipped_presets
-from runtime_bench.measuring.latency import Latency, Plan, protocol
+from runtime_bench.measuring.latency import Latency, protocol
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     ExportSize,
@@ -25,7 +27,6 @@ from runtime_bench.measuring.options import (
     sides,
 )
 from runtime_bench.measuring.quality import Dataset, find_datasets
-from runtime_bench.measuring.statistics import Comparison
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.files import require_writable, writing_file

@@ -13,43 +13,13 @@ import numpy as np
 from export.running.interpreters import Tensor
 from export.running.pixels import codes_of_pixels
 from export.running.runtimes import find_runtime
+from export.running.statistics import Summary, summarize
+from export.running.timing import Clock, Plan, Samples, time_interleaved
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.measuring.external import open_with_delegate
-from runtime_bench.measuring.statistics import Summary, summarize
 from sr_models.ground.errors import OptionError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import resize_bicubic
-
-# A budget of seconds never cuts a sample below what a median needs.
-LEAST_RUNS = 5
-Clock = Callable[[], float]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to time.
-
-    Attributes:
-        runs: Timed rounds at most.
-        seconds: Time budget for all rounds together; at least `LEAST_RUNS` rounds are done.
-        warmup: Untimed rounds before them, after the cold first inference.
-        seed: Seed of the input data and of the order within each round.
-    """
-
-    runs: int = 50
-    seconds: float = 60.0
-    warmup: int = 3
-    seed: int = 0
-
-    def __post_init__(self):
-        if self.runs < 1:
-            raise OptionError(f"expected at least 1 run, found {self.runs}; change --runs")
-        if not self.seconds > 0:
-            raise OptionError(f"expected more than 0 seconds, found {self.seconds:g}")
-        if self.warmup < 0:
-            raise OptionError(f"expected 0 or more warm-up runs, found {self.warmup}")
-        if self.seed < 0:
-            raise OptionError(f"expected a seed of 0 or more, found {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -209,10 +179,7 @@ def time_entries(
     clock: Clock = time.perf_counter,
     on_step: Callable[[int, int], Any] | None = None,
 ) -> list[Latency]:
-    """Time entries in interleaved rounds: each round runs each entry once, in an order by seed.
-
-    Interleaving lets a change of the machine's speed touch every entry alike, and the changing
-    order keeps one entry from always running in another's wake.
+    """Time entries in interleaved rounds; see `export.running.timing.time_interleaved`.
 
     Args:
         entries: What to run, with inputs set.
@@ -223,22 +190,8 @@ def time_entries(
     Returns:
         One result per entry, in their order; sample `i` of each comes from round `i`.
     """
-    plan = plan or Plan()
-    first_ms = [_timed(entry, clock) for entry in entries]
-    for _ in range(plan.warmup):
-        for entry in entries:
-            entry.runner.invoke()
-    rng = np.random.default_rng(plan.seed)
-    samples: list[list[float]] = [[] for _ in entries]
-    start = clock()
-    for done in range(plan.runs):
-        if done >= LEAST_RUNS and clock() - start > plan.seconds:
-            break
-        for index in rng.permutation(len(entries)):
-            samples[index].append(_timed(entries[index], clock))
-        if on_step is not None:
-            on_step(done + 1, plan.runs)
-    return [_result(entry, taken, first) for entry, taken, first in zip(entries, samples, first_ms)]
+    timed = time_interleaved([e.runner for e in entries], plan, clock=clock, on_step=on_step)
+    return [_result(entry, found) for entry, found in zip(entries, timed)]
 
 
 def measure_latency(
@@ -278,13 +231,7 @@ def protocol(plan: Plan, *, picture: str | None = None) -> dict:
     }
 
 
-def _timed(entry: Entry, clock: Clock) -> float:
-    start = clock()
-    entry.runner.invoke()
-    return (clock() - start) * 1e3
-
-
-def _result(entry: Entry, samples: Sequence[float], first_ms: float) -> Latency:
+def _result(entry: Entry, timed: Samples) -> Latency:
     runner = entry.runner
     return Latency(
         model=runner.model.name,
@@ -294,9 +241,9 @@ def _result(entry: Entry, samples: Sequence[float], first_ms: float) -> Latency:
         threads=runner.threads,
         runtime=str(runner.runtime),
         input_shape=runner.inputs[0].shape,
-        samples_ms=tuple(samples),
-        summary=summarize(samples),
+        samples_ms=timed.samples_ms,
+        summary=summarize(timed.samples_ms),
         init_ms=entry.init_ms,
-        first_ms=first_ms,
+        first_ms=timed.first_ms,
         delegation=runner.delegation,
     )

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from export.running.interpreters import open_model
+from export.running.timing import Plan
 from export.tflite.files import read_model
 from export.tflite.flatbuffer import FileGraph, OperatorInfo, read_graph
-from runtime_bench.measuring.latency import Plan, input_array
+from runtime_bench.measuring.latency import input_array
 from runtime_bench.measuring.litert_profiler import KERNELS, Event, RecordedRun, Recording, record
 from sr_models.ground.errors import ModelFileError, OptionError
 

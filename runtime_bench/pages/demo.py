@@ -15,7 +15,9 @@ from export.exporting.settings import ExportSettings
 from export.inspecting.audit import Audit
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
-from runtime_bench.measuring.latency import Latency, Plan, open_entries, time_entries
+from export.running.statistics import Comparison, compare_samples
+from export.running.timing import Plan
+from runtime_bench.measuring.latency import Latency, open_entries, time_entries
 from runtime_bench.measuring.quality import (
     Dataset,
     QualityResult,
@@ -28,7 +30,6 @@ from runtime_bench.measuring.quality import (
     protocol,
     scale_of,
 )
-from runtime_bench.measuring.statistics import Comparison, compare_samples
 from runtime_bench.pages.report import Page
 from sr_models.ground.console import json_text
 

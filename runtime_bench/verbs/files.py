@@ -149,11 +149,12 @@ def compare(
     sr-bench compare old.tflite new.tflite --no-clip-ops --pixel-contract --json compare.json
     sr-bench compare old.tflite new.tflite --against history.jsonl --save history.jsonl
     """
+    from export.running.timing import Plan
     from runtime_bench.comparing.comparison import compare_entries
     from runtime_bench.comparing.crops import require_crops, take_crops
     from runtime_bench.comparing.tables import print_comparison
     from runtime_bench.history.bookkeeping import Bookkeeping
-    from runtime_bench.measuring.latency import Plan, open_entries, protocol
+    from runtime_bench.measuring.latency import open_entries, protocol
     from runtime_bench.measuring.machine import read_machine
     from runtime_bench.measuring.quality import find_datasets
     from runtime_bench.measuring.tables import protocol_lines, scatter_lines

@@ -68,9 +68,10 @@ def latency(
     sr-bench latency model.tflite --profile --json profile.json
     sr-bench latency model.tflite --against speed.jsonl --save speed.jsonl --max-slowdown 1.1
     """
+    from export.running.timing import Plan
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.history.trend import slowed_down
-    from runtime_bench.measuring.latency import Plan, measure_latency, protocol
+    from runtime_bench.measuring.latency import measure_latency, protocol
     from runtime_bench.measuring.machine import bound_to, read_machine
     from runtime_bench.measuring.profile import require_profiled
     from runtime_bench.measuring.tables import (

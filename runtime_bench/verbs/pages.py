@@ -73,7 +73,7 @@ def demo(
 
     machine = read_machine()
     import_tensorflow_quietly()
-    from runtime_bench.measuring.latency import Plan
+    from export.running.timing import Plan
     from runtime_bench.measuring.tables import protocol_lines
     from runtime_bench.pages.demo import build_page, run_demo, table
 

@@ -1,7 +1,7 @@
 from export.running.differences import CodeDifference
+from export.running.statistics import Comparison
 from runtime_bench.comparing.comparison import FileComparison
 from runtime_bench.comparing.tables import gate_rows, print_comparison
-from runtime_bench.measuring.statistics import Comparison
 from tests.runtime_bench.results import latency, rated
 
 

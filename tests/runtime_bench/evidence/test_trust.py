@@ -1,8 +1,9 @@
 import pytest
 
+from export.running.statistics import Comparison
+from export.running.timing import Plan
 from runtime_bench.evidence.trust import SlowedRunner, Trust, measure_trust
-from runtime_bench.measuring.latency import Entry, Plan
-from runtime_bench.measuring.statistics import Comparison
+from runtime_bench.measuring.latency import Entry
 from sr_models.ground.errors import ModelFileError, OptionError
 
 

@@ -6,11 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.running.interpreters import Runner, Tensor
+from export.running.timing import LEAST_RUNS, Plan
 from export.tflite.files import read_model
 from runtime_bench.measuring.latency import (
-    LEAST_RUNS,
     Entry,
-    Plan,
     measure_latency,
     open_entries,
     picture_input,
