@@ -82,7 +82,10 @@ def as_relu_pairs(model):
 
 
 @register_method(
-    "relus", stage="network", source="Shang et al. 2016, arXiv 1603.05201, used backwards"
+    "relus",
+    stage="network",
+    source="Shang et al. 2016, arXiv 1603.05201, used backwards",
+    changes_layers=True,
 )
 def with_relu_pairs(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """PReLU written as two ReLU: the same function in finer steps, and one XNNPACK partition."""

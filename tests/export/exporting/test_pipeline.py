@@ -190,7 +190,7 @@ def test_what_is_derived_is_derived_once(picture_folder, monkeypatch):
     for module in ("export.exporting.shaping", "representative_data.tiles"):
         monkeypatch.setattr(f"{module}.file_sha256", sha256)
     run_export("xlsr_x3", ExportSettings(**SMALL), images=picture_folder)
-    assert sorted(tails) == ["none", "relu"]
+    assert sorted(tails) == ["clip", "none", "relu"]
     assert sorted(hashed) == sorted(path.name for path in picture_folder.iterdir())
 
 
