@@ -17,6 +17,7 @@ from sr_models.networks.layers import (
     RepeatChannels,
     SpaceToDepth,
 )
+from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
 
 _layers = tf_keras.layers
 _TAKEN = (
@@ -106,6 +107,7 @@ def _prelu(operation: Operation, x):
     slope = operation["slope"]
     if (slope == slope[0]).all():
         # One slope for all is an int8 operator that XNNPACK has; PRELU is none.
+        compute_leaky_relu_rightly()
         return _layers.LeakyReLU(float(slope[0]), name=operation.name)(x)
     layer = _layers.PReLU(shared_axes=[1, 2], name=operation.name)
     y = layer(x)

@@ -43,6 +43,19 @@ def test_a_prelu_that_was_composed_is_one_again():
     assert small["sloped"]["slope"].shape == (3,)
 
 
+@pytest.mark.parametrize("slopes", [[-0.1, -0.2, -0.3], [-0.1, 0.2, -0.3]])
+def test_negative_slopes_are_slopes(slopes):
+    """Where all are negative, -a relu(-x) has become relu(a x) before the sum is looked at."""
+    picture = tf_keras.Input((12, 14, 3))
+    sloped = layers.PReLU(tf_keras.initializers.Constant([[slopes]]), shared_axes=[1, 2])
+    y = sloped(layers.Conv2D(3, 1, name="made")(picture))
+    small = check(
+        tf_keras.Model(picture, layers.Conv2D(4, 1)(y)), ["convolution", "prelu", "convolution"]
+    )
+    (found,) = (operation for operation in small if operation.kind == "prelu")
+    np.testing.assert_allclose(found["slope"], slopes, rtol=1e-6)
+
+
 def test_slopes_that_are_none_leave_no_prelu():
     def sloped(value):
         start = tf_keras.initializers.Constant(value)
