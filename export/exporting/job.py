@@ -26,7 +26,6 @@ from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.errors import ConversionError
 from sr_models.ground.files import file_sha256
 from sr_models.importing.sources import SourceNetwork, open_network
-from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.tails import attach_tail
 
@@ -168,8 +167,8 @@ class Export:
         unseen = unseen_pictures(apart, self.dataset)
         self.held_out = load_tiles(list(unseen), count=HELD_OUT_TILES, hashes=unseen, **cut)
         if self.settings.limits.max_drop_db is not None:
-            self.meter = DropMeter(
-                pixel_upscaler(self.float_model), list(unseen), scale=scale, channels=channels
+            self.meter = DropMeter.of(
+                self.float_model, list(unseen), scale=scale, channels=channels
             )
 
     def _take_set(self, given: RepresentativeDataset | str | Path) -> None:

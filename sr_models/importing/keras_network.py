@@ -28,6 +28,8 @@ _TAKEN = (
     "tail_complement",
     "tail_complement_low",
 )
+RELU6 = 6.0
+"""The one upper bound that TFLite has a fused activation for."""
 _MOST_DENSE = 16
 """Channels up to which an explicit scale and shift is one dense 1x1 convolution."""
 
@@ -100,6 +102,9 @@ def _bound(operation: Operation, x):
     low, high = operation["minimum"], operation["maximum"]
     if low == 0.0 and np.isinf(high):
         return _layers.ReLU(name=operation.name)(x)
+    if low == 0.0 and high == RELU6:
+        # Fused by the converter as ReLU is; any other bound is two operators left to the CPU.
+        return _layers.ReLU(RELU6, name=operation.name)(x)
     return ClipByValue(low, high, name=operation.name)(x)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from typing import Any
 
 import tensorflow as tf
@@ -188,6 +189,15 @@ def rebuild(
         result = replace_layer(node.layer)(*arguments, **keywords)
         replaced[id(node.outputs)] = transform(name, result)
     return tf_keras.Model(picture, replaced[id(model.output)], name=model.name)
+
+
+def size_multiple(model) -> int:
+    """What height and width of an input must be a multiple of, at most.
+
+    The product of what space-to-depth packs, as networks have it that work on a smaller picture
+    than they are given.
+    """
+    return prod(layer.block_size for layer in model.layers if isinstance(layer, SpaceToDepth))
 
 
 def at_size(model, *, height: int | None, width: int | None):

@@ -5,7 +5,7 @@ import tf_keras
 from sr_models.importing.keras_network import packed, to_keras
 from sr_models.importing.operations import INPUT, Network, Operation, affine_values
 from sr_models.networks.graph import at_size
-from sr_models.networks.layers import DepthToSpace, SpaceToDepth
+from sr_models.networks.layers import ClipByValue, DepthToSpace, SpaceToDepth
 from sr_models.networks.tails import attach_tail
 from tests.strangers import read, stranger
 
@@ -98,3 +98,15 @@ def test_one_slope_for_all_channels_is_a_leaky_relu():
         assert type(model.get_layer("bent")) is kind
         found = model(-PICTURE).numpy()
         np.testing.assert_allclose(found, -PICTURE * np.float32(slope), rtol=1e-6)
+
+
+def test_relu6_stays_the_activation_that_convolutions_take_in():
+    for bounds, kind in (((0.0, 6.0), tf_keras.layers.ReLU), ((0.0, 5.0), ClipByValue)):
+        network = Network()
+        network.add(Operation(INPUT, "input", (), 3))
+        values = dict(zip(("minimum", "maximum"), bounds))
+        network.output = network.add(Operation("six", "bound", (INPUT,), 3, values))
+        model = to_keras(network, name="six")
+        assert type(model.get_layer("six")) is kind
+        found = model(20.0 * PICTURE - 5.0).numpy()
+        np.testing.assert_allclose(found, np.clip(20.0 * PICTURE - 5.0, *bounds), rtol=1e-5)

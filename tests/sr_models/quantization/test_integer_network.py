@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tf_keras
 
+from export.exporting.conversion import convert_with_ranges
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.layers import ChannelSlice
 from sr_models.networks.tails import TAILS
@@ -86,6 +89,28 @@ def test_no_code_differs_in_other_graphs(build):
 
 
 @pytest.mark.slow
+def test_no_code_differs_behind_a_relu6():
+    """Fused into the convolution, and alone where an addition reads what is before it."""
+
+    def build(picture):
+        x = layers.ReLU(6.0, name="six")(convolution("first")(picture))
+        y = convolution("second")(x)
+        return layers.Add(name="added")([y, layers.ReLU(6.0, name="six_alone")(y)])
+
+    trunk = trunk_of(build)
+    for name in ("first", "second"):
+        layer = trunk.get_layer(name)
+        layer.set_weights([12.0 * layer.get_weights()[0], layer.get_weights()[1]])
+    file = export_small(trunk, tail="relu", scale=2)
+    assert file.ranges["six"].maximum == file.ranges["six_alone"].maximum == 6.0
+    # What is wider than the bound must be cut by the operator and not by the grid.
+    wider = file.ranges.replacing({"six": TensorRange(0.0, 9.0)})
+    content = convert_with_ranges(file.model, wider, sample=file.pictures[0], height=24, width=36)
+    check_every_code(file)
+    check_every_code(replace(file, ranges=wider, content=content))
+
+
+@pytest.mark.slow
 def test_weights_that_hardly_are_any():
     """The converter widens the scales of such channels; here with and without a bias, and PReLU."""
     prelu = layers.PReLU(shared_axes=[1, 2], name="bent")
@@ -130,7 +155,7 @@ def test_a_missing_range_is_named(sharpening):
     ("layer", "found"),
     [
         (layers.LayerNormalization(name="odd"), r"LayerNormalization \(odd\)"),
-        (layers.ReLU(6.0, name="odd"), r"ReLU \(odd\)"),
+        (layers.ReLU(3.0, name="odd"), r"ReLU \(odd\)"),
         (layers.Conv2D(3, 1, activation="elu", name="odd"), r"Conv2D \(odd\)"),
     ],
 )
@@ -144,7 +169,7 @@ def test_a_layer_without_an_int8_operator_here_is_named(layer, found):
 
 def test_a_bound_above_is_no_fused_activation_here():
     picture = tf_keras.Input((4, 4, 3), name="input")
-    bounded = layers.ReLU(6.0, name="odd")(layers.Conv2D(3, 1, name="first")(picture))
+    bounded = layers.ReLU(3.0, name="odd")(layers.Conv2D(3, 1, name="first")(picture))
     ranges = TensorRanges({n: TensorRange(0.0, 6.0) for n in ("input", "odd")}, "test")
     with pytest.raises(CalibrationError, match=r"found ReLU \(odd\)"):
         simulate_builtin(tf_keras.Model(picture, bounded), ranges)
