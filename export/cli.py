@@ -24,3 +24,7 @@ app.command(cls=headed(HEADINGS, usual=USUAL))(model)
 def main() -> None:
     """Entry point of `sr-export`."""
     run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ No ground truth and no tensor inside of the network is looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from representative_data.dataset import Record, RepresentativeDataset
 from representative_data.probe import OutputProbe, OutputProber
 from representative_data.taming import Taming, fits, tame
 from representative_data.tiles import Tile, require_varied
-from sr_models.ground.errors import CalibrationError
+from sr_models.ground.errors import AnchorError, CalibrationError
 from sr_models.ground.files import tool_versions
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.pixel_range import require_unit_pixels
@@ -148,6 +148,7 @@ def build_cfqp_dataset(
     settings: CfqpSettings = CfqpSettings(),
     choices: Mapping[str, Any] | None = None,
     on_pass: Callable[[int, int], None] = lambda done, total: None,
+    on_no_anchors: Callable[[], None] | None = None,
 ) -> RepresentativeDataset:
     """Tamed pictures and anchors for a float network.
 
@@ -159,8 +160,11 @@ def build_cfqp_dataset(
         settings: The recipe's choices.
         choices: How the tiles were made, for the record.
         on_pass: Called after each taming pass with the number of settled pictures and the total.
+        on_no_anchors: Called where no anchor can be made, and the set goes without; by default
+            that is an error.
 
     Raises:
+        AnchorError: No anchor can be made, and `on_no_anchors` is not given.
         CalibrationError: Nothing but flat pictures, a network on 0..255, outputs that are not
             finite, no picture that could be tamed (the message says why), or no anchor.
     """
@@ -201,7 +205,14 @@ def build_cfqp_dataset(
     if settings.anchors:
         # Of the tiles' size: a converter takes one size for all samples.
         side, _, channels = tiles[0].pixels.shape
-        for anchor in find_anchors(probe, side=side, tolerance=PIXEL_TOLERANCE, channels=channels):
+        try:
+            made = find_anchors(probe, side=side, tolerance=PIXEL_TOLERANCE, channels=channels)
+        except AnchorError:
+            if on_no_anchors is None:
+                raise
+            on_no_anchors()
+            made, settings = [], replace(settings, anchors=False)
+        for anchor in made:
             pictures.append(anchor.pixels)
             records.append(
                 Record(anchor.name, "", 0, 0, "anchor", 1.0, 0.0, 0.0, anchor.output, anchor.output)

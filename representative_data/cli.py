@@ -116,12 +116,10 @@ def calibrate(
         refuse_existing(place, overwrite=overwrite)
     import_tensorflow_quietly()
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-    from representative_data.pictures import bundled_pictures, open_network
+    from representative_data.pictures import open_subject
     from representative_data.report import build_report, report_tables
     from representative_data.taming import Taming
-    from representative_data.tiles import load_tiles
     from sr_models.networks.network import save_trunk
-    from sr_models.networks.tails import attach_tail
 
     settings = CfqpSettings(
         taming=Taming(taming, max_passes=max_passes, target=target), anchors=anchors
@@ -135,31 +133,23 @@ def calibrate(
     }
     for place in places:
         require_writable(place)
-    network = open_network(
+    subject = open_subject(
         name,
         images=images,
+        tail=tail,
         low_resolution=low_resolution,
         weights=weights,
         pixels=pixels,
         trust=trust,
     )
+    network, model = subject.network, subject.model
     if unit_weights is not None and network.origin is not None:
         raise OptionError(
             f"expected --unit-weights with a preset, found {name}; sr-export takes the file itself"
         )
-    scale = network.scale
     with progress("reading pictures") as update:
-        tiles = load_tiles(
-            bundled_pictures() if images is None else images,
-            on_picture=update,
-            scale=1 if low_resolution else scale,
-            count=pictures,
-            side=tile_side,
-            seed=seed,
-            channels=network.channels,
-        )
-    model = attach_tail(network.trunk, tail, scale=scale)
-    named = {"network": network.name, "scale": scale, "choices": choices}
+        tiles = subject.tiles(count=pictures, side=tile_side, seed=seed, on_picture=update)
+    named = {"network": network.name, "scale": network.scale, "choices": choices}
     with progress("taming") as update:
         if method == "natural":
             dataset = build_natural_dataset(model, tiles, **named)
@@ -185,3 +175,7 @@ def calibrate(
             f"gate not met: max-saturation {max_saturation:g}; more of {', '.join(saturating)} "
             "lies outside of the set's range; give more pictures, or --target picture"
         )
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ import numpy as np
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.files import writing_file
+from sr_models.ground.pictures import unit
 
 FORMAT = 1
 
@@ -81,7 +82,7 @@ class RepresentativeDataset:
 
     def __call__(self) -> Iterator[list[np.ndarray]]:
         for picture in self.pictures:
-            yield [picture[None].astype(np.float32) / np.float32(255.0)]
+            yield [unit(picture[None])]
 
     def __len__(self) -> int:
         return len(self.pictures)

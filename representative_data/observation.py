@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from representative_data.dataset import RepresentativeDataset
-from representative_data.probe import probe_layers
+from representative_data.probe import LayerProbe, probe_layers
 from sr_models.networks.graph import INPUT, output_name, points, quantized_points
 from sr_models.quantization.ranges import PIXELS, TensorRange, TensorRanges
 from sr_models.quantization.simulator import FIXED_GRIDS
@@ -27,8 +27,13 @@ def observe_ranges(
         dataset: Calibration pictures.
         on_batch: Called with the number of pictures done and the total.
     """
-    observed = probe_layers(model, dataset.pictures, on_batch=on_batch).union()
-    ranges = {name: TensorRange(*observed[name]) for name in quantized_points(model)}
+    return ranges_of(probe_layers(model, dataset.pictures, on_batch=on_batch), model, dataset)
+
+
+def ranges_of(observed: LayerProbe, model, dataset: RepresentativeDataset) -> TensorRanges:
+    """Min/max of every stored tensor, from what was seen on the pictures of a dataset."""
+    ends = observed.union()
+    ranges = {name: TensorRange(*ends[name]) for name in quantized_points(model)}
     return TensorRanges(ranges, method=f"{dataset.method}-minmax")
 
 

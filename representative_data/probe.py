@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from sr_models.ground.errors import CalibrationError
-from sr_models.networks.graph import points, with_split_groups
-from sr_models.quantization.observing import watcher
+from sr_models.networks.graph import points, watcher, with_split_groups
 
 BATCH_PIXELS = 150_000
+
+
+def unit_tensor(pictures):
+    """`sr_models.ground.pictures.unit` as a part of a TensorFlow graph."""
+    return tf.cast(pictures, tf.float32) / 255.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,10 @@ class LayerProbe:
     minimum: np.ndarray
     maximum: np.ndarray
 
+    def first(self, count: int) -> LayerProbe:
+        """That of the first pictures alone."""
+        return LayerProbe(self.names, self.minimum[:count], self.maximum[:count])
+
     def union(self) -> dict[str, tuple[float, float]]:
         """Point name -> (minimum, maximum) over all pictures."""
         low, high = self.minimum.min(axis=0), self.maximum.max(axis=0)
@@ -66,7 +74,7 @@ class OutputProber:
         return np.asarray(self.model(batch, training=False))
 
     def _output_range(self, pictures):
-        y = self.model(tf.cast(pictures, tf.float32) / 255.0, training=False)
+        y = self.model(unit_tensor(pictures), training=False)
         return tf.reduce_min(y, axis=(1, 2)), tf.reduce_max(y, axis=(1, 2))
 
     def __call__(
@@ -117,7 +125,7 @@ def probe_layers(
 
     @tf.function(reduce_retracing=True)
     def reduce(batch):
-        tensors = watched(tf.cast(batch, tf.float32) / 255.0, training=False)
+        tensors = watched(unit_tensor(batch), training=False)
         axes = [tuple(range(1, len(t.shape))) for t in tensors]
         return (
             tf.stack([tf.reduce_min(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
@@ -133,6 +141,13 @@ def probe_layers(
             "check the network's weights"
         )
     return LayerProbe(tuple(graph), minimum, maximum)
+
+
+def stacked(pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Pictures of one size, uint8 (h, w, C), in their order as batches of (n, h, w, C)."""
+    step = max(1, BATCH_PIXELS // (pictures[0].shape[0] * pictures[0].shape[1]))
+    for first in range(0, len(pictures), step):
+        yield np.stack(pictures[first : first + step])
 
 
 def run_in_batches(
@@ -156,12 +171,12 @@ def run_in_batches(
         by_size.setdefault(picture.shape, []).append(index)
     order: list[int] = []
     results = []
-    for shape, members in by_size.items():
-        step = max(1, BATCH_PIXELS // (shape[0] * shape[1]))
-        for first in range(0, len(members), step):
-            part = members[first : first + step]
-            results.append(reduce(tf.constant(np.stack([pictures[i] for i in part]))))
-            order += part
-            on_batch(len(order), len(pictures))
+    for members in by_size.values():
+        done = len(order)
+        order += members
+        for batch in stacked([pictures[i] for i in members]):
+            results.append(reduce(tf.constant(batch)))
+            done += len(batch)
+            on_batch(done, len(pictures))
     back = np.argsort(order)
     return [np.concatenate([np.asarray(rows) for rows in column])[back] for column in zip(*results)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
 from representative_data.dataset import RepresentativeDataset
-from representative_data.tiles import load_tiles
+from representative_data.pictures import Subject
 from sr_models.ground.bundled import bundled_pictures
 from sr_models.importing.sources import open_network
 from sr_models.networks.tails import attach_tail
@@ -48,18 +48,12 @@ def shape(
         SrError: The network cannot be opened.
     """
     opened = open_network(network)
-    tiles = load_tiles(
-        bundled_pictures() if images is None else images,
-        scale=opened.scale,
-        count=pictures,
-        side=tile_side,
-        seed=seed,
-        channels=opened.channels,
-    )
+    # The tail that files have, which bounds outputs below.
+    model = attach_tail(opened.trunk, "relu", scale=opened.scale)
+    subject = Subject(opened, model, bundled_pictures() if images is None else images)
     return build_cfqp_dataset(
-        # The tail that files have, which bounds outputs below.
-        attach_tail(opened.trunk, "relu", scale=opened.scale),
-        tiles,
+        model,
+        subject.tiles(count=pictures, side=tile_side, seed=seed),
         network=opened.name,
         scale=opened.scale,
         settings=settings,

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+# Before numpy is there: threads of its linear algebra that wait for each other turn in circles, and
+# where each core has a test process of its own, that takes four fifths of AdaRound's time. Other
+# processes inherit it. The results are the same, bit for bit.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import hypothesis
 import numpy as np
@@ -25,6 +33,32 @@ def pytest_collection_finish():
     """Keep the garbage collector from going through all modules in every `saved_model.save`."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder that one process of this run fills for all of them: `once(name, make)`.
+
+    `make` is given the new folder; where it fails, the next to ask tries again. What is found
+    inside is not to be written to.
+    """
+    base = tmp_path_factory.getbasetemp()
+    # Each worker has a folder of its own in one that they share.
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once"
+    shared.mkdir(exist_ok=True)
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, unfinished = shared / name, shared / f"{name}.unfinished"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                make(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return once
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +92,24 @@ def smallest_preset() -> Preset:
     Compiling a training step takes time with the number of variables: 8 here, 30 in `tiny_preset`.
     """
     return Preset("smallest_x3", "abpn", {"scale": 3, "width": 8, "blocks": 1}, "for tests")
+
+
+@pytest.fixture(scope="session")
+def small_file(once):
+    """The int8 file of a small network: `small_file(name, tail)`, see `tests.families`."""
+    from tests.families import small_file
+
+    return lambda name, tail: small_file(name, tail, once=once)
+
+
+@pytest.fixture
+def without_graphs():
+    """Few steps of a tiny network, uncompiled: compiling them takes longer than running them."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")
@@ -132,11 +184,12 @@ def export_small(tiles):
 
 
 @pytest.fixture(scope="session")
-def made_bundle(export_small, tmp_path_factory) -> Path:
-    """A bundle of two sizes with its clipped twin; not to be written to."""
+def made_bundle(export_small, once) -> Path:
+    """A bundle of two sizes with its clipped baseline; not to be written to."""
     from export.bundle.writing import export_bundle
     from tests.bundles import TWO_SIZES
 
-    out = tmp_path_factory.mktemp("bundle") / "phone"
-    export_bundle("sharpening", TWO_SIZES, out=out, export=export_small)
-    return out
+    def make(folder: Path) -> None:
+        export_bundle("sharpening", TWO_SIZES, out=folder / "phone", export=export_small)
+
+    return once("bundle", make) / "phone"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +44,11 @@ VARIANTS = {
     "sesr_relu": {**SMALL["sesr"], "activation": "relu"},
 }
 """Configurations with other layers, named `family_choice`."""
+OTHERS = {
+    "abpn_x2": {**SMALL["abpn"], "scale": 2},
+    "edsr_staged_x2": {**SMALL["edsr"], "upsampler": "staged"},
+}
+"""Configurations with the same layers in other numbers."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +74,31 @@ class SmallFile:
 
 
 @cache
-def small_file(name: str, tail: str) -> SmallFile:
-    """The file of `SMALL[name]` or `VARIANTS[name]`, converted once in a run of the tests."""
-    config = {**SMALL, **VARIANTS}[name]
+def small_file(name: str, tail: str, *, once: Callable) -> SmallFile:
+    """The file of a configuration above, converted once in a run of the tests.
+
+    Args:
+        name: Key of `SMALL`, `VARIANTS` or `OTHERS`.
+        tail: Output tail.
+        once: The fixture of that name.
+    """
+    config = {**SMALL, **VARIANTS, **OTHERS}[name]
     trunk = random_weights(build_trunk(Preset("test", name.split("_")[0], config, "for tests")))
-    return export_small(trunk, tail=tail, scale=config["scale"])
+
+    def make(folder: Path) -> None:
+        made = export_small(trunk, tail=tail, scale=config["scale"])
+        kept = pickle.dumps((made.ranges, made.content, made.pictures))
+        (folder / "file.pickle").write_bytes(kept)
+
+    kept = once(f"small_{name}_{tail}", make) / "file.pickle"
+    model = attach_tail(trunk, tail, scale=config["scale"])
+    return SmallFile(model, *pickle.loads(kept.read_bytes()))
 
 
 def export_small(trunk, *, tail: str, scale: int) -> SmallFile:
     """The int8 file of any trunk."""
     rng = np.random.default_rng(3)
+    # Neither black nor white: that pixels are pixels must not depend on the pictures.
     blocks = rng.integers(30, 220, (3, 6, 9, 3), dtype=np.uint8)
     blocks = blocks.repeat(4, axis=1).repeat(4, axis=2)
     natural = RepresentativeDataset(list(blocks), [], "natural", "test", "", scale)
@@ -102,32 +125,25 @@ def random_weights(trunk, *, seed=0):
     return trunk
 
 
-def check_int8_file(trunk, *, scale, tail, operators, partitions=1):
-    """Convert a trunk at 16x24 pixels and hold the file against the network.
+def check_int8_file(file: SmallFile, *, operators, partitions=1):
+    """Hold a file against the network it was made of.
 
     Args:
-        trunk: With random weights.
-        scale: Scale factor.
-        tail: Output tail.
+        file: Of a network with random weights.
         operators: Count by name of all operators but the two at the uint8 interface.
         partitions: How often XNNPACK takes over.
     """
-    # Neither black nor white: that pixels are pixels must not depend on the pictures.
-    picture = np.random.default_rng(3).integers(30, 220, (16, 24, 3), dtype=np.uint8)
-    natural = RepresentativeDataset([picture], [], "natural", "test", "", scale)
-    model = attach_tail(trunk, tail, scale=scale)
-    ranges = pin_pixels(observe_ranges(model, natural), model)
-    content = convert_with_ranges(model, ranges, sample=picture, height=16, width=24)
-    audit = audit_model(content)
+    audit = audit_model(file.content)
     assert audit.full_integer
     assert audit.pixel_contract.holds, audit.pixel_contract.reasons
     assert audit.clip_ops == ()
-    assert missing_ranges(content, ranges) == []
+    assert missing_ranges(file.content, file.ranges) == []
     assert audit.ops == {"QUANTIZE": 2, **operators}
-    assert open_model(content, delegate="xnnpack").delegation.partitions == partitions
+    assert open_model(file.content, delegate="xnnpack").delegation.partitions == partitions
 
-    expected = 255.0 * np.clip(model(picture[None] / np.float32(255.0)).numpy(), 0.0, 1.0)
+    picture = file.pictures[:1]
+    expected = 255.0 * np.clip(file.model(picture / np.float32(255.0)).numpy(), 0.0, 1.0)
     assert expected.std() > 20.0, "a network with something to compute"
-    found = open_model(content, delegate="builtin").run(picture[None]).astype(float)
+    found = open_model(file.content, delegate="builtin").run(picture).astype(float)
     # Eight bits in every layer of a random network; a wrong range costs ten times as much.
     assert np.sqrt(np.mean((found - expected) ** 2)) < 0.05 * expected.std()

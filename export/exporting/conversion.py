@@ -25,6 +25,7 @@ from export.quantizing.recipe import AUTO, parse_recipe
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.errors import ConversionError
 from sr_models.ground.native_output import caught_native_output
+from sr_models.ground.pictures import unit
 from sr_models.ground.sizes import require_size
 from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.graph import at_size
@@ -128,7 +129,7 @@ def convert(
     """
     chosen = settings.quantizing
     contents = []
-    for size in settings.files.all_sizes:
+    for size in settings.files.sizes:
         on_stage(f"converting for {size}")
         shape = {"height": size.height, "width": size.width}
         if chosen.precision == "float32":
@@ -210,7 +211,7 @@ def _at_size(picture: np.ndarray, height: int | None, width: int | None) -> np.n
     rows = -(-height // picture.shape[0])
     columns = -(-width // picture.shape[1])
     tiled = np.tile(picture, (rows, columns, 1))[:height, :width]
-    return tiled[None].astype(np.float32) / np.float32(255.0)
+    return unit(tiled[None])
 
 
 def convert_with_ranges(

@@ -241,7 +241,7 @@ class Export:
 
     def judge(self) -> ExportResult:
         """Read every file back, hold it against the float network, and judge it."""
-        sizes, low = self.settings.files.all_sizes, [tile.pixels for tile in self.held_out]
+        sizes, low = self.settings.files.sizes, [tile.pixels for tile in self.held_out]
         names = file_names(sizes)
         if self._model_file and len(names) == 1:
             names = [self._model_file]

@@ -17,7 +17,7 @@ from export.running.pixels import upscale
 from export.tflite.flatbuffer import FileGraph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.metrics import cut_border, luma, luma_pixels, psnr_db
-from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, to_pixels
+from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, to_pixels, unit
 from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.graph import size_multiple, with_split_groups
 from sr_models.quantization.ranges import TensorRanges
@@ -125,7 +125,7 @@ def measure_fidelity(runner: Runner, model, pictures: Sequence[np.ndarray]) -> F
     model = with_split_groups(model)
     squares, dequantized_squares, differing, count, outside, most = 0.0, 0.0, 0, 0, 0, 0
     for picture in pictures:
-        values = model(picture[None].astype(np.float32) / 255.0, training=False).numpy()[0]
+        values = model(unit(picture[None]), training=False).numpy()[0]
         expected = to_pixels(values).astype(np.int16)
         result = upscale(runner, picture)
         difference = np.abs(result.raw.astype(np.int16) - expected)

@@ -14,7 +14,7 @@ from representative_data.taming import Taming
 from representative_data.tiles import require_usable
 from sr_models.ground.errors import OptionError, require_known
 from sr_models.ground.registry import unknown_name_message
-from sr_models.ground.sizes import Size, require_size
+from sr_models.ground.sizes import Size
 from sr_models.networks.tails import require_tail
 
 PRECISIONS = ("int8", "int16x8", "mixed", "float32")
@@ -41,26 +41,17 @@ class Files:
     """Which files are made.
 
     Attributes:
-        height: Input height in pixels.
-        width: Input width in pixels.
-        sizes: Several input sizes, a file for each with the same quantization; they then count
-            instead of `height` and `width`.
+        sizes: Input sizes, each once; a file for each with the same quantization. None for one of
+            360x640.
         io: `"uint8"`, `"int8"` or `"float32"` input and output.
     """
 
-    height: int = 360
-    width: int = 640
-    sizes: tuple[Size, ...] = ()
+    sizes: tuple[Size, ...] = (Size(360, 640),)
     io: str = "uint8"
 
     def __post_init__(self):
-        require_size(self.height, self.width)
         require_io(self.io)
-
-    @property
-    def all_sizes(self) -> tuple[Size, ...]:
-        """The input size of every file, each once."""
-        return tuple(dict.fromkeys(self.sizes)) or (Size(self.height, self.width),)
+        object.__setattr__(self, "sizes", tuple(dict.fromkeys(self.sizes)) or type(self).sizes)
 
 
 @dataclass(frozen=True)
@@ -155,13 +146,13 @@ class Quantizing:
         asked = len(self.kept) + self.most_sensitive
         if self.precision == "mixed" and not asked:
             raise OptionError(
-                "expected layers to keep above eight bits, found none; give --keep LAYER or "
+                "expected high-precision layers, found none; give --keep LAYER or "
                 "--keep-most-sensitive N (sr-export sensitivity shows which they are)"
             )
         if self.precision != "mixed" and asked:
             raise OptionError(
-                f"expected layers to keep with the precision mixed alone, found {self.precision}; "
-                "give --precision mixed or leave them out"
+                "expected high-precision layers with the precision mixed alone, found "
+                f"{self.precision}; give --precision mixed or leave them out"
             )
         if self.kept and self.most_sensitive:
             raise OptionError(
@@ -240,7 +231,7 @@ OF_A_SET = {choice.name for choice in fields(Shaping)} - {"seed"}
 class ExportSettings:
     """Every choice of an export.
 
-    A choice may be given by its own name, `ExportSettings(method="cfqp", height=90)`, so that
+    A choice may be given by its own name, `ExportSettings(method="cfqp", io="uint8")`, so that
     `dataclasses.replace(settings, io="int8")` works too; it then counts before its group.
 
     Attributes:
@@ -281,6 +272,18 @@ class ExportSettings:
         found["kept"] = list(self.quantizing.kept)
         found["sizes"] = [{"height": size.height, "width": size.width} for size in self.files.sizes]
         return found | dict.fromkeys(OF_A_SET) if saved_set else found
+
+
+def clipped_baseline(settings: ExportSettings, *, calibrator: str = "graph") -> ExportSettings:
+    """The same export as people make it today: a clip at the end, natural pictures, min/max.
+
+    Args:
+        settings: Those of the clip-free export.
+        calibrator: Whose min/max: `"graph"`, ours, which is quick and writes pixels as [0, 1]; or
+            `"converter"`, the TFLite converter's own, exactly what people do.
+    """
+    plain = {"precision": "int8", "kept": (), "most_sensitive": 0, "pure": False}
+    return replace(settings, tail="clip", method="natural", calibrator=calibrator, **plain)
 
 
 DEFAULTS = ExportSettings()

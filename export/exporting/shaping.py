@@ -11,7 +11,6 @@ from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_nat
 from representative_data.dataset import RepresentativeDataset
 from representative_data.pictures import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.tiles import Tile
-from sr_models.ground.errors import AnchorError
 from sr_models.ground.files import file_sha256
 from sr_models.ground.pictures import list_images
 from sr_models.importing.sources import SourceNetwork
@@ -37,24 +36,18 @@ def build_dataset(
             model, tiles, network=network.name, scale=network.scale, choices=made
         )
 
-    def shaped(anchors: bool) -> RepresentativeDataset:
-        choices = CfqpSettings(taming=shaping.made_taming(), anchors=anchors)
-        return build_cfqp_dataset(
-            model,
-            tiles,
-            network=network.name,
-            scale=network.scale,
-            settings=choices,
-            choices=made,
-        )
-
-    try:
-        return shaped(shaping.anchors)
-    except AnchorError:
-        if quantizing.pictures_decide:
-            raise
+    def without_anchors() -> None:
         on_stage("doing without anchors: this network leaves [0, 1] at every candidate")
-        return shaped(False)
+
+    return build_cfqp_dataset(
+        model,
+        tiles,
+        network=network.name,
+        scale=network.scale,
+        settings=CfqpSettings(taming=shaping.made_taming(), anchors=shaping.anchors),
+        choices=made,
+        on_no_anchors=None if quantizing.pictures_decide else without_anchors,
+    )
 
 
 HELD_OUT_SHARE = 5

@@ -1,4 +1,4 @@
-"""What is wrong with a `.tflite` file, in plain words: what it is, what it costs, what mends it."""
+"""What is wrong with a `.tflite` file, in plain words: what it is, its impact and its fix."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Finding:
     Attributes:
         id: One of `IDENTIFIERS`.
         what: What was found, with its numbers.
-        consequence: What that costs whoever runs the file.
-        remedy: What to do.
+        impact: What it means for the speed of the file, or for what it computes.
+        fix: What to do.
     """
 
     id: str
     what: str
-    consequence: str
-    remedy: str
+    impact: str
+    fix: str
 
     def to_json(self) -> dict[str, str]:
         """The attributes."""
@@ -79,7 +79,7 @@ def find_in_run(outcome: dict[str, Any]) -> list[Finding]:
                 "crash",
                 f"when it prepares the file, {outcome['crash']}",
                 "an app that opens the file dies with it",
-                "do not ship the file; export it anew",
+                "do not ship the file; export it again",
             )
         ]
     if "error" in outcome:
@@ -88,7 +88,7 @@ def find_in_run(outcome: dict[str, Any]) -> list[Finding]:
                 "refused",
                 outcome["error"].split(", found: ", 1)[-1],
                 "this runtime does not run the file",
-                "export it anew, or use another runtime",
+                "export it again, or use another runtime",
             )
         ]
     delegation = outcome["delegation"]
@@ -115,10 +115,10 @@ def _clip(audit: Audit, plan: StripPlan) -> Iterator[Finding]:
     size = f"{clips[0]['height']}x{clips[0]['width']}x{clips[0]['channels']}"
     what = f"{names} at {size}: {len(clips)} pass(es) over the picture at its full size"
     if plan.obstacles:
-        remedy = f"export it without a clip; it cannot be taken out here: {plan.obstacles[0]}"
+        fix = f"export it without a clip; it cannot be taken out here: {plan.obstacles[0]}"
     elif plan.sites:
         proof = "bit-exact" if plan.proof == NO_OP else f"{plan.bound} code at most changes"
-        remedy = f"sr-export strip takes it out ({proof})"
+        fix = f"sr-export strip takes it out ({proof})"
     elif not audit.full_integer:
         yield Finding(
             "clip",
@@ -128,13 +128,13 @@ def _clip(audit: Audit, plan: StripPlan) -> Iterator[Finding]:
         )
         return
     else:
-        remedy = f"leave it: {'; '.join(plan.left) or 'it is part of the network'}"
+        fix = f"leave it: {'; '.join(plan.left) or 'it is part of the network'}"
     yield Finding(
         "clip",
         what,
         "XNNPACK leaves it to the interpreter, where it runs on one thread: 10 to 40 % of the "
         "latency at two threads",
-        remedy,
+        fix,
     )
 
 
@@ -152,7 +152,7 @@ def _contract(role: str, tensor: TensorInfo) -> Iterator[Finding]:
             "contract",
             f"{role} {tensor.name} has no single scale and zero point",
             "nobody can tell which code is which pixel",
-            "export it anew",
+            "export it again",
         )
         return
     from export.inspecting.audit import check_pixel_contract
@@ -295,7 +295,7 @@ def _dynamic(model: UnpackedModel) -> Iterator[Finding]:
         yield Finding(
             "dynamic",
             ", ".join(f"{t['name']} {t['shape_signature']}" for t in open_ones[:2]),
-            "accelerators want fixed sizes, and memory is planned anew for every size",
+            "accelerators want fixed sizes, and memory is planned again for every size",
             "export a file for each size that is used",
         )
 

@@ -40,14 +40,99 @@ WORK = 6e7
 """Orders times inputs squared times outputs, at most: large kernels get fewer orders."""
 LOOSENESS = 1.0
 """Standard deviation of the logarithm of what further orders multiply energies with."""
+BLOCK = 64
+"""Inputs after which the rest hears of what has moved."""
 LEAST_CONTRAST = 0.3
 STRETCHES = (1.0, 0.9985, 1.0015, 0.997, 1.003)
 """Grids tried for each channel, as factors on its largest weight over 127."""
 
 
-def output_error(error: np.ndarray, moments: np.ndarray) -> np.ndarray:
+def channel_errors(error: np.ndarray, moments: np.ndarray) -> np.ndarray:
     """e' M e of each output channel: float64 (K, C), (K, K) -> (C,)."""
     return np.einsum("kc,kc->c", error, moments @ error)
+
+
+class _Rounding:
+    """The search for the codes of one kernel. Output channels do not know of each other.
+
+    Updates of what lies ahead are gathered over a block of inputs and made by one product of
+    matrices (Frantar et al., section 3.3, "lazy batch-updates").
+
+    Args:
+        weights: float64 (K, C), a kernel as a matrix.
+        moments: float64 (K, K), second moments of the inputs, positive definite.
+        scales: float64 (C,), steps of the codes.
+    """
+
+    def __init__(self, weights: np.ndarray, moments: np.ndarray, scales: np.ndarray):
+        self.weights, self.moments, self.scales = weights, moments, scales
+        self.extreme = np.abs(weights).argmax(axis=0)
+        sign = np.sign(np.take_along_axis(weights, self.extreme[None], axis=0)[0])
+        self.outermost = LARGEST_WEIGHT_CODE * sign
+
+    def rounded(self, k: int, wanted: np.ndarray, channels=slice(None)) -> np.ndarray:
+        """The codes nearest to `wanted` that input k may have in those channels."""
+        codes = np.clip(np.rint(wanted), -LARGEST_WEIGHT_CODE, LARGEST_WEIGHT_CODE)
+        return np.where(self.extreme[channels] == k, self.outermost[channels], codes)
+
+    def cost(self, codes: np.ndarray) -> np.ndarray:
+        """e' M e of each channel: float64 (C,)."""
+        return channel_errors(codes * self.scales - self.weights, self.moments)
+
+    def nearest(self) -> np.ndarray:
+        """Every weight rounded for itself: float64 (K, C)."""
+        return np.stack([self.rounded(k, row) for k, row in enumerate(self.weights / self.scales)])
+
+    def in_turn(self, order: np.ndarray) -> np.ndarray:
+        """Each code rounded, and its error passed on to the codes that follow."""
+        inverse = np.linalg.inv(self.moments[np.ix_(order, order)])
+        spread = np.linalg.cholesky(inverse).T
+        wanted = (self.weights / self.scales)[order]
+        codes = np.empty_like(wanted)
+        for first in range(0, len(order), BLOCK):
+            last = min(first + BLOCK, len(order))
+            missed = np.empty((last - first, wanted.shape[1]))
+            for i in range(first, last):
+                k = order[i]
+                codes[k] = self.rounded(k, wanted[i])
+                missed[i - first] = (wanted[i] - codes[k]) / spread[i, i]
+                wanted[i + 1 : last] -= np.outer(spread[i, i + 1 : last], missed[i - first])
+            wanted[last:] -= spread[first:last, last:].T @ missed
+        return codes
+
+    def one_by_one(self, codes: np.ndarray, order: np.ndarray, *, sweeps: int) -> np.ndarray:
+        """Coordinate descent: every code in turn is moved to where the error is least.
+
+        A channel that a whole sweep leaves as it is has arrived, and is not looked at again.
+        """
+        codes, moving = codes.copy(), np.arange(codes.shape[1])
+        pull = self.moments @ (codes * self.scales - self.weights)
+        blocks = [order[i : i + BLOCK] for i in range(0, len(order), BLOCK)]
+        for _ in range(sweeps):
+            changed = np.zeros(len(moving), bool)
+            for block in blocks:
+                moved = self._sweep(codes, pull[block], block, moving)
+                steps = moved.any(axis=0)
+                if steps.any():
+                    pull[:, steps] += self.moments[:, block] @ moved[:, steps]
+                    changed |= steps
+            moving, pull = moving[changed], pull[:, changed]
+            if not len(moving):
+                break
+        return codes
+
+    def _sweep(self, codes, near, block, moving) -> np.ndarray:
+        """Moves the codes of a block in place: by how much each weight moved, (block, moving)."""
+        square = self.moments[np.ix_(block, block)]
+        scales, moved = self.scales[moving], np.zeros_like(near)
+        for i, k in enumerate(block):
+            now = codes[k, moving]
+            best = self.rounded(k, now - near[i] / (square[i, i] * scales), moving)
+            moved[i] = (best - now) * scales
+            if moved[i].any():
+                near += np.outer(square[:, i], moved[i])
+                codes[k, moving] = best
+        return moved
 
 
 def round_codes(
@@ -76,24 +161,14 @@ def round_codes(
     Returns:
         float64 (K, C), whole numbers of -127..127.
     """
-    extreme = np.abs(weights).argmax(axis=0)
-    outermost = LARGEST_WEIGHT_CODE * np.sign(np.take_along_axis(weights, extreme[None], axis=0)[0])
-
-    def rounded(k, wanted):
-        codes = np.clip(np.rint(wanted), -LARGEST_WEIGHT_CODE, LARGEST_WEIGHT_CODE)
-        return np.where(extreme == k, outermost, codes)
-
-    def cost(codes):
-        return output_error(codes * scales - weights, moments)
-
-    best = np.stack([rounded(k, row) for k, row in enumerate(weights / scales)])
-    least = cost(best)
+    rounding = _Rounding(weights, moments, scales)
+    best = rounding.nearest()
+    least = rounding.cost(best)
     for order in _orders(np.diag(moments), orders):
-        codes = _in_turn(weights / scales, moments, order=order, rounded=rounded)
-        tried = cost(codes)
-        codes = np.where(tried <= least, codes, best)
-        codes = _one_by_one(codes, weights, moments, scales, order, rounded, sweeps)
-        tried = cost(codes)
+        codes = rounding.in_turn(order)
+        codes = np.where(rounding.cost(codes) <= least, codes, best)
+        codes = rounding.one_by_one(codes, order, sweeps=sweeps)
+        tried = rounding.cost(codes)
         best, least = np.where(tried < least, codes, best), np.minimum(tried, least)
     return best
 
@@ -103,35 +178,6 @@ def _orders(energies: np.ndarray, count: int) -> list[np.ndarray]:
     rng = np.random.default_rng(9)
     loose = [np.exp(rng.normal(0.0, LOOSENESS, len(energies))) for _ in range(count - 1)]
     return [np.argsort(-energies * factor, kind="stable") for factor in (1.0, *loose)]
-
-
-def _one_by_one(codes, weights, moments, scales, order, rounded, sweeps) -> np.ndarray:
-    """Coordinate descent: every code in turn is moved to where the error is least."""
-    codes, diagonal = codes.copy(), np.diag(moments)
-    pull = moments @ (codes * scales - weights)
-    for _ in range(sweeps):
-        changed = False
-        for k in order:
-            best = rounded(k, codes[k] - pull[k] / (diagonal[k] * scales))
-            step = (best - codes[k]) * scales
-            if step.any():
-                pull += np.outer(moments[:, k], step)
-                codes[k], changed = best, True
-        if not changed:
-            break
-    return codes
-
-
-def _in_turn(wanted: np.ndarray, moments: np.ndarray, *, order: np.ndarray, rounded) -> np.ndarray:
-    """Each code rounded, and its error passed on to the codes that follow."""
-    inverse = np.linalg.inv(moments[np.ix_(order, order)])
-    spread = np.linalg.cholesky(inverse).T
-    wanted, codes = wanted[order], np.empty_like(wanted)
-    for i, k in enumerate(order):
-        codes[k] = rounded(k, wanted[i])
-        missed = (wanted[i] - codes[k]) / spread[i, i]
-        wanted[i + 1 :] -= np.outer(spread[i, i + 1 :], missed)
-    return codes
 
 
 def choose_codes(weights: np.ndarray, moments: np.ndarray) -> np.ndarray:
@@ -145,7 +191,7 @@ def choose_codes(weights: np.ndarray, moments: np.ndarray) -> np.ndarray:
     wanted = np.tile(weights, grids)
     orders = int(np.clip(WORK // (len(moments) ** 2 * count), 1, ORDERS))
     found = round_codes(wanted, moments, scales, orders=orders) * scales
-    cost = output_error(found - wanted, moments).reshape(grids, count)
+    cost = channel_errors(found - wanted, moments).reshape(grids, count)
     best = cost.argmin(axis=0) * count + np.arange(count)
     return found[:, best]
 

@@ -46,7 +46,7 @@ def _statically_scaled(network: QuantizedNetwork, evidence: Evidence):
     stack = evidence.stack(PICTURES)
     batches = [stack[i : i + BATCH] for i in range(0, len(stack), BATCH)]
     model = with_static_scales(network.model, batches=batches)
-    return model, with_room(evidence.observe(model), model, evidence)
+    return model, with_room(model, evidence)
 
 
 @register_method("dfsq-static", stage="network", source="arXiv 2305.05888", alone=True)

@@ -32,7 +32,7 @@ from export.quantizing.channels import (
 )
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, clone
 from export.quantizing.registry import register_method
-from representative_data.observation import pixel_points
+from representative_data.observation import pixel_points, ranges_of
 from representative_data.probe import probe_layers
 from sr_models.networks.graph import quantized_points, require_own_layers
 from sr_models.quantization.ranges import TensorRange, TensorRanges
@@ -203,14 +203,17 @@ def equalize(model, pictures: np.ndarray, *, strength: float = 1.0, seed: int = 
     return copy
 
 
-def with_room(ranges: TensorRanges, model, evidence: Evidence) -> TensorRanges:
-    """Ranges that hold natural pictures too, and a little more.
+def with_room(model, evidence: Evidence) -> TensorRanges:
+    """Ranges that hold natural pictures beside those of the set, and a little more.
 
     A channel that is narrower than its tensor has room for values that calibration did not see;
     equalized channels have none left, so the tensor must have it.
     """
-    pixels = set(pixel_points(model))
-    seen = probe_layers(model, list(evidence.pictures)).union()
+    made, known = list(evidence.dataset.pictures), {p.tobytes() for p in evidence.dataset.pictures}
+    others = [picture for picture in evidence.pictures if picture.tobytes() not in known]
+    probe = probe_layers(model, made + others)
+    ranges = evidence.pin(ranges_of(probe.first(len(made)), model, evidence.dataset), model)
+    pixels, seen = set(pixel_points(model)), probe.union()
     wider = {}
     for name, value in ranges.items():
         if name not in pixels:
@@ -225,4 +228,4 @@ def with_room(ranges: TensorRanges, model, evidence: Evidence) -> TensorRanges:
 def equalized(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """Every channel stretched to where its rounding hurts least, where layers allow it exactly."""
     model = equalize(network.model, evidence.stack(PICTURES), seed=evidence.seed)
-    return QuantizedNetwork(model, with_room(evidence.observe(model), model, evidence))
+    return QuantizedNetwork(model, lambda: with_room(model, evidence))

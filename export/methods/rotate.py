@@ -234,4 +234,4 @@ def rotated(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     model = rotate(network.model, evidence.stack(PICTURES), seed=evidence.seed)
     if model is network.model:
         return network
-    return QuantizedNetwork(model, with_room(evidence.observe(model), model, evidence))
+    return QuantizedNetwork(model, lambda: with_room(model, evidence))

@@ -9,8 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.networks.graph import INPUT, output_name, points
-from sr_models.quantization.observing import watcher
+from sr_models.networks.graph import INPUT, output_name, points, watcher
 
 
 @dataclass

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.quantizing.quantized_network import Evidence
-from sr_models.networks.graph import quantized_points, with_split_groups
-from sr_models.quantization.observing import watcher
+from sr_models.networks.graph import quantized_points, watcher, with_split_groups
 from sr_models.quantization.ranges import TensorRange
 
 BINS = 2048

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.networks.graph import points
-from sr_models.quantization.observing import watcher
+from sr_models.networks.graph import points, watcher
+from sr_models.networks.walk import Walk
 
 ROWS = 24_000
 BATCH = 8
@@ -74,7 +75,7 @@ class LayerInputs:
     """Windows of a network's tensors at fixed places of fixed pictures.
 
     Attributes:
-        model: A network; what is read follows its weights of the moment.
+        model: A network, whose weights may change while its layers are gone through.
         pictures: float32 (N, h, w, 3) in 0..1.
         places: int (N, R) pixels of the pictures, rows first; `places_in` a layer of another size.
     """
@@ -84,16 +85,21 @@ class LayerInputs:
     places: np.ndarray
 
     def rows(self, name: str) -> np.ndarray:
-        """What a convolution reads: float64 (N R, height width, C)."""
-        graph = points(self.model)
-        layer = graph[name].layer
-        size = getattr(layer, "convolution", layer).kernel_size
-        source = watcher(self.model, graph[name].inputs[:1])
+        """What a convolution reads: float64 (N R, height width, C).
+
+        Convolutions are asked for in the order of computation, and what stands before one has got
+        its weights by then: tensors are computed once, by the weights of that moment.
+        """
+        point = points(self.model)[name]
+        size = getattr(point.layer, "convolution", point.layer).kernel_size
         parts = []
-        for batch, places in self._batches():
-            (tensor,) = (t.numpy() for t in tf.nest.flatten(source(batch, training=False)))
-            parts.append(windows(tensor, _places_in(tensor, places, batch), size=size))
+        for tensor, (batch, places) in zip(self._walk.tensors(point.inputs[0]), self._batches()):
+            parts.append(windows(tensor.numpy(), _places_in(tensor, places, batch), size=size))
         return np.concatenate(parts).astype(np.float64)
+
+    @cached_property
+    def _walk(self) -> Walk:
+        return Walk(self.model, [batch for batch, _ in self._batches()])
 
     def products(self, names: list[str]) -> dict[str, np.ndarray]:
         """What convolutions answer, before bias and activation: name -> float32 (N R, C)."""

@@ -16,7 +16,6 @@ from sr_models.ground.pictures import unit
 from sr_models.quantization.ranges import TensorRanges
 
 
-@dataclass(frozen=True)
 class QuantizedNetwork:
     """Everything that the converter needs.
 
@@ -25,12 +24,24 @@ class QuantizedNetwork:
         ranges: A range for every tensor that the file stores.
     """
 
-    model: Any
-    ranges: TensorRanges
+    def __init__(self, model: Any, ranges: TensorRanges | Callable[[], TensorRanges]):
+        """Of ranges, or of what finds them when somebody first asks.
+
+        A method that changes the network leaves its ranges to be found: the next one may change it
+        again, and observing a large network takes longer than changing it.
+        """
+        self.model, self._ranges = model, ranges
+
+    @property
+    def ranges(self) -> TensorRanges:
+        """See above."""
+        if callable(self._ranges):
+            self._ranges = self._ranges()
+        return self._ranges
 
     def renamed(self, method: str) -> QuantizedNetwork:
         """The same with another name of the method that found it."""
-        return replace(self, ranges=replace(self.ranges, method=method))
+        return QuantizedNetwork(self.model, replace(self.ranges, method=method))
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class Evidence:
         seed: Seed of every random choice.
         weights: File of the network's weights; `None` for shipped ones.
         run_dir: Folder of states of methods that fine-tune, made if missing; what stands there is
-            gone on with. `None` keeps none.
+            resumed. `None` keeps none.
         on_progress: Called with the steps done of a long method, and their number.
     """
 
@@ -73,7 +84,7 @@ class Evidence:
 def observe(model, evidence: Evidence) -> QuantizedNetwork:
     """The network by min/max, which every recipe starts from; its weights are a copy."""
     copy = clone(model)
-    return QuantizedNetwork(copy, evidence.observe(copy))
+    return QuantizedNetwork(copy, lambda: evidence.observe(copy))
 
 
 def clone(model):

@@ -65,10 +65,12 @@ class Recipe:
         network = observe(model, evidence)
         for method in self.methods:
             on_stage(f"quantizing: {method.name}")
-            network = method.apply(network, evidence)
-            ranges = evidence.pin(network.ranges, network.model)
-            network = QuantizedNetwork(network.model, ranges)
+            network = _pinned(method.apply(network, evidence), evidence)
         return network.renamed(str(self))
+
+
+def _pinned(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
+    return QuantizedNetwork(network.model, lambda: evidence.pin(network.ranges, network.model))
 
 
 def dataset_of(name: str) -> str:

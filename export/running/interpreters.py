@@ -68,7 +68,7 @@ def described(details: dict) -> str:
 PROBE_HEIGHT, PROBE_WIDTH = 48, 64
 """Size that files are tried at where they let themselves be resized: seconds, not minutes."""
 
-_EXPORT_ANEW = "export the file anew, or take another delegate"
+_EXPORT_AGAIN = "export it again, or take another delegate"
 _EXPORT_AT_SIZE = "export the file at this size"
 
 
@@ -135,7 +135,7 @@ class Runner:
         Raises:
             ModelFileError: The file cannot be run at these shapes.
         """
-        self._guarded(self._interpreter.allocate_tensors, doing="prepare", remedy=_EXPORT_ANEW)
+        self._guarded(self._interpreter.allocate_tensors, doing="prepare", remedy=_EXPORT_AGAIN)
 
     def resize(self, height: int, width: int) -> None:
         """Change the picture size and allocate, also where the file was exported at a fixed size.
@@ -185,7 +185,7 @@ class Runner:
         try:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
-            raise self._failure("run", error, remedy=_EXPORT_ANEW) from error
+            raise self._failure("run", error, remedy=_EXPORT_AGAIN) from error
 
     def output(self, index: int = 0) -> np.ndarray:
         """A copy of an output tensor."""
@@ -226,11 +226,11 @@ class Runner:
             return self._interpret(data)
         except (ValueError, RuntimeError) as error:
             if self.delegate != "reference" or "DEPTH_TO_SPACE" not in str(error):
-                raise self._failure("open", error, remedy=_EXPORT_ANEW) from error
+                raise self._failure("open", error, remedy=_EXPORT_AGAIN) from error
         try:
             return self._interpret(with_first_depth_to_space(data))
         except (ValueError, RuntimeError) as error:
-            raise self._failure("open", error, remedy=_EXPORT_ANEW) from error
+            raise self._failure("open", error, remedy=_EXPORT_AGAIN) from error
 
     def _interpret(self, data: bytes):
         # The delegate announces itself on stderr.

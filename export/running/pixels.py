@@ -104,7 +104,7 @@ def dequantized_pixels(
     values /= white_value(tensor, white=white)
     if not np.isfinite(values).all():
         raise ModelFileError(
-            f"expected finite output, found infinity or NaN in {tensor.name}; export the file anew"
+            f"expected finite output, found infinity or NaN in {tensor.name}; export it again"
         )
     outside = (values < -_ROUNDING) | (values > 1 + _ROUNDING)
     pixels = to_pixels(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from export.stripping.proof import compare_files
+from export.stripping.proof import compare_outputs
 from export.stripping.repair_io import Repair, plan_repairs, repair, same_values
 from export.tflite.files import ModelFile, read_model
 from export.tflite.packing import require_repackable
@@ -99,7 +99,7 @@ def _compare(
     else:
         options["reread"] = [[*_pair(one.before), *_pair(one.after)]]
     try:
-        return sandbox.call(compare_files, file.data, content, **options)
+        return sandbox.call(compare_outputs, file.data, content, **options)
     except (Crash, ModelFileError) as error:
         raise _failed(file, f"it could not be run beside the new file: {error}") from None
 

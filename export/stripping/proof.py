@@ -102,7 +102,7 @@ class Agreement:
         width: Input width in pixels.
         same_signatures: Whether both offer the same signatures.
         left_behind: Operators that XNNPACK leaves to the interpreter, before and after.
-        partitions: Parts that XNNPACK takes, before and after.
+        xnnpack_partitions: Parts that XNNPACK takes, before and after.
     """
 
     max_abs_code_difference: float
@@ -114,14 +114,14 @@ class Agreement:
     width: int
     same_signatures: bool
     left_behind: tuple[int, int]
-    partitions: tuple[int, int]
+    xnnpack_partitions: tuple[int, int]
 
     def to_json(self) -> dict[str, Any]:
         """The attributes."""
         return asdict(self)
 
 
-def compare_files(
+def compare_outputs(
     before: bytes,
     after: bytes,
     *,
@@ -196,7 +196,7 @@ def compare_files(
         *((height, width) if len(shape) == 4 else (0, 0)),
         same_signatures=first.signatures == second.signatures,
         left_behind=tuple(len(d.left_behind) if d else 0 for d in delegations),
-        partitions=tuple(d.partitions if d else 0 for d in delegations),
+        xnnpack_partitions=tuple(d.partitions if d else 0 for d in delegations),
     )
 
 

@@ -52,7 +52,9 @@ def read_model(source: str | Path | bytes, *, name: str | None = None) -> ModelF
     else:
         name, data = name or str(source), _read(Path(source))
     if not data:
-        raise ModelFileError(f"expected a .tflite file, found an empty one: {name}; export it anew")
+        raise ModelFileError(
+            f"expected a .tflite file, found an empty one: {name}; export it again"
+        )
     if data[4:8] != IDENTIFIER:
         raise ModelFileError(
             f"expected a .tflite file, found none of its marks ({IDENTIFIER.decode()} at byte 4) "

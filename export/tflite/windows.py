@@ -1,4 +1,7 @@
-"""The receptive field of a `.tflite` file, from its operators."""
+"""The receptive field of a `.tflite` file, from its operators.
+
+`sr_models.networks.keras_windows` reads layers instead; one search adds up what both have read.
+"""
 
 from __future__ import annotations
 

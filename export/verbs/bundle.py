@@ -33,7 +33,7 @@ def bundle(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     size: Annotated[
         list[str] | None,
-        typer.Option(metavar="HxW", help="Input size; repeatable. [default: 360x640]"),
+        typer.Option(metavar="HxW", help="Input size; repeatable.", show_default="360x640"),
     ] = None,
     images: Images = None,
     dataset: Dataset = None,
@@ -55,7 +55,7 @@ def bundle(
         typer.Option(help="What sr-bench latency --json wrote for the files of an equal bundle."),
     ] = None,
     twin: Annotated[
-        bool, typer.Option(help="Export the clipped twin too, for the model card.")
+        bool, typer.Option(help="Export the clipped baseline too, for the model card.")
     ] = True,
     overwrite: Overwrite = False,
     json: Json = None,

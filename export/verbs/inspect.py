@@ -113,8 +113,8 @@ def _print(data: dict[str, Any]) -> None:
         print_table(path, ["property", "value"], _glance(found))
         for finding in found["findings"]:
             print(f"\n{finding['id']}: {finding['what']}")
-            print(f"  costs: {finding['consequence']}")
-            print(f"  mend:  {finding['remedy']}")
+            print(f"  impact: {finding['impact']}")
+            print(f"  fix:    {finding['fix']}")
         if not found["findings"]:
             print("\nno findings")
 

@@ -71,8 +71,6 @@ HEADINGS = {
     "The files": (
         "out",
         "size",
-        "height",
-        "width",
         "io",
         "settings",
         "as_bundle",
@@ -112,10 +110,6 @@ def model(
             help="The manifest.json of an export to repeat; options overrule it.",
         ),
     ] = None,
-    height: Annotated[
-        int | None, typer.Option(help="Input height in pixels. [default: 360]")
-    ] = None,
-    width: Annotated[int | None, typer.Option(help="Input width in pixels. [default: 640]")] = None,
     size: Sizes = None,
     pixels: Pixels = None,
     trust: Trust = False,
@@ -127,7 +121,7 @@ def model(
     ] = "int8",
     keep: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYER", help="A layer that mixed keeps above int8; repeatable."),
+        typer.Option(metavar="LAYER", help="A high-precision layer of mixed; repeatable."),
     ] = None,
     keep_most_sensitive: Annotated[
         int, typer.Option(metavar="N", help="Or: mixed keeps the N most sensitive layers.")
@@ -153,7 +147,10 @@ def model(
     ] = 30.0,
     max_drop_db: Annotated[
         float | None,
-        typer.Option(help="Reject a file that loses more on pictures held out. [auto: 0.05]"),
+        typer.Option(
+            help="Reject a file that loses more on pictures held out.",
+            show_default="none, auto: 0.05",
+        ),
     ] = None,
     check_speed: Annotated[
         bool,
@@ -164,9 +161,7 @@ def model(
     weights: Weights = None,
     run_dir: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Keep how far fine-tuning came (outlier), and go on from there."
-        ),
+        typer.Option(metavar="DIR", help="Keep how far fine-tuning came (outlier), to be resumed."),
     ] = None,
     as_bundle: Annotated[
         bool, typer.Option("--bundle", help="Write a bundle, see sr-export bundle.")
@@ -199,8 +194,6 @@ def model(
     require_free_folder(out, overwrite=overwrite, replaces=replaces)
     if run_dir is not None:
         require_writable(run_dir / "state")
-    if size and (height is not None or width is not None):
-        raise OptionError("expected --size, or --height and --width, found both; give one of them")
     if as_bundle and check_speed:
         raise OptionError("expected --bundle or --check-speed, found both; leave one out")
     import_tensorflow_quietly()
@@ -210,8 +203,6 @@ def model(
     from sr_models.ground.sizes import parse_size
 
     options = {
-        "height": height,
-        "width": width,
         "size": tuple(parse_size(text) for text in size or ()),
         "method": method,
         "tail": tail,
@@ -289,8 +280,6 @@ def overruled(settings: ExportSettings, options: Mapping[str, Any]) -> ExportSet
         OptionError: Choices that cannot be, or not together.
     """
     choices = {_CHOICES.get(name, name): value for name, value in options.items()}
-    if "height" in choices or "width" in choices:
-        choices["sizes"] = ()
     if "kept" in choices:
         choices.setdefault("most_sensitive", 0)
     elif choices.get("most_sensitive"):

@@ -16,7 +16,7 @@ def result_rows(result: ExportResult) -> list[list[str]]:
         *_audit_rows(result.audit),
         *(further if result.files[1:] else []),
         *[["source", note] for note in (result.network.origin or {}).get("done", [])],
-        ["layers above int8", _raised_summary(result.layers_above_int8)],
+        ["high-precision layers", _raised_summary(result.layers_above_int8)],
         ["calibration pictures", _dataset_summary(result.dataset)],
         [
             "fidelity to float",

@@ -28,7 +28,10 @@ def strip(
     max_difference: Annotated[
         int | None,
         typer.Option(
-            min=0, max=255, help="Codes that an output may change by. [default: 1; int16: 4]"
+            min=0,
+            max=255,
+            help="Codes that an output may change by.",
+            show_default="1, int16: 4",
         ),
     ] = None,
     repair_io: Annotated[
@@ -96,8 +99,8 @@ def _work(file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox)
     if result is None and not mended.repairs:
         why = "; ".join(mended.obstacles) or "its codes are pixels already"
         raise ModelFileError(
-            f"expected a clip or a scale to mend, found neither in {file} ({why}); use the file as "
-            "it is"
+            f"expected a clip or a scale to repair, found neither in {file} ({why}); use the file "
+            "as it is"
         )
     return result, mended
 
@@ -116,7 +119,9 @@ def _rows(data: dict[str, Any]) -> list[list[str]]:
                 f"most, {mended['mean_abs_code_difference']:.2g} on average",
             ]
         )
-    rows += [["stays", reason] for reason in (*data.get("left", ()), *mended["not_repaired"])]
+    rows += [
+        ["stays", reason] for reason in (*data.get("not_removed", ()), *mended["not_repaired"])
+    ]
     return [*rows, ["sha256", data["sha256"]]]
 
 
@@ -143,8 +148,8 @@ def _stripped_rows(data: dict[str, Any]) -> list[list[str]]:
         [
             "left to the interpreter by XNNPACK",
             f"{data['left_behind'][0]} -> "
-            f"{data['left_behind'][1]} operators; partitions {data['partitions'][0]} -> "
-            f"{data['partitions'][1]}",
+            f"{data['left_behind'][1]} operators; partitions {data['xnnpack_partitions'][0]} -> "
+            f"{data['xnnpack_partitions'][1]}",
         ],
     ]
 

@@ -15,7 +15,7 @@ def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of sr-export bundle.")],
     delegate: Annotated[
         list[str] | None,
-        typer.Option(help="xnnpack, builtin or reference; repeatable. [default: all three]"),
+        typer.Option(help="xnnpack, builtin or reference; repeatable.", show_default="all three"),
     ] = None,
     json: Json = None,
 ):

@@ -12,7 +12,13 @@ from export.tflite.files import ModelFile
 from runtime_bench.android.adb import PhoneError
 from runtime_bench.android.session import SPARE_SECONDS, Session
 from runtime_bench.android.tool import ToolRun, picture_arguments
-from runtime_bench.measuring.quality import Dataset, load_pair, mean_quality, protocol, scale_of
+from runtime_bench.measuring.quality import (
+    Dataset,
+    load_pair,
+    mean_quality,
+    quality_protocol,
+    scale_of,
+)
 from sr_models.ground.metrics import Quality, measure_quality
 
 
@@ -57,7 +63,7 @@ class PhoneQuality:
             **{f"desktop_{key}": value for key, value in asdict(self.desktop).items()},
             "max_abs_code_difference": self.largest,
             "differing_fraction": self.differing_fraction,
-            "protocol": protocol(self.scale),
+            "protocol": quality_protocol(self.scale),
         }
 
 

@@ -240,7 +240,7 @@ def _both(file: int, baseline: int) -> str:
 def third_party(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Architectures. [default: all ten]"),
+        typer.Argument(metavar="[NAME]...", help="Architectures.", show_default="all ten"),
     ] = None,
     *,
     out: Annotated[str, typer.Option(metavar="DIR", help="Where files are kept.")],

@@ -21,7 +21,7 @@ from export.running.timing import Clock, Plan
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.comparing.comparison import compare_speed
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Entry, open_entries, protocol
+from runtime_bench.measuring.latency import Entry, latency_protocol, open_entries
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     Delegate,
@@ -105,7 +105,7 @@ class Trust:
             "model": self.model,
             "runtime": self.runtime,
             "slowdown": self.slowdown,
-            "comparisons": len(self.same),
+            "compared": len(self.same),
             "no_difference_shown": self.right_same,
             "slowdowns_found": self.right_slowed,
             "seconds": self.seconds,
@@ -212,7 +212,7 @@ def trust(
             "threads": threads,
             "delegate": delegate,
             "machine": machine.to_json(),
-            "protocol": protocol(plan),
+            "protocol": latency_protocol(plan),
         },
         json,
     )

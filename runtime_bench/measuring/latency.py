@@ -219,7 +219,7 @@ def measure_latency(
     return time_entries(entries, plan, on_step=on_step)
 
 
-def protocol(plan: Plan, *, picture: str | None = None) -> dict:
+def latency_protocol(plan: Plan, *, picture: str | None = None) -> dict:
     """What a reader must know to repeat the figures."""
     return {
         "runs_at_most": plan.runs,

@@ -13,7 +13,7 @@ from export.running.interpreters import Runner
 from export.running.pixels import find_scale, upscale
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.metrics import PROTOCOL, Quality, luma_pixels, measure_quality
-from sr_models.ground.pictures import crop_to_multiple, degrade, list_images_by_folder, load_image
+from sr_models.ground.pictures import Pair, crop_to_multiple, list_images_by_folder, load_image
 
 MAX_SCALE = 8
 # scikit-image's SSIM with sigma 1.5 looks through a window of this many pixels.
@@ -32,21 +32,6 @@ class Dataset:
 
     name: str
     paths: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A ground-truth picture and its low-resolution twin.
-
-    Attributes:
-        name: File name of the picture.
-        low: uint8 (H / s, W / s, 3), RGB; or of one channel, luma.
-        high: uint8 (H, W, 3), RGB, cropped to a multiple of s; or of one channel, luma.
-    """
-
-    name: str
-    low: np.ndarray
-    high: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -118,7 +103,7 @@ class QualityResult:
             "scale": self.scale,
             **_readings(self),
             **_saturation(self),
-            "protocol": protocol(self.scale, luma=self.luma),
+            "protocol": quality_protocol(self.scale, luma=self.luma),
             "delegate": self.delegate,
             "runtime": self.runtime,
             "sha256": self.sha256,
@@ -132,7 +117,7 @@ class QualityResult:
         ]
 
 
-def protocol(scale: int, *, luma: bool = False) -> str:
+def quality_protocol(scale: int, *, luma: bool = False) -> str:
     """What the figures rest on, in one line."""
     of = ", of its luma in pixels" if luma else ""
     return (
@@ -192,9 +177,8 @@ def load_pair(path: str | Path, *, scale: int, luma: bool = False) -> Pair:
     """
     # What the crop may take, the border on both sides, and SSIM's window.
     least = (scale - 1) + 2 * scale + _SSIM_WINDOW
-    high = crop_to_multiple(load_image(path, minimum_side=least), scale)
-    high = luma_pixels(high) if luma else high
-    return Pair(Path(path).name, degrade(high, scale), high)
+    picture = crop_to_multiple(load_image(path, minimum_side=least), scale)
+    return Pair.of(path, luma_pixels(picture) if luma else picture, scale=scale)
 
 
 def load_pairs(paths: Iterable[str | Path], *, scale: int) -> Iterator[Pair]:

@@ -25,7 +25,7 @@ class UpscaledPicture:
 
     Attributes:
         source: Path of the picture.
-        output: Path of what was written.
+        written: Path of what was written.
         width: Width of the input in pixels.
         height: Height of the input in pixels.
         scale: Scale factor.
@@ -37,7 +37,7 @@ class UpscaledPicture:
     """
 
     source: str
-    output: str
+    written: str
     width: int
     height: int
     scale: int
@@ -75,7 +75,7 @@ def find_model(path: str | Path) -> Path:
     return max(found, key=pixels)
 
 
-def pairs(source: str | Path, out: str | Path, *, suffix: str) -> list[tuple[Path, Path]]:
+def planned(source: str | Path, out: str | Path, *, suffix: str) -> list[tuple[Path, Path]]:
     """Pictures and where each goes: into a folder of the same shape where a folder is given.
 
     Raises:

@@ -29,7 +29,7 @@ Paste = Callable[[int, int, np.ndarray], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TilePlan:
     """How one picture is cut.
 
     Attributes:
@@ -86,7 +86,7 @@ class Upscaler:
             self._field = read_receptive_field(self.runner.model)
         return self._field
 
-    def plan(self, height: int, width: int) -> Plan:
+    def plan(self, height: int, width: int) -> TilePlan:
         """How a picture is cut, and the file made ready for it.
 
         Raises:
@@ -117,9 +117,9 @@ class Upscaler:
             tuple(spans(length, tile=side, margin=margin)) for length, side in zip(size, tile)
         )
         covered = [max(length, side) for length, side in zip(size, tile)]
-        return Plan((tile[0], tile[1]), rows, columns, padded=covered != [height, width])
+        return TilePlan((tile[0], tile[1]), rows, columns, padded=covered != [height, width])
 
-    def _whole(self, height: int, width: int) -> Plan:
+    def _whole(self, height: int, width: int) -> TilePlan:
         try:
             self._resize(height, width)
             tile = (height, width)
@@ -131,7 +131,7 @@ class Upscaler:
                 f"expected a file that runs at {height}x{width} pixels, found that "
                 f"{self.runner.model.name} runs at {tile[0]}x{tile[1]} alone; leave --tile"
             )
-        return Plan(
+        return TilePlan(
             tile, (Span(0, 0, height),), (Span(0, 0, width),), padded=tile != (height, width)
         )
 
@@ -151,7 +151,7 @@ class Upscaler:
         paste: Paste,
         *,
         on_tile: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Plan:
+    ) -> TilePlan:
         """Upscale a picture tile by tile; holds no more than one tile of output.
 
         Args:

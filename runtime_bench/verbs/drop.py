@@ -1,4 +1,4 @@
-"""The verb of `sr-bench` that shows what INT8 costs in PSNR."""
+"""The verb of `sr-bench` that shows the INT8 drop."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ def drop(
     *,
     data: Data,
     methods: Annotated[
-        list[str] | None, typer.Option("--method", help="A recipe; repeatable.")
+        list[str] | None,
+        typer.Option("--method", help="A recipe; repeatable.", show_default="as sr-export"),
     ] = None,
     images: Images = None,
     max_drop_db: Annotated[
         float | None, typer.Option(help="Gate: largest mean drop, RGB and luma, in dB.")
     ] = None,
     twin: Annotated[
-        bool, typer.Option("--twin", help="Gate: no worse than the clipped twin by min/max.")
+        bool, typer.Option("--twin", help="Gate: no worse than the clipped baseline by min/max.")
     ] = False,
     json: Json = None,
 ) -> None:
-    """Show what INT8 costs in PSNR, by network and method: RGB / luma, in dB.
+    """Show the INT8 drop by network and method: RGB / luma, in dB.
 
     Exit status 1 where a gate is not met.
 
@@ -73,4 +74,4 @@ def drop(
     if over:
         raise GateNotMet(f"gate not met: max-drop-db {limit:g}; more for {', '.join(over)}")
     if worse := worse_than_twins(results):
-        raise GateNotMet(f"gate not met: twin; below their clipped twins: {', '.join(worse)}")
+        raise GateNotMet(f"gate not met: twin; below their clipped baselines: {', '.join(worse)}")

@@ -81,7 +81,12 @@ def quality(
     from runtime_bench.comparing.crops import require_crops, take_crops
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.machine import read_machine
-    from runtime_bench.measuring.quality import find_datasets, measure_file, protocol, scale_of
+    from runtime_bench.measuring.quality import (
+        find_datasets,
+        measure_file,
+        quality_protocol,
+        scale_of,
+    )
     from runtime_bench.measuring.tables import print_quality
 
     require_crops(crops)
@@ -112,7 +117,7 @@ def quality(
         print_quality(results)
         book.print()
     for factor, luma in sorted({(result.scale, result.luma) for result in results}):
-        say(protocol(factor, luma=luma))
+        say(quality_protocol(factor, luma=luma))
     book.close()
 
 
@@ -150,11 +155,10 @@ def compare(
     sr-bench compare old.tflite new.tflite --against history.jsonl --save history.jsonl
     """
     from export.running.timing import Plan
-    from runtime_bench.comparing.comparison import compare_entries
+    from runtime_bench.comparing.comparison import compare_entries, print_comparison
     from runtime_bench.comparing.crops import require_crops, take_crops
-    from runtime_bench.comparing.tables import print_comparison
     from runtime_bench.history.bookkeeping import Bookkeeping
-    from runtime_bench.measuring.latency import open_entries, protocol
+    from runtime_bench.measuring.latency import latency_protocol, open_entries
     from runtime_bench.measuring.machine import read_machine
     from runtime_bench.measuring.quality import find_datasets
     from runtime_bench.measuring.tables import protocol_lines, scatter_lines
@@ -178,7 +182,7 @@ def compare(
             *opened, plan, gates=gates, datasets=datasets, scale=scale, on_step=update
         )
     cut = take_crops([entry.runner for entry in opened], datasets, count=crops, scale=scale)
-    row, told = result.to_json(), {"machine": machine.to_json(), "protocol": protocol(plan)}
+    row, told = result.to_json(), {"machine": machine.to_json(), "protocol": latency_protocol(plan)}
     trend = book.take([row], **told)
     write_json(
         {

@@ -71,7 +71,7 @@ def latency(
     from export.running.timing import Plan
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.history.trend import slowed_down
-    from runtime_bench.measuring.latency import measure_latency, protocol
+    from runtime_bench.measuring.latency import latency_protocol, measure_latency
     from runtime_bench.measuring.machine import bound_to, read_machine
     from runtime_bench.measuring.profile import require_profiled
     from runtime_bench.measuring.tables import (
@@ -116,7 +116,7 @@ def latency(
         if profile:
             results = _with_profiles(results, entries, sizes, plan=plan, picture=fed)
     rows = [result.to_json() for result in results]
-    told = {**protocol(plan, picture=picture), "cpus": cpus or None}
+    told = {**latency_protocol(plan, picture=picture), "cpus": cpus or None}
     samples = [[round(sample, 4) for sample in result.samples_ms] for result in results]
     trend = book.take(
         [{**row, "samples_ms": taken} for row, taken in zip(rows, samples)],

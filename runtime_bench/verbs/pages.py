@@ -41,11 +41,15 @@ def demo(
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder to write.")] = "demo",
     images: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Calibration pictures. [default: scikit-image's]"),
+        typer.Option(
+            metavar="DIR", help="Calibration pictures.", show_default="scikit-image's pictures"
+        ),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Ground truth for PSNR. [default: scikit-image's]"),
+        typer.Option(
+            metavar="DIR", help="Ground truth for PSNR.", show_default="scikit-image's pictures"
+        ),
     ] = None,
     size: ExportSize = "360x640",
     runs: Runs = 25,

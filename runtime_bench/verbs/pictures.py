@@ -17,7 +17,8 @@ def upscale(
     out: Annotated[str, typer.Argument(metavar="OUT", help="The picture or folder to write.")],
     *,
     tile: Annotated[
-        str | None, typer.Option(metavar="HxW", help="Size of tiles. [default: 256x256 or more]")
+        str | None,
+        typer.Option(metavar="HxW", help="Size of tiles.", show_default="256x256 or more"),
     ] = None,
     suffix: Annotated[
         str, typer.Option("--format", help="For folders: png, jpg, webp or tif.")
@@ -42,12 +43,12 @@ def upscale(
     """
     from runtime_bench.upscaling.run import (
         open_upscaler,
-        pairs,
         peak_memory_mb,
+        planned,
         upscale_pictures,
     )
 
-    todo = pairs(source, out, suffix=f".{suffix.lower().lstrip('.')}")
+    todo = planned(source, out, suffix=f".{suffix.lower().lstrip('.')}")
     wanted = None if tile is None else parse_fixed_size(tile, option="--tile")
     upscaler = open_upscaler(
         model,
@@ -80,7 +81,7 @@ def upscale(
             f"upscaled by {runner.model.name}",
             ["picture", "size", "output", "tiles", "s"],
             [
-                [r.source, f"{r.width}x{r.height}", r.output, r.tiles, f"{r.seconds:.2f}"]
+                [r.source, f"{r.width}x{r.height}", r.written, r.tiles, f"{r.seconds:.2f}"]
                 for r in results
             ],
         )

@@ -180,9 +180,13 @@ def write_json(value: Any, target: str | None) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table on stdout, numbers to the right; as wide as it needs where there is no terminal."""
+    """A table on stdout, numbers to the right.
+
+    As wide as the terminal or `COLUMNS` says; where there is neither, as it needs, up to 200.
+    """
+    folds = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
     # No markup: a folder may be called "[red]".
-    console = Console(width=None if sys.stdout.isatty() else 200, markup=False)
+    console = Console(width=None if folds else 200, markup=False)
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[index]) for row in rows)

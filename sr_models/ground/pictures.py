@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -217,6 +218,32 @@ def degrade(ground_truth: np.ndarray, scale: int) -> np.ndarray:
     if height % scale or width % scale:
         raise ValueError(f"sides {height}x{width} are no multiples of {scale}: crop first")
     return resize_bicubic(ground_truth, height=height // scale, width=width // scale)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A ground-truth picture and its low-resolution twin.
+
+    Attributes:
+        path: File of the picture.
+        low: uint8 (H, W, 3), RGB; or of one channel, luma.
+        high: uint8 (H s, W s, 3), RGB; or of one channel, luma.
+    """
+
+    path: Path
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, path: str | Path, picture: np.ndarray, *, scale: int) -> Pair:
+        """A picture, uint8 (H, W, C), cropped to a multiple of `scale`, and its degraded twin."""
+        high = crop_to_multiple(picture, scale)
+        return cls(Path(path), degrade(high, scale), high)
+
+    @property
+    def name(self) -> str:
+        """File name of the picture."""
+        return Path(self.path).name
 
 
 def unit(pixels: np.ndarray) -> np.ndarray:

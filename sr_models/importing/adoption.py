@@ -26,7 +26,7 @@ from sr_models.importing.pixel_ends import (
     with_pixels,
     without_clips,
 )
-from sr_models.importing.reading import read_graph
+from sr_models.importing.reading import read_network
 from sr_models.importing.simplification import simplified
 from sr_models.networks.pixel_range import PixelRange, find_pixel_range
 
@@ -91,7 +91,7 @@ def adopt(
     fixed = (1, height or _SIDE, width or _SIDE, channels)
     graph = freeze(function, fixed, dtype=dtype)
     scale = _require_upscaling(graph)
-    read = simplified(read_graph(graph))
+    read = simplified(read_network(graph))
     end = find_output_end(read)
     count = max(1, min(_PICTURES, _PIXELS // (fixed[1] * fixed[2])))
     low = [_fitted(picture, fixed) for picture in pictures[:count]]

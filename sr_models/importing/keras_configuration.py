@@ -166,7 +166,7 @@ class _Builder:
                 if len(later) == len(waiting):
                     raise NetworkError(
                         f"expected a network without gaps or circles, found that {later[0][0]} "
-                        "reads what is never made; save it anew"
+                        "reads what is never made; save it again"
                     )
                 waiting = later
             return tensors[_place(end, first)]
@@ -194,7 +194,7 @@ def _called(part: Callable, name: str, arguments, keywords) -> Any:
     except Exception as error:  # Trusted code may raise anything, and so may Keras.
         raise NetworkError(
             f"expected layer {name} to accept what is before it, found {type(error).__name__}: "
-            f"{first_line(error)}; save it anew, or give module:function"
+            f"{first_line(error)}; save it again, or give module:function"
         ) from error
 
 

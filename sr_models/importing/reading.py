@@ -30,7 +30,7 @@ _TRANSPARENT = ("Reshape", "Squeeze", "ExpandDims", "Transpose")
 _STRETCHING = ("ExpandDims", "Tile", "Reshape")
 
 
-def read_graph(graph: FrozenGraph) -> Network:
+def read_network(graph: FrozenGraph) -> Network:
     """The operations of a frozen graph.
 
     Args:

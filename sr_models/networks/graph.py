@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -83,7 +84,8 @@ class Point:
         return isinstance(self.layer, tf_keras.layers.Concatenate)
 
 
-def _nodes(model):
+def nodes(model):
+    """The calls of layers of a functional model, in the order they are computed."""
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
             if not isinstance(node.layer, tf_keras.layers.InputLayer):
@@ -94,7 +96,7 @@ def points(model) -> dict[str, Point]:
     """The tensors of a functional model with one input, in the order they are computed."""
     found = {INPUT: Point(INPUT, model.input, None)}
     names = {id(model.input): INPUT}
-    for node in _nodes(model):
+    for node in nodes(model):
         name, again = node.layer.name, 1
         while name in found:
             name, again = f"{node.layer.name}:{again}", again + 1
@@ -181,7 +183,7 @@ def rebuild(
             return value
         return read(consumer, names[id(value)], replaced[id(value)])
 
-    for node in _nodes(model):
+    for node in nodes(model):
         name = names[id(node.outputs)]
         arguments, keywords = tf.nest.map_structure(
             partial(what_reads, consumer=name), (node.call_args, node.call_kwargs)
@@ -252,3 +254,30 @@ def with_split_groups(model):
         lambda _, tensor: tensor,
         replace_layer=lambda layer: grouped.get(id(layer), layer),
     )
+
+
+def watcher(model, names: Sequence[str]):
+    """The same network, sharing its layers, that returns the tensors of the named points."""
+    graph = points(model)
+    return tf_keras.Model(model.input, [graph[name].tensor for name in names])
+
+
+def tensors_of(
+    model, names: Sequence[str], *, batches: Iterable[np.ndarray]
+) -> Iterator[list[np.ndarray]]:
+    """The tensors of the named points, for one batch after another.
+
+    Args:
+        model: Functional network.
+        names: Names of points.
+        batches: Each float32 (N, h, w, 3) in 0..1.
+
+    Yields:
+        float32 (N, H, W, C) for each name.
+    """
+    network = watcher(model, names)
+    for batch in batches:
+        found = network(np.asarray(batch, np.float32), training=False)
+        # Keras returns a lone tensor as it is, and a list of several.
+        tensors = found if isinstance(found, (list, tuple)) else [found]
+        yield [np.asarray(tensor) for tensor in tensors]

@@ -53,19 +53,21 @@ def set_named_weights(model, weights: dict[str, np.ndarray]) -> None:
             variable.assign(weights[name])
 
 
-def convert_form(trunk, preset: Preset, *, form: str):
+def convert_form(trunk, preset: Preset, *, form: str, into=None):
     """The same trained function in the other form (exact to float rounding).
 
     Args:
         trunk: A trunk of `preset` in the form that is not `form`.
         preset: Which network.
         form: The form wanted.
+        into: What an earlier call returned for this trunk, to be given its weights of today;
+            building a network takes longer than that.
     """
     family = get_family(preset.family)
     transfer = family.to_deploy_form if form == "deploy" else family.to_training_form
     if transfer is None:
         return trunk
-    other = build_trunk(preset, form=form)
+    other = build_trunk(preset, form=form) if into is None else into
     set_named_weights(other, transfer(named_weights(trunk)))
     return other
 

@@ -194,7 +194,7 @@ def with_unit_pixels(model, white: PixelRange):
 
     Raises:
         CalibrationError: A layer whose answer to scaled values is unknown, or one that joins
-            tensors of different ranges; or a black that is not 0, which scaling cannot mend.
+            tensors of different ranges; or a black that is not 0, which scaling cannot fix.
     """
     if white.input_black or white.output_black:
         raise CalibrationError(

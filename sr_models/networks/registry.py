@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,25 +36,16 @@ class Family:
     source: str
 
 
-_MODULES = (
-    "abpn",
-    "ecbsr",
-    "edsr",
-    "espcn",
-    "etds",
-    "fsrcnn",
-    "quicksrnet",
-    "rdn",
-    "sesr",
-    "xlsr",
-)
-"""Modules of `sr_models.families`, each the family of its name; asking for it imports it."""
+_FOLDER = "sr_models.families"
+"""Package with a family in each module, which has the family's name; asking for it imports it."""
 
 
 def _load(name: str | None) -> tuple[str, ...]:
-    if name in _MODULES:
-        importlib.import_module(f"sr_models.families.{name}")
-    return _MODULES
+    modules = pkgutil.iter_modules(importlib.import_module(_FOLDER).__path__)
+    names = tuple(module.name for module in modules)
+    if name in names:
+        importlib.import_module(f"{_FOLDER}.{name}")
+    return names
 
 
 _FAMILIES: Registry[Family] = Registry("network family", load=_load, error=UnknownModelError)

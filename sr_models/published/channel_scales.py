@@ -23,11 +23,10 @@ import numpy as np
 import tf_keras
 
 from sr_models.ground.errors import CalibrationError
-from sr_models.networks.graph import Point, output_name, points, quantized_points
+from sr_models.networks.graph import Point, output_name, points, quantized_points, tensors_of
 from sr_models.networks.network import named_weights, set_named_weights
 from sr_models.published.sites import is_convolution
 from sr_models.published.student import student_of
-from sr_models.quantization.observing import tensors_of
 
 
 @dataclass(frozen=True)

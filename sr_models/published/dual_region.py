@@ -63,38 +63,35 @@ def _length(start, end):
     return tf.where(tf.abs(length) < LEAST_LENGTH, sign * LEAST_LENGTH, length)
 
 
-def _on_region(x, start, end, *, bits: int, learn_clipping: bool):
-    """x on 2^bits levels from `start`, which is one, to `end`; one level is in the middle."""
-    steps = 2**bits - 1
-    if steps == 0:
-        return 0.5 * (start + end) + x - tf.stop_gradient(x)
-    length = _length(start, end)
-    # Multiplied first, so that ties of round numbers are ties.
-    codes = straight_through_round((x - start) * float(steps) / length)
-    clipped = tf.clip_by_value(codes, 0.0, float(steps))
-    if not learn_clipping:
-        clipped = codes + tf.stop_gradient(clipped - codes)
-    return start + clipped * length / float(steps)
+def _in_regions(x, lower, upper, break_point, *, bits: int, learn_clipping: bool):
+    """x on the levels of its region, in one formula for all of them.
 
-
-def _two_sided(x, lower, upper, break_point, *, bits: int, learn_clipping: bool):
-    length, steps = _length(-break_point, break_point), float(2**bits - 1)
+    A region is where its codes start, its length and its steps; each value takes those of its own.
+    A branch of the graph for each kind of region costs several times as much to build.
+    """
+    two_sided = lower < -break_point
+    above = x >= break_point
+    dense = two_sided & (tf.abs(x) < break_point)
     # |x| < p never reaches code -2^(b - 1), which the released code would allow.
     top = float(2 ** (bits - 1) - 1)
-    codes = straight_through_round(x * steps / length)
-    inside = codes + tf.stop_gradient(tf.clip_by_value(codes, -top, top) - codes)
-    dense = inside * length / steps
-    tails = {"bits": bits - 1, "learn_clipping": learn_clipping}
-    below = _on_region(x, -break_point, lower, **tails)
-    above = _on_region(x, break_point, upper, **tails)
-    return tf.where(x >= break_point, above, tf.where(x <= -break_point, below, dense))
-
-
-def _one_sided(x, lower, upper, break_point, *, bits: int, learn_clipping: bool):
-    both = {"bits": bits, "learn_clipping": learn_clipping}
-    below = _on_region(x, lower, break_point, **both)
-    above = _on_region(x, break_point, upper, **both)
-    return tf.where(x >= break_point, above, below)
+    last = tf.where(two_sided, max(top, 1.0), float(2**bits - 1))
+    first = tf.where(two_sided, -break_point, lower)
+    start = tf.where(dense, 0.0, tf.where(above, break_point, first))
+    below_length = _length(first, tf.where(two_sided, lower, break_point))
+    outer = tf.where(above, _length(break_point, upper), below_length)
+    length = tf.where(dense, _length(-break_point, break_point), outer)
+    steps = tf.where(dense, float(2**bits - 1), last)
+    # Multiplied first, so that ties of round numbers are ties.
+    codes = straight_through_round((x - start) * steps / length)
+    clipped = tf.clip_by_value(codes, tf.where(dense, -last, 0.0), last)
+    passed = codes + tf.stop_gradient(clipped - codes)
+    clipped = tf.where(dense, passed, clipped) if learn_clipping else passed
+    y = start + clipped * length / steps
+    if top:
+        return y
+    # Tails of one level have it in their middle.
+    end = tf.where(above, upper, lower)
+    return tf.where(two_sided & ~dense, 0.5 * (start + end) + x - tf.stop_gradient(x), y)
 
 
 def _single(x, lower, upper, *, bits: int):
@@ -135,13 +132,8 @@ def quantized_activation(
         return _single(x, lower, upper, bits=bits)
     if not learn_clipping:
         x = tf.clip_by_value(x, tf.stop_gradient(lower), tf.stop_gradient(upper))
-    width = {"bits": bits if reading == "released" else bits - 1}
-    given = (x, lower, upper, break_point)
-    return tf.cond(
-        lower < -break_point,
-        lambda: _two_sided(*given, **width, learn_clipping=learn_clipping),
-        lambda: _one_sided(*given, **width, learn_clipping=learn_clipping),
-    )
+    width = bits if reading == "released" else bits - 1
+    return _in_regions(x, lower, upper, break_point, bits=width, learn_clipping=learn_clipping)
 
 
 def quantized_weights(kernel, bound, *, bits: int, grid: str = "even"):

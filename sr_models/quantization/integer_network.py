@@ -30,7 +30,7 @@ ACTIVATIONS = {"tanh": np.tanh, "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x))}
 
 
 @dataclass(frozen=True)
-class Step:
+class IntegerOperator:
     """One operator: the codes of `inputs` go in, those of `name` come out."""
 
     name: str
@@ -47,7 +47,7 @@ class IntegerNetwork:
         output: Name of the point that is the output.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[IntegerOperator]
     output: str
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ def simulate_builtin(model, ranges: TensorRanges) -> IntegerNetwork:
     return IntegerNetwork([_step(p, graph, grids) for p in stored], output_name(model))
 
 
-def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> Step:
+def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> IntegerOperator:
     """The operator that writes a stored tensor."""
     fused = _is_relu(point.layer) and point.inputs[0] not in grids
     maker = graph[point.inputs[0]] if fused else point
@@ -86,10 +86,12 @@ def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> Step
         raise _no_operator(point.layer)
     target = grids[point.name]
     compute = _operator(maker, sources, target, rectified=fused)
-    if _is_relu(point.layer) and point.layer.max_value is not None:
-        most = np.int8(target.code(float(point.layer.max_value)))
-        return Step(point.name, maker.inputs, lambda *codes: np.minimum(compute(*codes), most))
-    return Step(point.name, maker.inputs, compute)
+    if not _is_relu(point.layer) or point.layer.max_value is None:
+        return IntegerOperator(point.name, maker.inputs, compute)
+    most = np.int8(target.code(float(point.layer.max_value)))
+    return IntegerOperator(
+        point.name, maker.inputs, lambda *codes: np.minimum(compute(*codes), most)
+    )
 
 
 def _operator(

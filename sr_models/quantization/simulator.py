@@ -3,7 +3,8 @@
 Follows TFLite's 8-bit specification: activations per tensor on the grid of their range; kernels of
 convolutions per output channel, symmetric, -127..127, the channel's largest weight at 127; biases
 in 32 bits, in steps of input scale times kernel scale. Gradients pass straight through all rounding
-(Bengio et al., arXiv 1308.3432), so that the simulation can be trained.
+(Bengio et al., arXiv 1308.3432), so that the simulation can be trained. Where every code must be
+that of the file, `sr_models.quantization.integer_network` computes in integers and trains nothing.
 """
 
 from __future__ import annotations

@@ -95,6 +95,7 @@ class FloatPupil:
         self.variables = self.model.trainable_variables
         self.groups = [RateGroup(self.variables)]
         self.checkpointed = {"model": self.trunk}
+        self._deployed: tuple[Any, Any] | None = None
 
     def loss(self, low, high, *, picture_loss: Callable[[Any], Any]):
         """See `Pupil`."""
@@ -108,10 +109,13 @@ class FloatPupil:
         """See `Pupil`; the pictures have no part in it."""
 
     def deployed(self) -> Deployed:
-        """The deployed form."""
+        """The deployed form: one network for all calls, with the weights of the last one."""
         from sr_models.networks.network import convert_form, save_trunk
         from sr_models.networks.tails import attach_tail
 
-        trunk = convert_form(self.trunk, self._preset, form="deploy")
-        model = attach_tail(trunk, "none", scale=self._preset.scale)
+        known = self._deployed[0] if self._deployed else None
+        trunk = convert_form(self.trunk, self._preset, form="deploy", into=known)
+        if self._deployed is None:
+            self._deployed = trunk, attach_tail(trunk, "none", scale=self._preset.scale)
+        trunk, model = self._deployed
         return Deployed(model, lambda path: save_trunk(trunk, path))

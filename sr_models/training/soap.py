@@ -129,27 +129,39 @@ class Soap(tf_keras.optimizers.Optimizer):
         variable.assign_sub(begun * tf.cast(self.learning_rate, tf.float32) * update)
 
         left, right = bases
+        followed = []
         if left is not None:
-            self._follow(left, tf.matmul(matrix, matrix, transpose_b=True))
+            followed.append((*left, tf.matmul(matrix, matrix, transpose_b=True)))
         if right is not None:
-            self._follow(right, tf.matmul(matrix, matrix, transpose_a=True))
+            followed.append((*right, tf.matmul(matrix, matrix, transpose_a=True)))
+        if followed:
+            self._follow(followed)
 
-    def _follow(self, side, product) -> None:
-        averaged, basis = side
-        averaged.assign(self.beta_2 * averaged + (1.0 - self.beta_2) * product)
+    def _follow(self, sides) -> None:
+        """Average the products of both sides, and turn the bases along where that is due.
+
+        One choice among three branches for both: each branch of a graph takes time to trace.
+        """
+        for averaged, _, product in sides:
+            averaged.assign(self.beta_2 * averaged + (1.0 - self.beta_2) * product)
         step = tf.cast(self.iterations, tf.int32)
+        due = tf.equal(tf.math.floormod(step, self.basis_interval), 0)
+
+        def kept():
+            return tuple(tf.convert_to_tensor(basis) for _, basis, _ in sides)
 
         def first():
-            return tf.linalg.eigh(averaged)[1]
+            return tuple(tf.linalg.eigh(averaged)[1] for averaged, _, _ in sides)
 
         def later():
-            return tf.linalg.qr(tf.matmul(averaged, basis))[0]
+            return tuple(
+                tf.linalg.qr(tf.matmul(averaged, basis))[0] for averaged, basis, _ in sides
+            )
 
-        due = tf.equal(tf.math.floormod(step, self.basis_interval), 0)
-        begun = tf.equal(step, 0)
-        basis.assign(
-            tf.cond(due, lambda: tf.cond(begun, first, later), lambda: tf.convert_to_tensor(basis))
-        )
+        branch = tf.where(due, tf.where(tf.equal(step, 0), 1, 2), 0)
+        turned = tf.switch_case(branch, [kept, first, later])
+        for (_, basis, _), new in zip(sides, tf.nest.flatten(turned)):
+            basis.assign(new)
 
     def get_config(self):
         """Arguments that make the same optimizer."""

@@ -24,12 +24,23 @@ def darker(pictures, factor):
     return [np.rint(picture * factor).astype(np.uint8) for picture in pictures]
 
 
-def test_the_share_is_that_of_the_values_outside_of_the_sets_range(model, natural):
+@pytest.fixture(scope="module")
+def darkened(model, natural):
+    """The set that is compared, and what it came to: a comparison takes its time."""
+    pictures = darker(natural, 0.6)
+    return pictures, compare_layers(model, natural, pictures)
+
+
+@pytest.fixture(scope="module")
+def same(model, natural):
+    return compare_layers(model, natural, natural)
+
+
+def test_the_share_is_that_of_the_values_outside_of_the_sets_range(model, natural, darkened):
     """Counted again by hand, on each tensor of each picture alone."""
     import tf_keras
 
-    pictures = darker(natural, 0.6)
-    found = compare_layers(model, natural, pictures)
+    pictures, found = darkened
     graph = points(model)
     watched = tf_keras.Model(model.input, [point.tensor for point in graph.values()])
 
@@ -48,21 +59,20 @@ def test_the_share_is_that_of_the_values_outside_of_the_sets_range(model, natura
     assert found.worst.saturating_fraction > 0.01
 
 
-def test_natural_ranges_are_those_of_the_layer_probe(model, natural):
+def test_natural_ranges_are_those_of_the_layer_probe(model, natural, darkened):
     union = probe_layers(model, natural).union()
-    for layer in compare_layers(model, natural, darker(natural, 0.5)).layers:
+    for layer in darkened[1].layers:
         assert layer.natural == pytest.approx(union[layer.tensor], abs=1e-6)
 
 
-def test_nothing_saturates_where_the_set_is_the_natural_pictures(model, natural):
-    found = compare_layers(model, natural, natural)
-    assert found.worst.saturating_fraction == 0.0
-    assert all(layer.span_ratio == pytest.approx(1.0) for layer in found.layers)
-    assert found.natural_histogram == found.set_histogram
+def test_nothing_saturates_where_the_set_is_the_natural_pictures(same):
+    assert same.worst.saturating_fraction == 0.0
+    assert all(layer.span_ratio == pytest.approx(1.0) for layer in same.layers)
+    assert same.natural_histogram == same.set_histogram
 
 
-def test_the_output_is_not_judged_for_there_saturation_is_the_clip(model, natural):
-    layers = compare_layers(model, natural, darker(natural, 0.3)).layers
+def test_the_output_is_not_judged_for_there_saturation_is_the_clip(darkened):
+    layers = darkened[1].layers
     outputs = [layer.tensor for layer in layers if layer.is_output]
     assert outputs == ["last_relu", "depth_to_space"]
     assert not any(layer.is_judged for layer in layers if layer.is_output)
@@ -71,15 +81,14 @@ def test_the_output_is_not_judged_for_there_saturation_is_the_clip(model, natura
     assert all((layer.saturating_fraction is None) == (not layer.is_stored) for layer in layers)
 
 
-def test_histograms_are_numpys(model, natural):
-    found = compare_layers(model, natural, natural)
+def test_histograms_are_numpys(model, natural, same):
     answers = [model(p[None].astype(np.float32) / 255.0).numpy().ravel() for p in natural]
     shares = []
     for y in answers:
         inside = np.clip(y, BINS[0] + 1e-6, BINS[-1] - 1e-6)
         shares.append(np.histogram(inside, BINS)[0] / y.size)
-    np.testing.assert_allclose(found.set_histogram, np.mean(shares, axis=0), atol=0.01)
-    assert sum(found.set_histogram) == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_allclose(same.set_histogram, np.mean(shares, axis=0), atol=0.01)
+    assert sum(same.set_histogram) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_black_and_white_lie_inside_of_bins():

@@ -10,7 +10,6 @@ from export.exporting.kernel_agreement import (
 )
 from export.quantizing.quantized_network import QuantizedNetwork
 from sr_models.quantization.ranges import TensorRange
-from tests.families import small_file
 
 NONE = CodeDifference(0, 0.0)
 
@@ -37,7 +36,7 @@ def test_a_line_says_what_was_compared():
 
 
 @pytest.mark.slow
-def test_the_differences_are_those_of_the_codes():
+def test_the_differences_are_those_of_the_codes(small_file):
     file = small_file("xlsr", "relu")
     pictures = [*file.pictures, file.pictures[0, ::2, ::2]]
     found = KernelMeter(QuantizedNetwork(file.model, file.ranges), pictures)(file.content)
@@ -51,7 +50,7 @@ def test_the_differences_are_those_of_the_codes():
 
 
 @pytest.mark.slow
-def test_another_network_is_told_apart():
+def test_another_network_is_told_apart(small_file):
     """A simulation with one coarser tensor: what would show a fault in either."""
     file = small_file("xlsr", "relu")
     wider = TensorRange(file.ranges["mix"].minimum * 1.05, file.ranges["mix"].maximum * 1.05)
@@ -62,7 +61,7 @@ def test_another_network_is_told_apart():
 
 
 @pytest.mark.slow
-def test_what_cannot_be_simulated_is_left_out():
+def test_what_cannot_be_simulated_is_left_out(small_file):
     file = small_file("xlsr", "relu")
     alone = KernelMeter(None, file.pictures)(file.content)
     assert alone.xnnpack_from_float_simulation is None

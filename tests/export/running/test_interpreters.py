@@ -246,7 +246,7 @@ def test_what_the_interpreter_says_is_put_in_one_line(step, doing, contents):
         open_model(contents["uint8"], runtime=runtime).invoke()
     assert str(caught.value) == (
         f"expected to {doing} <bytes> (fake 1.0, xnnpack), found: cannot {step}; "
-        "export the file anew, or take another delegate"
+        "export it again, or take another delegate"
     )
 
 

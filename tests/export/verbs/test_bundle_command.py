@@ -33,7 +33,7 @@ def test_a_bundle_is_written_and_told_about(small, tmp_path, capsys):
 
 def test_a_model_is_written_as_a_bundle(small, tmp_path, capsys):
     out = tmp_path / "phone"
-    sizes = ("--height", 8, "--width", 12)
+    sizes = ("--size", "8x12")
     assert run("model", "any", "--out", out, *sizes, "--bundle") == 0
     assert "model.tflite │ 8x12" in capsys.readouterr().out
     assert run("verify", out, "--delegate", "xnnpack") == 0

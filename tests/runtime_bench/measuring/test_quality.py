@@ -9,7 +9,6 @@ from export.running.interpreters import open_model
 from runtime_bench.measuring.quality import (
     Dataset,
     ImageQuality,
-    Pair,
     QualityResult,
     find_datasets,
     load_pair,
@@ -17,13 +16,13 @@ from runtime_bench.measuring.quality import (
     mean_quality,
     measure_file,
     measure_upscaler,
-    protocol,
+    quality_protocol,
     require_scale,
     scale_of,
 )
 from sr_models.ground.errors import ModelFileError, OptionError, PictureError
 from sr_models.ground.metrics import Quality
-from sr_models.ground.pictures import degrade, to_pixels
+from sr_models.ground.pictures import Pair, degrade, to_pixels
 from tests.networks import luma_file_content, sharpening_network
 
 
@@ -216,7 +215,7 @@ def test_json_has_the_agreed_keys(measured):
     } <= set(row)
     assert (row["dataset"], row["images"], row["scale"]) == ("first", 2, 2)
     assert row["psnr_rgb_db"] == pytest.approx(np.mean(figures(found)))
-    assert row["protocol"] == protocol(2) and row["protocol"].startswith("x2, ")
+    assert row["protocol"] == quality_protocol(2) and row["protocol"].startswith("x2, ")
     assert row["delegate"] == "builtin" and len(row["sha256"]) == 64
     per_image = found.per_image()
     assert [image["image"] for image in per_image] == ["astronaut.png", "chelsea.png"]

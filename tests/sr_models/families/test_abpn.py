@@ -119,15 +119,14 @@ def test_the_repeated_picture_has_the_range_of_the_picture():
 
 
 @pytest.mark.parametrize(
-    ("anchor", "scale", "tail", "operators"),
+    ("name", "tail", "operators"),
     [
-        ("concat", 2, "relu", {"CONCATENATION": 1, "ADD": 1, "CONV_2D": 4, "DEPTH_TO_SPACE": 1}),
-        ("concat", 3, "relu", {"CONCATENATION": 2, "ADD": 1, "CONV_2D": 4, "DEPTH_TO_SPACE": 1}),
-        ("concat", 3, "none", {"CONCATENATION": 2, "ADD": 1, "CONV_2D": 4, "DEPTH_TO_SPACE": 1}),
-        ("conv", 3, "relu", {"ADD": 1, "CONV_2D": 5, "DEPTH_TO_SPACE": 1}),
-        ("none", 3, "none", {"CONV_2D": 4, "DEPTH_TO_SPACE": 1}),
+        ("abpn_x2", "relu", {"CONCATENATION": 1, "ADD": 1, "CONV_2D": 5}),
+        ("abpn", "relu", {"CONCATENATION": 2, "ADD": 1, "CONV_2D": 5}),
+        ("abpn", "none", {"CONCATENATION": 2, "ADD": 1, "CONV_2D": 5}),
+        ("abpn_conv", "relu", {"ADD": 1, "CONV_2D": 6}),
+        ("abpn_none", "relu", {"CONV_2D": 5}),
     ],
 )
-def test_the_int8_file(anchor, scale, tail, operators):
-    trunk = build_abpn(AbpnConfig(scale=scale, width=8, blocks=1, anchor=anchor))
-    check_int8_file(random_weights(trunk), scale=scale, tail=tail, operators=operators)
+def test_the_int8_file(name, tail, operators, small_file):
+    check_int8_file(small_file(name, tail), operators={**operators, "DEPTH_TO_SPACE": 1})

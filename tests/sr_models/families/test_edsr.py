@@ -97,18 +97,14 @@ def test_unusable_options():
 
 
 @pytest.mark.parametrize(
-    ("scale", "upsampler", "tail", "operators"),
+    ("name", "tail", "convolutions", "steps"),
     [
-        (2, "direct", "relu", {"CONV_2D": 5, "ADD": 2, "DEPTH_TO_SPACE": 1}),
-        (2, "direct", "none", {"CONV_2D": 5, "ADD": 2, "DEPTH_TO_SPACE": 1}),
-        pytest.param(
-            2, "staged", "relu", {"CONV_2D": 6, "ADD": 2, "DEPTH_TO_SPACE": 1}, marks=SLOW
-        ),
-        pytest.param(
-            4, "staged", "none", {"CONV_2D": 7, "ADD": 2, "DEPTH_TO_SPACE": 2}, marks=SLOW
-        ),
+        ("edsr", "relu", 7, 1),
+        ("edsr", "none", 7, 1),
+        pytest.param("edsr_staged_x2", "relu", 8, 1, marks=SLOW),
+        pytest.param("edsr_staged", "relu", 9, 2, marks=SLOW),
     ],
 )
-def test_the_int8_file(scale, upsampler, tail, operators):
-    trunk = build_edsr(EdsrConfig(scale, width=8, blocks=1, upsampler=upsampler))
-    check_int8_file(random_weights(trunk), scale=scale, tail=tail, operators=operators)
+def test_the_int8_file(name, tail, convolutions, steps, small_file):
+    operators = {"CONV_2D": convolutions, "ADD": 3, "DEPTH_TO_SPACE": steps}
+    check_int8_file(small_file(name, tail), operators=operators)

@@ -57,7 +57,6 @@ def test_the_input_of_a_tanh_has_a_range_and_its_output_has_none():
 
 
 @pytest.mark.parametrize("tail", ["relu", "none"])
-def test_the_int8_file(tail):
-    trunk = random_weights(build_espcn(EspcnConfig(scale=3, first_width=8, second_width=8)))
+def test_the_int8_file(tail, small_file):
     operators = {"CONV_2D": 3, "TANH": 2, "DEPTH_TO_SPACE": 1}
-    check_int8_file(trunk, scale=3, tail=tail, operators=operators)
+    check_int8_file(small_file("espcn", tail), operators=operators)

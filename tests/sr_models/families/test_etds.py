@@ -85,7 +85,6 @@ def test_without_features_it_is_the_nearest_neighbour(scale):
 
 
 @pytest.mark.parametrize("tail", ["relu", "none"])
-def test_the_int8_file(tail):
-    trunk = random_weights(build_etds(EtdsConfig(scale=3, width=8, blocks=2)))
-    operators = {"CONV_2D": 4, "DEPTH_TO_SPACE": 1}
-    check_int8_file(trunk, scale=3, tail=tail, operators=operators)
+def test_the_int8_file(tail, small_file):
+    operators = {"CONV_2D": 7, "DEPTH_TO_SPACE": 1}
+    check_int8_file(small_file("etds", tail), operators=operators)

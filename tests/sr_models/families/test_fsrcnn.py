@@ -94,13 +94,11 @@ def test_an_unknown_activation():
 
 
 @pytest.mark.parametrize(
-    ("activation", "tail"), [("prelu", "relu"), ("prelu", "none"), ("relu", "relu")]
+    ("name", "tail", "prelus"),
+    [("fsrcnn", "relu", 5), ("fsrcnn", "none", 5), ("fsrcnn_relu", "relu", 0)],
 )
-def test_the_int8_file(activation, tail):
-    config = FsrcnnConfig(scale=3, width=8, shrunk_width=6, blocks=1, activation=activation)
-    operators = {"CONV_2D": 5, "DEPTH_TO_SPACE": 1}
-    prelus = 4 if activation == "prelu" else 0
+def test_the_int8_file(name, tail, prelus, small_file):
+    operators = {"CONV_2D": 6, "DEPTH_TO_SPACE": 1}
     operators |= {"PRELU": prelus} if prelus else {}
-    trunk = random_weights(build_fsrcnn(config))
     # XNNPACK has no PReLU in int8.
-    check_int8_file(trunk, scale=3, tail=tail, operators=operators, partitions=prelus + 1)
+    check_int8_file(small_file(name, tail), operators=operators, partitions=prelus + 1)

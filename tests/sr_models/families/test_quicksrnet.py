@@ -4,7 +4,7 @@ import pytest
 from sr_models.families.quicksrnet import QuickSrnetConfig, build_quicksrnet
 from sr_models.networks.network import named_weights, set_named_weights
 from sr_models.networks.tails import attach_tail
-from tests.families import check_int8_file, random_weights
+from tests.families import check_int8_file
 
 
 def by_hand(width, blocks, anchor):
@@ -52,13 +52,12 @@ def test_it_starts_near_the_nearest_neighbour(scale, anchor, photographs):
 
 
 @pytest.mark.parametrize(
-    ("anchor", "tail", "operators"),
+    ("name", "tail", "operators"),
     [
-        (False, "relu", {"CONV_2D": 3, "DEPTH_TO_SPACE": 1}),
-        (False, "none", {"CONV_2D": 3, "DEPTH_TO_SPACE": 1}),
-        (True, "relu", {"CONV_2D": 4, "ADD": 1, "DEPTH_TO_SPACE": 1}),
+        ("quicksrnet", "relu", {"CONV_2D": 4, "DEPTH_TO_SPACE": 1}),
+        ("quicksrnet", "none", {"CONV_2D": 4, "DEPTH_TO_SPACE": 1}),
+        ("quicksrnet_anchor", "relu", {"CONV_2D": 5, "ADD": 1, "DEPTH_TO_SPACE": 1}),
     ],
 )
-def test_the_int8_file(anchor, tail, operators):
-    trunk = build_quicksrnet(QuickSrnetConfig(2, width=8, blocks=1, anchor=anchor))
-    check_int8_file(random_weights(trunk), scale=2, tail=tail, operators=operators)
+def test_the_int8_file(name, tail, operators, small_file):
+    check_int8_file(small_file(name, tail), operators=operators)

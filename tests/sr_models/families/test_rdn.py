@@ -73,12 +73,11 @@ def test_an_unusable_scale_factor():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tail", ["relu", "none"])
-def test_the_int8_file(tail):
+def test_the_int8_file(tail, small_file):
     operators = {"CONV_2D": 12, "ADD": 3, "CONCATENATION": 5, "DEPTH_TO_SPACE": 1}
     # The first block's result is joined twice, in two ranges: one more requantization.
     operators["QUANTIZE"] = 3
-    trunk = random_weights(build_rdn(SMALL))
-    check_int8_file(trunk, scale=2, tail=tail, operators=operators)
+    check_int8_file(small_file("rdn", tail), operators=operators)
 
 
 def int8_file(trunk, picture):

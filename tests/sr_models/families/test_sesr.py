@@ -100,13 +100,11 @@ def test_an_unknown_activation():
 
 
 @pytest.mark.parametrize(
-    ("activation", "tail"), [("prelu", "relu"), ("prelu", "none"), ("relu", "relu")]
+    ("name", "tail", "prelus"),
+    [("sesr", "relu", 2), ("sesr", "none", 2), ("sesr_relu", "relu", 0)],
 )
-def test_the_int8_file(activation, tail):
-    config = SesrConfig(scale=2, width=8, blocks=2, activation=activation)
+def test_the_int8_file(name, tail, prelus, small_file):
     operators = {"CONV_2D": 4, "CONCATENATION": 1, "ADD": 2, "DEPTH_TO_SPACE": 1}
-    prelus = 2 if activation == "prelu" else 0
     operators |= {"PRELU": prelus} if prelus else {}
-    trunk = random_weights(build_sesr(config))
     # XNNPACK has no PReLU in int8.
-    check_int8_file(trunk, scale=2, tail=tail, operators=operators, partitions=prelus + 1)
+    check_int8_file(small_file(name, tail), operators=operators, partitions=prelus + 1)

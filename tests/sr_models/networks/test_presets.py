@@ -5,6 +5,7 @@ import pytest
 
 from sr_models.ground.errors import UnknownModelError
 from sr_models.networks.card import find_card
+from sr_models.networks.cost import multiply_adds
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import PRESETS, get_preset, list_presets
 from sr_models.networks.registry import get_family
@@ -18,6 +19,7 @@ def test_the_data_of_a_preset_agrees_with_its_network(name):
     assert name.split("_")[0] == preset.family and name.split("_")[-1] == f"x{preset.scale}"
     trunk = build_trunk(preset)
     assert trunk.count_params() == preset.parameters
+    assert multiply_adds(trunk) == preset.multiply_adds
     assert trunk.output_shape[-1] == 3 * preset.scale**2
     assert get_family(preset.family).source in preset.source
     assert recipe_for(preset).steps > 0

@@ -3,6 +3,7 @@ import pytest
 import tf_keras
 
 from sr_models.ground.errors import CalibrationError
+from sr_models.networks.graph import tensors_of
 from sr_models.networks.network import build_trunk, named_weights
 from sr_models.networks.presets import Preset
 from sr_models.published.channel_scales import (
@@ -12,7 +13,6 @@ from sr_models.published.channel_scales import (
     scale_groups,
     with_static_scales,
 )
-from sr_models.quantization.observing import tensors_of
 from tests.families import random_weights
 
 BATCHES = np.random.default_rng(1).random((2, 2, 12, 10, 3), np.float32)

@@ -11,7 +11,7 @@ from sr_models.networks.tails import TAILS
 from sr_models.quantization import integer_kernels as builtin_kernels
 from sr_models.quantization.integer_network import simulate_builtin
 from sr_models.quantization.ranges import TensorRange, TensorRanges
-from tests.families import SMALL, VARIANTS, export_small, random_weights, small_file
+from tests.families import SMALL, VARIANTS, export_small, random_weights
 
 layers = tf_keras.layers
 
@@ -27,13 +27,13 @@ def check_every_code(file):
 @pytest.mark.slow
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("family", SMALL)
-def test_no_code_differs_from_the_builtin_kernels(family, tail):
+def test_no_code_differs_from_the_builtin_kernels(family, tail, small_file):
     check_every_code(small_file(family, tail))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_no_code_differs_with_other_layers(variant):
+def test_no_code_differs_with_other_layers(variant, small_file):
     check_every_code(small_file(variant, "relu"))
 
 
@@ -125,7 +125,7 @@ def test_weights_that_hardly_are_any():
 
 
 @pytest.mark.slow
-def test_what_xnnpack_does_otherwise(monkeypatch):
+def test_what_xnnpack_does_otherwise(monkeypatch, small_file):
     """It rounds once, and goes from one int8 grid to another by a factor in steps of 1/256."""
 
     def requantize(codes, *, source, target):

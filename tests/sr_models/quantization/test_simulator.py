@@ -22,7 +22,7 @@ from sr_models.quantization.simulator import (
     simulated_clip,
     stored_ranges,
 )
-from tests.families import SMALL, export_small, random_weights, small_file
+from tests.families import SMALL, export_small, random_weights
 
 KERNELS = arrays.arrays(
     np.float32, (3, 3, 2, 4), elements=st.floats(-2.0, 2.0, width=32, allow_subnormal=False)
@@ -72,14 +72,14 @@ def code_differences(file, delegate):
 @pytest.mark.slow
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("family", SMALL)
-def test_the_simulation_agrees_with_xnnpack(family, tail):
+def test_the_simulation_agrees_with_xnnpack(family, tail, small_file):
     difference = code_differences(small_file(family, tail), "xnnpack")
     assert (difference > 0).mean() <= COARSE.get(family, 0.01)
     assert family in COARSE or np.square(difference).mean() < 0.2
 
 
 @pytest.mark.slow
-def test_builtin_kernels_differ_by_their_coarser_multiplication_and_no_more():
+def test_builtin_kernels_differ_by_their_coarser_multiplication_and_no_more(small_file):
     """Single codes flip and spread; the integer network follows each of them."""
     difference = code_differences(small_file("xlsr", "relu"), "builtin")
     assert np.square(difference).mean() < 1.0

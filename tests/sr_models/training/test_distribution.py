@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 import signal
@@ -6,68 +5,77 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import sr_models
 from sr_models.ground.errors import OptionError
+from sr_models.networks import card as cards
 from sr_models.networks.network import load_trunk, named_weights
+from sr_models.networks.presets import get_preset
 from sr_models.training.distribution import Distribution, read_cluster
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import recipe_for
 from sr_models.training.run import train
 
-RECIPE = Recipe(
-    steps=24,
-    batch_size=4,
-    patch_size=12,
-    learning_rate=3e-3,
-    warmup_steps=5,
-    candidates=1,
-    validation_interval=6,
-    validation_pictures=1,
-    optimizer="adam",
-)
+PRESET = get_preset("espcn_x3")
+CHANGES = {
+    "steps": 24,
+    "batch_size": 4,
+    "patch_size": 12,
+    "learning_rate": 3e-3,
+    "warmup_steps": 5,
+    "validation_interval": 6,
+    "validation_pictures": 1,
+    "optimizer": "adam",
+}
 
 WORKER = """
 import json, os, signal, sys
 import tensorflow as tf
 
-if sys.argv[7] != "one":
+name, changes, data, kind, devices = sys.argv[1:6]
+if devices != "one":
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[7]),
+        [tf.config.LogicalDeviceConfiguration()] * int(devices),
     )
 from sr_models.training.distribution import Distribution
 from sr_models.ground.errors import SrError
-from sr_models.networks.presets import Preset
-from sr_models.training.recipe import Recipe
+from sr_models.networks.presets import get_preset
+from sr_models.training.recipe import recipe_for
 from sr_models.training.run import train
 
-preset, recipe = map(json.loads, sys.argv[1:3])
-data, run_dir, kind, fate = sys.argv[3:7]
-recipe["intensities"] = tuple(recipe["intensities"])
+preset = get_preset(name)
+recipe = recipe_for(preset, **json.loads(changes))
 distribution = Distribution(kind)
 
-def on_step(step, loss):
-    if fate == f"killed at {step}":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if fate == f"asked at {step}":
-        os.kill(os.getpid(), signal.SIGTERM)
+# One run after another: a folder and what happens there.
+for run in sys.argv[6:]:
+    run_dir, fate = run.split("|")
 
-try:
-    result = train(
-        Preset(**preset), Recipe(**recipe), data=data, run_dir=run_dir, distribution=distribution,
-        on_step=on_step,
-    )
-except SrError as error:
-    print(error)
-    sys.stdout.flush()
-    os._exit(2)
-print(json.dumps({**distribution.to_json(), **result.to_json(), "chief": distribution.is_chief}))
-sys.stdout.flush()
+    def on_step(step, loss):
+        if fate == f"killed at {step}":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if fate == f"asked at {step}":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    try:
+        result = train(
+            preset, recipe, data=data, run_dir=run_dir, distribution=distribution, on_step=on_step
+        )
+    except SrError as error:
+        print(error)
+        sys.stdout.flush()
+        os._exit(2)
+    made = {**distribution.to_json(), **result.to_json(), "chief": distribution.is_chief}
+    print(json.dumps(made), flush=True)
 # The end of one worker must not be read as a fault by the other's runtime.
 os._exit(0)
 """
+
+COMMAND = "import sys; from sr_models.cli import main; main(sys.argv[1:])"
 
 
 def free_ports(count):
@@ -80,14 +88,13 @@ def free_ports(count):
     return ports
 
 
-def start(preset, *, data, run_dir, kind, fate="none", devices="one", cluster=None, index=0):
-    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-    if cluster:
-        task = {"cluster": {"worker": cluster}, "task": {"type": "worker", "index": index}}
-        environment["TF_CONFIG"] = json.dumps(task)
-    described = (json.dumps(dataclasses.asdict(part)) for part in (preset, RECIPE))
+def start(code, *arguments, config=None):
+    root = str(Path(sr_models.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": root}
+    if config:
+        environment["TF_CONFIG"] = config
     return subprocess.Popen(
-        [sys.executable, "-c", WORKER, *described, str(data), str(run_dir), kind, fate, devices],
+        [sys.executable, "-c", code, *map(str, arguments)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -95,11 +102,16 @@ def start(preset, *, data, run_dir, kind, fate="none", devices="one", cluster=No
     )
 
 
-def start_workers(preset, *, fates, **options):
-    cluster = [f"127.0.0.1:{port}" for port in free_ports(2)]
+def start_workers(code, *arguments):
+    """Two workers; each gets what stands in its place where an argument is a pair."""
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     return [
-        start(preset, kind="multi-worker", fate=fate, cluster=cluster, index=index, **options)
-        for index, fate in enumerate(fates)
+        start(
+            code,
+            *(each[index] if isinstance(each, tuple) else each for each in arguments),
+            config=config(cluster, index=index),
+        )
+        for index in range(2)
     ]
 
 
@@ -117,77 +129,90 @@ def ended(processes, timeout=240):
 
 
 @pytest.fixture(scope="module")
-def alone(smallest_preset, picture_folder, tmp_path_factory):
+def alone(picture_folder, tmp_path_factory):
     """The run on one device that all others must equal."""
-    return train(
-        smallest_preset, RECIPE, data=picture_folder, run_dir=tmp_path_factory.mktemp("alone")
-    )
+    recipe, run_dir = recipe_for(PRESET, **CHANGES), tmp_path_factory.mktemp("alone")
+    return train(PRESET, recipe, data=picture_folder, run_dir=run_dir)
 
 
-def require_same_weights(preset, found, expected):
+@pytest.fixture(scope="module")
+def pair(picture_folder, tmp_path_factory):
+    """Two workers and two runs: the second worker is asked to stop one and killed in the other.
+
+    The folders of both runs, and how the workers ended.
+    """
+    asked, killed = (tmp_path_factory.mktemp(name) for name in ("asked", "killed"))
+    runs = (f"{asked}|none", f"{asked}|asked at 8"), (f"{killed}|none", f"{killed}|killed at 15")
+    given = PRESET.name, json.dumps(CHANGES), picture_folder, "multi-worker", "one"
+    return asked, killed, ended(start_workers(WORKER, *given, *runs))
+
+
+def require_same_weights(found, expected):
     """The same but for the order in which floats are added."""
     found, expected = (
-        named_weights(load_trunk(preset, weights=weights)) for weights in (found, expected)
+        named_weights(load_trunk(PRESET, weights=weights)) for weights in (found, expected)
     )
     for name, array in expected.items():
         np.testing.assert_allclose(found[name], array, atol=2e-4, err_msg=name)
 
 
 @pytest.mark.slow
-def test_two_devices_of_one_machine_yield_what_one_yields(
-    alone, smallest_preset, picture_folder, tmp_path
-):
-    process = start(
-        smallest_preset, data=picture_folder, run_dir=tmp_path, kind="mirrored", devices="2"
-    )
-    ((status, out, err),) = ended([process])
+def test_two_devices_of_one_machine_yield_what_one_yields(alone, picture_folder, tmp_path):
+    given = PRESET.name, json.dumps(CHANGES), picture_folder, "mirrored", "2", f"{tmp_path}|none"
+    ((status, out, err),) = ended([start(WORKER, *given)])
     assert status == 0, err[-2000:]
     result = json.loads(out.splitlines()[-1])
     assert (result["kind"], result["workers"], result["replicas"]) == ("mirrored", 1, 2)
     assert result["best_step"] == alone.best_step
-    require_same_weights(smallest_preset, tmp_path / "best.weights.h5", alone.weights)
+    require_same_weights(tmp_path / "best.weights.h5", alone.weights)
 
 
 @pytest.mark.slow
-def test_two_workers_yield_what_one_yields_though_one_is_killed_between(
-    alone, smallest_preset, picture_folder, tmp_path
-):
-    options = {"data": picture_folder, "run_dir": tmp_path}
-    first, second = ended(start_workers(smallest_preset, fates=("none", "killed at 15"), **options))
-    assert second[0] == -signal.SIGKILL
-    assert first[0] == 2, first[2][-2000:]
-    assert first[1].count("\n") == 1, first[1]
-    assert first[1].startswith("expected all 2 workers to go on, found one gone (")
-    assert "start every worker again" in first[1]
-    assert [path.stem for path in (tmp_path / "checkpoints").glob("*.index")] == [
-        "ckpt-6",
-        "ckpt-12",
-    ] or (tmp_path / "checkpoints" / "ckpt-12.index").is_file()
-
-    again = ended(start_workers(smallest_preset, fates=("none", "none"), **options))
-    assert [outcome[0] for outcome in again] == [0, 0], again[0][2][-2000:]
-    results = [json.loads(out.splitlines()[-1]) for _, out, _ in again]
+def test_a_signal_to_one_worker_stops_both_at_one_step(pair):
+    run_dir, _, outcomes = pair
+    results = [json.loads(out.splitlines()[0]) for _, out, _ in outcomes]
     assert [result["chief"] for result in results] == [True, False]
-    assert all((r["workers"], r["replicas"], r["steps"]) == (2, 2, 24) for r in results)
-    assert {result["best_step"] for result in results} == {alone.best_step}
-    require_same_weights(smallest_preset, tmp_path / "best.weights.h5", alone.weights)
-    log = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert log == [6, 12, 18, 24], "by one of the workers only"
-
-
-@pytest.mark.slow
-def test_a_signal_to_one_worker_stops_both_at_one_step(smallest_preset, picture_folder, tmp_path):
-    outcomes = ended(
-        start_workers(
-            smallest_preset, fates=("none", "asked at 8"), data=picture_folder, run_dir=tmp_path
-        )
-    )
-    assert [outcome[0] for outcome in outcomes] == [0, 0], outcomes[0][2][-2000:]
-    results = [json.loads(out.splitlines()[-1]) for _, out, _ in outcomes]
+    assert all((result["workers"], result["replicas"]) == (2, 2) for result in results)
     assert results[0]["steps"] == results[1]["steps"] in (9, 10)
     assert results[0]["stopped_by"] == "another worker's signal"
     assert results[1]["stopped_by"] == "SIGTERM"
-    assert (tmp_path / "checkpoints" / f"ckpt-{results[0]['steps']}.index").is_file()
+    assert (run_dir / "checkpoints" / f"ckpt-{results[0]['steps']}.index").is_file()
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_ends_the_other_in_one_line(pair):
+    _, run_dir, (first, second) = pair
+    assert second[0] == -signal.SIGKILL
+    assert first[0] == 2, first[2][-2000:]
+    said = first[1].splitlines()
+    assert len(said) == 2, "the result of the run before, and one line"
+    assert said[1].startswith("expected all 2 workers to go on, found one gone (")
+    assert "start every worker again" in said[1]
+    assert (run_dir / "checkpoints" / "ckpt-12.index").is_file()
+
+
+@pytest.mark.slow
+def test_the_command_goes_on_with_two_workers_and_yields_what_one_yields(
+    alone, pair, picture_folder
+):
+    run_dir = pair[1]
+    options = [
+        part for name, value in CHANGES.items() for part in (f"--{name.replace('_', '-')}", value)
+    ]
+    given = ["train", PRESET.name, "--data", picture_folder, "--run-dir", run_dir]
+    # What the chief does when the other is done must not need it any more.
+    given += ["--benchmark", picture_folder]
+    ends = ended(start_workers(COMMAND, *given, *options))
+    assert [status for status, _, _ in ends] == [0, 0], ends[0][2][-2000:]
+    (_, chief_out, chief_err), (_, other_out, other_err) = ends
+    assert chief_out.count("\n") == 1 and "espcn_x3.weights.h5" in chief_out
+    assert "step 18 of 24" in chief_err and "step 12 of 24" not in chief_err
+    assert other_out == "" and other_err.splitlines()[-1].startswith("worker 1 is done")
+    card = cards.load_card(run_dir / "espcn_x3.json")
+    assert (card.steps, card.best_step) == (24, alone.best_step)
+    require_same_weights(run_dir / "espcn_x3.weights.h5", alone.weights)
+    log = [json.loads(line)["step"] for line in (run_dir / "log.jsonl").read_text().splitlines()]
+    assert log == [6, 12, 18, 24], "by one of the workers only"
 
 
 def config(cluster, role="worker", index=0):

@@ -1,11 +1,12 @@
 import json
 import math
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
 from sr_models.ground.errors import OutputError
-from sr_models.training.log import TrainingLog
+from sr_models.training.log import PATIENCE, TrainingLog, TrainingResult
 
 
 def test_an_entry_is_a_line_and_scalars_of_tensorboard(tmp_path):
@@ -48,3 +49,27 @@ def test_a_log_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "log.jsonl").mkdir()
     with pytest.raises(OutputError, match=r"log.jsonl"):
         TrainingLog(tmp_path).write(1, loss=0.5)
+
+
+def result(stopped_by):
+    return TrainingResult(
+        weights=Path("best.weights.h5"),
+        best_step=4,
+        validation_psnr_db=25.0,
+        steps=6,
+        loss=0.5,
+        seconds=1.0,
+        stopped_by=stopped_by,
+    )
+
+
+@pytest.mark.parametrize(
+    ("stopped_by", "interrupted"), [(None, False), (PATIENCE, False), ("SIGTERM", True)]
+)
+def test_only_an_interrupted_run_shall_go_on(stopped_by, interrupted):
+    assert result(stopped_by).was_interrupted is interrupted
+
+
+def test_plain_data():
+    data = json.loads(json.dumps(result(None).to_json()))
+    assert (data["weights"], data["best_step"], data["stopped_by"]) == ("best.weights.h5", 4, None)

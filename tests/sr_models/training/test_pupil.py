@@ -25,3 +25,10 @@ def test_the_float_network_takes_over_weights_and_is_shipped_in_its_deployed_for
         np.testing.assert_allclose(saved[name], array, atol=1e-6)
     loss = pupil.loss(picture, expected, picture_loss=lambda difference: abs(difference).numpy())
     assert loss.max() < 1e-4
+    # A later one has the weights of then, though it is the same network.
+    for variable in pupil.variables:
+        variable.assign(0.9 * variable)
+    later = pupil.deployed()
+    assert later.model is deployed.model
+    np.testing.assert_allclose(later.model(picture), pupil.model(picture), atol=1e-5)
+    assert np.abs(later.model(picture) - expected).max() > 1e-3

@@ -3,7 +3,6 @@ import math
 import re
 import shutil
 import signal
-import socket
 
 import numpy as np
 import pytest
@@ -100,7 +99,7 @@ def test_an_existing_out_is_kept_unless_told(call, picture_folder, weights, tmp_
 
 
 @pytest.mark.slow
-def test_train_to_the_end_and_further(call, picture_folder, tmp_path):
+def test_train_to_the_end_and_further(without_graphs, call, picture_folder, tmp_path):
     (tmp_path / "licences").write_text(f"{picture_folder.name}: public domain\n")
     arguments = [
         "train",
@@ -139,7 +138,9 @@ def test_train_to_the_end_and_further(call, picture_folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_signal_checkpoints_and_says_how_to_go_on(call, start_python, picture_folder, tmp_path):
+def test_a_signal_checkpoints_and_says_how_to_go_on(
+    without_graphs, call, start_python, picture_folder, tmp_path
+):
     arguments = ["train", "espcn_x3", "--data", picture_folder, "--run-dir", tmp_path, *QUICK]
     code = "import sys; from sr_models.cli import main; main(sys.argv[1:])"
     process = start_python(code, *arguments, "--steps", 1_000_000)
@@ -165,19 +166,19 @@ def test_a_signal_while_pictures_load_ends_in_one_line(call, picture_folder, tmp
     def load(*_, **__):
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(run, "load_pairs", load)
+    monkeypatch.setattr(run, "load_training_pairs", load)
     before = signal.getsignal(signal.SIGTERM)
     status, out, err = call("train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path)
     assert (status, out, err) == (
         130,
         "",
-        "interrupted, nothing is lost; run the same command again to go on\n",
+        "interrupted, nothing is lost; run the same command again to resume\n",
     )
     assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.slow
-def test_train_from_a_preset(call, picture_folder, tmp_path):
+def test_train_from_a_preset(without_graphs, call, picture_folder, tmp_path):
     arguments = [
         "train",
         "abpn_x3",
@@ -203,7 +204,7 @@ def test_train_from_a_preset(call, picture_folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_train_a_quantized_network(call, picture_folder, tmp_path):
+def test_train_a_quantized_network(without_graphs, call, picture_folder, tmp_path):
     arguments = [
         "train",
         "abpn_x3",
@@ -238,7 +239,7 @@ def test_train_a_quantized_network(call, picture_folder, tmp_path):
 
 @pytest.mark.slow
 def test_quantized_training_that_comes_to_no_number_keeps_what_was_good(
-    call, picture_folder, tmp_path, monkeypatch
+    without_graphs, call, picture_folder, tmp_path, monkeypatch
 ):
     arguments = [
         "train",
@@ -288,40 +289,3 @@ def test_a_senseless_cluster_is_one_line(call, picture_folder, tmp_path, monkeyp
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {}}')
     status, out, err = call("train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path)
     assert (status, out, err.count("\n")) == (2, "", 1) and "TF_CONFIG" in err
-
-
-@pytest.mark.slow
-def test_two_workers_of_the_command_write_once(start_python, picture_folder, tmp_path, monkeypatch):
-    sockets = [socket.socket() for _ in range(2)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    cluster = {"worker": [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]}
-    for one in sockets:
-        one.close()
-    code = "import sys; from sr_models.cli import main; main(sys.argv[1:])"
-    processes = []
-    for index in range(2):
-        task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-        monkeypatch.setenv("TF_CONFIG", json.dumps(task))
-        arguments = [
-            "train",
-            "espcn_x3",
-            "--data",
-            picture_folder,
-            "--run-dir",
-            tmp_path,
-            "--benchmark",
-            picture_folder,
-            "--steps",
-            4,
-            *QUICK,
-            "--batch-size",
-            2,
-        ]
-        processes.append(start_python(code, *arguments))
-    ends = [process.communicate(timeout=240) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], ends
-    (chief_out, _), (other_out, other_err) = ends
-    assert chief_out.count("\n") == 1 and "espcn_x3.weights.h5" in chief_out
-    assert other_out == "" and other_err.splitlines()[-1].startswith("worker 1 is done")
-    assert cards.load_card(tmp_path / "espcn_x3.json").steps == 4
