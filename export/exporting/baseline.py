@@ -250,10 +250,12 @@ def measure_speed(
     Args:
         content: The `.tflite` file.
         baseline: What to hold it against.
-        size: Its input size; of a file for any size, the size to time it at.
+        size: Its input size; a file for any size is timed at that of the baseline's picture.
         plan: How to time.
     """
     plan = plan or Plan(runs=25, warmup=2)
+    if size.is_dynamic:
+        size = Size(*baseline.picture.shape[:2])
     rng = np.random.default_rng(plan.seed)
     shape = (1, size.height, size.width, baseline.picture.shape[2])
     pixels = rng.integers(0, 256, shape, dtype=np.uint8)

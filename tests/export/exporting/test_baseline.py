@@ -26,7 +26,7 @@ from export.quantizing.registry import Method
 from export.running.runtimes import Delegation
 from export.running.statistics import compare_samples
 from export.running.timing import Plan
-from sr_models.ground.sizes import Size
+from sr_models.ground.sizes import DYNAMIC, Size
 from tests.networks import sharpening_network
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
@@ -163,6 +163,12 @@ def test_both_files_are_timed_in_the_same_rounds(baseline):
     data = json.loads(json.dumps(found.to_json()))
     assert (data["height"], data["width"], data["threads"], data["runs"]) == (16, 24, 1, 9)
     assert data["verdict"] in ("faster", "slower", "no difference shown")
+
+
+def test_a_file_for_any_size_is_timed_at_that_of_the_picture(baseline):
+    content = baseline.file(Size(16, 24))
+    found = measure_speed(content, baseline, DYNAMIC, plan=Plan(runs=5, warmup=0))
+    assert found.size == Size(16, 24)
 
 
 @pytest.mark.parametrize(
