@@ -118,6 +118,7 @@ def with_a_slow_stage(monkeypatch):
     return made
 
 
+@pytest.mark.slow
 def test_the_stage_that_leaves_an_operator_to_the_cpu_is_blamed(
     with_a_slow_stage, sharpening, evidence
 ):
@@ -129,6 +130,7 @@ def test_the_stage_that_leaves_an_operator_to_the_cpu_is_blamed(
     assert stages_to_blame(sharpening, with_a_slow_stage, evidence, unreachable, io="uint8") == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [False, True])
 def test_it_is_left_out_where_nobody_has_named_it(named, with_a_slow_stage, sharpening, evidence):
     network = with_a_slow_stage.apply(sharpening, evidence)
@@ -156,6 +158,7 @@ def test_a_precision_that_xnnpack_does_not_take_is_to_blame_itself(sharpening, e
     assert recipe is None and found == counts and "--precision" in note
 
 
+@pytest.mark.slow
 def test_both_files_are_timed_in_the_same_rounds(baseline):
     size = Size(16, 24)
     found = measure_speed(baseline.file(size), baseline, size, plan=Plan(runs=9, warmup=1))
