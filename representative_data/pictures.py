@@ -12,7 +12,7 @@ import numpy as np
 from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.bundled import BUNDLED_HELD_OUT, bundled_pictures
 from sr_models.ground.console import say
-from sr_models.ground.pictures import list_images
+from sr_models.ground.picture_files import list_images
 
 if TYPE_CHECKING:
     from sr_models.importing.sources import SourceNetwork

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from representative_data.probe import run_in_batches, unit_tensor
+from representative_data.probe import BATCH_PIXELS, run_in_batches, unit_tensor
 from sr_models.networks.graph import (
     output_name,
     points,
@@ -21,6 +21,7 @@ from sr_models.networks.graph import (
     watcher,
     with_split_groups,
 )
+from sr_models.networks.memory import pixels_at_once
 
 DEFAULT_LIMIT = 0.001
 """Share of a tensor's activations that may saturate. docs/cfqp.md says where it comes from."""
@@ -106,6 +107,7 @@ class _Watcher:
         self.names = tuple(points(fast))
         self.output = self.names.index(output_name(fast))
         self.watched = watcher(fast, self.names)
+        self.pixels = pixels_at_once(model, most=BATCH_PIXELS)
 
     def sum_up(
         self, pictures: Sequence[np.ndarray], *, bounds: np.ndarray, on_batch
@@ -128,7 +130,7 @@ class _Watcher:
                 _histograms(tensors[self.output]),
             )
 
-        return run_in_batches(reduce, pictures, on_batch=on_batch)
+        return run_in_batches(reduce, pictures, pixels=self.pixels, on_batch=on_batch)
 
 
 def _histograms(y):

@@ -29,6 +29,7 @@ from export.bundle.layout import (
 from export.inspecting.audit import audit_model
 from export.running.runtimes import require_delegate
 from export.tflite.files import read_model
+from sr_models.ground.arguments import a_path, a_text, several, takes
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import BundleError, OptionError
 
@@ -130,6 +131,7 @@ def read_bundle(folder: str | Path) -> dict[str, Any]:
     return manifest
 
 
+@takes(folder=a_path, paths=several(a_text, what="kernel paths", least=0))
 def verify_bundle(
     folder: str | Path,
     *,

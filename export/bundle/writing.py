@@ -34,6 +34,7 @@ from export.bundle.layout import (
 from export.exporting.job import run_export
 from export.exporting.result import ExportResult
 from export.exporting.settings import DEFAULTS, ExportSettings, clipped_baseline
+from sr_models.ground.arguments import a_path, of_type, optional, takes
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.ground.files import file_sha256, require_free_folder, writing_folder
@@ -42,6 +43,11 @@ ANDROID_SOURCES = Path(__file__).with_name("android")
 Export = Callable[..., ExportResult]
 
 
+@takes(
+    settings=of_type(ExportSettings, cure="give export.ExportSettings()"),
+    out=a_path,
+    images=optional(a_path),
+)
 def export_bundle(
     name: str,
     settings: ExportSettings = DEFAULTS,

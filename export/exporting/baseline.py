@@ -20,9 +20,10 @@ from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from export.quantizing.recipe import AUTO, Recipe, parse_recipe
 from export.running.interpreters import open_model
 from export.running.pixels import codes_of_pixels
+from export.running.plan import Plan
 from export.running.runtimes import Delegation
 from export.running.statistics import Comparison, compare_samples
-from export.running.timing import Plan, time_interleaved
+from export.running.timing import time_interleaved
 from sr_models.ground.sizes import Size
 
 

@@ -41,6 +41,7 @@ def gather_evidence(
     pictures: Sequence[np.ndarray] = (),
     weights: str | Path | None = None,
     run_dir: str | Path | None = None,
+    room: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evidence:
     """What methods may look at.
@@ -52,6 +53,7 @@ def gather_evidence(
             that follow the dataset; the dataset's own by default.
         weights: File of the network's weights; needed by the method `"pams"`.
         run_dir: Folder of states of methods that fine-tune; see `Evidence`.
+        room: Pictures whose tensors memory has room for together; `None` for any number.
         on_progress: Called with the steps done of a long method, and their number.
     """
     return Evidence(
@@ -61,6 +63,7 @@ def gather_evidence(
         seed=settings.shaping.seed,
         weights=Path(weights) if weights else None,
         run_dir=Path(run_dir) if run_dir else None,
+        room=room,
         on_progress=on_progress,
     )
 

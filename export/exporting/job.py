@@ -12,7 +12,6 @@ import numpy as np
 
 from export.exporting import baseline as clipped
 from export.exporting.conversion import convert, gather_evidence, quantize
-from export.exporting.folder import require_free
 from export.exporting.judging import DropMeter
 from export.exporting.kernel_agreement import KernelMeter
 from export.exporting.result import ExportResult, SourceFile, read_back
@@ -22,14 +21,17 @@ from export.precision.kept_layers import require_layers
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from representative_data.dataset import RepresentativeDataset, load_dataset
 from representative_data.pictures import natural_pieces
+from representative_data.probe import fitting_side
 from representative_data.tiles import Tile, load_tiles
-from sr_models.ground.errors import ConversionError
 from sr_models.ground.files import file_sha256
+from sr_models.ground.memory import room_for
 from sr_models.importing.sources import SourceNetwork, open_network
+from sr_models.networks.memory import pictures_at_once
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.tails import attach_tail
 
 HELD_OUT_TILES = 16
+_OF_TILES = "--memory-budget, --tile-side or --pictures"
 
 
 class Export:
@@ -105,13 +107,14 @@ class Export:
         self._calibration, self._apart = split_pictures(images)
         named = isinstance(network, (str, SourceNetwork))
         on_stage(f"loading {network if named else 'a Keras model'}")
-        self.network = open_network(
-            network,
-            weights=weights,
-            trust=trust,
-            pixels=pixels,
-            pictures=lambda: natural_pieces(self._calibration),
-        )
+        with room_for("opening the network", lower="the size that the network was built for"):
+            self.network = open_network(
+                network,
+                weights=weights,
+                trust=trust,
+                pixels=pixels,
+                pictures=lambda: natural_pieces(self._calibration),
+            )
         for note in self.network.notes:
             on_stage(f"{self.network.name}: {note}")
         self._tailed: dict[str, Any] = {}
@@ -144,6 +147,8 @@ class Export:
             SrError: A damaged picture; a set of other weights, or of other pictures than the
                 recipe that was named begins with.
         """
+        if self._given_set is None:
+            self._fit_tiles()
         shaping, scale, channels = self.settings.shaping, self.network.scale, self.network.channels
         cut = {"scale": scale, "channels": channels, "side": shaping.tile_side}
         cut["seed"] = shaping.seed
@@ -171,6 +176,19 @@ class Export:
                 self.float_model, list(unseen), scale=scale, channels=channels
             )
 
+    def _room(self) -> int:
+        """Pictures whose tensors memory has room for together."""
+        height, width = self.dataset.pictures[0].shape[:2]
+        most = len(self.dataset) + len(self.natural)
+        return pictures_at_once(self.float_model, height=height, width=width, most=most)
+
+    def _fit_tiles(self) -> None:
+        """Take smaller tiles where memory has no room for the network on one."""
+        asked = self.settings.shaping.tile_side
+        side = fitting_side(self.float_model, asked, on_stage=self._on_stage)
+        if side < asked:
+            self.settings = replace(self.settings, tile_side=side)
+
     def _take_set(self, given: RepresentativeDataset | str | Path) -> None:
         held = isinstance(given, RepresentativeDataset)
         self.dataset, self.natural = given if held else load_dataset(given), []
@@ -195,6 +213,7 @@ class Export:
             pictures=self.natural,
             weights=self._weights,
             run_dir=self._run_dir,
+            room=self._room(),
             on_progress=self._on_progress,
         )
         self.quantized = quantize(
@@ -288,11 +307,19 @@ class Export:
         )
 
     def run(self) -> ExportResult:
-        """Shape, quantize, convert and judge; see the steps for what they raise."""
-        self.shape()
-        self.quantize()
-        self.convert()
-        return self.judge()
+        """Shape, quantize, convert and judge; see the steps for what they raise.
+
+        Raises:
+            ResourceError: Memory did not suffice; the message names the step.
+        """
+        with room_for("shaping the representative dataset", lower=_OF_TILES):
+            self.shape()
+        with room_for(f"quantizing {self.network}", lower=_OF_TILES):
+            self.quantize()
+        with room_for("converting", lower="--size"):
+            self.convert()
+        with room_for("running the files", lower="--size or --tile-side"):
+            return self.judge()
 
 
 def run_export(network: Any, settings: ExportSettings = DEFAULTS, **inputs: Any) -> ExportResult:
@@ -308,42 +335,3 @@ def run_export(network: Any, settings: ExportSettings = DEFAULTS, **inputs: Any)
         SrError: See the children; nothing is left behind.
     """
     return Export(network, settings, **inputs).run()
-
-
-def export_model(
-    network: Any,
-    settings: ExportSettings = DEFAULTS,
-    *,
-    out: str | Path,
-    overwrite: bool = False,
-    keep_rejected: bool = False,
-    **inputs: Any,
-) -> ExportResult:
-    """Export a network into a folder: `model.tflite` and `manifest.json`.
-
-    Of several sizes each has its file, `model_360x640.tflite`. The folder appears whole or not at
-    all; an old one is replaced only by a new whole one.
-
-    Args:
-        network: See `Export`.
-        settings: Every choice.
-        out: The folder to write.
-        overwrite: Whether an existing folder may be replaced.
-        keep_rejected: Write files of a failed export too, with `rejected` for `model`.
-        inputs: See `run_export`.
-
-    Raises:
-        ConversionError: The file failed its audit; nothing was written unless `keep_rejected`.
-        OutputError: `out` exists, or cannot be written to.
-        SrError: Other unusable input.
-    """
-    require_free(out, overwrite=overwrite)
-    result = run_export(network, settings, **inputs)
-    if not result.failures or keep_rejected:
-        result.write(out, overwrite=overwrite)
-    if result.failures:
-        kept = f"; kept as {out}/rejected.tflite" if keep_rejected else "; nothing was written"
-        raise ConversionError(
-            f"expected a file that passes its audit, found: {'; '.join(result.failures)}{kept}"
-        )
-    return result

@@ -7,21 +7,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from export.precision.kept_layers import KEPT_PRECISIONS
+from export.precision.kept_precisions import KEPT_PRECISIONS
 from export.quantizing.defaults import DEFAULT_RECIPE
-from export.quantizing.recipe import AUTO, Recipe, dataset_of, parse_recipe
-from representative_data.taming import Taming
-from representative_data.tiles import require_usable
+from export.quantizing.recipe import AUTO, SEPARATOR, dataset_of, require_recipe
+from representative_data.choices import Taming, require_usable
+from sr_models.ground.arguments import (
+    a_flag,
+    a_number,
+    a_text,
+    finite_number,
+    of_type,
+    optional,
+    require_fields,
+    several,
+    whole_number,
+)
 from sr_models.ground.errors import OptionError, require_known
 from sr_models.ground.registry import unknown_name_message
 from sr_models.ground.sizes import Size
-from sr_models.networks.tails import require_tail
+from sr_models.networks.tail_names import require_tail
 
 PRECISIONS = ("int8", "int16x8", "mixed", "float32")
 CALIBRATORS = ("graph", "converter")
 INTERFACES = ("uint8", "int8", "float32")
 AUTO_DROP_DB = 0.05
 """What `--method auto` may lose where nothing is asked for."""
+
+
+_SIZES = several(
+    of_type(Size, cure="give Size(360, 640) or sr_models.ground.sizes.parse_size"),
+    what="sizes",
+    least=0,
+)
 
 
 def require_io(io: str) -> None:
@@ -50,6 +67,7 @@ class Files:
     io: str = "uint8"
 
     def __post_init__(self):
+        require_fields(self, io=a_text, sizes=_SIZES)
         require_io(self.io)
         object.__setattr__(self, "sizes", tuple(dict.fromkeys(self.sizes)) or type(self).sizes)
 
@@ -85,13 +103,24 @@ class Quantizing:
     calibrator: str = "graph"
 
     def __post_init__(self):
+        require_fields(
+            self,
+            method=optional(a_text),
+            tail=a_text,
+            precision=a_text,
+            kept=several(a_text, what="names of layers", least=0),
+            most_sensitive=whole_number(),
+            kept_precision=a_text,
+            pure=a_flag,
+            calibrator=a_text,
+        )
         require_tail(self.tail)
         require_known("a precision", self.precision, PRECISIONS)
         require_known("a calibrator", self.calibrator, CALIBRATORS)
         require_known("a precision to keep layers in", self.kept_precision, KEPT_PRECISIONS)
         self._require_layers_where_mixed()
         if self.method not in (None, AUTO):
-            parse_recipe(self.method)
+            require_recipe(self.method)
         alone = dataset_of(self.recipe)
         if self.pictures_decide and self.recipe != alone:
             # What follows a dataset moves ranges, so they would not be the pictures' any more.
@@ -163,7 +192,7 @@ class Quantizing:
 
 def beginning_with(dataset: str, recipe: str) -> str:
     """A recipe with another dataset at its start."""
-    return str(Recipe(dataset, parse_recipe(recipe).methods))
+    return SEPARATOR.join([dataset, *require_recipe(recipe)[1:]])
 
 
 @dataclass(frozen=True)
@@ -189,6 +218,7 @@ class Shaping:
     seed: int = 0
 
     def __post_init__(self):
+        require_fields(self, taming=a_text, target=a_text, anchors=a_flag)
         require_usable(count=self.pictures, side=self.tile_side, seed=self.seed)
         self.made_taming()
 
@@ -211,8 +241,10 @@ class Limits:
     max_drop_db: float | None = None
 
     def __post_init__(self):
+        require_fields(self, max_drop_db=optional(a_number))
         if self.max_drop_db is not None and not self.max_drop_db > 0.0:
             raise OptionError(f"expected a largest drop above 0 dB, found {self.max_drop_db:g}")
+        require_fields(self, minimum_fidelity_db=finite_number)
         if not 0.0 <= self.minimum_fidelity_db < math.inf:
             raise OptionError(
                 f"expected a least fidelity of 0 dB or more, found {self.minimum_fidelity_db:g}"

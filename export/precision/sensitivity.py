@@ -80,7 +80,7 @@ def measure_sensitivity(
     Returns:
         One row for each layer that computes, in order of execution.
     """
-    batches = [unit(batch) for batch in stacked(pictures)]
+    batches = [unit(batch) for batch in stacked(pictures, model)]
     expected = [_answer(with_split_groups(model), batch) for batch in batches]
     grids = stored_ranges(model, ranges)
     parts = _parts(model, grids)

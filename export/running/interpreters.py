@@ -19,6 +19,7 @@ from export.running.runtimes import (
     with_first_depth_to_space,
 )
 from export.tflite.files import ModelFile, read_model
+from sr_models.ground.arguments import optional, takes, whole_number
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.native_output import caught_native_output
 from sr_models.ground.pictures import MAX_PIXELS
@@ -257,6 +258,7 @@ class Runner:
         )
 
 
+@takes(height=optional(whole_number(1)), width=optional(whole_number(1)))
 def open_model(
     source: str | Path | bytes | ModelFile,
     *,

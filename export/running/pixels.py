@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.running.interpreters import Runner, Tensor
+from sr_models.ground.arguments import a_picture, having, takes
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.pictures import to_pixels
 
@@ -111,6 +112,10 @@ def dequantized_pixels(
     return pixels, float(outside.mean())
 
 
+@takes(
+    runner=having("inputs", "outputs", what="an opened file", cure="give export.open_model(path)"),
+    picture=a_picture,
+)
 def upscale(runner: Runner, picture: np.ndarray, *, white: float | None = None) -> Upscaled:
     """Upscale one picture at its own size, by both readings.
 

@@ -68,16 +68,17 @@ def find_runtime(names: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
 
 def require_delegate(name: str, known: Collection[str] = DELEGATES) -> str:
     """`name` itself; raises `OptionError` for one that is not among those known."""
-    if name in known:
+    if isinstance(name, str) and name in known:
         return name
-    near = difflib.get_close_matches(name.lower(), known, n=1)
+    near = difflib.get_close_matches(str(name).lower(), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else "; give one of these"
     raise OptionError(f"expected a delegate of {', '.join(known)}, found {name!r}{hint}")
 
 
 def require_threads(threads: int) -> int:
     """`threads` itself; raises `OptionError` outside of 1..`MAX_THREADS`."""
-    if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+    wrong = isinstance(threads, bool) or not isinstance(threads, int)
+    if wrong or not 1 <= threads <= MAX_THREADS:
         raise OptionError(f"expected 1 to {MAX_THREADS} threads, found {threads}; change --threads")
     return threads
 

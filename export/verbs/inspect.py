@@ -35,11 +35,14 @@ def inspect(
 
       sr-export inspect downloads other.tflite --fail-on clip,contract --json report.json
     """
+    from export.tflite.files import read_model
     from sr_models.ground.child import Sandbox
     from sr_models.ground.errors import ModelFileError
 
     wanted = _wanted(fail_on)
     paths = [path for given in files for path in _files_in(given)]
+    if len(paths) == 1:
+        read_model(paths[0])  # Before a child is started.
     data: dict[str, Any] = {}
     unreadable: list[str] = []
     with Sandbox("export.running.interpreters") as sandbox:
@@ -62,10 +65,12 @@ def inspect(
 
 
 def _wanted(fail_on: str | None) -> list[str]:
+    if not fail_on:
+        return []
     from export.inspecting.findings import IDENTIFIERS
     from sr_models.ground.errors import OptionError
 
-    wanted = [gate.strip() for gate in fail_on.split(",")] if fail_on else []
+    wanted = [gate.strip() for gate in fail_on.split(",")]
     for gate in wanted:
         if gate not in (*IDENTIFIERS, "any"):
             raise OptionError(

@@ -12,6 +12,7 @@ import typer
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.bundle import tell
 from export.verbs.result_table import result_rows
+from export.verbs.usage import require_network
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.help import HelpAll
@@ -22,6 +23,7 @@ from sr_models.ground.options import (
     Images,
     Json,
     MaxPasses,
+    MemoryBudget,
     Method,
     Name,
     Overwrite,
@@ -56,6 +58,7 @@ HEADINGS = {
         "max_passes",
         "anchors",
         "seed",
+        "memory_budget",
     ),
     "Quantizing": (
         "method",
@@ -142,6 +145,7 @@ def model(
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
+    memory_budget: MemoryBudget = None,
     minimum_fidelity_db: Annotated[
         float, typer.Option(help="Reject a file less faithful to the float network.")
     ] = 30.0,
@@ -196,8 +200,6 @@ def model(
         require_writable(run_dir / "state")
     if as_bundle and check_speed:
         raise OptionError("expected --bundle or --check-speed, found both; leave one out")
-    import_tensorflow_quietly()
-    from export.exporting.job import export_model
     from export.exporting.saved_settings import load_settings
     from export.exporting.settings import DEFAULTS
     from sr_models.ground.sizes import parse_size
@@ -226,6 +228,10 @@ def model(
     given_options = {name: value for name, value in options.items() if was_given(context, name)}
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
+    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels)
+    import_tensorflow_quietly()
+    from export.exporting.front_door import export_model
+
     given = {
         "out": out,
         "images": images,

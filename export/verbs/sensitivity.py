@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from export.verbs.usage import require_network
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.files import writing_file
@@ -16,6 +17,7 @@ from sr_models.ground.options import (
     Images,
     Json,
     LowResolution,
+    MemoryBudget,
     Name,
     OpenTail,
     Overwrite,
@@ -44,6 +46,7 @@ def sensitivity(
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
+    memory_budget: MemoryBudget = None,
     low_resolution: LowResolution = False,
     weights: Weights = None,
     pixels: Pixels = None,
@@ -65,7 +68,7 @@ def sensitivity(
     sr-export sensitivity xlsr_x3
     sr-export sensitivity xlsr_x3 --images photos --plot layers.svg --json -
     """
-    from representative_data.tiles import require_usable
+    from representative_data.choices import require_usable
     from sr_models.ground.files import refuse_existing, require_writable
 
     require_open_tail(tail)
@@ -75,6 +78,7 @@ def sensitivity(
         require_plot_name(plot)
         refuse_existing(plot, overwrite=overwrite)
         require_writable(plot)
+    require_network(name, images=images, weights=weights, pixels=pixels)
     import_tensorflow_quietly()
     from export.precision.sensitivity import measure_sensitivity
     from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset

@@ -57,11 +57,13 @@ def strip(
 
       sr-export strip model.tflite --out clip-free.tflite --repair-io
     """
+    from export.tflite.files import read_model
     from sr_models.ground.child import Sandbox
     from sr_models.ground.files import refuse_existing, require_writable, writing_file
 
     refuse_existing(out, overwrite=overwrite, replaces=())
     require_writable(out)
+    read_model(file)
     with Sandbox("export.stripping.proof") as sandbox:
         sandbox.start()  # It imports while we do.
         result, mended = _work(

@@ -30,6 +30,12 @@ def verify(
 
       sr-export verify phone --delegate xnnpack --json -
     """
+    from export.bundle.layout import inventory
+    from export.running.runtimes import require_delegate
+
+    for path in delegate or ():
+        require_delegate(path)
+    inventory(folder)
     from export.bundle.golden import PATHS
     from export.bundle.verification import verify_bundle
 

@@ -12,8 +12,8 @@ import numpy as np
 from export.running.differences import CodeDifference
 from export.running.interpreters import Runner
 from export.running.pixels import pixels_of_codes
+from export.running.plan import Plan
 from export.running.statistics import Comparison, compare_samples
-from export.running.timing import Plan
 from runtime_bench.comparing.gates import Gates
 from runtime_bench.measuring.latency import Entry, Latency, input_array, open_entries, time_entries
 from runtime_bench.measuring.quality import Dataset, QualityResult, measure_file

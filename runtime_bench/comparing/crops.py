@@ -10,6 +10,7 @@ import numpy as np
 from export.running.interpreters import Runner
 from export.running.pixels import upscale
 from runtime_bench.measuring.quality import Dataset, load_pair, scale_of
+from runtime_bench.measuring.usage import require_crops
 from sr_models.ground.errors import OptionError
 from sr_models.ground.plots import difference_map, picture
 
@@ -17,8 +18,6 @@ SIDE = 96
 """Height and width of a crop at most, pixels of the large picture."""
 GAIN = 8
 """How much difference maps are amplified."""
-MOST = 20
-"""Crops per dataset at most; each makes the results some tens of kilobytes larger."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,6 @@ class Crop:
                 for model, pixels in self.files
             ],
         }
-
-
-def require_crops(count: int) -> int:
-    """`count` itself; raises `OptionError` outside of 0..`MOST`."""
-    if not 0 <= count <= MOST:
-        raise OptionError(f"expected 0 to {MOST} crops, found {count}; change --crops")
-    return count
 
 
 def place_of_most(weights: np.ndarray, *, height: int, width: int) -> tuple[int, int]:

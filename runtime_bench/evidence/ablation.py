@@ -171,7 +171,7 @@ def _build(
     model, tiles, choice: CalibrationChoice, *, network: str, scale: int
 ) -> RepresentativeDataset:
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-    from representative_data.taming import Taming
+    from representative_data.choices import Taming
 
     if choice.taming == "natural":
         return build_natural_dataset(model, tiles, network=network, scale=scale)
@@ -265,8 +265,12 @@ def ablation(
     """
     require_open_tail(tail)
     import_tensorflow_quietly()
-    from representative_data.pictures import HELD_OUT, held_out_tiles, open_subject
-    from representative_data.tiles import require_usable
+    from representative_data.choices import require_usable
+    from representative_data.pictures import (
+        HELD_OUT,
+        held_out_tiles,
+        open_subject,
+    )
 
     base, varied = CalibrationChoice(pictures=pictures, seed=seed), vary or list(VARIED)
     choices(base, varied)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from export.running.plan import Plan
 from export.running.statistics import Comparison, compare_samples
-from export.running.timing import Plan
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.latency import Latency, open_entries, time_entries
 from runtime_bench.measuring.machine import read_machine

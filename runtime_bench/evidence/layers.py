@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from export.running.timing import Plan
+from export.running.plan import Plan
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.latency import measure_latency
 from runtime_bench.measuring.machine import read_machine

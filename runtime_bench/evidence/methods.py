@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from export.running.timing import Plan
+from export.running.plan import Plan
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (

@@ -20,8 +20,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from export.running.plan import Plan
 from export.running.statistics import bootstrap_ratio
-from export.running.timing import Plan
 from export.tflite.files import read_model
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine

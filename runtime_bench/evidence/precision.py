@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from export.running.timing import Plan
+from export.running.plan import Plan
 from export.tflite.files import read_model
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.latency import Latency, measure_latency

@@ -155,8 +155,8 @@ def shaping(
     if rounds < 1:
         raise OptionError(f"expected at least 1 round, found {rounds}")
     import_tensorflow_quietly()
+    from representative_data.choices import require_usable
     from representative_data.pictures import open_subject
-    from representative_data.tiles import require_usable
     from sr_models.ground.files import tool_versions
 
     require_usable(count=pictures, side=tile_side, seed=0)

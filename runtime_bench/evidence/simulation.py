@@ -95,7 +95,7 @@ def simulated_fidelity_db(
     """
     fast = with_split_groups(model)
     squares, count = 0.0, 0
-    for batch in stacked(pictures):
+    for batch in stacked(pictures, fast):
         expected = to_pixels(fast(unit(batch), training=False).numpy())
         difference = simulation.codes(batch).astype(np.int32) - expected
         squares += float(np.square(difference, dtype=np.int64).sum())

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from export.running.plan import Plan
 from export.running.runtimes import find_runtime
 from export.running.statistics import Comparison
-from export.running.timing import Plan
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import ExportSize, Json, Runs, Seconds, ThreadCounts, sides

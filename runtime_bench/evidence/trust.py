@@ -16,8 +16,9 @@ from typing import Annotated, Any
 
 import typer
 
+from export.running.plan import Plan
 from export.running.statistics import Comparison
-from export.running.timing import Clock, Plan
+from export.running.timing import Clock
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.comparing.comparison import compare_speed
 from runtime_bench.evidence.studies import study

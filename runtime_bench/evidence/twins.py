@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from export.running.plan import Plan
 from export.running.statistics import Comparison
-from export.running.timing import Plan
 from runtime_bench.comparing.comparison import FileComparison, compare_files
 from runtime_bench.evidence.studies import study
 from runtime_bench.evidence.twin_files import SIDE, Twins, export_twins, shipped_presets

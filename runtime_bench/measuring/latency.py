@@ -12,11 +12,21 @@ import numpy as np
 
 from export.running.interpreters import Tensor
 from export.running.pixels import codes_of_pixels
+from export.running.plan import Plan
 from export.running.runtimes import find_runtime
 from export.running.statistics import Summary, summarize
-from export.running.timing import Clock, Plan, Samples, time_interleaved
+from export.running.timing import Clock, Samples, time_interleaved
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.measuring.external import open_with_delegate
+from sr_models.ground.arguments import (
+    a_file,
+    a_picture,
+    a_text,
+    optional,
+    several,
+    takes,
+    whole_number,
+)
 from sr_models.ground.errors import OptionError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import resize_bicubic
@@ -126,6 +136,12 @@ def input_array(tensor: Tensor, *, picture: np.ndarray | None, seed: int) -> np.
     return seeded_input(tensor, seed=seed) if picture is None else picture_input(tensor, picture)
 
 
+@takes(
+    sources=several(a_file, what="files"),
+    delegates=several(a_text, what="delegates"),
+    threads=several(whole_number(), what="numbers of threads"),
+    picture=optional(a_picture),
+)
 def open_entries(
     sources: Sequence[str | Path | ModelFile],
     *,

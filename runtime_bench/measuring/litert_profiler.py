@@ -20,7 +20,6 @@ import numpy as np
 from sr_models.ground.child import Crash, ask_module
 from sr_models.ground.errors import ModelFileError, OptionError
 
-KERNELS = ("xnnpack", "builtin")
 """Kernels that can be profiled; in its reference mode LiteRT 2.3 runs the builtin ones."""
 
 _LIBRARIES = ("libLiteRt.so", "libLiteRt.dylib", "libLiteRt.dll")

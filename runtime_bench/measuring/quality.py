@@ -11,11 +11,13 @@ import numpy as np
 
 from export.running.interpreters import Runner
 from export.running.pixels import find_scale, upscale
+from runtime_bench.measuring.usage import require_scale
+from sr_models.ground.arguments import having, optional, takes, whole_number
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.metrics import PROTOCOL, Quality, luma_pixels, measure_quality
-from sr_models.ground.pictures import Pair, crop_to_multiple, list_images_by_folder, load_image
+from sr_models.ground.picture_files import list_images_by_folder
+from sr_models.ground.pictures import Pair, crop_to_multiple, load_image
 
-MAX_SCALE = 8
 # scikit-image's SSIM with sigma 1.5 looks through a window of this many pixels.
 _SSIM_WINDOW = 11
 Step = Callable[[int, int, str], Any]
@@ -126,13 +128,6 @@ def quality_protocol(scale: int, *, luma: bool = False) -> str:
     )
 
 
-def require_scale(scale: int) -> int:
-    """`scale` itself; raises `OptionError` outside of 1..`MAX_SCALE`."""
-    if not 1 <= scale <= MAX_SCALE:
-        raise OptionError(f"expected a scale factor of 1 to {MAX_SCALE}, found {scale}")
-    return scale
-
-
 def is_luma(runner: Runner) -> bool:
     """Whether a file upscales luma alone."""
     return runner.inputs[0].shape[-1:] == (1,)
@@ -216,6 +211,11 @@ def measure_upscaler(
     return tuple(results)
 
 
+@takes(
+    runner=having("inputs", "outputs", what="an opened file", cure="give export.open_model(path)"),
+    dataset=having("paths", "name", what="a dataset", cure="take one of find_datasets(folder)"),
+    scale=optional(whole_number(1)),
+)
 def measure_file(
     runner: Runner,
     dataset: Dataset,

@@ -15,8 +15,8 @@ from export.exporting.settings import ExportSettings, clipped_baseline
 from export.inspecting.audit import Audit
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
+from export.running.plan import Plan
 from export.running.statistics import Comparison, compare_samples
-from export.running.timing import Plan
 from runtime_bench.measuring.latency import Latency, open_entries, time_entries
 from runtime_bench.measuring.quality import (
     Dataset,

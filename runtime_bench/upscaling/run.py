@@ -12,11 +12,11 @@ from typing import Any
 
 from export.running.interpreters import open_model
 from export.tflite.flatbuffer import read_graph
-from runtime_bench.upscaling.photographs import Canvas, read_photograph, require_format
+from runtime_bench.upscaling.photographs import Canvas, read_photograph
 from runtime_bench.upscaling.upscaler import Upscaler
+from sr_models.ground.arguments import a_path, having, several, takes
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.files import refuse_existing
-from sr_models.ground.pictures import list_images
 
 
 @dataclass(frozen=True)
@@ -75,30 +75,10 @@ def find_model(path: str | Path) -> Path:
     return max(found, key=pixels)
 
 
-def planned(source: str | Path, out: str | Path, *, suffix: str) -> list[tuple[Path, Path]]:
-    """Pictures and where each goes: into a folder of the same shape where a folder is given.
-
-    Raises:
-        PictureError: The folder holds no picture.
-        OptionError: Two pictures would become one file, or the suffix is not written.
-    """
-    source, out = Path(source), Path(out)
-    if not source.is_dir():
-        require_format(out)
-        return [(source, out)]
-    require_format(f"picture{suffix}")
-    targets: dict[Path, Path] = {}
-    for picture in list_images(source):
-        target = (out / picture.relative_to(source)).with_suffix(suffix)
-        if target in targets:
-            raise OptionError(
-                f"expected pictures of different names, found {targets[target]} and {picture}, "
-                f"which both become {target}; rename one"
-            )
-        targets[target] = picture
-    return [(picture, target) for target, picture in targets.items()]
-
-
+@takes(
+    upscaler=having("upscale", "scale", what="an upscaler", cure="give open_upscaler(path)"),
+    todo=several(several(a_path, what="two paths", least=2), what="pairs of paths", least=0),
+)
 def upscale_pictures(
     upscaler: Upscaler,
     todo: Sequence[tuple[Path, Path]],

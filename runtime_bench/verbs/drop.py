@@ -40,8 +40,18 @@ def drop(
     sr-bench drop xlsr_x3 --method cfqp --method cfqp+equalize+adaround --data benchmark
     sr-bench drop xlsr_x3 --data benchmark --twin --max-drop-db 0.05 --json -
     """
+    from export.quantizing.recipe import AUTO, require_recipe
     from runtime_bench.measuring.machine import read_machine
+    from runtime_bench.measuring.usage import require_data
+    from sr_models.networks.presets import get_preset
 
+    for name in names:
+        get_preset(name)
+    for method in methods or ():
+        if method != AUTO:
+            require_recipe(method)
+    for folder in (data, images):
+        require_data(folder)
     machine = read_machine()
     import_tensorflow_quietly()
     from export.exporting.settings import DEFAULTS
@@ -49,11 +59,8 @@ def drop(
     from runtime_bench.comparing.drop import TWIN, drop_rows, drops, worse_than_twins
     from runtime_bench.measuring.quality import find_datasets
     from runtime_bench.measuring.tables import protocol_lines
-    from sr_models.networks.presets import get_preset
 
     datasets, wanted = find_datasets(data), methods or [DEFAULTS.quantizing.recipe]
-    for name in names:
-        get_preset(name)
     results = [
         result
         for name in names

@@ -77,8 +77,20 @@ def quality(
     sr-bench quality model.tflite --data benchmark --json quality.json
     sr-bench quality model.tflite --data benchmark --against psnr.jsonl --save psnr.jsonl
     """
+    from runtime_bench.measuring.usage import (
+        require_crops,
+        require_data,
+        require_files,
+        require_scale,
+    )
+
+    require_crops(crops)
+    if scale is not None:
+        require_scale(scale)
+    require_data(data)
+    require_files(files, delegates=[delegate], threads=[threads])
     from export.running.interpreters import open_model
-    from runtime_bench.comparing.crops import require_crops, take_crops
+    from runtime_bench.comparing.crops import take_crops
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.machine import read_machine
     from runtime_bench.measuring.quality import (
@@ -89,7 +101,6 @@ def quality(
     )
     from runtime_bench.measuring.tables import print_quality
 
-    require_crops(crops)
     book = Bookkeeping("quality", save=save, against=against)
     datasets = find_datasets(data)
     runners = [open_model(file, delegate=delegate, threads=threads) for file in files]
@@ -154,27 +165,39 @@ def compare(
     sr-bench compare old.tflite new.tflite --no-clip-ops --pixel-contract --json compare.json
     sr-bench compare old.tflite new.tflite --against history.jsonl --save history.jsonl
     """
-    from export.running.timing import Plan
+    from export.running.plan import Plan
+    from runtime_bench.measuring.usage import (
+        require_crops,
+        require_data,
+        require_files,
+        require_scale,
+    )
+
+    plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
+    gates, chosen = Gates(**limits), sides(size)
+    require_data(data)
+    gates.require_pictures(data)
+    if scale is not None:
+        require_scale(scale)
+    if require_crops(crops) and data is None:
+        raise OptionError("expected pictures for --crops, found none; give --data")
+    require_files([baseline, candidate], delegates=[delegate], threads=[threads])
     from runtime_bench.comparing.comparison import compare_entries, print_comparison
-    from runtime_bench.comparing.crops import require_crops, take_crops
+    from runtime_bench.comparing.crops import take_crops
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.latency import latency_protocol, open_entries
     from runtime_bench.measuring.machine import read_machine
     from runtime_bench.measuring.quality import find_datasets
     from runtime_bench.measuring.tables import protocol_lines, scatter_lines
 
-    plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
-    gates = Gates(**limits)
     datasets = find_datasets(data) if data is not None else []
-    if require_crops(crops) and not datasets:
-        raise OptionError("expected pictures for --crops, found none; give --data")
     book = Bookkeeping("compare", save=save, against=against)
     machine = read_machine()
     opened = open_entries(
         [baseline, candidate],
         delegates=[delegate],
         threads=[threads],
-        **sides(size),
+        **chosen,
         seed=plan.seed,
     )
     with progress("comparing") as update:

@@ -73,15 +73,19 @@ def demo(
     preset, chosen = get_preset(name), sides(size)
     ours = ("*.tflite", "*.json", "report.html")
     refuse_existing(out, overwrite=overwrite, replaces=ours)
+    from export.running.plan import Plan
+    from runtime_bench.measuring.usage import require_data
+
+    plan = Plan(runs=runs, seconds=seconds)
+    for folder in (images, data):
+        require_data(folder)
     from runtime_bench.measuring.machine import read_machine
 
     machine = read_machine()
     import_tensorflow_quietly()
-    from export.running.timing import Plan
     from runtime_bench.measuring.tables import protocol_lines
     from runtime_bench.pages.demo import build_page, run_demo, table
 
-    plan = Plan(runs=runs, seconds=seconds)
     with writing_folder(out, overwrite=overwrite, replaces=ours) as folder:
         found = run_demo(
             name,

@@ -41,15 +41,17 @@ def upscale(
     sr-bench upscale phone photos large --format jpg --threads 2
     sr-bench upscale model.tflite photo.jpg large.png --tile 256x256 --json -
     """
-    from runtime_bench.upscaling.run import (
-        open_upscaler,
-        peak_memory_mb,
-        planned,
-        upscale_pictures,
-    )
+    from pathlib import Path
+
+    from runtime_bench.measuring.usage import require_files
+    from runtime_bench.upscaling.targets import planned
 
     todo = planned(source, out, suffix=f".{suffix.lower().lstrip('.')}")
     wanted = None if tile is None else parse_fixed_size(tile, option="--tile")
+    found = [] if Path(model).is_dir() else [model]
+    require_files(found, delegates=[delegate], threads=[threads])
+    from runtime_bench.upscaling.run import open_upscaler, peak_memory_mb, upscale_pictures
+
     upscaler = open_upscaler(
         model,
         tile=wanted and (wanted.height, wanted.width),

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from sr_models.ground.errors import OptionError, OutputError, SrError
 from sr_models.ground.files import require_writable, writing_file
+from sr_models.ground.memory import is_shortage, shortage
 
 EXIT_GATE = 1
 EXIT_UNUSABLE = 2
@@ -116,7 +117,12 @@ def status_of(action: Callable[[], Any]) -> int:
     except BrokenPipeError:
         _discard_stdout()
         return 0
-    except OSError as error:
+    except Exception as error:
+        if is_shortage(error):
+            lower = "--memory-budget, --tile-side, --pictures or --size, whichever the verb has"
+            return _say(str(shortage(error, doing="the work", lower=lower)), EXIT_UNUSABLE)
+        if not isinstance(error, OSError):
+            raise
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise
         _discard_stdout()

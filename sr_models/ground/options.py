@@ -12,6 +12,7 @@ import typer
 
 from sr_models.ground.console import require_json_target
 from sr_models.ground.errors import OptionError
+from sr_models.ground.memory import choose_budget
 
 # The network.
 
@@ -76,6 +77,18 @@ Sizes = Annotated[
         help="Input size, e.g. 270x480, or dynamic; repeatable: a file for each, quantized alike.",
     ),
 ]
+
+MemoryBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-budget",
+        metavar="SIZE",
+        callback=choose_budget,
+        show_default="half of what is free",
+        help="Memory that batches and tiles may take, e.g. 4GiB.",
+    ),
+]
+"""For verbs that run networks; the verb itself has no use for its value."""
 
 # What is written.
 

@@ -7,7 +7,7 @@
 | `affine` | `factor` (C,), `shift` (C,): x * factor + shift |
 | `bound` | `minimum`, `maximum`; a ReLU is 0 to infinity |
 | `prelu` | `slope` (C,) of the negative side; a LeakyReLU is one with equal slopes |
-| `tanh`, `sigmoid`, `add`, `multiply`, `concatenate`, `rounding` | none |
+| `tanh`, `sigmoid`, `add`, `multiply`, `concatenate`, `rounding`, `truncation` | none |
 | `depth_to_space`, `space_to_depth` | `block` |
 | `repeat` | `times`: the channels several times over |
 | `bilinear` | `factor`: upscaling with half-pixel centres |

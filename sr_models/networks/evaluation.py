@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from sr_models.ground import metrics
+from sr_models.ground.arguments import a_keras_model, a_path, a_text, takes, whole_number
 from sr_models.ground.errors import WeightsError
+from sr_models.ground.picture_files import list_images_by_folder
 from sr_models.ground.pictures import (
     Pair,
-    list_images_by_folder,
     load_image,
     resize_bicubic,
     to_pixels,
@@ -28,8 +29,6 @@ from sr_models.ground.pictures import (
 PROTOCOL = f"antialiased bicubic (Pillow), {metrics.PROTOCOL}, mean over pictures"
 BICUBIC = "bicubic"
 
-# SSIM looks through a Gaussian window of 11 pixels, which must fit inside of the cut border.
-_SSIM_WINDOW = 11
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
 
@@ -126,7 +125,7 @@ def bicubic_upscaler(scale: int) -> Upscaler:
 
 def smallest_side(scale: int) -> int:
     """Least side in pixels of a ground truth that the protocol can measure."""
-    least = _SSIM_WINDOW + 2 * scale
+    least = metrics.SSIM_WINDOW + 2 * scale
     return least + -least % scale
 
 
@@ -170,6 +169,7 @@ def evaluate(
     return results
 
 
+@takes(model=a_keras_model, folder=a_path, name=a_text, scale=whole_number(1))
 def evaluate_model(
     model,
     folder: str | Path,

@@ -12,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from sr_models.ground.arguments import a_keras_model, optional, takes, whole_number
 from sr_models.ground.errors import NetworkError
+from sr_models.ground.sizes import MAX_SIDE
 from sr_models.networks.layers import (
     ChannelSlice,
     DepthToSpace,
@@ -202,6 +204,11 @@ def size_multiple(model) -> int:
     return prod(layer.block_size for layer in model.layers if isinstance(layer, SpaceToDepth))
 
 
+@takes(
+    model=a_keras_model,
+    height=optional(whole_number(1, MAX_SIDE)),
+    width=optional(whole_number(1, MAX_SIDE)),
+)
 def at_size(model, *, height: int | None, width: int | None):
     """The same network for one picture of one size, as a phone's file has it.
 

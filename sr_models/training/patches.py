@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from sr_models.ground.errors import PictureError
-from sr_models.ground.pictures import Pair, list_images, load_image, resize_bicubic, unit
+from sr_models.ground.picture_files import list_images
+from sr_models.ground.pictures import (
+    Pair,
+    load_image,
+    resize_bicubic,
+    unit,
+)
 from sr_models.training.distribution import Distribution
 from sr_models.training.recipe import TrainingRecipe
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sr_models.ground.files import output_error
-from sr_models.ground.pictures import list_images
+from sr_models.ground.picture_files import list_images
 from sr_models.networks.presets import Preset
 from sr_models.training.distribution import Distribution
 from sr_models.training.finetuning import Start

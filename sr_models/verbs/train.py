@@ -143,7 +143,7 @@ def train(
         float_edges=float_edges,
     )
     with _terminated_like_interrupted():
-        from sr_models.ground.pictures import list_images
+        from sr_models.ground.picture_files import list_images
 
         origin = find_start(start, preset) if start else None
         if course:

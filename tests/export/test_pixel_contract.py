@@ -16,7 +16,8 @@ from representative_data.tiles import cut_tiles
 from sr_models.ground.sizes import Size
 from sr_models.networks.network import build_trunk, load_model
 from sr_models.networks.presets import Preset
-from sr_models.networks.tails import TAILS, attach_tail
+from sr_models.networks.tail_names import TAILS
+from sr_models.networks.tails import attach_tail
 from sr_models.quantization.contract import PIXEL_TOLERANCE
 from tests.bundles import check_pixels, quantized_files
 from tests.families import random_weights

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
+from representative_data.choices import Taming
 from representative_data.page import page_html, save_page, shown_pairs
 from representative_data.report import build_report
-from representative_data.taming import Taming
 from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.errors import OutputError
 from tests.networks import sharpening_network

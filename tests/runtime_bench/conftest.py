@@ -14,8 +14,8 @@ from PIL import Image
 
 from export.exporting.conversion import convert_float, convert_with_calibrator, convert_with_ranges
 from export.running.interpreters import Tensor
+from export.running.plan import Plan
 from export.running.runtimes import Delegation
-from export.running.timing import Plan
 from export.tflite.files import ModelFile
 from representative_data.cfqp import build_natural_dataset
 from representative_data.observation import observe_ranges, pin_pixels

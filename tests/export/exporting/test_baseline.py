@@ -23,9 +23,9 @@ from export.inspecting.audit import audit_model
 from export.quantizing.quantized_network import observe
 from export.quantizing.recipe import parse_recipe
 from export.quantizing.registry import Method
+from export.running.plan import Plan
 from export.running.runtimes import Delegation
 from export.running.statistics import compare_samples
-from export.running.timing import Plan
 from sr_models.ground.sizes import DYNAMIC, Size
 from tests.networks import sharpening_network
 

@@ -13,7 +13,8 @@ from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.ground.errors import ConversionError, OptionError, SrError
 from sr_models.ground.sizes import Size
 from sr_models.networks.graph import output_name
-from sr_models.networks.tails import TAILS, attach_tail
+from sr_models.networks.tail_names import TAILS
+from sr_models.networks.tails import attach_tail
 from sr_models.quantization.ranges import PIXELS, TensorRange
 from tests.bundles import quantized_files
 from tests.networks import sharpening_trunk

@@ -6,8 +6,8 @@ import pytest
 
 from export.exporting.conversion import convert_float
 from export.running.interpreters import open_model
+from export.running.plan import Plan
 from export.running.statistics import compare_samples
-from export.running.timing import Plan
 from runtime_bench.comparing.comparison import (
     FileComparison,
     code_difference,

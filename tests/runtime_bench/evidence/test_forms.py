@@ -3,7 +3,7 @@ import pytest
 
 from export.inspecting.audit import audit_model
 from export.running.interpreters import open_model
-from export.running.timing import Plan
+from export.running.plan import Plan
 from runtime_bench.evidence.forms import time_forms, write_forms
 from sr_models.networks.presets import get_preset
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from export.running.timing import Plan
+from export.running.plan import Plan
 from runtime_bench.evidence.layers import draw_layer, measure_layers
 from sr_models.ground.errors import OptionError
 

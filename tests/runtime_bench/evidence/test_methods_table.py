@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from export.exporting.settings import ExportSettings
-from export.running.timing import Plan
+from export.running.plan import Plan
 from runtime_bench.evidence import methods_table
 from runtime_bench.evidence.methods_report import (
     TRAINED,

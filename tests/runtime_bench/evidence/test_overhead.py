@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from export.running.timing import Plan
+from export.running.plan import Plan
 from runtime_bench.evidence import overhead
 from runtime_bench.evidence.overhead import (
     Overhead,

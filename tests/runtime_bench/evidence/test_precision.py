@@ -3,7 +3,7 @@ import json
 import pytest
 
 from export.exporting.settings import ExportSettings
-from export.running.timing import Plan
+from export.running.plan import Plan
 from runtime_bench.evidence.precision import compare_precisions, precision_choices, precision_rows
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError

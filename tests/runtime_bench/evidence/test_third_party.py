@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from export.running.plan import Plan
 from export.running.statistics import compare_samples
-from export.running.timing import Plan
 from runtime_bench.cli import app
 from runtime_bench.evidence import third_party
 from runtime_bench.evidence.architectures import ARCHITECTURES

@@ -1,7 +1,7 @@
 import pytest
 
+from export.running.plan import Plan
 from export.running.statistics import Comparison
-from export.running.timing import Plan
 from runtime_bench.evidence.trust import SlowedRunner, Trust, measure_trust
 from runtime_bench.measuring.latency import Entry
 from sr_models.ground.errors import ModelFileError, OptionError

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from export.running.timing import Plan
+from export.running.plan import Plan
 from runtime_bench.evidence import twin_files
 from runtime_bench.evidence.overhead import Overhead
 

@@ -2,8 +2,8 @@ import types
 
 import pytest
 
+from export.running.plan import Plan
 from export.running.statistics import Comparison
-from export.running.timing import Plan
 from runtime_bench.evidence.twins import (
     TwinRow,
     Twins,

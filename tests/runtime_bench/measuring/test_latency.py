@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.running.interpreters import Runner, Tensor
-from export.running.timing import LEAST_RUNS, Plan
+from export.running.plan import LEAST_RUNS, Plan
 from export.tflite.files import read_model
 from runtime_bench.measuring.latency import (
     Entry,

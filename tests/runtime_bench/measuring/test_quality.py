@@ -17,9 +17,9 @@ from runtime_bench.measuring.quality import (
     measure_file,
     measure_upscaler,
     quality_protocol,
-    require_scale,
     scale_of,
 )
+from runtime_bench.measuring.usage import require_scale
 from sr_models.ground.errors import ModelFileError, OptionError, PictureError
 from sr_models.ground.metrics import Quality
 from sr_models.ground.pictures import Pair, degrade, to_pixels

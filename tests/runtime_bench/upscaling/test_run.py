@@ -8,12 +8,8 @@ from PIL import Image
 
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
-from runtime_bench.upscaling.run import (
-    find_model,
-    open_upscaler,
-    planned,
-    upscale_pictures,
-)
+from runtime_bench.upscaling.run import find_model, open_upscaler, upscale_pictures
+from runtime_bench.upscaling.targets import planned
 from sr_models.ground.errors import ModelFileError, OptionError, OutputError, PictureError
 
 
@@ -87,7 +83,10 @@ def test_the_file_of_the_largest_input_is_taken_from_a_folder(files, tmp_path):
 
 MEMORY = """
 import sys
-from runtime_bench.upscaling.run import open_upscaler, planned, peak_memory_mb, upscale_pictures
+from runtime_bench.upscaling.run import (open_upscaler, peak_memory_mb, upscale_pictures)
+from runtime_bench.upscaling.targets import pairs
+from runtime_bench.upscaling.run import (open_upscaler, peak_memory_mb, upscale_pictures)
+from runtime_bench.upscaling.targets import planned
 upscaler = open_upscaler(sys.argv[1], tile=(128, 128), delegate="xnnpack", threads=1)
 before = peak_memory_mb()
 upscale_pictures(upscaler, planned(sys.argv[2], sys.argv[3], suffix=".png"))

@@ -5,7 +5,8 @@ from representative_data.pictures import bundled_pictures
 from representative_data.tiles import load_tiles
 from sr_models.ground.errors import NetworkError, OptionError, UnknownModelError
 from sr_models.ground.files import file_sha256
-from sr_models.importing.sources import kind_of, open_network
+from sr_models.importing.source_kinds import kind_of
+from sr_models.importing.sources import open_network
 from tests.strangers import stranger
 
 

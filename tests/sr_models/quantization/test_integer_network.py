@@ -7,7 +7,7 @@ import tf_keras
 from export.exporting.conversion import convert_with_ranges
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.layers import ChannelSlice
-from sr_models.networks.tails import TAILS
+from sr_models.networks.tail_names import TAILS
 from sr_models.quantization import integer_kernels as builtin_kernels
 from sr_models.quantization.integer_network import simulate_builtin
 from sr_models.quantization.ranges import TensorRange, TensorRanges
