@@ -271,6 +271,25 @@ def convert_with_calibrator(
     return _convert(fixed, lambda converter: _full_integer(converter, dataset, io=io))
 
 
+def convert_clipped(
+    model, picture: np.ndarray, *, height: int | None, width: int | None, io: str = "uint8"
+) -> bytes:
+    """The file that people ship, but for its ranges, which one picture of any size decides.
+
+    Args:
+        model: Float network with the tail `"clip"`.
+        picture: uint8 (h, w, C), repeated and cut to the file's size.
+        height: Input height in pixels.
+        width: Input width in pixels.
+        io: `"uint8"`, `"int8"` or `"float32"` input and output.
+
+    Raises:
+        ConversionError: The converter failed.
+    """
+    samples = [[_at_size(picture, height, width)]]
+    return convert_with_calibrator(model, lambda: iter(samples), height=height, width=width, io=io)
+
+
 def convert_float(model, *, height: int | None, width: int | None) -> bytes:
     """The float32 file, for comparison. Arguments and errors as for `convert_with_ranges`."""
     require_size(height, width)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from export.exporting.baseline import BaselineCounts, BaselineSpeed
 from export.exporting.folder import FOLDER_FILES
 from export.exporting.judging import (
     DropMeter,
@@ -23,6 +24,7 @@ from export.inspecting.audit import Audit, audit_graph
 from export.precision.kept_layers import raised_layers
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
+from export.running.runtimes import Delegation
 from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.console import json_text
@@ -61,6 +63,8 @@ class ExportedFile:
         full_range_fidelity: The same on these pictures, each stretched to 0..255.
         drop: What it loses on pictures held out; `None` where it was not asked for.
         kernels: How far its kernel paths are apart; `None` where it is not all int8.
+        delegation: Where its operators run with XNNPACK; `None` where the interpreter does not
+            tell.
         layers_above_int8: Layers that it computes above eight bits, and in what.
         failures: Why it is rejected; empty for a good file.
     """
@@ -72,6 +76,7 @@ class ExportedFile:
     fidelity: Fidelity
     drop: HeldOutDrop | None = None
     kernels: KernelAgreement | None = None
+    delegation: Delegation | None = None
     layers_above_int8: Mapping[str, str] = field(default_factory=dict)
     full_range_fidelity: Fidelity | None = None
     failures: tuple[str, ...] = ()
@@ -91,6 +96,7 @@ class ExportedFile:
             "fidelity": self.fidelity_json(),
             "drop": _json_or_none(self.drop),
             "kernels": _json_or_none(self.kernels),
+            "delegation": _json_or_none(self.delegation),
             "layers_above_int8": dict(self.layers_above_int8),
         }
 
@@ -136,6 +142,8 @@ def read_back(
     """
     graph = read_graph(content)
     runner = open_model(content, threads=2)
+    # Before a picture of another size is asked for.
+    delegation = runner.delegation
     file = ExportedFile(
         name,
         size,
@@ -144,6 +152,7 @@ def read_back(
         measure_fidelity(runner, float_model, pictures),
         drop=meter(lambda low: upscale(runner, low, pixels=UNIT).raw) if meter else None,
         kernels=kernel_meter(content) if kernel_meter else None,
+        delegation=delegation,
         layers_above_int8=raised_layers(graph, model),
         full_range_fidelity=measure_fidelity(runner, float_model, list(map(stretched, pictures))),
     )
@@ -183,6 +192,9 @@ class ExportResult:
         dataset: The representative dataset behind the files.
         ranges: The ranges written into them; `None` where the converter found its own.
         files: Every file, in the order of the sizes.
+        counts: Where the operators of the first file run, beside those of its clipped baseline;
+            `None` where there is none to hold it against.
+        speed: The first file timed against that baseline; `None` where it was not asked for.
         held_out: The pictures that fidelity was measured on.
         saved_set: The file that the dataset was read from; `None` where it was
             shaped here, or given in memory.
@@ -195,6 +207,8 @@ class ExportResult:
     dataset: RepresentativeDataset
     ranges: TensorRanges | None
     files: tuple[ExportedFile, ...]
+    counts: BaselineCounts | None = None
+    speed: BaselineSpeed | None = None
     held_out: tuple[SourceFile, ...] = ()
     saved_set: SourceFile | None = None
     set_given: bool = False
@@ -238,7 +252,7 @@ class ExportResult:
     def manifest(self) -> dict[str, Any]:
         """Everything needed to make the files again and to trust them, as new plain data.
 
-        The same inputs and versions give the same manifest.
+        The same inputs and versions give the same manifest, but for a measured speed.
         """
         network, first, source = self.network, self.files[0], self.saved_set
         return {
@@ -272,6 +286,9 @@ class ExportResult:
             },
             "drop": _json_or_none(first.drop),
             "kernels": _json_or_none(first.kernels),
+            "delegation": _json_or_none(first.delegation),
+            "clipped_baseline": _json_or_none(self.counts),
+            "speed": _json_or_none(self.speed),
             "ranges": _json_or_none(self.ranges),
             "representative_dataset": {
                 **self.dataset.to_json(),

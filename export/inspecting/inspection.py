@@ -124,7 +124,7 @@ def inspect_model(
 def pixels_in_child(
     file: ModelFile, sandbox: Sandbox | None, *, given: PixelRange | None = None
 ) -> FilePixels:
-    """What black and white are for a file that nobody vouches for: it is run in a child alone."""
+    """What black and white are for an untrusted file, which is run in a child alone."""
     if sandbox is None or told_pixels(file, given=given):
         return find_pixels(file, given=given, run=False)
     try:

@@ -94,7 +94,9 @@ def _is_plain_convolution(layer) -> bool:
 def _is_homogeneous(layer) -> bool:
     if isinstance(layer, tf_keras.layers.ReLU):
         return layer.max_value is None and not layer.threshold
-    return isinstance(layer, (tf_keras.layers.PReLU, tf_keras.layers.Add))
+    return isinstance(
+        layer, (tf_keras.layers.PReLU, tf_keras.layers.LeakyReLU, tf_keras.layers.Add)
+    )
 
 
 def stretch(model, channel: Channel, gain: float, shift: float) -> None:

@@ -7,8 +7,8 @@ min/max. A published method that brings its own is a recipe by itself: `pams` re
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from export.quantizing.registry import STAGES, Method, get_method, outlines
@@ -38,6 +38,15 @@ class Recipe:
 
     def __str__(self) -> str:
         return SEPARATOR.join([self.dataset, *(method.name for method in self.methods)])
+
+    @property
+    def changes_layers(self) -> tuple[str, ...]:
+        """Names of its methods that may put other layers in the place of the network's own."""
+        return tuple(method.name for method in self.methods if method.changes_layers)
+
+    def without(self, names: Collection[str]) -> Recipe:
+        """The same with some methods left out."""
+        return replace(self, methods=tuple(m for m in self.methods if m.name not in names))
 
     def apply(
         self, model, evidence: Evidence, *, on_stage: Callable[[str], None] = lambda stage: None

@@ -48,6 +48,8 @@ class Method:
         apply: From a network with ranges to a better one.
         alone: Whether its name is a recipe by itself: it brings what pictures would decide, or
             takes them as they are in nature.
+        changes_layers: Whether it may put other layers in the place of the network's own, which
+            decides how a file runs; the others change weights and ranges.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Method:
     summary: str
     apply: Apply
     alone: bool = False
+    changes_layers: bool = False
 
 
 def _load(name: str | None) -> tuple[str, ...]:
@@ -67,14 +70,16 @@ def _load(name: str | None) -> tuple[str, ...]:
 _METHODS: Registry[Method] = Registry("method", load=_load)
 
 
-def register_method(name: str, *, stage: str, source: str, alone: bool = False):
+def register_method(
+    name: str, *, stage: str, source: str, alone: bool = False, changes_layers: bool = False
+):
     """Decorate a method; a name that is taken already is a programming error."""
     if stage not in STAGES:
         raise ValueError(f"expected a stage of {', '.join(STAGES)}, found {stage!r}")
 
     def decorate(apply: Apply) -> Apply:
         summary = (apply.__doc__ or "").strip().partition("\n")[0]
-        _METHODS.add(name, Method(name, stage, source, summary, apply, alone))
+        _METHODS.add(name, Method(name, stage, source, summary, apply, alone, changes_layers))
         return apply
 
     return decorate

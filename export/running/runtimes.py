@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import struct
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -171,6 +172,25 @@ class Delegation:
     total_nodes: int
     partitions: int
     left_behind: tuple[str, ...]
+
+    def worse_than(self, other: Delegation) -> tuple[str, ...]:
+        """What is worse here than there, in words; empty where nothing is.
+
+        Operators that the delegate does not take cost more than those that it takes, and so does
+        every further partition, since data goes back and forth. How long those inside take is not
+        said.
+        """
+        reasons = []
+        if self.partitions > max(1, other.partitions):
+            reasons.append(f"{self.partitions} partitions instead of {other.partitions}")
+        if len(self.left_behind) > len(other.left_behind):
+            further = Counter(self.left_behind) - Counter(other.left_behind)
+            names = ", ".join(f"{count} {name}" for name, count in sorted(further.items()))
+            reasons.append(
+                f"{len(self.left_behind)} operators left to the CPU instead of "
+                f"{len(other.left_behind)}, {names} more"
+            )
+        return tuple(reasons)
 
     def to_json(self) -> dict:
         """Counts, and the names of what was left behind."""

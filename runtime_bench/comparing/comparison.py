@@ -13,11 +13,11 @@ from export.running.differences import CodeDifference
 from export.running.interpreters import Runner, Tensor
 from export.running.pixel_range import find_pixels
 from export.running.pixels import pixels_of_codes
+from export.running.plan import Plan
+from export.running.statistics import Comparison, compare_samples
 from runtime_bench.comparing.gates import Gates
 from runtime_bench.measuring.latency import Entry, Latency, input_array, open_entries, time_entries
-from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import Dataset, QualityResult, measure_file
-from runtime_bench.measuring.statistics import Comparison, compare_samples
 from runtime_bench.measuring.tables import print_latency, print_quality
 from sr_models.ground.console import print_table
 from sr_models.ground.errors import ModelFileError

@@ -15,10 +15,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from export.running.statistics import summarize
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import Json, Name
-from runtime_bench.measuring.statistics import summarize
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from export.running.plan import Plan
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
@@ -17,7 +18,6 @@ from runtime_bench.measuring.options import (
     Runs,
     Seconds,
 )
-from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import find_datasets
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import print_table, progress, say, write_json

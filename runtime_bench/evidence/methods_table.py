@@ -19,11 +19,11 @@ import numpy as np
 from export.exporting.job import run_export
 from export.exporting.settings import ExportSettings
 from export.running.interpreters import open_model
+from export.running.plan import Plan
 from representative_data.pictures import bundled_pictures
 from representative_data.tiles import load_tiles
 from runtime_bench.evidence.methods_report import FLOAT, TRAINED, MethodResult, Scores
 from runtime_bench.measuring.latency import measure_latency
-from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import Dataset, load_pairs, measure_file, measure_upscaler
 from sr_models.ground.picture_files import list_images
 from sr_models.ground.pictures import unit

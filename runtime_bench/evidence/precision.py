@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from export.running.plan import Plan
 from export.tflite.files import read_model
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.latency import Latency, measure_latency
@@ -22,7 +23,6 @@ from runtime_bench.measuring.options import (
     Seconds,
     Threads,
 )
-from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import Dataset, find_datasets
 from runtime_bench.measuring.tables import left_text, protocol_lines
 from sr_models.ground.console import print_table, say, write_json

@@ -16,10 +16,13 @@ from typing import Annotated, Any
 
 import typer
 
+from export.running.plan import Plan
+from export.running.statistics import Comparison
+from export.running.timing import Clock
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.comparing.comparison import compare_speed
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Clock, Entry, latency_protocol, open_entries
+from runtime_bench.measuring.latency import Entry, latency_protocol, open_entries
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     Delegate,
@@ -32,8 +35,6 @@ from runtime_bench.measuring.options import (
     Warmup,
     sides,
 )
-from runtime_bench.measuring.plan import Plan
-from runtime_bench.measuring.statistics import Comparison
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError

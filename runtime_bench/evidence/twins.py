@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from export.running.plan import Plan
+from export.running.statistics import Comparison
 from runtime_bench.comparing.comparison import FileComparison, compare_files
 from runtime_bench.evidence.studies import study
 from runtime_bench.evidence.twin_files import SIDE, Twins, export_twins, shipped_presets
@@ -24,9 +26,7 @@ from runtime_bench.measuring.options import (
     Warmup,
     sides,
 )
-from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import Dataset, find_datasets
-from runtime_bench.measuring.statistics import Comparison
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.files import require_writable, writing_file

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from export.running.statistics import compare_sessions
 from runtime_bench.history.history import HistoryEntry
-from runtime_bench.measuring.statistics import compare_sessions
 
 NO_DIFFERENCE = "no difference shown"
 NOTHING_EARLIER = "nothing earlier"

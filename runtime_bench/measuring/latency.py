@@ -12,11 +12,12 @@ import numpy as np
 
 from export.running.interpreters import Tensor
 from export.running.pixels import codes_of_pixels
+from export.running.plan import Plan
 from export.running.runtimes import find_runtime
+from export.running.statistics import Summary, summarize
+from export.running.timing import Clock, Samples, time_interleaved
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.measuring.external import open_with_delegate
-from runtime_bench.measuring.plan import LEAST_RUNS, Plan
-from runtime_bench.measuring.statistics import Summary, summarize
 from sr_models.ground.arguments import (
     a_file,
     a_picture,
@@ -30,8 +31,6 @@ from sr_models.ground.errors import OptionError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import resize_bicubic
 from sr_models.ground.pixel_range import Ends
-
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -214,10 +213,7 @@ def time_entries(
     clock: Clock = time.perf_counter,
     on_step: Callable[[int, int], Any] | None = None,
 ) -> list[Latency]:
-    """Time entries in interleaved rounds: each round runs each entry once, in an order by seed.
-
-    Interleaving lets a change of the machine's speed touch every entry alike, and the changing
-    order keeps one entry from always running in another's wake.
+    """Time entries in interleaved rounds; see `export.running.timing.time_interleaved`.
 
     Args:
         entries: What to run, with inputs set.
@@ -228,22 +224,8 @@ def time_entries(
     Returns:
         One result per entry, in their order; sample `i` of each comes from round `i`.
     """
-    plan = plan or Plan()
-    first_ms = [_timed(entry, clock) for entry in entries]
-    for _ in range(plan.warmup):
-        for entry in entries:
-            entry.runner.invoke()
-    rng = np.random.default_rng(plan.seed)
-    samples: list[list[float]] = [[] for _ in entries]
-    start = clock()
-    for done in range(plan.runs):
-        if done >= LEAST_RUNS and clock() - start > plan.seconds:
-            break
-        for index in rng.permutation(len(entries)):
-            samples[index].append(_timed(entries[index], clock))
-        if on_step is not None:
-            on_step(done + 1, plan.runs)
-    return [_result(entry, taken, first) for entry, taken, first in zip(entries, samples, first_ms)]
+    timed = time_interleaved([e.runner for e in entries], plan, clock=clock, on_step=on_step)
+    return [_result(entry, found) for entry, found in zip(entries, timed)]
 
 
 def measure_latency(
@@ -283,13 +265,7 @@ def latency_protocol(plan: Plan, *, picture: str | None = None) -> dict:
     }
 
 
-def _timed(entry: Entry, clock: Clock) -> float:
-    start = clock()
-    entry.runner.invoke()
-    return (clock() - start) * 1e3
-
-
-def _result(entry: Entry, samples: Sequence[float], first_ms: float) -> Latency:
+def _result(entry: Entry, timed: Samples) -> Latency:
     runner = entry.runner
     return Latency(
         model=runner.model.name,
@@ -299,9 +275,9 @@ def _result(entry: Entry, samples: Sequence[float], first_ms: float) -> Latency:
         threads=runner.threads,
         runtime=str(runner.runtime),
         input_shape=runner.inputs[0].shape,
-        samples_ms=tuple(samples),
-        summary=summarize(samples),
+        samples_ms=timed.samples_ms,
+        summary=summarize(timed.samples_ms),
         init_ms=entry.init_ms,
-        first_ms=first_ms,
+        first_ms=timed.first_ms,
         delegation=runner.delegation,
     )

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from export.running.interpreters import open_model
+from export.running.plan import Plan
 from export.tflite.files import read_model
 from export.tflite.flatbuffer import FileGraph, OperatorInfo, read_graph
 from runtime_bench.measuring.latency import input_array
 from runtime_bench.measuring.litert_profiler import Event, RecordedRun, Recording, record
-from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.usage import require_profiled
 from sr_models.ground.errors import ModelFileError
 

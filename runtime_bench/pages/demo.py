@@ -15,8 +15,9 @@ from export.exporting.settings import ExportSettings, clipped_baseline
 from export.inspecting.audit import Audit
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
+from export.running.plan import Plan
+from export.running.statistics import Comparison, compare_samples
 from runtime_bench.measuring.latency import Latency, open_entries, time_entries
-from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import (
     Dataset,
     QualityResult,
@@ -29,7 +30,6 @@ from runtime_bench.measuring.quality import (
     quality_protocol,
     scale_of,
 )
-from runtime_bench.measuring.statistics import Comparison, compare_samples
 from runtime_bench.pages.report import Page
 from sr_models.ground.console import json_text
 from sr_models.ground.pixel_range import UNIT

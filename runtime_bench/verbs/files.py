@@ -170,7 +170,7 @@ def compare(
     sr-bench compare old.tflite new.tflite --no-clip-ops --pixel-contract --json compare.json
     sr-bench compare old.tflite new.tflite --against history.jsonl --save history.jsonl
     """
-    from runtime_bench.measuring.plan import Plan
+    from export.running.plan import Plan
     from runtime_bench.measuring.usage import (
         require_crops,
         require_data,

@@ -68,9 +68,9 @@ def latency(
     sr-bench latency model.tflite --profile --json profile.json
     sr-bench latency model.tflite --against speed.jsonl --save speed.jsonl --max-slowdown 1.1
     """
+    from export.running.plan import Plan
     from runtime_bench.history.history import read_earlier, require_history_target
     from runtime_bench.measuring.machine import bound_to, read_machine, require_cpus
-    from runtime_bench.measuring.plan import Plan
     from runtime_bench.measuring.usage import require_files, require_picture, require_profiled
 
     plan, sizes = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed), sides(size)

@@ -73,7 +73,7 @@ def demo(
     preset, chosen = get_preset(name), sides(size)
     ours = ("*.tflite", "*.json", "report.html")
     refuse_existing(out, overwrite=overwrite, replaces=ours)
-    from runtime_bench.measuring.plan import Plan
+    from export.running.plan import Plan
     from runtime_bench.measuring.usage import require_data
 
     plan = Plan(runs=runs, seconds=seconds)

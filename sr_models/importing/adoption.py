@@ -12,6 +12,7 @@ import numpy as np
 from sr_models.ground.errors import NetworkError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.sizes import MAX_SIDE
+from sr_models.importing.channel_slices import with_parts_computed
 from sr_models.importing.frozen_graph import FrozenGraph, freeze
 from sr_models.importing.keras_network import packed, to_keras
 from sr_models.importing.operations import INPUT, Network
@@ -105,6 +106,7 @@ def adopt(
     )
     final = with_free_grid(simplified(simplified(rescaled), final=True))
     require_no_rounding(final)
+    final = with_parts_computed(final)
     network = to_keras(with_input_apart(final), name=_model_name(name))
     seen = [low[0]]
     if height is None and width is None:

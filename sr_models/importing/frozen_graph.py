@@ -16,6 +16,7 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.wide_graph import in_float32, rounding_step
+from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
 
 _FOLDED = {
     "Const",
@@ -105,6 +106,8 @@ def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float3
             f"expected a network that can be traced for an input of {list(shape)}, found: "
             f"{first_line(error)}; give one picture in and one picture out"
         ) from error
+    if any(op.type == "LeakyRelu" for op in frozen.graph.get_operations()):
+        compute_leaky_relu_rightly()
     outputs = [t for t in frozen.outputs if t.dtype != tf.resource]
     if len(outputs) != 1:
         raise NetworkError(

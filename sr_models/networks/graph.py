@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,13 @@ import tf_keras
 from sr_models.ground.arguments import a_keras_model, optional, takes, whole_number
 from sr_models.ground.errors import NetworkError
 from sr_models.ground.sizes import MAX_SIDE
-from sr_models.networks.layers import DepthToSpace, EdgePadding, RepeatChannels, SpaceToDepth
+from sr_models.networks.layers import (
+    ChannelSlice,
+    DepthToSpace,
+    EdgePadding,
+    RepeatChannels,
+    SpaceToDepth,
+)
 
 INPUT = "input"
 
@@ -61,8 +68,8 @@ class Point:
 
     @property
     def repeats(self) -> bool:
-        """Whether the channels are the input's own, several times over."""
-        return isinstance(self.layer, RepeatChannels)
+        """Whether the channels are the input's own: some of them, or all several times over."""
+        return isinstance(self.layer, (RepeatChannels, ChannelSlice))
 
     @property
     def has_fixed_grid(self) -> bool:
@@ -127,8 +134,8 @@ def quantized_points(model) -> list[str]:
     """Names of the tensors that an int8 file stores, each of which needs a range of its own.
 
     Left out are tensors that a fused ReLU swallows, inputs of a concatenation, which take over its
-    range, repeated channels, which keep the range of what they repeat, and outputs of an
-    activation whose grid TFLite fixes.
+    range, repeated and cut-out channels, which keep the range of where they come from, and outputs
+    of an activation whose grid TFLite fixes.
     """
     graph = points(model)
 
@@ -186,6 +193,15 @@ def rebuild(
         result = replace_layer(node.layer)(*arguments, **keywords)
         replaced[id(node.outputs)] = transform(name, result)
     return tf_keras.Model(picture, replaced[id(model.output)], name=model.name)
+
+
+def size_multiple(model) -> int:
+    """What height and width of an input must be a multiple of, at most.
+
+    The product of what space-to-depth packs, as networks have it that work on a smaller picture
+    than they are given.
+    """
+    return prod(layer.block_size for layer in model.layers if isinstance(layer, SpaceToDepth))
 
 
 @takes(

@@ -168,3 +168,39 @@ def test_tuning_that_comes_to_no_number_leaves_a_state_and_no_file(
     monkeypatch.setattr(alternating, "picture_loss", loss)
     assert run(*command) == 0
     assert (out / "model.tflite").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("verdict", "expected"), [("slower", 1), ("faster", 0), ("no difference shown", 0)]
+)
+def test_only_a_file_that_is_slower_than_its_baseline_fails_the_gate(
+    verdict, expected, picture_folder, tmp_path, capsys, monkeypatch
+):
+    """The timing itself is made up: its rounds are tested beside `measure_speed`."""
+    from export.exporting import baseline
+
+    milliseconds = {"slower": 20.0, "faster": 5.0, "no difference shown": 10.0}[verdict]
+
+    def timed(content, clipped, size, *, plan=None):
+        before, after = (np.linspace(ms, ms + 0.1, 25) for ms in (10.0, milliseconds))
+        found = baseline.compare_samples(before, after)
+        return baseline.BaselineSpeed(size, 10.05, milliseconds + 0.05, found, 25)
+
+    monkeypatch.setattr(baseline, "measure_speed", timed)
+    out = tmp_path / "phone"
+    given = ("--images", picture_folder, *SMALL, "--method", "natural+mse", "--check-speed")
+    assert run("model", "xlsr_x3", "--out", out, *given) == expected
+    said = capsys.readouterr()
+    assert ("not met: a file that is not slower" in said.err) is bool(expected)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["speed"]["verdict"] == verdict and manifest["accepted"]
+    assert manifest["clipped_baseline"]["worse"] == []
+    assert manifest["clipped_baseline"]["delegation"]["left_behind"][1:3] == ["MINIMUM", "RELU"]
+    assert manifest["delegation"]["partitions"] == 1
+
+
+def test_a_bundle_is_not_timed_in_passing(tmp_path, capsys):
+    given = ("xlsr_x3", "--out", tmp_path / "phone", "--bundle", "--check-speed")
+    assert run("model", *given) == 2
+    assert "expected --bundle or --check-speed, found both" in capsys.readouterr().err

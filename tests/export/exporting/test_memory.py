@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from export.exporting import job
-from export.exporting.job import export_model
+from export.exporting.front_door import export_model
 from export.exporting.settings import ExportSettings
 from export.quantizing.quantized_network import Evidence
 from sr_models.ground.errors import ResourceError

@@ -4,7 +4,8 @@ import json
 import pytest
 
 from export.exporting import job as pipeline
-from export.exporting.job import export_model, run_export
+from export.exporting.front_door import export_model
+from export.exporting.job import run_export
 from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model
 from sr_models.ground.errors import (
@@ -77,7 +78,9 @@ def test_an_export_again_gives_the_same_bytes(quick, picture_folder, tmp_path):
 
 def test_an_existing_folder_is_refused_before_any_work(quick, monkeypatch):
     out, _ = quick
-    monkeypatch.setattr(pipeline, "run_export", lambda *_, **__: pytest.fail("work was done"))
+    monkeypatch.setattr(
+        "export.exporting.front_door.run_export", lambda *_, **__: pytest.fail("work was done")
+    )
     with pytest.raises(OutputError, match="--overwrite"):
         export_model(QUICK, ExportSettings(**SMALL), out=out)
 
@@ -196,7 +199,7 @@ def test_what_is_derived_is_derived_once(picture_folder, monkeypatch):
     for module in ("export.exporting.shaping", "representative_data.tiles"):
         monkeypatch.setattr(f"{module}.file_sha256", sha256)
     run_export(QUICK, ExportSettings(**SMALL), images=picture_folder)
-    assert sorted(tails) == ["none", "relu"]
+    assert sorted(tails) == ["clip", "none", "relu"]
     assert sorted(hashed) == sorted(path.name for path in picture_folder.iterdir())
 
 

@@ -1,6 +1,6 @@
 from export.running.differences import CodeDifference
+from export.running.statistics import Comparison
 from runtime_bench.comparing.comparison import FileComparison, gate_rows, print_comparison
-from runtime_bench.measuring.statistics import Comparison
 from tests.runtime_bench.results import latency, rated
 
 

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from export.exporting.settings import ExportSettings
+from export.running.plan import Plan
 from runtime_bench.evidence import methods_table
 from runtime_bench.evidence.methods_report import (
     TRAINED,
@@ -16,7 +17,6 @@ from runtime_bench.evidence.methods_table import (
     Training,
     measure_methods,
 )
-from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError, PictureError, UnknownModelError, WeightsError
 from sr_models.ground.sizes import Size

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from export.exporting.settings import ExportSettings
+from export.running.plan import Plan
 from runtime_bench.evidence.precision import compare_precisions, precision_choices, precision_rows
-from runtime_bench.measuring.plan import Plan
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError
 from sr_models.ground.sizes import Size

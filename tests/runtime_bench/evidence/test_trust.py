@@ -1,9 +1,9 @@
 import pytest
 
+from export.running.plan import Plan
+from export.running.statistics import Comparison
 from runtime_bench.evidence.trust import SlowedRunner, Trust, measure_trust
 from runtime_bench.measuring.latency import Entry
-from runtime_bench.measuring.plan import Plan
-from runtime_bench.measuring.statistics import Comparison
 from sr_models.ground.errors import ModelFileError, OptionError
 
 

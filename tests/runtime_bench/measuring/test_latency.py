@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.running.interpreters import Runner, Tensor
+from export.running.plan import LEAST_RUNS, Plan
 from export.tflite.files import read_model
 from runtime_bench.measuring.latency import (
-    LEAST_RUNS,
     Entry,
     latency_protocol,
     measure_latency,
@@ -17,7 +17,6 @@ from runtime_bench.measuring.latency import (
     seeded_input,
     time_entries,
 )
-from runtime_bench.measuring.plan import Plan
 from sr_models.ground.errors import ModelFileError, OptionError
 
 AGREED_KEYS = {

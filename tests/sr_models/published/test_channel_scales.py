@@ -131,3 +131,11 @@ def test_layers_that_are_not_homogeneous_or_called_twice_are_left_alone():
 def test_no_pictures_are_refused(edsr):
     with pytest.raises(CalibrationError, match="expected pictures to freeze scales on"):
         with_static_scales(edsr, batches=[])
+
+
+def test_a_leaky_relu_between_convolutions_is_no_end_of_a_group():
+    layers = tf_keras.layers
+    picture = tf_keras.Input((None, None, 3), name="input")
+    y = layers.LeakyReLU(0.1, name="bent")(layers.Conv2D(4, 3, padding="same", name="a")(picture))
+    model = tf_keras.Model(picture, layers.Conv2D(3, 3, padding="same", name="last")(y))
+    assert scale_groups(model) == [ScaleGroup(("a", "bent"), ("a",), ("last",))]
