@@ -13,6 +13,7 @@ from sr_models.ground.errors import NetworkError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import unit
 from sr_models.ground.sizes import MAX_SIDE
+from sr_models.importing.foreign_graph import CannotRunError, ForeignGraph, ForeignNetwork
 from sr_models.importing.frozen_graph import FrozenGraph, freeze
 from sr_models.importing.keras_network import packed, to_keras
 from sr_models.importing.operations import INPUT, Network
@@ -76,7 +77,8 @@ def adopt(
     """Read a function, find its clip and its pixels, and rebuild it.
 
     Args:
-        function: Takes and returns one picture tensor, (N, H, W, C) -> (N, H s, W s, C).
+        function: Takes and returns one picture tensor, (N, H, W, C) -> (N, H s, W s, C); or a file
+            of another runtime.
         shape: Shape of its input; `None` for sizes that are free.
         pictures: uint8 (h, w, 3) natural pictures, to tell 0..1 from other ranges.
         name: What to call the network.
@@ -88,9 +90,9 @@ def adopt(
     """
     height, width, channels = require_picture_input(shape)
     fixed = (1, height or _SIDE, width or _SIDE, channels)
-    graph = freeze(function, fixed, dtype=dtype)
+    graph, operations = _read(function, fixed, dtype=dtype)
     scale = _require_upscaling(graph)
-    read = simplified(read_graph(graph))
+    read = simplified(operations)
     end = find_output_end(read)
     count = max(1, min(_PICTURES, _PIXELS // (fixed[1] * fixed[2])))
     low = [_fitted(picture, fixed) for picture in pictures[:count]]
@@ -105,9 +107,21 @@ def adopt(
     )
     final = with_free_grid(simplified(simplified(rescaled), final=True))
     network = to_keras(with_input_apart(final), name=_model_name(name))
-    _require_equal(graph, network, low[0], white, rounded="rounding" in _kinds(read))
-    notes = _notes(end, white, final, given=pixels is not None)
+    rounded = "rounding" in _kinds(read)
+    checked = _checked(function, graph, network, low[0], white, rounded=rounded)
+    notes = (*_notes(end, white, final, given=pixels is not None), *checked)
     return Adopted(packed(network, scale=scale), scale, channels, white, notes)
+
+
+def _read(
+    function: Callable, shape: tuple[int, int, int, int], *, dtype: str
+) -> tuple[FrozenGraph | ForeignGraph, Network]:
+    """What can be asked about a network for one input size, and its operations."""
+    if isinstance(function, ForeignNetwork):
+        graph = function.at(shape)
+        return graph, graph.network
+    graph = freeze(function, shape, dtype=dtype)
+    return graph, read_graph(graph)
 
 
 def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int | None, int]:
@@ -125,7 +139,7 @@ def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int 
     return shape[1], shape[2], shape[3]
 
 
-def _require_upscaling(graph: FrozenGraph) -> int:
+def _require_upscaling(graph: FrozenGraph | ForeignGraph) -> int:
     low, high = graph.input.shape.as_list(), graph.output.shape.as_list()
     if len(high) == 4 and None not in high:
         scale = high[1] // low[1]
@@ -147,7 +161,11 @@ def _fitted(picture: np.ndarray, shape: tuple[int, int, int, int]) -> np.ndarray
 
 
 def _pixels_of(
-    graph: FrozenGraph, pictures: Sequence[np.ndarray], end: OutputEnd, *, pixels: str | None
+    graph: FrozenGraph | ForeignGraph,
+    pictures: Sequence[np.ndarray],
+    end: OutputEnd,
+    *,
+    pixels: str | None,
 ) -> PixelRange:
     if pixels is not None:
         black, white = PIXELS[pixels]
@@ -163,13 +181,53 @@ def _pixels_of(
     return find_pixel_range(answer, pictures, signed=True, output=end.range)
 
 
+def _checked(
+    function: Callable,
+    graph: FrozenGraph | ForeignGraph,
+    network,
+    picture: np.ndarray,
+    white: PixelRange,
+    *,
+    rounded: bool,
+) -> tuple[str, ...]:
+    """Hold what was rebuilt against what was read, and against a file that is no TensorFlow.
+
+    Returns:
+        Of such a file, a sentence on what came of it.
+    """
+    whole = graph.input.dtype.is_integer
+    _require_equal(graph, network, picture, white, rounded=rounded, whole=whole)
+    if not isinstance(function, ForeignNetwork):
+        return ()
+    try:
+        _require_equal(function, network, picture, white, rounded=rounded, whole=whole)
+    except CannotRunError as error:
+        return (f"not checked against the source: {error}",)
+    return (f"checked against the source itself, run by {function.runtime}",)
+
+
 def _require_equal(
-    graph: FrozenGraph, network, picture: np.ndarray, white: PixelRange, *, rounded: bool
+    answer: Callable,
+    network,
+    picture: np.ndarray,
+    white: PixelRange,
+    *,
+    rounded: bool,
+    whole: bool,
 ) -> None:
-    """Raise `NetworkError` where what was rebuilt does not compute what the graph does."""
+    """Raise `NetworkError` where what was rebuilt does not compute what was given.
+
+    Args:
+        answer: float32 (1, H, W, C) as it was given -> what it makes of that.
+        network: What was rebuilt, for 0..1.
+        picture: uint8 (H, W, C).
+        white: What black and white are for what was given.
+        rounded: Whether that rounds its output.
+        whole: Whether it takes whole numbers.
+    """
     pixels = unit(picture[None])
     given = pixels * (white.input - white.input_black) + white.input_black
-    expected = graph(np.rint(given) if graph.input.dtype.is_integer else given)
+    expected = answer(np.rint(given) if whole else given)
     if not np.isfinite(expected).all():
         raise NetworkError(
             "expected finite pixels, found NaN or infinity in what the network makes of a picture; "

@@ -48,7 +48,7 @@ def load_unit_trunk(
 
 
 LICENCE = "unknown, given by the user"
-_FILES = (".keras", ".h5", ".hdf5")
+_FILES = (".keras", ".h5", ".hdf5", ".onnx")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def open_network(
     and it is rewritten for pixels of 0..1, proven equal.
 
     Args:
-        source: Preset name; path of a `.keras` or `.h5` file or of a SavedModel folder;
+        source: Preset name; path of a `.keras`, `.h5` or `.onnx` file or of a SavedModel folder;
             `module:function`; or a Keras model in memory (tf_keras or Keras 3), of one picture
             (N, H, W, C) -> (N, H s, W s, C). An opened network is returned as it is.
         weights: A preset's weights from another file.
@@ -179,13 +179,21 @@ def _found(source: Any, *, trust: bool) -> _Found:
         function, shape, name = saved.function, saved.input_shape, path.resolve().name
         sha256 = _folder_sha256(path)
         return _Found(name, "SavedModel", path.name, sha256, function, shape, saved.dtype)
+    if kind == "onnx":
+        # Loaded for its own files alone.
+        from sr_models.importing.onnx_file import load_onnx_file
+
+        file = load_onnx_file(path)
+        sha256 = _files_sha256(file.files, path.parent) if file.files[1:] else file_sha256(path)
+        shape = file.input_shape
+        return _Found(path.stem, file.producer, path.name, sha256, file, shape, file.dtype)
     read = load_keras_file(source, trust=trust)
     sha256 = file_sha256(source)
     return _Found(path.stem, read.version, path.name, sha256, read.function, read.input_shape)
 
 
 def kind_of(source: str) -> str:
-    """`"preset"`, `"python"`, `"saved_model"` or `"keras"`, by the name and what lies there.
+    """`"preset"`, `"python"`, `"saved_model"`, `"onnx"` or `"keras"`, by name and what lies there.
 
     Raises:
         NetworkError: A path that is missing, or of something else.
@@ -201,12 +209,12 @@ def kind_of(source: str) -> str:
             "sr-export strip"
         )
     if path.is_file():
-        return "keras"
+        return "onnx" if path.suffix.lower() == ".onnx" else "keras"
     if ":" in source:
         return "python"
     if path.suffix.lower() in _FILES or "/" in source or "\\" in source:
         raise NetworkError(
-            f"expected a preset's name, a .keras or .h5 file, a SavedModel folder or "
+            f"expected a preset's name, a .keras, .h5 or .onnx file, a SavedModel folder or "
             f"module:function, found no file {source}; check the path"
         )
     return "preset"
@@ -214,8 +222,12 @@ def kind_of(source: str) -> str:
 
 def _folder_sha256(folder: Path) -> str:
     """Hash over the names and contents of all files of a folder."""
+    return _files_sha256([p for p in folder.rglob("*") if p.is_file()], folder)
+
+
+def _files_sha256(files: Sequence[Path], folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(files):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()
 
