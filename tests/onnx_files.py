@@ -61,7 +61,8 @@ class Graph:
             "pads": [reach] * 4,
             "strides": [1, 1],
         }
-        return self.node("Conv", *given, **{**usual, **attributes})
+        every = {**usual, **attributes}
+        return self.node("Conv", *given, **{n: v for n, v in every.items() if v is not None})
 
     def model(self, *outputs: str) -> onnx.ModelProto:
         free = (1, 3, "out_height", "out_width")

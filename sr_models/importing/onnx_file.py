@@ -6,7 +6,7 @@ read: every node in it is known by then.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -22,14 +22,15 @@ from onnx import TensorProto
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.foreign_graph import CannotRunError, ForeignGraph, ForeignNetwork
 from sr_models.importing.frozen_graph import first_line
-from sr_models.importing.onnx_graph import needed_nodes, read_onnx
-from sr_models.importing.onnx_tensors import LARGEST, plain, take_external, widen
+from sr_models.importing.onnx_graph import Reading, needed_nodes, read_onnx
+from sr_models.importing.onnx_tensors import LARGEST, plain, take_external, tensors_of, widen
 from sr_models.importing.onnx_wire import require_moderate
 
 OPSETS = (11, 24)
 MOST_NODES = 20_000
 _MOST_SLOW_PIXELS = 128 * 128
 """Of a picture for the reference in Python, which takes seconds for it."""
+_SIZED = ("factor", "block", "times", "rows", "columns", "padding")
 _PICTURES = {TensorProto.FLOAT: "float32", TensorProto.UINT8: "uint8"}
 
 
@@ -59,6 +60,8 @@ class OnnxFile(ForeignNetwork):
         """See `ForeignNetwork`."""
         _, height, width, channels = shape
         read = self._read(channels, height, width)
+        if self.input_shape[1:3] == (None, None):
+            self._require_same(read, self._read(channels, 2 * height, 2 * width))
         channels, height, width = read.size
         return ForeignGraph(
             read.network,
@@ -67,7 +70,23 @@ class OnnxFile(ForeignNetwork):
             self.step,
         )
 
-    def _read(self, *size: int):
+    def _require_same(self, read: Reading, larger: Reading) -> None:
+        """Raise `NetworkError` for a file that is another network at another size."""
+        moves = (
+            [
+                (op.kind, op.channels, {n: v for n, v in op.values.items() if n in _SIZED})
+                for op in found.network
+            ]
+            for found in (read, larger)
+        )
+        if len({str(move) for move in moves}) > 1:
+            raise NetworkError(
+                "expected sizes that follow the picture's, found some that were fixed when the "
+                "file was written though its input is free; export it with sizes that follow, or "
+                "for one size"
+            )
+
+    def _read(self, *size: int) -> Reading:
         name = self.model.graph.input[0].name
         return read_onnx(self.model, tensor=name, size=size, layout=self.layout)
 
@@ -199,9 +218,24 @@ def _parsed(path: Path) -> onnx.ModelProto:
         model.ParseFromString(content)
     except (DecodeError, RecursionError) as error:
         raise _damaged(path) from error
-    if not model.HasField("graph") or not len(model.graph.node):
+    whole = model.HasField("graph") and len(model.graph.node)
+    if not whole or not all(isinstance(text, str) for text in _texts(model)):
         raise _damaged(path)
     return model
+
+
+def _texts(model: onnx.ModelProto) -> Iterator[str | bytes]:
+    """Every text that is used; protobuf gives bytes for one that is damaged."""
+    graph = model.graph
+    yield from (model.producer_name, model.producer_version)
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for value in (*graph.input, *graph.output, *tensors_of(model)):
+        yield value.name
+    for tensor in tensors_of(model):
+        for entry in tensor.external_data:
+            yield from (entry.key, entry.value)
 
 
 def _damaged(path: Path) -> NetworkError:

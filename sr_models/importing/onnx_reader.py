@@ -264,7 +264,10 @@ class NodeReader:
             return self._add(
                 node, "repeat", [source], repeat, channels=len(order), alone=source.alone
             )
-        folded = self._reordered(name, order) if alone else None
+        fewer = (
+            len(order) <= operation.channels
+        )  # Repeated channels may come to be repeated pixels.
+        folded = self._reordered(name, order) if alone and fewer else None
         if folded is not None:
             made = replace(source, operation=folded, channels=len(order))
             return replace(made, axes=whole_axes(view.layout, *made.size))

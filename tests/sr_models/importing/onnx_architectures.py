@@ -1,4 +1,4 @@
-"""Twelve published architectures, small and with random weights, as PyTorch's exporters write them."""
+"""Twelve published architectures, small, of random weights, as PyTorch's exporters write them."""
 
 from __future__ import annotations
 
