@@ -90,9 +90,10 @@ def adopt(
     """
     height, width, channels = require_picture_input(shape)
     fixed = (1, height or _SIDE, width or _SIDE, channels)
-    graph, operations = _read(function, fixed, dtype=dtype)
+    is_foreign = isinstance(function, ForeignNetwork)
+    graph = function.at(fixed) if is_foreign else freeze(function, fixed, dtype=dtype)
     scale = _require_upscaling(graph)
-    read = simplified(operations)
+    read = simplified(graph.network if is_foreign else read_graph(graph))
     end = find_output_end(read)
     count = max(1, min(_PICTURES, _PIXELS // (fixed[1] * fixed[2])))
     low = [_fitted(picture, fixed) for picture in pictures[:count]]
@@ -111,17 +112,6 @@ def adopt(
     checked = _checked(function, graph, network, low[0], white, rounded=rounded)
     notes = (*_notes(end, white, final, given=pixels is not None), *checked)
     return Adopted(packed(network, scale=scale), scale, channels, white, notes)
-
-
-def _read(
-    function: Callable, shape: tuple[int, int, int, int], *, dtype: str
-) -> tuple[FrozenGraph | ForeignGraph, Network]:
-    """What can be asked about a network for one input size, and its operations."""
-    if isinstance(function, ForeignNetwork):
-        graph = function.at(shape)
-        return graph, graph.network
-    graph = freeze(function, shape, dtype=dtype)
-    return graph, read_graph(graph)
 
 
 def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int | None, int]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from sr_models.importing.convolution_readers import as_convolution
-from sr_models.importing.onnx_reader import NodeReader, attribute
+from sr_models.importing.onnx_reader import MOST_MADE, NodeReader, attribute
 from sr_models.importing.onnx_views import View, whole_axes
 
 Pads = list[tuple[int, int]]
+_MOST_TAPS = 64
+"""Rows and columns of a kernel."""
+_LONGEST_REACH = 1024
+"""Pixels between the first and the last tap of a kernel."""
 
 
 class NodeConvolutions(NodeReader):
@@ -25,6 +31,8 @@ class NodeConvolutions(NodeReader):
         if groups < 1 or outputs % groups or kernel.shape[1] * groups != view.channels:
             raise self._refused(node, f"found {groups} groups of {view.channels} channels")
         reach = [d * (k - 1) for k, d in zip(kernel.shape[2:], dilation)]
+        if max(reach) > _LONGEST_REACH:
+            raise self._refused(node, f"found dilations of {dilation}")
         pads = self._pads(node, reach)
         same = [(total // 2, total - total // 2) for total in reach]
         padding = "same" if pads == same else "valid"
@@ -52,7 +60,7 @@ class NodeConvolutions(NodeReader):
         return self._add(node, "convolution", [view], values, channels=outputs, size=size)
 
     def _require_kernel(self, node, kernel: np.ndarray) -> None:
-        if kernel.ndim != 4 or 0 in kernel.shape:
+        if kernel.ndim != 4 or 0 in kernel.shape or max(kernel.shape[2:]) > _MOST_TAPS:
             raise self._refused(node, f"found a kernel of shape {list(kernel.shape)[:8]}")
         if list(attribute(node, "kernel_shape", kernel.shape[2:])) != list(kernel.shape[2:]):
             raise self._refused(node, "found a kernel of another shape than it says")
@@ -118,9 +126,11 @@ class NodeConvolutions(NodeReader):
                 f"found a transposed convolution from {low} to {high} pixels with strides "
                 f"{strides}",
             )
+        outputs = kernel.shape[1] * groups
+        if prod(high) * outputs > MOST_MADE:
+            raise self._refused(node, f"found strides of {strides}")
         before = (pads[0][0], pads[1][0])
         small = as_convolution(_of_one_group(kernel, groups), stride=stride, padding=before)
-        outputs = kernel.shape[1] * groups
         values = {
             "kernel": small,
             "bias": np.tile(self._bias(node, outputs), stride**2),

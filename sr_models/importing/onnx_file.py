@@ -61,7 +61,7 @@ class OnnxFile(ForeignNetwork):
         _, height, width, channels = shape
         read = self._read(channels, height, width)
         if self.input_shape[1:3] == (None, None):
-            self._require_same(read, self._read(channels, 2 * height, 2 * width))
+            self._require_same_at(channels, 2 * height, 2 * width, read=read)
         channels, height, width = read.size
         return ForeignGraph(
             read.network,
@@ -70,8 +70,17 @@ class OnnxFile(ForeignNetwork):
             self.step,
         )
 
-    def _require_same(self, read: Reading, larger: Reading) -> None:
-        """Raise `NetworkError` for a file that is another network at another size."""
+    def _require_same_at(self, *size: int, read: Reading) -> None:
+        """Raise `NetworkError` for a file that is another network at another size, or none."""
+        expected = (
+            "expected sizes that follow the picture's, found some that were fixed when the file "
+            "was written though its input is free"
+        )
+        cure = "write them as factors or -1, or export the network for one size"
+        try:
+            larger = self._read(*size)
+        except NetworkError as error:
+            raise NetworkError(f"{expected}; {cure} ({error})") from error
         moves = (
             [
                 (op.kind, op.channels, {n: v for n, v in op.values.items() if n in _SIZED})
@@ -80,11 +89,7 @@ class OnnxFile(ForeignNetwork):
             for found in (read, larger)
         )
         if len({str(move) for move in moves}) > 1:
-            raise NetworkError(
-                "expected sizes that follow the picture's, found some that were fixed when the "
-                "file was written though its input is free; export it with sizes that follow, or "
-                "for one size"
-            )
+            raise NetworkError(f"{expected}; {cure}")
 
     def _read(self, *size: int) -> Reading:
         name = self.model.graph.input[0].name
@@ -97,7 +102,10 @@ class OnnxFile(ForeignNetwork):
 
     def _answer(self, picture: np.ndarray) -> np.ndarray:
         _, height, width, channels = picture.shape
-        layout = self._read(channels, height, width).layout  # refuses what we do not know
+        try:
+            layout = self._read(channels, height, width).layout  # Nothing unknown is run.
+        except NetworkError as error:
+            raise CannotRunError(f"it does not take {height}x{width} pixels ({error})") from error
         if self.layout == "NCHW":
             picture = picture.transpose(0, 3, 1, 2)
         if not self.is_run_fast and height * width > _MOST_SLOW_PIXELS:

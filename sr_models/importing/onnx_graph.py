@@ -88,7 +88,7 @@ class _Reader(NodeConvolutions, NodeMoves):
             if weights.name in used:
                 self.constants[weights.name] = as_array(weights)
         for node in nodes:
-            self._read_one(node)
+            self._take(node)
         if output not in self.views:
             raise NetworkError(
                 f"expected an output computed from the picture, found the constant "
@@ -106,7 +106,7 @@ class _Reader(NodeConvolutions, NodeMoves):
         if not (standard and known):
             raise self._unknown(node, None if standard else f"{node.domain}.{node.op_type}")
 
-    def _read_one(self, node) -> None:
+    def _take(self, node) -> None:
         for name in node.input:
             if name and name not in self.constants and name not in self.views:
                 raise NetworkError(
@@ -168,6 +168,9 @@ class _Reader(NodeConvolutions, NodeMoves):
         if target not in _FLOATS and operation.kind not in ("rounding", "input"):
             raise self._refused(node, "found a Cast to whole numbers that cuts off without Round")
         return self._read_Identity(node)
+
+    def _read_CastLike(self, node) -> View | list[np.ndarray]:
+        return [self._weights(node, 0)] if self._is_constant(node, 0) else self._read_Identity(node)
 
     # With numbers.
 

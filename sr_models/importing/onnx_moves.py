@@ -8,8 +8,7 @@ from math import prod
 
 import numpy as np
 
-from sr_models.importing.onnx_constants import MOST_VALUES
-from sr_models.importing.onnx_reader import NodeReader, attribute
+from sr_models.importing.onnx_reader import MOST_MADE, NodeReader, attribute
 from sr_models.importing.onnx_views import C, Factor, View, reshaped
 
 _CENTRED = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel")
@@ -86,7 +85,7 @@ class NodeMoves(NodeReader):
 
     def _repeated(self, node, axes) -> View:
         made = self._moved(node, axes)
-        if prod(made.shape) > 4 * MOST_VALUES:
+        if prod(made.shape) > MOST_MADE:
             raise self._refused(node, f"found {node.op_type} to {list(made.shape)[:8]}")
         return made
 

@@ -16,7 +16,8 @@ from sr_models.importing.onnx_tensors import plain
 from sr_models.importing.onnx_views import View, rearrangement, whole_axes
 from sr_models.importing.operations import INPUT, Network, Operation
 
-_MOST_VALUES = 1 << 28
+MOST_MADE = 1 << 27
+"""Numbers in one tensor: 64 channels of 1920x1080 pixels."""
 _NORMALIZED = "BatchNormalization, which is folded away,"
 _INSTEAD = {
     "LayerNormalization": _NORMALIZED,
@@ -48,6 +49,8 @@ _INSTEAD = {
     "DequantizeLinear": "the float network",
     "QLinearConv": "the float network",
 }
+_OF_SHAPES = ("Shape", "Size", "CastLike")
+"""Nodes that read of a picture how large it is, or its type."""
 _KNOWN_AS = {
     "Erf": "GELU",
     "Gelu": "GELU",
@@ -89,7 +92,9 @@ class NodeReader:
         self.views: dict[str, View] = {}
         self.network = Network()
         self._makers: dict[str, onnx.NodeProto] = {n: node for node in nodes for n in node.output}
-        self._readers = Counter(name for node in nodes for name in node.input)
+        self._readers = Counter(
+            name for node in nodes if node.op_type not in _OF_SHAPES for name in node.input
+        )
         self._readers[output] += 1
         self._alone: dict[str, bool] = {}  # operation -> whether it alone reads its inputs
 
@@ -185,7 +190,7 @@ class NodeReader:
                 )
         first = views[0]
         whole = (channels or first.channels, *(size or (first.height, first.width)))
-        if min(whole) < 1 or prod(whole) > _MOST_VALUES:
+        if min(whole) < 1 or prod(whole) > MOST_MADE:
             raise self._refused(node, f"found {node.op_type} that makes {list(whole)} values")
         inputs = tuple(view.operation for view in views)
         made = Operation(layer_name(node), kind, inputs, whole[0], values or {})

@@ -12,7 +12,7 @@ from onnx import TensorProto, numpy_helper
 
 from sr_models.ground.errors import NetworkError
 
-LARGEST = 1 << 30
+LARGEST = 512 << 20
 """Bytes of a file, and of all weights beside it together."""
 
 _TYPES = {

@@ -20,8 +20,8 @@ _INSIDE = {
     "tensor": {},
 }
 """Message -> field -> the message in it that is looked into."""
-_WEIGHTS = (4, 5, 7, 9, 10, 11)
-"""Fields of a tensor that hold numbers."""
+_WEIGHTS = (4, 9, 10)
+"""Fields of a tensor that hold numbers as in memory; the others grow to eight times as much."""
 _FIXED = {1: 8, 5: 4}
 _BYTES = 2
 

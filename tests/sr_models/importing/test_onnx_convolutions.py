@@ -48,7 +48,7 @@ def test_a_convolution_with_every_kind_of_padding(given, tmp_path):
     ids=str,
 )
 def test_a_transposed_convolution_that_enlarges_by_its_stride(kernel, stride, given, tmp_path):
-    graph = Graph()
+    graph = Graph(shape=(1, 3, 10, 12))
     x = graph.conv("input", 3, 4)
     weights = graph.drawn(4, 4 // given.get("group", 1), kernel, kernel)
     # The reference adds the whole bias to each group.
@@ -65,6 +65,12 @@ def test_a_transposed_convolution_that_enlarges_by_its_stride(kernel, stride, gi
         ("Conv", {"pads": [-1, 0, 0, 0]}, "takes pixels away"),
         ("Conv", {"group": 3}, "3 groups of 4 channels"),
         ("ConvTranspose", {"strides": [2, 2]}, "from .* to .* pixels with strides"),
+        ("Conv", {"dilations": [2**30, 1], "pads": [2**30, 0] * 2}, "found dilations"),
+        (
+            "ConvTranspose",
+            {"strides": [3000] * 2, "output_padding": [2997] * 2},
+            r"of \(3000, 3000",
+        ),
         ("ConvTranspose", {"dilations": [2, 2], "pads": [2] * 4}, "with dilations"),
     ],
 )

@@ -137,7 +137,7 @@ def test_activations_bounds_and_what_does_nothing(tmp_path):
 
 
 def test_a_sum_of_two_shuffles_is_one(tmp_path):
-    graph = Graph()
+    graph = Graph(shape=(1, 3, 10, 12))
     a, b = (
         graph.node("Reshape", graph.conv("input", 3, 12), graph.numbers(1, 3, 2, 2, 10, 12))
         for _ in range(2)
@@ -230,3 +230,37 @@ def test_names_are_those_of_the_layers(tmp_path):
         model.graph.node[-1].name = name
         network = opened(model, tmp_path).at(PICTURE.shape).network
         assert network[network.output].layer == layer
+
+
+def of_bytes(graph, y):
+    """A model of bytes around what a graph makes of its input's numbers."""
+    model = graph.model(y)
+    for end in (*model.graph.input, *model.graph.output):
+        end.type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    return model
+
+
+def test_a_network_of_whole_numbers(tmp_path):
+    graph = Graph()
+    y = graph.conv(graph.node("Cast", "input", to=onnx.TensorProto.FLOAT), 3, 3)
+    ends = [graph.held(np.float32(end)) for end in (0.0, 255.0)]
+    y = graph.node("Clip", graph.node("Round", y), *ends)
+    file = opened(of_bytes(graph, graph.node("Cast", y, to=onnx.TensorProto.UINT8)), tmp_path)
+    read = file.at(PICTURE.shape)
+    assert file.dtype == "uint8" and read.input.dtype.is_integer
+    assert kinds(read.network)[1:] == ["convolution", "rounding", "bound"]
+    picture = np.rint(255.0 * PICTURE)
+    difference = np.abs(read(picture) - file(picture))
+    assert 0.1 < difference.max() <= 0.5001  # The one rounds and the other does not.
+
+
+def test_numbers_that_are_cut_off_are_refused(tmp_path):
+    graph = Graph()
+    y = graph.node("Cast", graph.conv("input", 3, 3), to=onnx.TensorProto.UINT8)
+    refused(graph, y, tmp_path, "a Cast to whole numbers that cuts off without Round")
+
+
+def test_attributes_of_another_type_are_refused_in_one_line(tmp_path):
+    graph = Graph()
+    y = graph.node("Conv", "input", graph.drawn(3, 3, 1, 1), strides="two\nlines")
+    refused(graph, y, tmp_path, r"found a damaged node /net/Conv_\d+ \(Conv: ValueError\)")

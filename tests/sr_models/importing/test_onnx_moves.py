@@ -118,6 +118,40 @@ def test_padding_goes_before_a_convolution(tmp_path):
     assert kinds(same(graph, y, tmp_path)) == ["input", "pad", "convolution"]
 
 
+def test_the_padding_that_the_torchscript_exporter_computes(tmp_path):
+    graph = Graph()
+    rest = graph.node("ConstantOfShape", graph.numbers(4))
+    given = graph.node("Concat", graph.numbers(1, 2, 3, 0), graph.node("Cast", rest, to=7), axis=0)
+    rows = graph.node("Reshape", given, graph.numbers(-1, 2))
+    backwards = [graph.numbers(n) for n in (-1, -(2**63 - 1), 0, -1)]
+    turned = graph.node("Transpose", graph.node("Slice", rows, *backwards), perm=(1, 0))
+    pads = graph.node("Cast", graph.node("Reshape", turned, graph.numbers(-1)), to=7)
+    y = graph.node("Pad", "input", pads, graph.held(np.float32(0.0)), mode="constant")
+    network = same(graph, graph.conv(y, 3, 3, pads=[0] * 4), tmp_path)
+    (pad,) = (operation for operation in network if operation.kind == "pad")
+    assert (pad["rows"], pad["columns"]) == ((3, 0), (1, 2))
+
+
+def test_the_pixel_shuffle_that_python_wrote_with_sizes(tmp_path):
+    """`x.view(b, c // 4, 2, 2, h, w)` of a picture of any size, with numbers like the picture's."""
+    graph = Graph(opset=18)
+    y = graph.conv("input", 3, 12)
+    shape = graph.node("Shape", y)
+    b, c, h, w = (graph.node("Gather", shape, graph.held(np.int64(i)), axis=0) for i in range(4))
+    four, two = graph.held(np.int64(4)), graph.held(np.int64(2))
+    sizes = [b, graph.node("Div", c, four), two, two, h, w]
+    last = [b, graph.node("Div", c, four), graph.node("Mul", h, two), graph.node("Mul", w, two)]
+    wide, high = (
+        graph.node("Concat", *(graph.node("Unsqueeze", n, graph.numbers(0)) for n in each), axis=0)
+        for each in (sizes, last)
+    )
+    y = graph.node("Transpose", graph.node("Reshape", y, wide), perm=(0, 1, 4, 2, 5, 3))
+    y = graph.node("Reshape", y, high)
+    half = graph.node("CastLike", graph.held(np.float64(0.5)), y)
+    network = same(graph, graph.node("Mul", y, half), tmp_path)
+    assert kinds(network) == ["input", "convolution", "depth_to_space"]
+
+
 @pytest.mark.parametrize(
     ("mode", "match"),
     [("reflect", "reflecting padding .*take zero padding"), ("edge", "padding by the border")],

@@ -79,14 +79,14 @@ SHUFFLES = dict(shuffles())
 def test_a_pixel_shuffle_becomes_depth_to_space_and_its_order_goes_into_the_kernel(
     spelling, tmp_path
 ):
-    graph = Graph()
+    graph = Graph(shape=(1, 3, HIGH, WIDE))
     y = graph.node("Relu", graph.conv("input", 3, 12))
     network = same(graph, moved(graph, y, *SHUFFLES[spelling]), tmp_path)
     assert kinds(network) == ["input", "convolution", "bound", "depth_to_space"]
 
 
 def test_a_pixel_shuffle_behind_what_others_read_gets_a_convolution_of_its_own(tmp_path):
-    graph = Graph()
+    graph = Graph(shape=(1, 3, HIGH, WIDE))
     y = graph.conv("input", 3, 12)
     other = graph.node("DepthToSpace", y, blocksize=2)
     y = graph.node("Add", moved(graph, y, *SHUFFLES["cij, rank 6"]), other)
@@ -95,7 +95,7 @@ def test_a_pixel_shuffle_behind_what_others_read_gets_a_convolution_of_its_own(t
 
 
 def test_the_order_goes_through_sums_and_slopes(tmp_path):
-    graph = Graph()
+    graph = Graph(shape=(1, 3, HIGH, WIDE))
     x = graph.conv("input", 3, 5)
     a = graph.node("PRelu", graph.conv(x, 5, 12), graph.drawn(12, 1, 1))
     y = graph.node("Add", graph.node("Mul", a, graph.drawn(12, 1, 1)), graph.conv(x, 5, 12))
@@ -115,7 +115,7 @@ def test_the_order_goes_through_sums_and_slopes(tmp_path):
     ids=["turned", "another shape", "blocks before pixels", "rows alone", "mixed up"],
 )
 def test_what_is_no_pixel_shuffle_is_refused_by_name(steps, tmp_path):
-    graph = Graph()
+    graph = Graph(shape=(1, 3, HIGH, WIDE))
     y = moved(graph, graph.conv("input", 3, 12), *steps)
     file = opened(graph.model(graph.conv(y, 12, 3)), tmp_path)
     with pytest.raises(NetworkError, match=r"found (Reshape|Transpose) .*no rearrange.*/net/"):
@@ -123,7 +123,7 @@ def test_what_is_no_pixel_shuffle_is_refused_by_name(steps, tmp_path):
 
 
 def test_pixels_become_channels_as_pixel_unshuffle_makes_them(tmp_path):
-    graph = Graph()
+    graph = Graph(shape=(1, 3, HIGH, WIDE))
     x = moved(
         graph,
         "input",
@@ -137,7 +137,7 @@ def test_pixels_become_channels_as_pixel_unshuffle_makes_them(tmp_path):
 
 
 def test_channels_in_another_order_go_into_a_convolution(tmp_path):
-    graph = Graph()
+    graph = Graph(shape=(1, 3, HIGH, WIDE))
     reverse = [graph.numbers(n) for n in (-1, -(2**63), 1, -1)]
     y = graph.conv(graph.node("Slice", "input", *reverse), 3, 8)
     y = moved(graph, y, [1, 2, 4, HIGH, WIDE], (0, 2, 1, 3, 4), [1, 8, HIGH, WIDE])
@@ -161,14 +161,14 @@ def repeated_by_concat(graph, x):
 
 @pytest.mark.parametrize("repeat", [repeated_by_expand, repeated_by_tile, repeated_by_concat])
 def test_repeated_channels_are_repeated_channels(repeat, tmp_path):
-    graph = Graph()
+    graph = Graph(shape=(1, 3, HIGH, WIDE))
     y, mode = repeat(graph, graph.conv("input", 3, 3))
     network = same(graph, graph.node("DepthToSpace", y, blocksize=2, mode=mode), tmp_path)
     assert kinds(network) == ["input", "convolution", "repeat", "depth_to_space"]
 
 
 def test_pixels_repeated_by_expand_are_repeated_channels(tmp_path):
-    graph = Graph()
+    graph = Graph(shape=(1, 3, HIGH, WIDE))
     x = graph.node("Unsqueeze", graph.conv("input", 3, 3), graph.numbers(3, 5))
     wide = graph.node("Expand", x, graph.numbers(1, 1, 1, 2, 1, 2))
     y = graph.node("Reshape", wide, graph.numbers(0, 3, 2 * HIGH, 2 * WIDE))
