@@ -8,7 +8,7 @@ from sr_models.ground.lazy import public_names
 _MODULES = {
     "CfqpSettings": "representative_data.cfqp",
     "RepresentativeDataset": "representative_data.dataset",
-    "Taming": "representative_data.taming",
+    "Taming": "representative_data.choices",
     "build_cfqp_dataset": "representative_data.cfqp",
     "build_natural_dataset": "representative_data.cfqp",
     "load_dataset": "representative_data.dataset",

@@ -23,10 +23,21 @@ from typing import Any
 import numpy as np
 
 from representative_data.anchors import find_anchors
+from representative_data.choices import Taming
 from representative_data.dataset import Record, RepresentativeDataset
 from representative_data.probe import OutputProbe, OutputProber
-from representative_data.taming import Taming, fits, tame
+from representative_data.taming import fits, tame
 from representative_data.tiles import Tile, require_varied
+from sr_models.ground.arguments import (
+    a_flag,
+    a_network,
+    a_text,
+    of_type,
+    require_fields,
+    several,
+    takes,
+    whole_number,
+)
 from sr_models.ground.errors import AnchorError, CalibrationError
 from sr_models.ground.files import tool_versions
 from sr_models.networks.network import weights_sha256
@@ -89,7 +100,15 @@ class CfqpSettings:
     taming: Taming = Taming()
     anchors: bool = True
 
+    def __post_init__(self):
+        a_taming = of_type(Taming, cure="give representative_data.Taming()")
+        require_fields(self, taming=a_taming, anchors=a_flag)
 
+
+_TILES = several(of_type(Tile, cure="make them with representative_data.load_tiles"), what="tiles")
+
+
+@takes(model=a_network, tiles=_TILES, network=a_text, scale=whole_number(1))
 def build_natural_dataset(
     model,
     tiles: Sequence[Tile],
@@ -139,6 +158,13 @@ def _recorded(choices: Mapping[str, Any] | None, **settings: Any) -> dict[str, A
     return {**settings, **(choices or {}), "versions": versions}
 
 
+@takes(
+    model=a_network,
+    tiles=_TILES,
+    network=a_text,
+    scale=whole_number(1),
+    settings=of_type(CfqpSettings, cure="give representative_data.CfqpSettings()"),
+)
 def build_cfqp_dataset(
     model,
     tiles: Sequence[Tile],

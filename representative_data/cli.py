@@ -25,6 +25,7 @@ from sr_models.ground.options import (
     Json,
     LowResolution,
     MaxPasses,
+    MemoryBudget,
     Name,
     OpenTail,
     Overwrite,
@@ -40,6 +41,8 @@ from sr_models.ground.options import (
     require_open_tail,
     require_shaping,
 )
+from sr_models.ground.picture_files import list_images
+from sr_models.importing.source_kinds import require_source
 
 # One command and no verbs: whatever stands first is a network's name, so that none is out of reach.
 app = new_app("Write a representative dataset for the TFLite converter.")
@@ -64,6 +67,7 @@ def calibrate(
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
+    memory_budget: MemoryBudget = None,
     low_resolution: LowResolution = False,
     weights: Weights = None,
     pixels: Pixels = None,
@@ -103,7 +107,7 @@ def calibrate(
     sr-calibrate xlsr_x3 --images photos --out rd.npz --taming select --no-anchors --json -
     sr-calibrate xlsr_x3 --weights of_255.weights.h5 --unit-weights of_1.weights.h5 --out rd.npz
     """
-    from representative_data.tiles import require_usable
+    from representative_data.choices import Taming, require_usable
     from sr_models.ground.files import refuse_existing, require_writable
 
     require_open_tail(tail)
@@ -114,18 +118,18 @@ def calibrate(
     places = [place for place in (out, report, unit_weights) if place is not None]
     for place in places:
         refuse_existing(place, overwrite=overwrite)
+    shaped_by = Taming(taming, max_passes=max_passes, target=target)
+    require_source(name, weights=weights, pixels=pixels)
+    if images is not None:
+        list_images(images)
     import_tensorflow_quietly()
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-    from representative_data.pictures import bundled_pictures, open_network
+    from representative_data.pictures import open_subject
+    from representative_data.probe import fitting_side
     from representative_data.report import build_report, report_tables
-    from representative_data.taming import Taming
-    from representative_data.tiles import load_tiles
     from sr_models.networks.network import save_trunk
-    from sr_models.networks.tails import attach_tail
 
-    settings = CfqpSettings(
-        taming=Taming(taming, max_passes=max_passes, target=target), anchors=anchors
-    )
+    settings = CfqpSettings(taming=shaped_by, anchors=anchors)
     choices = {
         "pictures": pictures,
         "tile_side": tile_side,
@@ -135,31 +139,25 @@ def calibrate(
     }
     for place in places:
         require_writable(place)
-    network = open_network(
+    subject = open_subject(
         name,
         images=images,
+        tail=tail,
         low_resolution=low_resolution,
         weights=weights,
         pixels=pixels,
         trust=trust,
     )
+    network, model = subject.network, subject.model
     if unit_weights is not None and network.origin is not None:
         raise OptionError(
             f"expected --unit-weights with a preset, found {name}; sr-export takes the file itself"
         )
-    scale = network.scale
+    tile_side = fitting_side(model, tile_side, on_stage=say)
+    choices["tile_side"] = tile_side
     with progress("reading pictures") as update:
-        tiles = load_tiles(
-            bundled_pictures() if images is None else images,
-            on_picture=update,
-            scale=1 if low_resolution else scale,
-            count=pictures,
-            side=tile_side,
-            seed=seed,
-            channels=network.channels,
-        )
-    model = attach_tail(network.trunk, tail, scale=scale)
-    named = {"network": network.name, "scale": scale, "choices": choices}
+        tiles = subject.tiles(count=pictures, side=tile_side, seed=seed, on_picture=update)
+    named = {"network": network.name, "scale": network.scale, "choices": choices}
     with progress("taming") as update:
         if method == "natural":
             dataset = build_natural_dataset(model, tiles, **named)

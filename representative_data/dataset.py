@@ -11,8 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from sr_models.ground import arguments
+from sr_models.ground.arguments import takes
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.files import writing_file
+from sr_models.ground.pictures import unit
+from sr_models.ground.pointers import require_no_pointer
 
 FORMAT = 1
 
@@ -81,7 +85,7 @@ class RepresentativeDataset:
 
     def __call__(self) -> Iterator[list[np.ndarray]]:
         for picture in self.pictures:
-            yield [picture[None].astype(np.float32) / np.float32(255.0)]
+            yield [unit(picture[None])]
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -139,12 +143,14 @@ class RepresentativeDataset:
             )
 
 
+@takes(path=arguments.a_path)
 def load_dataset(path: str | Path) -> RepresentativeDataset:
     """Read a set written by `RepresentativeDataset.save`.
 
     Raises:
         CalibrationError: The file is missing, damaged or something else.
     """
+    require_no_pointer(path, "a representative dataset", error=CalibrationError)
     try:
         with np.load(path, allow_pickle=False) as archive:
             history = json.loads(str(archive["history"]))

@@ -1,17 +1,16 @@
-"""The report of a calibration as one HTML page that needs nothing else."""
+"""The report of a calibration as one HTML page that needs nothing else.
+
+Its layout is its own; `runtime_bench.pages.report.Page` is put together of blocks.
+"""
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from representative_data.dataset import Record
 from representative_data.report import (
@@ -24,13 +23,14 @@ from representative_data.report import (
 from representative_data.saturation import BINS, DEFAULT_LIMIT, LayerComparison
 from representative_data.tiles import Tile
 from sr_models.ground.files import writing_file
+from sr_models.ground.plots import fill_template, picture
 
-_TEMPLATES = Path(__file__).with_name("templates")
+_TEMPLATE = Path(__file__).with_name("templates") / "calibration.html"
 _LEAST_SHARE = 1e-7
 
 
 @dataclass(frozen=True)
-class Pair:
+class BeforeAndAfter:
     """A picture before and after taming, for the page.
 
     Attributes:
@@ -50,16 +50,6 @@ class Pair:
     change: str
 
 
-def picture_uri(pixels: np.ndarray) -> str:
-    """A uint8 (h, w, 3) or (h, w, 1) picture as a PNG data URI."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    shown = pixels[..., 0] if pixels.shape[2] == 1 else pixels
-    Image.fromarray(shown).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
 def _change(record: Record) -> str:
     done = []
     if record.gain != 1.0 or record.offset != 0.0:
@@ -69,7 +59,9 @@ def _change(record: Record) -> str:
     return ", ".join(done) or "unchanged"
 
 
-def pairs(report: CalibrationReport, tiles: Sequence[Tile], *, most: int = 12) -> list[Pair]:
+def shown_pairs(
+    report: CalibrationReport, tiles: Sequence[Tile], *, most: int = 12
+) -> list[BeforeAndAfter]:
     """Anchors, dropped pictures, then the rest, those whose natural outputs left [0, 1] farthest
     first, but of each source one before any other.
 
@@ -105,10 +97,10 @@ def pairs(report: CalibrationReport, tiles: Sequence[Tile], *, most: int = 12) -
         if record.status != "anchor":
             outputs = f"{span_text(record.output_before)} → {outputs}"
         found.append(
-            Pair(
+            BeforeAndAfter(
                 title=f"{record.source} ({record.status})",
-                before="" if before is None else picture_uri(before),
-                after="" if pixels is None else picture_uri(pixels),
+                before="" if before is None else picture(before),
+                after="" if pixels is None else picture(pixels),
                 side=0 if shown is None else shown.shape[0],
                 outputs=outputs,
                 change="made" if record.status == "anchor" else _change(record),
@@ -192,15 +184,6 @@ def page_html(
         tiles: The natural pictures it was made from.
         limit: Share of a tensor's natural activations that may saturate.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     saturating = report.saturating(limit)
     worst = report.comparison.worst
     contract = f"Pixel contract of the set alone: {contract_text(report.contract)}"
@@ -208,12 +191,13 @@ def page_html(
         f"Saturation: {share_text(worst.saturating_fraction)} at most ({worst.tensor}), "
         f"{share_text(limit)} allowed"
     )
-    return environment.get_template("calibration.html").render(
+    return fill_template(
+        _TEMPLATE,
         title=f"Calibration of {report.dataset.network}",
         verdicts=[(report.contract.holds, contract), (not saturating, saturation)],
         summary=summary_rows(report),
         histogram=_histogram(report),
-        pairs=pairs(report, tiles),
+        pairs=shown_pairs(report, tiles),
         pictures=len(report.dataset.records) - report.counts["anchor"],
         layers=[_layer(layer, limit=limit) for layer in report.comparison.layers],
         choices=_choices(report),

@@ -1,17 +1,18 @@
-"""The network that a command names, opened: a preset, or a network of the user's from any file."""
+"""Pictures of calibration: those that a network is opened and shaped with, and those held out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from representative_data.tiles import load_tiles
+from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.bundled import BUNDLED_HELD_OUT, bundled_pictures
 from sr_models.ground.console import say
-from sr_models.ground.pictures import list_images
+from sr_models.ground.picture_files import list_images
 
 if TYPE_CHECKING:
     from sr_models.importing.sources import SourceNetwork
@@ -48,20 +49,60 @@ def natural_pieces(paths: Sequence[Path], *, scale: int = 2) -> list[np.ndarray]
     return [tile.pixels for tile in load_tiles(paths[:_PIECES], scale=scale, count=_PIECES)]
 
 
-def open_network(
+@dataclass(frozen=True)
+class Subject:
+    """A network to calibrate, and the pictures that do it.
+
+    Attributes:
+        network: The network.
+        model: The same with a tail, float32 (N, H, W, C) in 0..1 -> (N, H s, W s, C).
+        images: Folder of pictures, or their paths.
+        low_resolution: Whether they are inputs already.
+    """
+
+    network: SourceNetwork
+    model: Any
+    images: str | Path | Sequence[Path]
+    low_resolution: bool = False
+
+    def tiles(
+        self,
+        *,
+        count: int,
+        side: int = 96,
+        seed: int = 0,
+        on_picture: Callable[[int, int], None] = lambda done, total: None,
+    ) -> list[Tile]:
+        """Tiles as `load_tiles` cuts them, as large and of as many channels as inputs are."""
+        return load_tiles(
+            self.images,
+            scale=1 if self.low_resolution else self.network.scale,
+            count=count,
+            side=side,
+            seed=seed,
+            channels=self.network.channels,
+            both_ranges=True,
+            on_picture=on_picture,
+        )
+
+
+def open_subject(
     name: str,
     *,
-    images: Path | None,
+    images: Path | None = None,
+    tail: str = "relu",
     low_resolution: bool = False,
     weights: Path | None = None,
     pixels: str | None = None,
     trust: bool = False,
-) -> SourceNetwork:
-    """Open a network and tell the user what was found and done.
+) -> Subject:
+    """Open what a command names, give it a tail, and tell the user what was found and done.
 
     Args:
         name: A preset's name, a Keras file, a SavedModel folder or `module:function`.
-        images: Folder of pictures that black and white are found by; scikit-image's by default.
+        images: Folder of pictures, by which black and white are found too; scikit-image's by
+            default.
+        tail: See `sr_models.networks.tails`.
         low_resolution: Whether they are inputs already.
         weights: A preset's weights from another file, rewritten for 0..1 where they are not.
         pixels: What black and white are for a network of the user's; found by default.
@@ -76,11 +117,11 @@ def open_network(
         return natural_pieces(paths, scale=1 if low_resolution else 2)
 
     # Here, since a child process that only needs pictures has no memory for TensorFlow.
-    from sr_models.importing import sources
+    from sr_models.importing.sources import open_network
+    from sr_models.networks.tails import attach_tail
 
-    network = sources.open_network(
-        name, weights=weights, trust=trust, pixels=pixels, pictures=pictures
-    )
+    network = open_network(name, weights=weights, trust=trust, pixels=pixels, pictures=pictures)
     for note in network.notes:
         say(f"{network.name}: {note}")
-    return network
+    model = attach_tail(network.trunk, tail, scale=network.scale)
+    return Subject(network, model, bundled_pictures() if images is None else images, low_resolution)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
+from representative_data.choices import MIN_SIDE
 from sr_models.ground.errors import CalibrationError
-from sr_models.networks.graph import points, with_split_groups
-from sr_models.quantization.observing import watcher
+from sr_models.networks.graph import points, watcher, with_split_groups
+from sr_models.networks.memory import pixels_at_once, side_in_budget
 
 BATCH_PIXELS = 150_000
+
+
+def unit_tensor(pictures):
+    """`sr_models.ground.pictures.unit` as a part of a TensorFlow graph."""
+    return tf.cast(pictures, tf.float32) / 255.0
 
 
 @dataclass(frozen=True)
@@ -63,14 +69,18 @@ class OutputProber:
         self.forward_passes = 0
         self.model = with_split_groups(model)
         self._reduce = tf.function(self._output_range, reduce_retracing=True)
+        self._pixels = pixels_at_once(model, most=BATCH_PIXELS)
 
     def answer(self, batch: np.ndarray) -> np.ndarray:
         """The whole output: float32 (n, h, w, 3), 0..1 -> (n, h s, w s, 3)."""
         self.forward_passes += len(batch)
-        return np.asarray(self.model(batch, training=False))
+        _, height, width, _ = batch.shape
+        step = max(1, self._pixels // (height * width))
+        parts = [batch[i : i + step] for i in range(0, len(batch), step)]
+        return np.concatenate([np.asarray(self.model(part, training=False)) for part in parts])
 
     def _output_range(self, pictures):
-        y = self.model(tf.cast(pictures, tf.float32) / 255.0, training=False)
+        y = self.model(unit_tensor(pictures), training=False)
         return tf.reduce_min(y, axis=(1, 2)), tf.reduce_max(y, axis=(1, 2))
 
     def __call__(
@@ -85,7 +95,9 @@ class OutputProber:
             CalibrationError: The output for a picture is not finite.
         """
         self.forward_passes += len(pictures)
-        minimum, maximum = run_in_batches(self._reduce, pictures, on_batch=on_batch)
+        minimum, maximum = run_in_batches(
+            self._reduce, pictures, pixels=self._pixels, on_batch=on_batch
+        )
         finite = (np.isfinite(minimum) & np.isfinite(maximum)).all(axis=1)
         if not finite.all():
             raise CalibrationError(
@@ -121,14 +133,16 @@ def probe_layers(
 
     @tf.function(reduce_retracing=True)
     def reduce(batch):
-        tensors = watched(tf.cast(batch, tf.float32) / 255.0, training=False)
+        tensors = watched(unit_tensor(batch), training=False)
         axes = [tuple(range(1, len(t.shape))) for t in tensors]
         return (
             tf.stack([tf.reduce_min(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
             tf.stack([tf.reduce_max(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
         )
 
-    minimum, maximum = run_in_batches(reduce, pictures, on_batch=on_batch)
+    minimum, maximum = run_in_batches(
+        reduce, pictures, pixels=pixels_at_once(model, most=BATCH_PIXELS), on_batch=on_batch
+    )
     finite = np.isfinite(minimum).all(axis=0) & np.isfinite(maximum).all(axis=0)
     if not finite.all():
         name = list(graph)[int(np.argmin(finite))]
@@ -139,10 +153,27 @@ def probe_layers(
     return LayerProbe(tuple(graph), minimum, maximum)
 
 
+def stacked(pictures: Sequence[np.ndarray], model) -> Iterator[np.ndarray]:
+    """Pictures of one size, uint8 (h, w, C), in their order as batches of (n, h, w, C).
+
+    Args:
+        pictures: Any number.
+        model: The network that they are for, by which memory has room for so many at once.
+    """
+    return _stacked(pictures, pixels=pixels_at_once(model, most=BATCH_PIXELS))
+
+
+def _stacked(pictures: Sequence[np.ndarray], *, pixels: int) -> Iterator[np.ndarray]:
+    step = max(1, pixels // (pictures[0].shape[0] * pictures[0].shape[1]))
+    for first in range(0, len(pictures), step):
+        yield np.stack(pictures[first : first + step])
+
+
 def run_in_batches(
     reduce: Callable,
     pictures: Sequence[np.ndarray],
     *,
+    pixels: int = BATCH_PIXELS,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[np.ndarray]:
     """Apply `reduce` to stacks of equally sized pictures.
@@ -150,6 +181,7 @@ def run_in_batches(
     Args:
         reduce: uint8 (n, h, w, 3) -> a tuple of tensors of n rows each.
         pictures: uint8 (h, w, 3), RGB.
+        pixels: How many may run together, see `sr_models.networks.memory.pixels_at_once`.
         on_batch: Called with the number of pictures done and the total.
 
     Returns:
@@ -160,12 +192,29 @@ def run_in_batches(
         by_size.setdefault(picture.shape, []).append(index)
     order: list[int] = []
     results = []
-    for shape, members in by_size.items():
-        step = max(1, BATCH_PIXELS // (shape[0] * shape[1]))
-        for first in range(0, len(members), step):
-            part = members[first : first + step]
-            results.append(reduce(tf.constant(np.stack([pictures[i] for i in part]))))
-            order += part
-            on_batch(len(order), len(pictures))
+    for members in by_size.values():
+        done = len(order)
+        order += members
+        for batch in _stacked([pictures[i] for i in members], pixels=pixels):
+            results.append(reduce(tf.constant(batch)))
+            done += len(batch)
+            on_batch(done, len(pictures))
     back = np.argsort(order)
     return [np.concatenate([np.asarray(rows) for rows in column])[back] for column in zip(*results)]
+
+
+def fitting_side(model, side: int, *, on_stage: Callable[[str], None]) -> int:
+    """The side of tiles that memory has room for with a network: `side`, or a smaller one.
+
+    Args:
+        model: Functional Keras network.
+        side: Height and width that are wished for, in pixels.
+        on_stage: Told of smaller ones.
+    """
+    found = side_in_budget(model, side=side, least=MIN_SIDE)
+    if found < side:
+        on_stage(
+            f"tiles of {found}x{found} and not {side}x{side}, which the memory budget has no room "
+            "for (--memory-budget)"
+        )
+    return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from representative_data.dataset import RepresentativeDataset
-from representative_data.saturation import BINS, Comparison, compare_layers
+from representative_data.saturation import BINS, SetComparison, compare_layers
 from representative_data.tiles import Tile
 from sr_models.quantization.contract import PureContract
 from sr_models.quantization.ranges import TensorRange
@@ -29,7 +29,7 @@ class CalibrationReport:
     """
 
     dataset: RepresentativeDataset
-    comparison: Comparison
+    comparison: SetComparison
     contract: PureContract
 
     @property
@@ -70,7 +70,7 @@ class CalibrationReport:
             "saturating_tensor": comparison.worst.tensor,
             "layers": [layer.to_json() for layer in comparison.layers],
             "output_histograms": {
-                "edges": BINS.tolist(),
+                "bin_edges": BINS.tolist(),
                 "natural": list(comparison.natural_histogram),
                 "set": list(comparison.set_histogram),
             },

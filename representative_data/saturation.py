@@ -13,9 +13,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from representative_data.probe import run_in_batches
-from sr_models.networks.graph import output_name, points, quantized_points, with_split_groups
-from sr_models.quantization.observing import watcher
+from representative_data.probe import BATCH_PIXELS, run_in_batches, unit_tensor
+from sr_models.networks.graph import (
+    output_name,
+    points,
+    quantized_points,
+    watcher,
+    with_split_groups,
+)
+from sr_models.networks.memory import pixels_at_once
 
 DEFAULT_LIMIT = 0.001
 """Share of a tensor's activations that may saturate. docs/cfqp.md says where it comes from."""
@@ -70,7 +76,7 @@ class LayerComparison:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SetComparison:
     """All tensors of a network, and its outputs, under a set and under natural pictures.
 
     Attributes:
@@ -101,6 +107,7 @@ class _Watcher:
         self.names = tuple(points(fast))
         self.output = self.names.index(output_name(fast))
         self.watched = watcher(fast, self.names)
+        self.pixels = pixels_at_once(model, most=BATCH_PIXELS)
 
     def sum_up(
         self, pictures: Sequence[np.ndarray], *, bounds: np.ndarray, on_batch
@@ -110,7 +117,7 @@ class _Watcher:
 
         @tf.function(reduce_retracing=True)
         def reduce(batch):
-            tensors = self.watched(tf.cast(batch, tf.float32) / 255.0, training=False)
+            tensors = self.watched(unit_tensor(batch), training=False)
             axes = [tuple(range(1, len(t.shape))) for t in tensors]
             outside = [
                 tf.reduce_mean(tf.cast((t < low[i]) | (t > high[i]), tf.float32), axis=a)
@@ -123,7 +130,7 @@ class _Watcher:
                 _histograms(tensors[self.output]),
             )
 
-        return run_in_batches(reduce, pictures, on_batch=on_batch)
+        return run_in_batches(reduce, pictures, pixels=self.pixels, on_batch=on_batch)
 
 
 def _histograms(y):
@@ -142,7 +149,7 @@ def compare_layers(
     pictures: Sequence[np.ndarray],
     *,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
-) -> Comparison:
+) -> SetComparison:
     """Run a network on a set and on natural pictures, once on each.
 
     Args:
@@ -162,7 +169,7 @@ def compare_layers(
     natural_ranges = _ranges(watcher.names, np.stack([minimum.min(axis=0), maximum.max(axis=0)]))
     shares = dict(zip(watcher.names, outside.mean(axis=0).tolist()))
     stored, outputs = set(quantized_points(model)), _output_chain(model)
-    return Comparison(
+    return SetComparison(
         layers=tuple(
             LayerComparison(
                 name,

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
+from representative_data.choices import require_usable
 from representative_data.dataset import RepresentativeDataset
-from representative_data.tiles import load_tiles
+from representative_data.pictures import Subject
+from representative_data.probe import fitting_side
+from sr_models.ground.arguments import a_path, either, of_type, optional, several, takes
 from sr_models.ground.bundled import bundled_pictures
 from sr_models.importing.sources import open_network
 from sr_models.networks.tails import attach_tail
@@ -16,6 +19,10 @@ from sr_models.networks.tails import attach_tail
 _DEFAULTS = CfqpSettings()
 
 
+@takes(
+    images=optional(either(a_path, several(a_path, what="paths of pictures"))),
+    settings=of_type(CfqpSettings, cure="give representative_data.CfqpSettings()"),
+)
 def shape(
     network: Any,
     images: str | Path | Sequence[Path] | None = None,
@@ -25,6 +32,7 @@ def shape(
     tile_side: int = 96,
     seed: int = 0,
     on_pass: Callable[[int, int], None] = lambda done, total: None,
+    on_stage: Callable[[str], None] = lambda stage: None,
 ) -> RepresentativeDataset:
     """Tame pictures until the float network answers each of them within 0..1.
 
@@ -36,6 +44,7 @@ def shape(
         tile_side: Height and width of a tile in low-resolution pixels.
         seed: Seed of the choice of tiles.
         on_pass: Called with the forward passes done and their largest number.
+        on_stage: Told where tiles must be smaller for memory to have room.
 
     Returns:
         Tiles uint8 (N, tile_side, tile_side, C), with the history of each. Called, the set yields
@@ -47,19 +56,15 @@ def shape(
         OptionError: `pictures`, `tile_side` or `seed` outside of what can be used.
         SrError: The network cannot be opened.
     """
+    require_usable(count=pictures, side=tile_side, seed=seed)
     opened = open_network(network)
-    tiles = load_tiles(
-        bundled_pictures() if images is None else images,
-        scale=opened.scale,
-        count=pictures,
-        side=tile_side,
-        seed=seed,
-        channels=opened.channels,
-    )
+    # The tail that files have, which bounds outputs below.
+    model = attach_tail(opened.trunk, "relu", scale=opened.scale)
+    tile_side = fitting_side(model, tile_side, on_stage=on_stage)
+    subject = Subject(opened, model, bundled_pictures() if images is None else images)
     return build_cfqp_dataset(
-        # The tail that files have, which bounds outputs below.
-        attach_tail(opened.trunk, "relu", scale=opened.scale),
-        tiles,
+        model,
+        subject.tiles(count=pictures, side=tile_side, seed=seed),
         network=opened.name,
         scale=opened.scale,
         settings=settings,

@@ -11,45 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from representative_data.choices import Taming
 from representative_data.probe import OutputProbe
-from sr_models.ground.errors import OptionError, require_known
 from sr_models.quantization.contract import PIXEL_TOLERANCE
 
-METHODS = ("contrast", "intensity", "blur", "select")
-TARGETS = ("picture", "set")
-
-
-@dataclass(frozen=True)
-class Taming:
-    """How pictures are tamed.
-
-    Attributes:
-        method: `"contrast"` maps the output range [low, high] into [0, 1] by an affine change of
-            the input that leaves a side alone that fits already; `"intensity"` only multiplies;
-            `"blur"` smooths the picture step by step; `"select"` changes nothing and drops the
-            pictures that do not fit.
-        max_passes: Forward passes through the network after which a picture that still does not
-            fit is dropped.
-        aim: Where the greatest output of a changed picture is led to.
-        target: `"picture"` finds a change for each picture that does not fit and leaves the others
-            alone; `"set"` finds one change, which all pictures share, from the outputs of all.
-    """
-
-    method: str = "contrast"
-    max_passes: int = 10
-    aim: float = 1.0 - PIXEL_TOLERANCE / 4
-    target: str = "picture"
-
-    def __post_init__(self):
-        require_known("a taming", self.method, METHODS)
-        if self.max_passes < 1:
-            raise OptionError(f"expected at least 1 pass, found {self.max_passes}")
-        require_known("a target", self.target, TARGETS)
-        if (self.method, self.target) == ("select", "set"):
-            raise OptionError(
-                "expected a change that pictures can share, found select, which judges each alone; "
-                "give --target picture or another --taming"
-            )
+_DEFAULT = Taming()
 
 
 @dataclass(frozen=True)
@@ -130,7 +96,7 @@ def _change(state: _State, low: float, high: float, taming: Taming) -> None:
 def tame(
     pictures: Sequence[np.ndarray],
     probe: Callable[[Sequence[np.ndarray]], OutputProbe],
-    taming: Taming = Taming(),
+    taming: Taming = _DEFAULT,
     *,
     on_pass: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[TamedPicture]:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
-from sr_models.ground.errors import CalibrationError, OptionError
+from representative_data.choices import require_usable
+from sr_models.ground.arguments import (
+    a_path,
+    a_text,
+    anything,
+    either,
+    several,
+    takes,
+    whole_number,
+)
+from sr_models.ground.errors import CalibrationError
 from sr_models.ground.files import file_sha256
-from sr_models.ground.metrics import luma_pixels
-from sr_models.ground.pictures import crop_to_multiple, degrade, list_images, load_image
-
-MAX_COUNT = 10_000
-MAX_SIDE = 1024
+from sr_models.ground.metrics import full_range, luma_pixels
+from sr_models.ground.picture_files import list_images
+from sr_models.ground.pictures import crop_to_multiple, degrade, load_image
 
 
 @dataclass(frozen=True)
@@ -69,18 +77,11 @@ def cut_tiles(
     return tiles
 
 
-def require_usable(*, count: int, side: int, seed: int) -> None:
-    """Raise `OptionError` for a number, a size or a seed of tiles that cannot be used."""
-    if count < 1:
-        raise OptionError(f"expected at least 1 calibration picture, found {count}")
-    if count > MAX_COUNT:
-        raise OptionError(f"expected at most {MAX_COUNT} calibration pictures, found {count}")
-    if not 16 <= side <= MAX_SIDE:
-        raise OptionError(f"expected tiles of 16..{MAX_SIDE} pixels, found {side}")
-    if seed < 0:
-        raise OptionError(f"expected a seed of 0 or more, found {seed}")
-
-
+@takes(
+    source=either(a_path, several(a_path, what="paths of pictures")),
+    scale=whole_number(1),
+    channels=whole_number(1, 3),
+)
 def load_tiles(
     source: str | Path | Sequence[Path],
     *,
@@ -89,6 +90,7 @@ def load_tiles(
     side: int = 96,
     seed: int = 0,
     channels: int = 3,
+    both_ranges: bool = False,
     hashes: Mapping[Path, str] = MappingProxyType({}),
     on_picture: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Tile]:
@@ -104,6 +106,8 @@ def load_tiles(
         side: Height and width of a tile in low-resolution pixels.
         seed: Seed of the choice and the places.
         channels: 3 for RGB, 1 for luma.
+        both_ranges: Of luma, give every second tile in the full range (0..255) and not in that of
+            studios (16..235): networks are trained on either, and their weights do not tell.
         hashes: SHA-256 of the files where it is known already.
         on_picture: Called with the number done and the total.
 
@@ -123,7 +127,10 @@ def load_tiles(
         low = degrade(crop_to_multiple(high, scale), scale) if scale > 1 else high
         pictures.append((path.name, hashes.get(path) or file_sha256(path), low))
         on_picture(done, len(paths))
-    return cut_tiles(pictures, count=count, side=side, seed=seed)
+    tiles = cut_tiles(pictures, count=count, side=side, seed=seed)
+    if channels == 1 and both_ranges:
+        tiles[1::2] = [replace(tile, pixels=full_range(tile.pixels)) for tile in tiles[1::2]]
+    return tiles
 
 
 def require_varied(pictures: Sequence[np.ndarray]) -> None:
@@ -140,6 +147,10 @@ def require_varied(pictures: Sequence[np.ndarray]) -> None:
 _ROUNDING = 1e-6
 
 
+@takes(
+    pictures=several(anything, what="pictures", least=0),
+    names=several(a_text, what="names", least=0),
+)
 def tiles_from_arrays(
     pictures: Sequence[np.ndarray],
     *,

@@ -7,7 +7,7 @@ from sr_models.ground.lazy import public_names
 
 _MODULES = {
     "Gates": "runtime_bench.comparing.gates",
-    "Plan": "runtime_bench.measuring.latency",
+    "Plan": "export.running.plan",
     "assert_no_regression": "runtime_bench.comparing.regression",
     "compare_files": "runtime_bench.comparing.comparison",
     "measure_file": "runtime_bench.measuring.quality",

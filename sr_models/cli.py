@@ -75,9 +75,12 @@ def evaluate(
     json: Json = None,
 ) -> None:
     """Measure PSNR and SSIM of the float network beside bicubic upscaling."""
-    from sr_models.ground.pictures import list_images
+    from sr_models.ground.picture_files import list_images
+    from sr_models.networks.tail_names import require_tail
 
     preset = get_preset(name)
+    require_tail(tail)
+    preset.require_weights(weights)
     list_images(data)
 
     import_tensorflow_quietly()

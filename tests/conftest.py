@@ -11,6 +11,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+# Before numpy is there: threads of its linear algebra that wait for each other turn in circles, and
+# where each core has a test process of its own, that takes four fifths of AdaRound's time. Other
+# processes inherit it. The results are the same, bit for bit.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import hypothesis
 import numpy as np
 import pytest
@@ -179,11 +184,12 @@ def export_small(tiles):
 
 
 @pytest.fixture(scope="session")
-def made_bundle(export_small, tmp_path_factory) -> Path:
-    """A bundle of two sizes with its clipped twin; not to be written to."""
+def made_bundle(export_small, once) -> Path:
+    """A bundle of two sizes with its clipped baseline; not to be written to."""
     from export.bundle.writing import export_bundle
     from tests.bundles import TWO_SIZES
 
-    out = tmp_path_factory.mktemp("bundle") / "phone"
-    export_bundle("sharpening", TWO_SIZES, out=out, export=export_small)
-    return out
+    def make(folder: Path) -> None:
+        export_bundle("sharpening", TWO_SIZES, out=folder / "phone", export=export_small)
+
+    return once("bundle", make) / "phone"

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.importing.frozen_graph import freeze
-from sr_models.importing.reading import read_graph
+from sr_models.importing.reading import read_network
 
 layers = tf_keras.layers
 
@@ -62,4 +62,4 @@ def varied(model, *, seed=0):
 def read(function, shape=(1, 12, 14, 3)):
     """A function's frozen graph, and the operations read from it."""
     graph = freeze(function, shape)
-    return graph, read_graph(graph)
+    return graph, read_network(graph)

@@ -63,10 +63,11 @@ class TinyFile:
         self.graph.tensors.append(table)
         index = len(self.graph.tensors) - 1
         if grid is not None:
-            self._quantize(index, grid.scale, grid.zero_point)
+            self.give_grid(index, grid.scale, grid.zero_point)
         return index
 
-    def _quantize(self, tensor: int, scale: float, zero_point: int) -> None:
+    def give_grid(self, tensor: int, scale: float, zero_point: int) -> None:
+        """Give a tensor a scale and a zero point."""
         quantization = schema.QuantizationParametersT()
         quantization.scale = np.array([scale], np.float32)
         quantization.zeroPoint = np.array([zero_point], np.int64)
@@ -119,7 +120,7 @@ class TinyFile:
         kernel = self.tensor(f"{name}/w", numbers.shape, grid=weights, data=numbers)
         offset = self.tensor(f"{name}/b", (channels,), dtype=wide, data=np.rint(bias))
         # XNNPACK leaves a convolution whose bias has no scale.
-        self._quantize(offset, step * weights.scale, 0)
+        self.give_grid(offset, step * weights.scale, 0)
         result = self.tensor(name, (1, height, width, channels), grid=grid)
         self.operator(
             "CONV_2D",
@@ -189,12 +190,17 @@ class TinyFile:
         )
         return result
 
+    def dtype(self, tensor: int) -> str:
+        """The type of a tensor."""
+        number = self.graph.tensors[tensor].type
+        return next(name for name, known in _TYPES.items() if known == number)
+
     def grid(self, tensor: int) -> Grid:
         """The grid of a tensor."""
-        table = self.graph.tensors[tensor]
-        kind = next(name for name, number in _TYPES.items() if number == table.type)
-        quantization = table.quantization
-        return Grid(kind, float(quantization.scale[0]), int(quantization.zeroPoint[0]))
+        quantization = self.graph.tensors[tensor].quantization
+        return Grid(
+            self.dtype(tensor), float(quantization.scale[0]), int(quantization.zeroPoint[0])
+        )
 
     def finished(self, inputs: Sequence[int], outputs: Sequence[int], *, signature=True) -> bytes:
         """The content of the file, by the schema's own packing."""
@@ -240,6 +246,14 @@ _OPTIONS = {
     "RESHAPE": "ReshapeOptions",
     "QUANTIZE": "QuantizeOptions",
     "DEQUANTIZE": "DequantizeOptions",
+    "MUL": "MulOptions",
+    "SUB": "SubOptions",
+    "DIV": "DivOptions",
+    "CAST": "CastOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
+    "TRANSPOSE": "TransposeOptions",
+    "TRANSPOSE_CONV": "TransposeConvOptions",
 }
 
 

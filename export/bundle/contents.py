@@ -39,7 +39,6 @@ PROTOCOL = (
 )
 SCIKIT_IMAGE = "pictures of scikit-image; the functions of skimage.data state the licence of each"
 NOT_STATED = "not stated"
-_SIZES = ("height", "width", "sizes")
 
 
 def require_one_quantization(files: Sequence[ExportedFile]) -> None:
@@ -68,7 +67,7 @@ def require_promising(settings: ExportSettings) -> None:
             f"expected uint8 input and output in a bundle, found {settings.files.io}; "
             "leave --io and --precision, or export it with sr-export model"
         )
-    if any(size.is_dynamic for size in settings.files.all_sizes):
+    if any(size.is_dynamic for size in settings.files.sizes):
         raise OptionError(
             "expected fixed sizes, since golden pairs have one, found dynamic; "
             "give --size 360x640 or others"
@@ -121,7 +120,7 @@ def _picture(tensor: TensorInfo) -> dict[str, Any]:
     if tensor.scale is None or tensor.zero_point is None:
         raise BundleError(
             f"expected a quantized picture, found {tensor.dtype} in {tensor.name}; "
-            "get the bundle anew"
+            "get the bundle again"
         )
     limits = (tensor.scale * (code - tensor.zero_point) for code in (0, 255))
     return {
@@ -146,7 +145,7 @@ def receptive_field_json(content: bytes | ModelFile) -> dict[str, int] | None:
 
 
 def describe_twin(twin: ExportedFile) -> dict[str, Any]:
-    """What a manifest says of the clipped twin."""
+    """What a manifest says of the clipped baseline."""
     audit = twin.audit
     return {
         "height": twin.size.height,
@@ -174,13 +173,13 @@ def build_contents(
     Args:
         result: The export, one file for each size.
         goldens: The manifest's entry of each file's golden pair.
-        twin: The clipped twin.
+        twin: The clipped baseline.
         latency: What `sr-bench latency --json` wrote for these files.
         pictures_licence: Licence of the calibration pictures, as whoever exports states it.
         weights: The weights file that was taken instead of a preset's own.
     """
     manifest = result.manifest
-    settings = {k: v for k, v in manifest["settings"].items() if k not in _SIZES}
+    settings = {k: v for k, v in manifest["settings"].items() if k != "sizes"}
     return finite(
         {
             "schema_version": SCHEMA_VERSION,

@@ -138,7 +138,7 @@ def read_pair(folder: Path, model: Mapping[str, Any]) -> tuple[np.ndarray, np.nd
         if codes.size != (count := math.prod(shape)):
             raise BundleError(
                 f"expected {count} codes in {model['golden'][part]}, found {codes.size}; "
-                "get the bundle anew"
+                "get the bundle again"
             )
         codes = codes.reshape(shape)
         try:
@@ -146,12 +146,12 @@ def read_pair(folder: Path, model: Mapping[str, Any]) -> tuple[np.ndarray, np.nd
                 same = picture.size == (shape[1], shape[0]) and np.array_equal(picture, codes)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise BundleError(
-                f"expected a picture, found another file: {png}; get the bundle anew"
+                f"expected a picture, found another file: {png}; get the bundle again"
             ) from error
         if not same:
             raise BundleError(
                 f"expected the same pixels in {model['golden'][part]} and "
-                f"{model['golden'][f'{part}_png']}, found different ones; get the bundle anew"
+                f"{model['golden'][f'{part}_png']}, found different ones; get the bundle again"
             )
         pair.append(codes)
     return pair[0], pair[1]

@@ -89,7 +89,7 @@ def inventory(folder: Path) -> list[str]:
             mode = path.lstat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise BundleError(
-                    f"expected plain files, found {_kind(path)}: {path}; get the bundle anew"
+                    f"expected plain files, found {_kind(path)}: {path}; get the bundle again"
                 )
             if stat.S_ISREG(mode):
                 files.append(path.relative_to(folder).as_posix())
@@ -114,7 +114,7 @@ def _kind(path: Path) -> str:
     return "a file" if path.is_file() else "a device or pipe"
 
 
-_ANEW = "get the bundle anew"
+_AGAIN = "get the bundle again"
 _MOST_BYTES = 2**24
 """More than any manifest has; nothing larger is read."""
 
@@ -138,7 +138,7 @@ def require_manifest_sum(folder: Path) -> None:
     """Raise `BundleError` where the manifest is not the one that `SHA256SUMS` names."""
     for name in (MANIFEST, SUMS):
         if not (folder / name).is_file():
-            raise BundleError(f"expected {name} in {folder}, found none; {_ANEW}")
+            raise BundleError(f"expected {name} in {folder}, found none; {_AGAIN}")
         if (size := (folder / name).stat().st_size) > _MOST_BYTES:
             raise BundleError(
                 f"expected at most {_MOST_BYTES} bytes in {name}, found {size}; "
@@ -151,7 +151,7 @@ def require_manifest_sum(folder: Path) -> None:
     if found != expected:
         raise BundleError(
             f"expected the {MANIFEST} that {SUMS} names ({_short(expected)}), found another "
-            f"({_short(found)}); one of the two was changed: {_ANEW}"
+            f"({_short(found)}); one of the two was changed: {_AGAIN}"
         )
 
 
@@ -168,7 +168,7 @@ def require_sealed(
     known = {*files, MANIFEST, SUMS}
     for name in files:
         if name not in present:
-            raise BundleError(f"expected {name} in {folder}, found none; {_ANEW}")
+            raise BundleError(f"expected {name} in {folder}, found none; {_AGAIN}")
     for name in present:
         if name not in known:
             raise BundleError(
@@ -179,16 +179,16 @@ def require_sealed(
         if size != entry["size_bytes"]:
             raise BundleError(
                 f"expected {entry['size_bytes']} bytes in {name}, found {size}: it was changed; "
-                f"{_ANEW}"
+                f"{_AGAIN}"
             )
         if (found := file_sha256(folder / name)) != entry["sha256"]:
             raise BundleError(
                 f"expected {name} of sha256 {_short(entry['sha256'])}, found {_short(found)}: it "
-                f"was changed; {_ANEW}"
+                f"was changed; {_AGAIN}"
             )
     expected = sums_text(files, manifest_sha256=file_sha256(folder / MANIFEST))
     if (folder / SUMS).read_bytes() != expected.encode():
-        raise BundleError(f"expected the sums of the manifest, found others in {SUMS}; {_ANEW}")
+        raise BundleError(f"expected the sums of the manifest, found others in {SUMS}; {_AGAIN}")
 
 
 def _short(sha: str | None) -> str:
@@ -224,5 +224,5 @@ def require_valid(manifest: Any, *, source: str = "manifest.json") -> None:
         place = "/".join(str(part) for part in error.absolute_path) or "the whole"
         raise BundleError(
             f"expected a manifest by its schema, found in {source} at {place}: "
-            f"{error.message[:160]}; export the bundle anew"
+            f"{error.message[:160]}; export it again"
         )

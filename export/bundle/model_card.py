@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from export.bundle.layout import COMPARISON, MODEL_CARD
@@ -15,6 +14,8 @@ from export.running.interpreters import open_model
 from export.running.pixels import upscale
 from representative_data.pictures import bundled_pictures
 from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, resize_bicubic
+from sr_models.ground.pixel_range import UNIT
+from sr_models.ground.plots import fill_template
 
 TEMPLATES = Path(__file__).with_name("templates")
 PICTURE_LICENCE = "chelsea.png of scikit-image: CC0, photographed by Stefan van der Walt"
@@ -30,7 +31,7 @@ def write(folder: Path, contents: Mapping[str, Any], content: bytes, *, twin: by
         folder: The bundle.
         contents: The manifest but for `files`.
         content: The file that is shown.
-        twin: The clipped twin.
+        twin: The clipped baseline.
     """
     target = folder / COMPARISON
     target.parent.mkdir(exist_ok=True)
@@ -46,16 +47,11 @@ def render(contents: Mapping[str, Any], *, size_bytes: int) -> str:
         contents: The manifest but for `files`.
         size_bytes: Size of the first file.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=False,
-        keep_trailing_newline=True,
-    )
     # Timings name files by their hash; a manifest of before the seal has none, so all are shown.
     rows = (contents["latency"] or {}).get("results", [])
     names = {row["sha256"]: Path(str(row.get("model", row["sha256"][:12]))).name for row in rows}
-    return environment.get_template(MODEL_CARD).render(
+    return fill_template(
+        TEMPLATES / MODEL_CARD,
         **contents,
         size_bytes=size_bytes,
         comparison=COMPARISON,
@@ -67,7 +63,7 @@ def render(contents: Mapping[str, Any], *, size_bytes: int) -> str:
 
 
 def comparison(content: bytes, *, twin: bytes | None, scale: int) -> np.ndarray:
-    """Bicubic, clipped twin, this file and the original beside each other.
+    """Bicubic, clipped baseline, this file and the original beside each other.
 
     Returns:
         uint8 (height, width, 3); every pixel is shown as a square of 3x3.
@@ -75,7 +71,8 @@ def comparison(content: bytes, *, twin: bytes | None, scale: int) -> np.ndarray:
     high = crop_to_multiple(load_image(bundled_pictures((PICTURE,))[0]), scale)
     low = degrade(high, scale)
     shown = [resize_bicubic(low, height=high.shape[0], width=high.shape[1])]
-    shown += [upscale(open_model(file), low).raw for file in (twin, content) if file is not None]
+    files = [file for file in (twin, content) if file is not None]
+    shown += [upscale(open_model(file), low, pixels=UNIT).raw for file in files]
     crops = [
         picture[_TOP : _TOP + _SIDE, _LEFT : _LEFT + _SIDE]
         .repeat(_ENLARGED, axis=0)

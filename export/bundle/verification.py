@@ -29,6 +29,7 @@ from export.bundle.layout import (
 from export.inspecting.audit import audit_model
 from export.running.runtimes import require_delegate
 from export.tflite.files import read_model
+from sr_models.ground.arguments import a_path, a_text, several, takes
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import BundleError, OptionError
 
@@ -97,7 +98,7 @@ class Verification:
         """The same as plain data, without the manifest's own content."""
         return {
             "network": self.manifest["network"]["name"],
-            "files": self.files,
+            "unchanged_files": self.files,
             "models": [model["file"] for model in self.manifest["models"]],
             "golden": [check.to_json() for check in self.checks],
             "failures": self.failures,
@@ -124,10 +125,13 @@ def read_bundle(folder: str | Path) -> dict[str, Any]:
     require_no_empty_folder(folder)
     for path in named:
         if path not in manifest["files"]:
-            raise BundleError(f"expected the hash of {path} in {MANIFEST}, found none; export anew")
+            raise BundleError(
+                f"expected the hash of {path} in {MANIFEST}, found none; export it again"
+            )
     return manifest
 
 
+@takes(folder=a_path, paths=several(a_text, what="kernel paths", least=0))
 def verify_bundle(
     folder: str | Path,
     *,
@@ -176,7 +180,7 @@ def _parse(path: Path) -> Any:
     except (ValueError, RecursionError) as error:
         raise BundleError(
             f"expected JSON in {path}, found other content ({type(error).__name__}); "
-            "get the bundle anew"
+            "get the bundle again"
         ) from error
 
 
@@ -194,25 +198,25 @@ def _require_described(folder: Path, model: Mapping[str, Any], manifest: Mapping
         if value != expected[key]:
             raise BundleError(
                 f"expected {model['file']} with the {key} of the manifest, found another; "
-                "the model is not the one that was described: get the bundle anew"
+                "the model is not the one that was described: get the bundle again"
             )
     if not audit.pixel_contract.holds:
         raise BundleError(
             f"expected codes that are pixels, found that {'; '.join(audit.pixel_contract.reasons)} "
-            f"in {model['file']}; export it anew"
+            f"in {model['file']}; export it again"
         )
     shape = audit.inputs[0].shape
     if shape != (1, model["height"], model["width"], 3):
         raise BundleError(
             f"expected {model['file']} for {model['height']}x{model['width']} pixels, found "
-            f"{list(shape)}; get the bundle anew"
+            f"{list(shape)}; get the bundle again"
         )
     scale = manifest["network"]["scale"]
     made = audit.outputs[0].shape
     if made != (1, model["height"] * scale, model["width"] * scale, 3):
         raise BundleError(
             f"expected {model['file']} to enlarge {scale} times, found {list(shape)} to "
-            f"{list(made)}; get the bundle anew"
+            f"{list(made)}; get the bundle again"
         )
 
 
@@ -232,7 +236,7 @@ def _run(
         )
     except Crash as crash:
         raise BundleError(
-            f"expected to run {file.name} by {path}, found: {crash}; get the bundle anew"
+            f"expected to run {file.name} by {path}, found: {crash}; get the bundle again"
         ) from crash
     return Tolerance(**found)
 

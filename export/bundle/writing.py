@@ -33,7 +33,8 @@ from export.bundle.layout import (
 )
 from export.exporting.job import run_export
 from export.exporting.result import ExportResult
-from export.exporting.settings import DEFAULTS, ExportSettings
+from export.exporting.settings import DEFAULTS, ExportSettings, clipped_baseline
+from sr_models.ground.arguments import a_path, of_type, optional, takes
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.ground.files import file_sha256, require_free_folder, writing_folder
@@ -42,6 +43,11 @@ ANDROID_SOURCES = Path(__file__).with_name("android")
 Export = Callable[..., ExportResult]
 
 
+@takes(
+    settings=of_type(ExportSettings, cure="give export.ExportSettings()"),
+    out=a_path,
+    images=optional(a_path),
+)
 def export_bundle(
     name: str,
     settings: ExportSettings = DEFAULTS,
@@ -67,7 +73,7 @@ def export_bundle(
         dataset: See `export.exporting.job.run_export`.
         latency: What `sr-bench latency --json` wrote for the files of an earlier, equal bundle.
         pictures_licence: Licence of the calibration pictures.
-        twin: Whether the clipped twin is exported too, for the model card.
+        twin: Whether the clipped baseline is exported too, for the model card.
         overwrite: Whether an existing bundle may be replaced.
         on_stage: Called with what begins next.
         export: Makes the files, as `run_export` does.
@@ -99,8 +105,8 @@ def export_bundle(
         require_latency_of(measured, result)
     clipped = None
     if twin:
-        on_stage("exporting the clipped twin")
-        clipped = export(name, twin_settings(settings), dataset=None, **inputs).files[0]
+        on_stage("exporting the clipped baseline")
+        clipped = export(name, smallest_twin(settings), dataset=None, **inputs).files[0]
     licence = pictures_licence or (
         SCIKIT_IMAGE if images is None and dataset is None else NOT_STATED
     )
@@ -132,22 +138,13 @@ def export_bundle(
         return seal(folder, contents)
 
 
-def twin_settings(settings: ExportSettings) -> ExportSettings:
-    """How people export today: with a clip, natural pictures and the converter's calibrator.
+def smallest_twin(settings: ExportSettings) -> ExportSettings:
+    """The clipped baseline by the converter's own calibrator.
 
     Of several sizes the smallest is taken, since calibration takes as long as it is large.
     """
-    smallest = min(settings.files.all_sizes, key=lambda size: size.height * size.width)
-    return replace(
-        settings,
-        tail="clip",
-        method="natural",
-        calibrator="converter",
-        precision="int8",
-        kept=(),
-        most_sensitive=0,
-        sizes=(smallest,),
-    )
+    smallest = min(settings.files.sizes, key=lambda size: size.height * size.width)
+    return clipped_baseline(replace(settings, sizes=(smallest,)), calibrator="converter")
 
 
 def seal(folder: Path, contents: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +177,7 @@ def read_latency(path: str | Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OptionError(
             f"expected what sr-bench latency --json wrote, found other content in {path} "
-            f"({type(error).__name__}); measure anew"
+            f"({type(error).__name__}); measure again"
         ) from error
     return found
 

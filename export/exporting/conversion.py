@@ -25,6 +25,7 @@ from export.quantizing.recipe import AUTO, parse_recipe
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.errors import ConversionError
 from sr_models.ground.native_output import caught_native_output
+from sr_models.ground.pictures import unit
 from sr_models.ground.sizes import require_size
 from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.graph import at_size
@@ -40,6 +41,7 @@ def gather_evidence(
     pictures: Sequence[np.ndarray] = (),
     weights: str | Path | None = None,
     run_dir: str | Path | None = None,
+    room: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evidence:
     """What methods may look at.
@@ -51,6 +53,7 @@ def gather_evidence(
             that follow the dataset; the dataset's own by default.
         weights: File of the network's weights; needed by the method `"pams"`.
         run_dir: Folder of states of methods that fine-tune; see `Evidence`.
+        room: Pictures whose tensors memory has room for together; `None` for any number.
         on_progress: Called with the steps done of a long method, and their number.
     """
     return Evidence(
@@ -60,6 +63,7 @@ def gather_evidence(
         seed=settings.shaping.seed,
         weights=Path(weights) if weights else None,
         run_dir=Path(run_dir) if run_dir else None,
+        room=room,
         on_progress=on_progress,
     )
 
@@ -128,7 +132,7 @@ def convert(
     """
     chosen = settings.quantizing
     contents = []
-    for size in settings.files.all_sizes:
+    for size in settings.files.sizes:
         on_stage(f"converting for {size}")
         shape = {"height": size.height, "width": size.width}
         if chosen.precision == "float32":
@@ -210,7 +214,7 @@ def _at_size(picture: np.ndarray, height: int | None, width: int | None) -> np.n
     rows = -(-height // picture.shape[0])
     columns = -(-width // picture.shape[1])
     tiled = np.tile(picture, (rows, columns, 1))[:height, :width]
-    return tiled[None].astype(np.float32) / np.float32(255.0)
+    return unit(tiled[None])
 
 
 def convert_with_ranges(
@@ -265,6 +269,25 @@ def convert_with_calibrator(
     require_io(io)
     fixed = at_size(model, height=height, width=width)
     return _convert(fixed, lambda converter: _full_integer(converter, dataset, io=io))
+
+
+def convert_clipped(
+    model, picture: np.ndarray, *, height: int | None, width: int | None, io: str = "uint8"
+) -> bytes:
+    """The file that people ship, but for its ranges, which one picture of any size decides.
+
+    Args:
+        model: Float network with the tail `"clip"`.
+        picture: uint8 (h, w, C), repeated and cut to the file's size.
+        height: Input height in pixels.
+        width: Input width in pixels.
+        io: `"uint8"`, `"int8"` or `"float32"` input and output.
+
+    Raises:
+        ConversionError: The converter failed.
+    """
+    samples = [[_at_size(picture, height, width)]]
+    return convert_with_calibrator(model, lambda: iter(samples), height=height, width=width, io=io)
 
 
 def convert_float(model, *, height: int | None, width: int | None) -> bytes:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from export.exporting import baseline as clipped
 from export.exporting.conversion import convert, gather_evidence, quantize
-from export.exporting.folder import require_free
 from export.exporting.judging import DropMeter
 from export.exporting.kernel_agreement import KernelMeter
 from export.exporting.result import ExportResult, SourceFile, read_back
@@ -21,22 +21,23 @@ from export.precision.kept_layers import require_layers
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from representative_data.dataset import RepresentativeDataset, load_dataset
 from representative_data.pictures import natural_pieces
+from representative_data.probe import fitting_side
 from representative_data.tiles import Tile, load_tiles
-from sr_models.ground.errors import ConversionError
 from sr_models.ground.files import file_sha256
+from sr_models.ground.memory import room_for
 from sr_models.importing.sources import SourceNetwork, open_network
-from sr_models.networks.evaluation import pixel_upscaler
+from sr_models.networks.memory import pictures_at_once
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.tails import attach_tail
 
 HELD_OUT_TILES = 16
+_OF_TILES = "--memory-budget, --tile-side or --pictures"
 
 
 class Export:
     """One export: what is derived once, and four steps that each use what the former made.
 
-    The steps are `shape`, `quantize`, `convert` and `judge`; `run` takes all of them. Everything
-    stays in memory.
+    The steps `shape`, `quantize`, `convert` and `judge`, all in memory, are taken by `run`.
 
     Attributes:
         network: The network as it was opened.
@@ -49,6 +50,7 @@ class Export:
         quantized: The network with its ranges, from `quantize` on; `None` where the converter finds
             its own, or there are none.
         contents: A `.tflite` file for each size, from `convert` on.
+        counts: Where the first file's operators run, beside the `baseline`'s, from `convert` on.
     """
 
     dataset: RepresentativeDataset
@@ -58,6 +60,7 @@ class Export:
     evidence: Evidence
     quantized: QuantizedNetwork | None
     contents: list[bytes]
+    counts: clipped.BaselineCounts | None = None
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Export:
         pixels: str | None = None,
         model_file: str | None = None,
         run_dir: str | Path | None = None,
+        check_speed: bool = False,
         on_stage: Callable[[str], None] = lambda stage: None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ):
@@ -88,6 +92,7 @@ class Export:
             model_file: What the manifest calls the file, where there is one.
             run_dir: Folder where methods that fine-tune keep their state, made if missing; what
                 stands there is resumed.
+            check_speed: Whether the file is timed against its clipped baseline.
             on_stage: Called with what begins next.
             on_progress: Called with the steps done of a long method, and their number.
 
@@ -96,19 +101,20 @@ class Export:
         """
         self.settings = settings
         self._given_set, self._model_file = dataset, model_file
-        self._weights, self._run_dir = weights, run_dir
+        self._weights, self._run_dir, self._check_speed = weights, run_dir, check_speed
         self._on_stage, self._on_progress = on_stage, on_progress
         on_stage("reading pictures")
         self._calibration, self._apart = split_pictures(images)
         named = isinstance(network, (str, SourceNetwork))
         on_stage(f"loading {network if named else 'a Keras model'}")
-        self.network = open_network(
-            network,
-            weights=weights,
-            trust=trust,
-            pixels=pixels,
-            pictures=lambda: natural_pieces(self._calibration),
-        )
+        with room_for("opening the network", lower="the size that the network was built for"):
+            self.network = open_network(
+                network,
+                weights=weights,
+                trust=trust,
+                pixels=pixels,
+                pictures=lambda: natural_pieces(self._calibration),
+            )
         for note in self.network.notes:
             on_stage(f"{self.network.name}: {note}")
         self._tailed: dict[str, Any] = {}
@@ -141,13 +147,15 @@ class Export:
             SrError: A damaged picture; a set of other weights, or of other pictures than the
                 recipe that was named begins with.
         """
+        if self._given_set is None:
+            self._fit_tiles()
         shaping, scale, channels = self.settings.shaping, self.network.scale, self.network.channels
         cut = {"scale": scale, "channels": channels, "side": shaping.tile_side}
         cut["seed"] = shaping.seed
         apart = self._apart
         if self._given_set is None:
             self._on_stage("shaping the representative dataset")
-            tiles = load_tiles(self._calibration, count=shaping.pictures, **cut)
+            tiles = load_tiles(self._calibration, count=shaping.pictures, both_ranges=True, **cut)
             self.natural = [tile.pixels for tile in tiles]
             # A tail that bounds the output would hide what must be tamed.
             tail = "none" if self.settings.quantizing.tail == "none" else "relu"
@@ -164,9 +172,22 @@ class Export:
         unseen = unseen_pictures(apart, self.dataset)
         self.held_out = load_tiles(list(unseen), count=HELD_OUT_TILES, hashes=unseen, **cut)
         if self.settings.limits.max_drop_db is not None:
-            self.meter = DropMeter(
-                pixel_upscaler(self.float_model), list(unseen), scale=scale, channels=channels
+            self.meter = DropMeter.of(
+                self.float_model, list(unseen), scale=scale, channels=channels
             )
+
+    def _room(self) -> int:
+        """Pictures whose tensors memory has room for together."""
+        height, width = self.dataset.pictures[0].shape[:2]
+        most = len(self.dataset) + len(self.natural)
+        return pictures_at_once(self.float_model, height=height, width=width, most=most)
+
+    def _fit_tiles(self) -> None:
+        """Take smaller tiles where memory has no room for the network on one."""
+        asked = self.settings.shaping.tile_side
+        side = fitting_side(self.float_model, asked, on_stage=self._on_stage)
+        if side < asked:
+            self.settings = replace(self.settings, tile_side=side)
 
     def _take_set(self, given: RepresentativeDataset | str | Path) -> None:
         held = isinstance(given, RepresentativeDataset)
@@ -192,6 +213,7 @@ class Export:
             pictures=self.natural,
             weights=self._weights,
             run_dir=self._run_dir,
+            room=self._room(),
             on_progress=self._on_progress,
         )
         self.quantized = quantize(
@@ -202,19 +224,43 @@ class Export:
             on_stage=self._on_stage,
         )
 
+    @cached_property
+    def baseline(self) -> clipped.ClippedBaseline | None:
+        """What people would ship; `None` for a float file, and for one that has a clip itself."""
+        picture = (self.natural or self.dataset.pictures)[0]
+        return clipped.baseline_of(self._with_tail, picture, self.settings)
+
     def convert(self) -> None:
-        """Convert for every size.
+        """Convert for every size, in a form that XNNPACK runs in no more pieces than the baseline.
+
+        Methods that are to blame for more are left out where nobody has named the recipe.
 
         Raises:
             SrError: The converter failed, or a layer cannot be kept.
         """
+        self._convert()
+        if not self.baseline:
+            return
+        self._on_stage("counting operators beside the clipped baseline")
+        self.counts, recipe = clipped.count_operators(self.contents[0], self.baseline), None
+        if self.counts.worse:
+            made_with = (self.model, self.quantized, self.evidence, self.settings)
+            self.counts, note, recipe = clipped.answer_what_is_worse(self.counts, *made_with)
+            self._on_stage(note)
+        if recipe is not None:
+            self.settings = replace(self.settings, method=str(recipe))
+            self.quantize()
+            self._convert()
+            self.counts = self.counts.of(self.contents[0])
+
+    def _convert(self) -> None:
         self.contents = convert(
             self.model, self.quantized, self.evidence, self.settings, on_stage=self._on_stage
         )
 
     def judge(self) -> ExportResult:
         """Read every file back, hold it against the float network, and judge it."""
-        sizes, low = self.settings.files.all_sizes, [tile.pixels for tile in self.held_out]
+        sizes, low = self.settings.files.sizes, [tile.pixels for tile in self.held_out]
         names = file_names(sizes)
         if self._model_file and len(names) == 1:
             names = [self._model_file]
@@ -238,6 +284,10 @@ class Export:
             )
             for made in zip(names, sizes, self.contents)
         ]
+        speed = None
+        if self._check_speed and self.baseline is not None:
+            self._on_stage("timing beside the clipped baseline")
+            speed = clipped.measure_speed(self.contents[0], self.baseline, sizes[0])
         hashes = {tile.source: tile.source_sha256 for tile in self.held_out}
         saved = self._given_set if isinstance(self._given_set, (str, Path)) else None
         return ExportResult(
@@ -247,6 +297,8 @@ class Export:
             dataset=self.dataset,
             ranges=ranges,
             files=tuple(files),
+            counts=self.counts,
+            speed=speed,
             held_out=tuple(SourceFile(*picture) for picture in sorted(hashes.items())),
             set_given=self._given_set is not None,
             saved_set=SourceFile(Path(saved).name, file_sha256(saved))
@@ -255,11 +307,19 @@ class Export:
         )
 
     def run(self) -> ExportResult:
-        """Shape, quantize, convert and judge; see the steps for what they raise."""
-        self.shape()
-        self.quantize()
-        self.convert()
-        return self.judge()
+        """Shape, quantize, convert and judge; see the steps for what they raise.
+
+        Raises:
+            ResourceError: Memory did not suffice; the message names the step.
+        """
+        with room_for("shaping the representative dataset", lower=_OF_TILES):
+            self.shape()
+        with room_for(f"quantizing {self.network}", lower=_OF_TILES):
+            self.quantize()
+        with room_for("converting", lower="--size"):
+            self.convert()
+        with room_for("running the files", lower="--size or --tile-side"):
+            return self.judge()
 
 
 def run_export(network: Any, settings: ExportSettings = DEFAULTS, **inputs: Any) -> ExportResult:
@@ -269,48 +329,9 @@ def run_export(network: Any, settings: ExportSettings = DEFAULTS, **inputs: Any)
         network: See `Export`.
         settings: Every choice.
         inputs: See `Export`: `images`, `dataset`, `weights`, `trust`, `pixels`, `model_file`,
-            `run_dir`, `on_stage`, `on_progress`.
+            `run_dir`, `check_speed`, `on_stage`, `on_progress`.
 
     Raises:
         SrError: See the children; nothing is left behind.
     """
     return Export(network, settings, **inputs).run()
-
-
-def export_model(
-    network: Any,
-    settings: ExportSettings = DEFAULTS,
-    *,
-    out: str | Path,
-    overwrite: bool = False,
-    keep_rejected: bool = False,
-    **inputs: Any,
-) -> ExportResult:
-    """Export a network into a folder: `model.tflite` and `manifest.json`.
-
-    Of several sizes each has its file, `model_360x640.tflite`. The folder appears whole or not at
-    all; an old one is replaced only by a new whole one.
-
-    Args:
-        network: See `Export`.
-        settings: Every choice.
-        out: The folder to write.
-        overwrite: Whether an existing folder may be replaced.
-        keep_rejected: Write files of a failed export too, with `rejected` for `model`.
-        inputs: See `run_export`.
-
-    Raises:
-        ConversionError: The file failed its audit; nothing was written unless `keep_rejected`.
-        OutputError: `out` exists, or cannot be written to.
-        SrError: Other unusable input.
-    """
-    require_free(out, overwrite=overwrite)
-    result = run_export(network, settings, **inputs)
-    if not result.failures or keep_rejected:
-        result.write(out, overwrite=overwrite)
-    if result.failures:
-        kept = f"; kept as {out}/rejected.tflite" if keep_rejected else "; nothing was written"
-        raise ConversionError(
-            f"expected a file that passes its audit, found: {'; '.join(result.failures)}{kept}"
-        )
-    return result

@@ -17,8 +17,10 @@ from export.running.pixels import upscale
 from export.tflite.flatbuffer import FileGraph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.metrics import cut_border, luma, luma_pixels, psnr_db
-from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, to_pixels
-from sr_models.networks.graph import with_split_groups
+from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, to_pixels, unit
+from sr_models.ground.pixel_range import UNIT
+from sr_models.networks.evaluation import pixel_upscaler
+from sr_models.networks.graph import size_multiple, with_split_groups
 from sr_models.quantization.ranges import TensorRanges
 
 
@@ -124,9 +126,9 @@ def measure_fidelity(runner: Runner, model, pictures: Sequence[np.ndarray]) -> F
     model = with_split_groups(model)
     squares, dequantized_squares, differing, count, outside, most = 0.0, 0.0, 0, 0, 0, 0
     for picture in pictures:
-        values = model(picture[None].astype(np.float32) / 255.0, training=False).numpy()[0]
+        values = model(unit(picture[None]), training=False).numpy()[0]
         expected = to_pixels(values).astype(np.int16)
-        result = upscale(runner, picture)
+        result = upscale(runner, picture, pixels=UNIT)
         difference = np.abs(result.raw.astype(np.int16) - expected)
         dequantized = result.dequantized.astype(np.int16) - expected
         squares += float(np.square(difference, dtype=np.float64).sum())
@@ -179,10 +181,34 @@ class HeldOutDrop:
 class DropMeter:
     """Knows what the float network reaches, and holds others against it."""
 
-    def __init__(self, reference: Upscale, paths: Sequence[Path], *, scale: int, channels: int = 3):
+    def __init__(
+        self,
+        reference: Upscale,
+        paths: Sequence[Path],
+        *,
+        scale: int,
+        channels: int = 3,
+        multiple: int = 1,
+    ):
+        """Measure the reference.
+
+        Args:
+            reference: What the float network makes of uint8 pixels.
+            paths: Ground truth, full-resolution pictures.
+            scale: Scale factor.
+            channels: 3 for RGB, 1 for luma.
+            multiple: What height and width of an input must be a multiple of.
+        """
         self.scale, self.channels = scale, channels
-        self.pairs = [_pair(path, scale=scale, channels=channels) for path in paths]
+        cut = {"scale": scale, "channels": channels, "multiple": multiple}
+        self.pairs = [_pair(path, **cut) for path in paths]
         self.expected = [self._quality(reference(low), high) for low, high in self.pairs]
+
+    @classmethod
+    def of(cls, model, paths: Sequence[Path], *, scale: int, channels: int = 3) -> DropMeter:
+        """The meter of a float Keras network."""
+        multiple = size_multiple(model)
+        return cls(pixel_upscaler(model), paths, scale=scale, channels=channels, multiple=multiple)
 
     def _quality(self, found: np.ndarray, high: np.ndarray) -> tuple[float, ...]:
         found, high = cut_border(found, self.scale), cut_border(high, self.scale)
@@ -197,9 +223,10 @@ class DropMeter:
         return HeldOutDrop(len(self.pairs), rgb[0] if rgb else None, y)
 
 
-def _pair(path: Path, *, scale: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
+def _pair(path: Path, *, scale: int, channels: int, multiple: int) -> tuple[np.ndarray, np.ndarray]:
     high = load_image(path, minimum_side=8 * scale)
     high = high if channels == 3 else luma_pixels(high)
     top, left = (max(0, (size - MAX_SIDE) // 2) for size in high.shape[:2])
-    high = crop_to_multiple(high[top : top + MAX_SIDE, left : left + MAX_SIDE], scale)
+    high = high[top : top + MAX_SIDE, left : left + MAX_SIDE]
+    high = crop_to_multiple(high, scale * multiple)
     return degrade(high, scale), high

@@ -19,6 +19,7 @@ from export.running.differences import CodeDifference
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
 from sr_models.ground.errors import CalibrationError
+from sr_models.ground.pixel_range import UNIT
 from sr_models.networks.graph import INPUT, output_name
 from sr_models.quantization.grids import Grid
 from sr_models.quantization.integer_kernels import LOWEST
@@ -108,7 +109,7 @@ class KernelMeter:
 
 def _run(content: bytes, delegate: str, pictures: Pictures) -> Pictures:
     runner = open_model(content, delegate=delegate, threads=2)
-    return [upscale(runner, picture).raw for picture in pictures]
+    return [upscale(runner, picture, pixels=UNIT).raw for picture in pictures]
 
 
 def _float_codes(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray]:

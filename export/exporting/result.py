@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from export.exporting.baseline import BaselineCounts, BaselineSpeed
 from export.exporting.folder import FOLDER_FILES
 from export.exporting.judging import (
     DropMeter,
@@ -23,10 +24,13 @@ from export.inspecting.audit import Audit, audit_graph
 from export.precision.kept_layers import raised_layers
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
+from export.running.runtimes import Delegation
 from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.console import json_text
 from sr_models.ground.files import tool_versions, writing_folder
+from sr_models.ground.pictures import stretched
+from sr_models.ground.pixel_range import UNIT
 from sr_models.ground.sizes import Size
 from sr_models.importing.sources import SourceNetwork
 from sr_models.quantization.ranges import TensorRanges
@@ -43,6 +47,9 @@ _TOOLS = (
 )
 
 
+FULL_RANGE = "the same pictures, each stretched to 0..255"
+
+
 @dataclass(frozen=True)
 class ExportedFile:
     """One file of an export, for one input size.
@@ -53,8 +60,11 @@ class ExportedFile:
         content: The `.tflite` file.
         audit: What was read back from it.
         fidelity: How it compares with the float network.
+        full_range_fidelity: The same on these pictures, each stretched to 0..255.
         drop: What it loses on pictures held out; `None` where it was not asked for.
         kernels: How far its kernel paths are apart; `None` where it is not all int8.
+        delegation: Where its operators run with XNNPACK; `None` where the interpreter does not
+            tell.
         layers_above_int8: Layers that it computes above eight bits, and in what.
         failures: Why it is rejected; empty for a good file.
     """
@@ -66,7 +76,9 @@ class ExportedFile:
     fidelity: Fidelity
     drop: HeldOutDrop | None = None
     kernels: KernelAgreement | None = None
+    delegation: Delegation | None = None
     layers_above_int8: Mapping[str, str] = field(default_factory=dict)
+    full_range_fidelity: Fidelity | None = None
     failures: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -77,14 +89,22 @@ class ExportedFile:
             "width": self.size.width,
             "sha256": self.audit.sha256,
             "size_bytes": self.audit.size_bytes,
+            "pixels": UNIT.to_json(),
             "accepted": not self.failures,
             "failures": list(self.failures),
             "audit": self.audit.to_json(),
-            "fidelity": self.fidelity.to_json(),
+            "fidelity": self.fidelity_json(),
             "drop": _json_or_none(self.drop),
             "kernels": _json_or_none(self.kernels),
+            "delegation": _json_or_none(self.delegation),
             "layers_above_int8": dict(self.layers_above_int8),
         }
+
+    def fidelity_json(self) -> dict[str, Any]:
+        """Both fidelities as plain data, and on what the second was measured."""
+        full = self.full_range_fidelity
+        named = full and {**full.to_json(), "pictures_are": FULL_RANGE}
+        return {**self.fidelity.to_json(), "full_range": named}
 
 
 def _json_or_none(value: Any) -> dict[str, Any] | None:
@@ -122,15 +142,19 @@ def read_back(
     """
     graph = read_graph(content)
     runner = open_model(content, threads=2)
+    # Before a picture of another size is asked for.
+    delegation = runner.delegation
     file = ExportedFile(
         name,
         size,
         content,
         audit_graph(graph),
         measure_fidelity(runner, float_model, pictures),
-        drop=meter(lambda low: upscale(runner, low).raw) if meter else None,
+        drop=meter(lambda low: upscale(runner, low, pixels=UNIT).raw) if meter else None,
         kernels=kernel_meter(content) if kernel_meter else None,
+        delegation=delegation,
         layers_above_int8=raised_layers(graph, model),
+        full_range_fidelity=measure_fidelity(runner, float_model, list(map(stretched, pictures))),
     )
     failures = find_failures(
         graph,
@@ -168,6 +192,9 @@ class ExportResult:
         dataset: The representative dataset behind the files.
         ranges: The ranges written into them; `None` where the converter found its own.
         files: Every file, in the order of the sizes.
+        counts: Where the operators of the first file run, beside those of its clipped baseline;
+            `None` where there is none to hold it against.
+        speed: The first file timed against that baseline; `None` where it was not asked for.
         held_out: The pictures that fidelity was measured on.
         saved_set: The file that the dataset was read from; `None` where it was
             shaped here, or given in memory.
@@ -180,6 +207,8 @@ class ExportResult:
     dataset: RepresentativeDataset
     ranges: TensorRanges | None
     files: tuple[ExportedFile, ...]
+    counts: BaselineCounts | None = None
+    speed: BaselineSpeed | None = None
     held_out: tuple[SourceFile, ...] = ()
     saved_set: SourceFile | None = None
     set_given: bool = False
@@ -223,7 +252,7 @@ class ExportResult:
     def manifest(self) -> dict[str, Any]:
         """Everything needed to make the files again and to trust them, as new plain data.
 
-        The same inputs and versions give the same manifest.
+        The same inputs and versions give the same manifest, but for a measured speed.
         """
         network, first, source = self.network, self.files[0], self.saved_set
         return {
@@ -250,13 +279,16 @@ class ExportResult:
             "failures": self.failures,
             "audit": first.audit.to_json(),
             "fidelity": {
-                **first.fidelity.to_json(),
+                **first.fidelity_json(),
                 "held_out": [
                     {"source": picture.name, "sha256": picture.sha256} for picture in self.held_out
                 ],
             },
             "drop": _json_or_none(first.drop),
             "kernels": _json_or_none(first.kernels),
+            "delegation": _json_or_none(first.delegation),
+            "clipped_baseline": _json_or_none(self.counts),
+            "speed": _json_or_none(self.speed),
             "ranges": _json_or_none(self.ranges),
             "representative_dataset": {
                 **self.dataset.to_json(),

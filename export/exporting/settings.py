@@ -7,21 +7,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from export.precision.kept_layers import KEPT_PRECISIONS
+from export.precision.kept_precisions import KEPT_PRECISIONS
 from export.quantizing.defaults import DEFAULT_RECIPE
-from export.quantizing.recipe import AUTO, Recipe, dataset_of, parse_recipe
-from representative_data.taming import Taming
-from representative_data.tiles import require_usable
+from export.quantizing.recipe import AUTO, SEPARATOR, dataset_of, require_recipe
+from representative_data.choices import Taming, require_usable
+from sr_models.ground.arguments import (
+    a_flag,
+    a_number,
+    a_text,
+    finite_number,
+    of_type,
+    optional,
+    require_fields,
+    several,
+    whole_number,
+)
 from sr_models.ground.errors import OptionError, require_known
 from sr_models.ground.registry import unknown_name_message
-from sr_models.ground.sizes import Size, require_size
-from sr_models.networks.tails import require_tail
+from sr_models.ground.sizes import Size
+from sr_models.networks.tail_names import require_tail
 
 PRECISIONS = ("int8", "int16x8", "mixed", "float32")
 CALIBRATORS = ("graph", "converter")
 INTERFACES = ("uint8", "int8", "float32")
 AUTO_DROP_DB = 0.05
 """What `--method auto` may lose where nothing is asked for."""
+
+
+_SIZES = several(
+    of_type(Size, cure="give Size(360, 640) or sr_models.ground.sizes.parse_size"),
+    what="sizes",
+    least=0,
+)
 
 
 def require_io(io: str) -> None:
@@ -41,26 +58,18 @@ class Files:
     """Which files are made.
 
     Attributes:
-        height: Input height in pixels.
-        width: Input width in pixels.
-        sizes: Several input sizes, a file for each with the same quantization; they then count
-            instead of `height` and `width`.
+        sizes: Input sizes, each once; a file for each with the same quantization. None for one of
+            360x640.
         io: `"uint8"`, `"int8"` or `"float32"` input and output.
     """
 
-    height: int = 360
-    width: int = 640
-    sizes: tuple[Size, ...] = ()
+    sizes: tuple[Size, ...] = (Size(360, 640),)
     io: str = "uint8"
 
     def __post_init__(self):
-        require_size(self.height, self.width)
+        require_fields(self, io=a_text, sizes=_SIZES)
         require_io(self.io)
-
-    @property
-    def all_sizes(self) -> tuple[Size, ...]:
-        """The input size of every file, each once."""
-        return tuple(dict.fromkeys(self.sizes)) or (Size(self.height, self.width),)
+        object.__setattr__(self, "sizes", tuple(dict.fromkeys(self.sizes)) or type(self).sizes)
 
 
 @dataclass(frozen=True)
@@ -94,13 +103,24 @@ class Quantizing:
     calibrator: str = "graph"
 
     def __post_init__(self):
+        require_fields(
+            self,
+            method=optional(a_text),
+            tail=a_text,
+            precision=a_text,
+            kept=several(a_text, what="names of layers", least=0),
+            most_sensitive=whole_number(),
+            kept_precision=a_text,
+            pure=a_flag,
+            calibrator=a_text,
+        )
         require_tail(self.tail)
         require_known("a precision", self.precision, PRECISIONS)
         require_known("a calibrator", self.calibrator, CALIBRATORS)
         require_known("a precision to keep layers in", self.kept_precision, KEPT_PRECISIONS)
         self._require_layers_where_mixed()
         if self.method not in (None, AUTO):
-            parse_recipe(self.method)
+            require_recipe(self.method)
         alone = dataset_of(self.recipe)
         if self.pictures_decide and self.recipe != alone:
             # What follows a dataset moves ranges, so they would not be the pictures' any more.
@@ -155,13 +175,13 @@ class Quantizing:
         asked = len(self.kept) + self.most_sensitive
         if self.precision == "mixed" and not asked:
             raise OptionError(
-                "expected layers to keep above eight bits, found none; give --keep LAYER or "
+                "expected high-precision layers, found none; give --keep LAYER or "
                 "--keep-most-sensitive N (sr-export sensitivity shows which they are)"
             )
         if self.precision != "mixed" and asked:
             raise OptionError(
-                f"expected layers to keep with the precision mixed alone, found {self.precision}; "
-                "give --precision mixed or leave them out"
+                "expected high-precision layers with the precision mixed alone, found "
+                f"{self.precision}; give --precision mixed or leave them out"
             )
         if self.kept and self.most_sensitive:
             raise OptionError(
@@ -172,7 +192,7 @@ class Quantizing:
 
 def beginning_with(dataset: str, recipe: str) -> str:
     """A recipe with another dataset at its start."""
-    return str(Recipe(dataset, parse_recipe(recipe).methods))
+    return SEPARATOR.join([dataset, *require_recipe(recipe)[1:]])
 
 
 @dataclass(frozen=True)
@@ -198,6 +218,7 @@ class Shaping:
     seed: int = 0
 
     def __post_init__(self):
+        require_fields(self, taming=a_text, target=a_text, anchors=a_flag)
         require_usable(count=self.pictures, side=self.tile_side, seed=self.seed)
         self.made_taming()
 
@@ -220,8 +241,10 @@ class Limits:
     max_drop_db: float | None = None
 
     def __post_init__(self):
+        require_fields(self, max_drop_db=optional(a_number))
         if self.max_drop_db is not None and not self.max_drop_db > 0.0:
             raise OptionError(f"expected a largest drop above 0 dB, found {self.max_drop_db:g}")
+        require_fields(self, minimum_fidelity_db=finite_number)
         if not 0.0 <= self.minimum_fidelity_db < math.inf:
             raise OptionError(
                 f"expected a least fidelity of 0 dB or more, found {self.minimum_fidelity_db:g}"
@@ -240,7 +263,7 @@ OF_A_SET = {choice.name for choice in fields(Shaping)} - {"seed"}
 class ExportSettings:
     """Every choice of an export.
 
-    A choice may be given by its own name, `ExportSettings(method="cfqp", height=90)`, so that
+    A choice may be given by its own name, `ExportSettings(method="cfqp", io="uint8")`, so that
     `dataclasses.replace(settings, io="int8")` works too; it then counts before its group.
 
     Attributes:
@@ -281,6 +304,18 @@ class ExportSettings:
         found["kept"] = list(self.quantizing.kept)
         found["sizes"] = [{"height": size.height, "width": size.width} for size in self.files.sizes]
         return found | dict.fromkeys(OF_A_SET) if saved_set else found
+
+
+def clipped_baseline(settings: ExportSettings, *, calibrator: str = "graph") -> ExportSettings:
+    """The same export as people make it today: a clip at the end, natural pictures, min/max.
+
+    Args:
+        settings: Those of the clip-free export.
+        calibrator: Whose min/max: `"graph"`, ours, which is quick and writes pixels as [0, 1]; or
+            `"converter"`, the TFLite converter's own, exactly what people do.
+    """
+    plain = {"precision": "int8", "kept": (), "most_sensitive": 0, "pure": False}
+    return replace(settings, tail="clip", method="natural", calibrator=calibrator, **plain)
 
 
 DEFAULTS = ExportSettings()

@@ -12,7 +12,7 @@ from representative_data.dataset import RepresentativeDataset
 from representative_data.pictures import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.tiles import Tile
 from sr_models.ground.files import file_sha256
-from sr_models.ground.pictures import list_images
+from sr_models.ground.picture_files import list_images
 from sr_models.importing.sources import SourceNetwork
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from export.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo, read_graph
+from export.tflite.pixel_ends import ends_of_grid
+from export.tflite.unpacked import grid_of
+from sr_models.ground.pixel_range import Ends, PixelRange
 from sr_models.quantization.contract import PixelContract, PixelGrid
 from sr_models.quantization.ranges import TensorRange
 
@@ -69,19 +72,20 @@ class Audit:
         }
 
 
-def audit_model(source: str | Path | bytes) -> Audit:
+def audit_model(source: str | Path | bytes, *, pixels: PixelRange | None = None) -> Audit:
     """Read a `.tflite` file and say what it holds.
 
     Args:
         source: Path or content.
+        pixels: What black and white are; by the grids of input and output without it.
 
     Raises:
         ModelFileError: The file is missing, damaged or none.
     """
-    return audit_graph(read_graph(source))
+    return audit_graph(read_graph(source), pixels=pixels)
 
 
-def audit_graph(graph: FileGraph) -> Audit:
+def audit_graph(graph: FileGraph, *, pixels: PixelRange | None = None) -> Audit:
     """Say what the main subgraph of a file holds."""
     used = {i for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
     used |= {*graph.inputs, *graph.outputs}
@@ -94,7 +98,7 @@ def audit_graph(graph: FileGraph) -> Audit:
         ops=dict(sorted(Counter(op.name for op in graph.operators).items())),
         inputs=inputs,
         outputs=outputs,
-        pixel_contract=check_pixel_contract(inputs, outputs),
+        pixel_contract=check_pixel_contract(inputs, outputs, pixels=pixels),
         float_tensors=floats,
         sha256=graph.sha256,
         size_bytes=graph.size_bytes,
@@ -131,37 +135,52 @@ def describe_operator(graph: FileGraph, op: OperatorInfo) -> dict[str, Any]:
 
 
 def check_pixel_contract(
-    inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...]
+    inputs: tuple[TensorInfo, ...],
+    outputs: tuple[TensorInfo, ...],
+    *,
+    pixels: PixelRange | None = None,
 ) -> PixelContract:
-    """Whether the codes of all inputs and outputs are pixels, and if not, why."""
+    """Whether the codes of all inputs and outputs are pixels, and if not, why.
+
+    Args:
+        inputs: Input tensors.
+        outputs: Output tensors.
+        pixels: What black and white are; by each tensor's own grid without it.
+    """
     reasons = []
-    for role, tensors in (("input", inputs), ("output", outputs)):
+    sides = (
+        ("input", inputs, pixels and pixels.input_ends),
+        ("output", outputs, pixels and pixels.output_ends),
+    )
+    for role, tensors, ends in sides:
         if len(tensors) != 1:
             reasons.append(f"expected one {role}, found {len(tensors)}")
-        reasons += [reason for tensor in tensors for reason in _broken_by(role, tensor)]
+        reasons += [reason for tensor in tensors for reason in broken_by(role, tensor, ends=ends)]
     return PixelContract(tuple(reasons))
 
 
-def _broken_by(role: str, tensor: TensorInfo) -> list[str]:
+def broken_by(role: str, tensor: TensorInfo, *, ends: Ends | None = None) -> list[str]:
+    """Why the codes of one input or output are no pixels; empty where they are."""
     if tensor.dtype not in _ZERO_CODE:
         return [f"{role} is {tensor.dtype}, not uint8 or int8"]
-    if tensor.scale is None or tensor.zero_point is None:
+    held = grid_of(tensor)
+    if held is None:
         return [f"{role} has no scale and zero point"]
     reasons = []
-    top = 255.0 * tensor.scale
-    # A network on 0..255 has a scale near 1; relative to white the demand is the same.
-    white = 255.0 if top > 16.0 else 1.0
-    shift = tensor.zero_point - _ZERO_CODE[tensor.dtype]
-    grid = PixelGrid(tensor.scale / white, shift)
+    ends = ends or ends_of_grid(held).candidates[0]
+    grid = PixelGrid.of_grid(held, ends)
+    if grid.holds:
+        return []
     if abs(grid.scale_error) > 1.0:
         reasons.append(
-            f"{role} scale is {tensor.scale:.6g} instead of {white / 255.0:.6g}: code 255 stands "
-            f"for {255.0 * top / white:.1f} of 255"
+            f"{role} scale is {tensor.scale:.6g} instead of {ends.width / 255.0:.6g}: code 255 "
+            f"stands for {255.0 * 255.0 * grid.scale:.1f} of 255"
         )
-    if grid.black_error > 1.0:
+    if grid.black_error > 1.0 or not reasons:
+        wanted = _ZERO_CODE[tensor.dtype] - round(255.0 * ends.black / ends.width)
         reasons.append(
-            f"{role} zero point is {tensor.zero_point} instead of {_ZERO_CODE[tensor.dtype]}: "
-            f"black has code {shift}"
+            f"{role} zero point is {tensor.zero_point} instead of {wanted}: "
+            f"black has code {grid.zero_point:.4g}"
         )
     return reasons
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from sr_models.quantization.grids import Grid
 
 MAX_PATHS = 32
 _MAX_LINKS = 64
+_AFFINE = ("MUL", "ADD", "SUB")
 
 
 class Inside(Obstacle):
@@ -60,6 +61,27 @@ def is_clip(model: UnpackedModel, op: OperatorInfo) -> bool:
     return min(op.inputs) >= 0 and len(_varying(model, op)) == 1
 
 
+def affine_of(model: UnpackedModel, op: OperatorInfo) -> tuple[float, float] | None:
+    """Factor and summand of an operator on one tensor and a constant, alike for each element.
+
+    `None` for any other, and for what turns bright into dark.
+    """
+    if op.name not in _AFFINE or op.activation != "NONE":
+        return None
+    if len(op.inputs) != 2 or min(op.inputs) < 0:
+        return None
+    constants = [i for i in op.inputs if model.graph.tensors[i].constant]
+    if len(constants) != 1 or (op.name == "SUB" and op.inputs[0] == constants[0]):
+        return None
+    values, grid = model.constant(constants[0]), model.grid(constants[0])
+    if values is None or grid is None or len(np.unique(values)) != 1:
+        return None
+    value = (int(values[0]) - grid.zero_point) * grid.scale
+    if op.name == "MUL":
+        return (value, 0.0) if value > 0 else None
+    return 1.0, value if op.name == "ADD" else -value
+
+
 def link_of(model: UnpackedModel, op: OperatorInfo, source: int) -> Link:
     """What a clip, a move or a `QUANTIZE` does to the elements of one of its inputs.
 
@@ -78,6 +100,13 @@ def link_of(model: UnpackedModel, op: OperatorInfo, source: int) -> Link:
         raise Obstacle(f"{name_of(op)} broadcasts {list(shapes[0])} to {list(shapes[1])}")
     if op.name == "QUANTIZE":
         return Link(op, source, target, (full_step(before, after),))
+    if (affine := affine_of(model, op)) is not None:
+        factor, summand = affine
+        # Each code stands for another value behind it: as if it were read on another grid.
+        scale, zero = before.scale * factor, before.zero_point - summand / before.scale
+        seen = replace(before, scale=scale, zero_point=zero)
+        slack = rounding_slack(_multipliers(model, op, after))
+        return Link(op, source, target, (Step(seen, after, *after.limits, slack=slack),))
     if op.name in RECTIFIERS:
         low, high = activation_range(op.name, after)
         return Link(op, source, target, (Step(before, after, low, high),))
@@ -212,7 +241,8 @@ def paths_from(
     """All ways on from a tensor to the outputs; a way ends where codes become real values.
 
     Raises:
-        Inside: Something else than moves, clips and `QUANTIZE` reads it or what comes of it.
+        Inside: Something computes with it or with what comes of it: no move, clip, `QUANTIZE`,
+            scale or shift by a constant.
         Obstacle: A way on that cannot be followed.
     """
     if longest == 0:
@@ -224,7 +254,8 @@ def paths_from(
             _require_no_rectifier(model, op)
             yield ()
             continue
-        if op.name not in (*MOVES, "QUANTIZE") and not is_clip(model, op):
+        passes = op.name in (*MOVES, "QUANTIZE") or affine_of(model, op) is not None
+        if not passes and not is_clip(model, op):
             raise Inside(f"{name_of(op)} computes with what the clip writes")
         link = link_of(model, op, tensor)
         for rest in paths_from(model, link.target, longest=longest - 1):

@@ -1,19 +1,20 @@
-"""What is wrong with a `.tflite` file, in plain words: what it is, what it costs, what mends it."""
+"""What is wrong with a `.tflite` file, in plain words: what it is, its impact and its fix."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator
 from pathlib import PurePath
 from typing import Any
 
 from export.inspecting.audit import Audit
+from export.inspecting.contract_findings import broken_contract, coarse_grid
+from export.inspecting.finding import Finding
 from export.inspecting.plan import NO_OP, StripPlan
-from export.tflite.flatbuffer import TensorInfo
+from export.running.pixel_range import find_pixels
 from export.tflite.operators import BASELINE, name_of, runtime_needed
 from export.tflite.unpacked import UnpackedModel
-from sr_models.quantization.grids import LIMITS
+from sr_models.ground.pixel_range import PixelRange
 
 IDENTIFIERS = {
     "clip": "operators bound the picture by themselves",
@@ -30,40 +31,43 @@ IDENTIFIERS = {
 }
 """Stable identifiers: none changes its meaning, and none goes."""
 
-_WHITES = (1.0, 255.0)
-_COARSE_GREY_LEVELS = 1.05
 _EDGES = ("QUANTIZE", "DEQUANTIZE")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong.
+def find(
+    model: UnpackedModel,
+    audit: Audit,
+    *,
+    plan: StripPlan,
+    pixels: PixelRange | None = None,
+    repairable: Collection[str] | None = None,
+) -> list[Finding]:
+    """Everything that can be told from the file alone, without running it.
 
-    Attributes:
-        id: One of `IDENTIFIERS`.
-        what: What was found, with its numbers.
-        consequence: What that costs whoever runs the file.
-        remedy: What to do.
+    Args:
+        model: The file.
+        audit: What it holds.
+        plan: How its clips can go.
+        pixels: What black and white are for it; by its tables alone without it.
+        repairable: `input`, `output` or both, where `strip --repair-io` makes codes pixels; advice
+            is given with a condition where it is not known.
     """
-
-    id: str
-    what: str
-    consequence: str
-    remedy: str
-
-    def to_json(self) -> dict[str, str]:
-        """The attributes."""
-        return asdict(self)
-
-
-def find(model: UnpackedModel, audit: Audit, *, plan: StripPlan) -> list[Finding]:
-    """Everything that can be told from the file alone, without running it."""
+    pixels = pixels or find_pixels(model.file, run=False).range
+    low, high = pixels.input_ends, pixels.output_ends
     return [
         *_clip(audit, plan),
-        *(found for tensor in audit.inputs for found in _contract("input", tensor)),
-        *(found for tensor in audit.outputs for found in _contract("output", tensor)),
+        *(
+            found
+            for tensor in audit.inputs
+            for found in broken_contract("input", tensor, low, repairable)
+        ),
+        *(
+            found
+            for tensor in audit.outputs
+            for found in broken_contract("output", tensor, high, repairable)
+        ),
         *_count(audit),
-        *(found for tensor in audit.outputs for found in _coarse(tensor)),
+        *(found for tensor in audit.outputs for found in coarse_grid(tensor, high)),
         *_float(model, audit),
         *_name(model.file.name, audit),
         *_version(model),
@@ -71,27 +75,41 @@ def find(model: UnpackedModel, audit: Audit, *, plan: StripPlan) -> list[Finding
     ]
 
 
-def find_in_run(outcome: dict[str, Any]) -> list[Finding]:
-    """What the interpreter says about a file: see `inspection.prepare`."""
+def find_in_run(outcome: dict[str, Any], *, strippable: bool = True) -> list[Finding]:
+    """What the interpreter says about a file: see `inspection.prepare`.
+
+    Args:
+        outcome: What it says.
+        strippable: Whether the file has a clip that can be taken out.
+    """
     if "crash" in outcome:
         return [
             Finding(
                 "crash",
                 f"when it prepares the file, {outcome['crash']}",
                 "an app that opens the file dies with it",
-                "do not ship the file; export it anew",
+                "do not ship the file; export it again",
             )
         ]
     if "error" in outcome:
+        why, runs = outcome["error"].split(", found: ", 1)[-1], outcome.get("runs")
+        kernels = " and ".join(runs or ())
         return [
             Finding(
                 "refused",
-                outcome["error"].split(", found: ", 1)[-1],
-                "this runtime does not run the file",
-                "export it anew, or use another runtime",
+                f"XNNPACK: {why}" if runs else why,
+                f"XNNPACK, which apps use by default, does not run the file; the {kernels} kernels "
+                "of this runtime do"
+                if runs
+                else "no kernels of this runtime run the file",
+                "export it again, or turn XNNPACK off where it is run"
+                if runs
+                else "export it again, or use another runtime",
             )
         ]
     delegation = outcome["delegation"]
+    if delegation is None:
+        return []
     inside = [name for name in delegation["left_behind"] if name not in _EDGES]
     if delegation["partitions"] <= 1 and not inside:
         return []
@@ -102,7 +120,9 @@ def find_in_run(outcome: dict[str, Any]) -> list[Finding]:
             f"operators in {delegation['partitions']} part(s) and leaves "
             f"{', '.join(dict.fromkeys(delegation['left_behind'])) or 'none'}",
             "what it leaves runs on one thread, and the picture is handed back and forth",
-            "take clips out with sr-export strip; for others see which operators XNNPACK supports",
+            "take clips out with sr-export strip; for others see which operators XNNPACK supports"
+            if strippable
+            else "see which operators XNNPACK supports, and export the network without the others",
         )
     ]
 
@@ -115,10 +135,10 @@ def _clip(audit: Audit, plan: StripPlan) -> Iterator[Finding]:
     size = f"{clips[0]['height']}x{clips[0]['width']}x{clips[0]['channels']}"
     what = f"{names} at {size}: {len(clips)} pass(es) over the picture at its full size"
     if plan.obstacles:
-        remedy = f"export it without a clip; it cannot be taken out here: {plan.obstacles[0]}"
+        fix = f"export it without a clip; it cannot be taken out here: {plan.obstacles[0]}"
     elif plan.sites:
         proof = "bit-exact" if plan.proof == NO_OP else f"{plan.bound} code at most changes"
-        remedy = f"sr-export strip takes it out ({proof})"
+        fix = f"sr-export strip takes it out ({proof})"
     elif not audit.full_integer:
         yield Finding(
             "clip",
@@ -128,75 +148,14 @@ def _clip(audit: Audit, plan: StripPlan) -> Iterator[Finding]:
         )
         return
     else:
-        remedy = f"leave it: {'; '.join(plan.left) or 'it is part of the network'}"
+        fix = f"leave it: {'; '.join(plan.left) or 'it is part of the network'}"
     yield Finding(
         "clip",
         what,
         "XNNPACK leaves it to the interpreter, where it runs on one thread: 10 to 40 % of the "
         "latency at two threads",
-        remedy,
+        fix,
     )
-
-
-def _contract(role: str, tensor: TensorInfo) -> Iterator[Finding]:
-    if tensor.dtype not in ("uint8", "int8"):
-        yield Finding(
-            "contract",
-            f"{role} {tensor.name} is {tensor.dtype}, not uint8 or int8",
-            "pictures have to be converted before or after every run",
-            "export it with --io uint8",
-        )
-        return
-    if tensor.scale is None or tensor.zero_point is None:
-        yield Finding(
-            "contract",
-            f"{role} {tensor.name} has no single scale and zero point",
-            "nobody can tell which code is which pixel",
-            "export it anew",
-        )
-        return
-    from export.inspecting.audit import check_pixel_contract
-
-    if check_pixel_contract((tensor,), (tensor,)).holds:
-        return
-    low, high = LIMITS[tensor.dtype]
-    white = white_of(tensor)
-    ends = [255.0 * (code - tensor.zero_point) * tensor.scale / white for code in (low, high)]
-    scale = tensor.scale * (255.0 if white == 1.0 else 1.0)
-    if role == "input":
-        brightest = (
-            f", calibrated on pictures whose brightest value was {ends[1]:.0f}"
-            if abs(ends[0]) < 0.5 and ends[1] < 254.5
-            else ""
-        )
-        yield Finding(
-            "contract",
-            f"255 is read as {ends[1]:.0f} and 0 as {ends[0]:.0f}: input scale "
-            f"{scale:.3f}, zero point {tensor.zero_point}{brightest}",
-            f"pictures that are fed as they are come out {_off(ends)}",
-            "sr-export strip --repair-io where that is exact; else calibrate with pictures that "
-            "hold black and white",
-        )
-        return
-    yield Finding(
-        "contract",
-        f"the lowest code stands for {ends[0]:.1f} and the highest for {ends[1]:.1f} "
-        f"of 255: output scale {scale:.3f}, zero point {tensor.zero_point}",
-        "whoever reads the codes as pixels sees wrong brightness and contrast",
-        "sr-export strip --repair-io where that is exact; else export it clip-free with CFQP",
-    )
-
-
-def _off(ends: list[float]) -> str:
-    if ends[1] < 254.5:
-        return f"{1 - ends[1] / 255:.1%} too dark"
-    return f"{ends[1] / 255 - 1:.1%} too bright" if ends[1] > 255.5 else "shifted"
-
-
-def white_of(tensor: TensorInfo) -> float:
-    """Real value of white that a quantized tensor's range fits: 1 or 255."""
-    high = (LIMITS[tensor.dtype][1] - tensor.zero_point) * tensor.scale
-    return _WHITES[high > 16.0]
 
 
 def _count(audit: Audit) -> Iterator[Finding]:
@@ -208,21 +167,6 @@ def _count(audit: Audit) -> Iterator[Finding]:
                 "no tool can tell which one is the picture",
                 f"export the network with one {role}",
             )
-
-
-def _coarse(tensor: TensorInfo) -> Iterator[Finding]:
-    if tensor.dtype not in ("uint8", "int8") or not tensor.scale or tensor.zero_point is None:
-        return
-    step = 255.0 * tensor.scale / white_of(tensor)
-    if step <= _COARSE_GREY_LEVELS:
-        return
-    below = tensor.zero_point - LIMITS[tensor.dtype][0]
-    yield Finding(
-        "coarse",
-        f"output steps of {step:.2f} grey levels, {below} of 256 codes below black",
-        "gradients band, and codes are spent on values that no screen shows",
-        "export it with CFQP, which gives one code to each grey level",
-    )
 
 
 def _float(model: UnpackedModel, audit: Audit) -> Iterator[Finding]:
@@ -295,7 +239,7 @@ def _dynamic(model: UnpackedModel) -> Iterator[Finding]:
         yield Finding(
             "dynamic",
             ", ".join(f"{t['name']} {t['shape_signature']}" for t in open_ones[:2]),
-            "accelerators want fixed sizes, and memory is planned anew for every size",
+            "accelerators want fixed sizes, and memory is planned again for every size",
             "export a file for each size that is used",
         )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from export.inspecting.clips import data_inputs, is_clip
-from export.inspecting.plan import UNBOUNDED, Site, StripPlan
+from export.inspecting.plan import UNBOUNDED, ClipSite, StripPlan
 from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.operators import MOVES, RECTIFIERS, name_of
 from export.tflite.steps import Link, Obstacle
@@ -45,7 +45,7 @@ class FloatClip:
 
 def with_float_clips(plan: StripPlan, clips: list[FloatClip]) -> StripPlan:
     """A plan that takes these clips out as well."""
-    sites = [Site(tuple(k.op for k in c.links), c.links, UNBOUNDED, 0) for c in clips]
+    sites = [ClipSite(tuple(k.op for k in c.links), c.links, UNBOUNDED, 0) for c in clips]
     gone = tuple(name_of(link.op) for clip in clips for link in clip.links)
     left = (
         tuple(reason for reason in plan.left if not reason.startswith(gone)) if gone else plan.left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,19 @@ from export.inspecting.clips import is_clip
 from export.inspecting.findings import Finding, dynamic_dimensions, find, find_in_run
 from export.inspecting.plan import plan_strip
 from export.running.interpreters import prepare_model
+from export.running.pixel_range import (
+    FilePixels,
+    find_pixels,
+    pixels_of_content,
+    pixels_of_data,
+    told_pixels,
+)
 from export.tflite.files import ModelFile, read_model
 from export.tflite.operators import BASELINE, MOVES, runtime_needed
 from export.tflite.unpacked import UnpackedModel, unpack
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
+from sr_models.ground.pixel_range import PixelRange
 
 
 @dataclass(frozen=True)
@@ -26,19 +35,22 @@ class Inspection:
     Attributes:
         model: Name of the file.
         audit: What it holds.
+        pixels: What black and white are for it, and how that was found.
         operators: Rows of op, height, width, channels, count.
         dtypes: Element type -> tensors that are not constants.
         fused_clips: Operators whose fused activation bounds both ways, and the last computing
             operators with any: op, index, activation.
         dynamic_dimensions: Inputs and outputs with open dimensions.
         minimum_runtime: First TFLite release that runs it, at least 2.5.
-        run: What the interpreter says: `runtime` and `delegation`, or `error`, or `crash`; `None`
-            where it was not asked.
+        run: What the interpreter says: `runtime` and `delegation`, or `error` (with the kernels
+            that it `runs` on, where XNNPACK alone refuses it), or `crash`; `None` where it was
+            not asked.
         findings: What is wrong.
     """
 
     model: str
     audit: Audit
+    pixels: FilePixels
     operators: tuple[dict[str, Any], ...]
     dtypes: dict[str, int]
     fused_clips: tuple[dict[str, Any], ...]
@@ -53,6 +65,7 @@ class Inspection:
         return {
             "model": self.model,
             **self.audit.to_json(),
+            "pixels": self.pixels.to_json(),
             "operators": list(self.operators),
             "dtypes": self.dtypes,
             "fused_clips": list(self.fused_clips),
@@ -60,33 +73,44 @@ class Inspection:
             "minimum_runtime": self.minimum_runtime,
             "runtime": run.get("runtime"),
             "delegation": run.get("delegation"),
+            "runs_on": run.get("runs"),
             "findings": [finding.to_json() for finding in self.findings],
         }
 
 
 def inspect_model(
-    source: str | Path | bytes | ModelFile, *, sandbox: Sandbox | None = None
+    source: str | Path | bytes | ModelFile,
+    *,
+    sandbox: Sandbox | None = None,
+    pixels: PixelRange | None = None,
+    repairs: Callable[[UnpackedModel, PixelRange], Collection[str]] | None = None,
 ) -> Inspection:
     """Read a file and say what it holds and what is wrong with it.
 
     Args:
         source: Path, content, or a file read before.
         sandbox: Child process in which XNNPACK is asked what it takes; not asked without one.
+        pixels: What black and white are for the file; found by default, with the child's help.
+        repairs: Tells which of `input` and `output` can be repaired, for the advice.
 
     Raises:
         ModelFileError: The file is missing, damaged or none.
     """
     file = source if isinstance(source, ModelFile) else read_model(source)
     model = unpack(file)
-    audit = audit_graph(model.graph)
+    found = pixels_in_child(file, sandbox, given=pixels)
+    audit = audit_graph(model.graph, pixels=found.range)
     run = None if sandbox is None else prepare(file, sandbox)
-    findings = find(model, audit, plan=plan_strip(model))
+    plan = plan_strip(model)
+    repairable = None if repairs is None else repairs(model, found.range)
+    findings = find(model, audit, plan=plan, pixels=found.range, repairable=repairable)
     if run is not None:
-        findings += find_in_run(run)
+        findings += find_in_run(run, strippable=bool(plan.sites) and not plan.obstacles)
     needs = [runtime_needed(op.name, op.version) for op in model.graph.operators]
     return Inspection(
         model=file.name,
         audit=audit,
+        pixels=found,
         operators=tuple(_operators(model)),
         dtypes=_dtypes(model),
         fused_clips=tuple(_fused_clips(model)),
@@ -95,6 +119,18 @@ def inspect_model(
         run=run,
         findings=tuple(findings),
     )
+
+
+def pixels_in_child(
+    file: ModelFile, sandbox: Sandbox | None, *, given: PixelRange | None = None
+) -> FilePixels:
+    """What black and white are for an untrusted file, which is run in a child alone."""
+    if sandbox is None or told_pixels(file, given=given):
+        return find_pixels(file, given=given, run=False)
+    try:
+        return pixels_of_data(sandbox.call(pixels_of_content, file.data))
+    except (Crash, ModelFileError):
+        return find_pixels(file, run=False)
 
 
 def prepare(file: ModelFile, sandbox: Sandbox) -> dict[str, Any]:

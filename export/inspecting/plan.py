@@ -12,6 +12,7 @@ from export.inspecting.clips import (
     MAX_PATHS,
     Inside,
     Path,
+    affine_of,
     data_inputs,
     is_clip,
     link_of,
@@ -36,7 +37,7 @@ LIMITS_BY_DTYPE = {"int8": 1, "uint8": 1, "int16": 4}
 
 
 @dataclass(frozen=True)
-class Site:
+class ClipSite:
     """The clips that end at one tensor, and how they go.
 
     Attributes:
@@ -84,7 +85,7 @@ class StripPlan:
         left: Clips inside of the network that do change codes, and so belong to it.
     """
 
-    sites: tuple[Site, ...]
+    sites: tuple[ClipSite, ...]
     obstacles: tuple[str, ...]
     left: tuple[str, ...]
 
@@ -133,7 +134,9 @@ def plan_strip(model: UnpackedModel, *, limit: int | None = None) -> StripPlan:
         except Obstacle as obstacle:
             obstacles.append(f"{name_of(op)} cannot go: {obstacle}")
     taken = {link.op.index for site in sites for link in site.dropped}
-    sites += [Site((link.op,), (link,), NO_OP, 0) for i, link in harmless.items() if i not in taken]
+    sites += [
+        ClipSite((link.op,), (link,), NO_OP, 0) for i, link in harmless.items() if i not in taken
+    ]
     return StripPlan(tuple(sites), tuple(obstacles), tuple(left))
 
 
@@ -162,7 +165,7 @@ def _ways_on(model: UnpackedModel, tensor: int) -> list[tuple[Link, ...]]:
 
 def _retarget(
     model: UnpackedModel, last: OperatorInfo, *, ways: list[tuple[Link, ...]], limit: int | None
-) -> Site:
+) -> ClipSite:
     """Give the producers before a clip the grid behind it, or one that a later `QUANTIZE` has."""
     source = data_inputs(model, last)[0]
     link = link_of(model, last, source)
@@ -192,6 +195,8 @@ def _ends(model: UnpackedModel, tensor: int, ways: list[tuple[Link, ...]]) -> li
         for length, link in enumerate(ways[0], 1):
             if link.source in model.graph.outputs or link.op.name == "CONCATENATION":
                 break
+            if affine_of(model, link.op) is not None:
+                break  # Behind it codes stand for other values.
             if link.op.name == "QUANTIZE":
                 lengths.append(length)
     return lengths
@@ -204,7 +209,7 @@ def _site(
     ways: list[tuple[Link, ...]],
     length: int,
     activation: str | None,
-) -> Site | None:
+) -> ClipSite | None:
     links = [link for branch in (*(path.links for path in paths), *ways) for link in branch]
     if len(paths) * len(ways) * math.prod(len(link.steps) for link in links) > _MAX_COMBINATIONS:
         raise Obstacle("too many bounds that differ by channel stand before it")
@@ -246,7 +251,7 @@ def _site(
                 bound = max(bound, greatest_difference((path.store, old), (store, new)))
     changed = tuple(t for t, g in tensors.items() if g != model.grid(t))
     clips = tuple(link.op for _, link in sorted(dropped.items()) if is_clip(model, link.op))
-    return Site(
+    return ClipSite(
         clips,
         tuple(link for _, link in sorted(dropped.items())),
         RETARGETED,

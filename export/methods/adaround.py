@@ -47,7 +47,7 @@ STRETCHES = (1.0, 0.9985, 1.0015, 0.997, 1.003)
 """Grids tried for each channel, as factors on its largest weight over 127."""
 
 
-def output_error(error: np.ndarray, moments: np.ndarray) -> np.ndarray:
+def channel_errors(error: np.ndarray, moments: np.ndarray) -> np.ndarray:
     """e' M e of each output channel: float64 (K, C), (K, K) -> (C,)."""
     return np.einsum("kc,kc->c", error, moments @ error)
 
@@ -77,7 +77,7 @@ class _Rounding:
 
     def cost(self, codes: np.ndarray) -> np.ndarray:
         """e' M e of each channel: float64 (C,)."""
-        return output_error(codes * self.scales - self.weights, self.moments)
+        return channel_errors(codes * self.scales - self.weights, self.moments)
 
     def nearest(self) -> np.ndarray:
         """Every weight rounded for itself: float64 (K, C)."""
@@ -191,7 +191,7 @@ def choose_codes(weights: np.ndarray, moments: np.ndarray) -> np.ndarray:
     wanted = np.tile(weights, grids)
     orders = int(np.clip(WORK // (len(moments) ** 2 * count), 1, ORDERS))
     found = round_codes(wanted, moments, scales, orders=orders) * scales
-    cost = output_error(found - wanted, moments).reshape(grids, count)
+    cost = channel_errors(found - wanted, moments).reshape(grids, count)
     best = cost.argmin(axis=0) * count + np.arange(count)
     return found[:, best]
 

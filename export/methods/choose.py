@@ -26,7 +26,7 @@ PICTURES = 8
 CANDIDATES = {"percentile": percentile_range, "mse": mse_range, "entropy": entropy_range}
 
 
-def output_error(model, ranges: TensorRanges, *, pictures: np.ndarray, expected) -> float:
+def mean_square(model, ranges: TensorRanges, *, pictures: np.ndarray, expected) -> float:
     """Mean squared error of the output with activations quantized and weights in float."""
     simulated = with_split_groups(write_ranges(model, ranges))
     return float(np.square(simulated(pictures, training=False).numpy() - expected).mean())
@@ -48,11 +48,11 @@ def choose_ranges(
         pictures: float32 (N, h, w, 3) in 0..1.
     """
     expected = np.clip(with_split_groups(model)(pictures, training=False).numpy(), 0.0, 1.0)
-    least = output_error(model, ranges, pictures=pictures, expected=expected)
+    least = mean_square(model, ranges, pictures=pictures, expected=expected)
     for name, values in candidates.items():
         for value in values:
             tried = ranges.replacing({name: value})
-            error = output_error(model, tried, pictures=pictures, expected=expected)
+            error = mean_square(model, tried, pictures=pictures, expected=expected)
             if error < least:
                 least, ranges = error, tried
     return ranges

@@ -1,7 +1,7 @@
 """Cross-layer equalization: a tensor's channels stretched to where its rounding hurts least.
 
 Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019
-(arXiv 1906.04721), section 4.1: for a positively homogeneous f (ReLU, PReLU, identity),
+(arXiv 1906.04721), section 4.1: for a positively homogeneous f (ReLU, PReLU, LeakyReLU),
 W2 f(W1 x) = (W2 / g) f((g W1) x) with one factor g > 0 for each channel between the two. There the
 weights of both layers are balanced, since one scale serves a whole kernel. In TFLite every output
 channel has a scale of its own, so a factor costs the first layer nothing; what is uneven is the

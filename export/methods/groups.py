@@ -245,7 +245,10 @@ def with_groups(model, pictures: np.ndarray):
 
 
 @register_method(
-    "groups", stage="network", source="Bondarenko et al. 2021, arXiv 2109.12948, section 4"
+    "groups",
+    stage="network",
+    source="Bondarenko et al. 2021, arXiv 2109.12948, section 4",
+    changes_layers=True,
 )
 def grouped(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """Convolutions before tanh and sigmoid split into channels of like range."""

@@ -20,6 +20,7 @@ from export.quantizing.quantized_network import Evidence, QuantizedNetwork, clon
 from export.quantizing.registry import register_method
 from sr_models.ground.pictures import unit
 from sr_models.networks.graph import with_split_groups
+from sr_models.networks.memory import pictures_at_once
 from sr_models.quantization.ranges import TensorRange, TensorRanges
 from sr_models.quantization.simulator import quantized_kernel, simulate
 
@@ -61,7 +62,9 @@ class LearnedRange(tf_keras.layers.Layer):
 def teach(model, pictures: np.ndarray) -> np.ndarray:
     """The float network's saturated output, float32 (N, h s, w s, 3)."""
     fast = with_split_groups(model)
-    parts = [fast(pictures[i : i + BATCH], training=False) for i in range(0, len(pictures), BATCH)]
+    _, height, width, _ = pictures.shape
+    step = pictures_at_once(model, height=height, width=width, most=BATCH)
+    parts = [fast(pictures[i : i + step], training=False) for i in range(0, len(pictures), step)]
     return np.clip(np.concatenate([part.numpy() for part in parts]), 0.0, 1.0)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import tf_keras
 
+from export.precision.kept_precisions import KEPT_PRECISIONS
 from export.precision.raised_weights import FloatWeights
 from export.precision.raising import RAISABLE, raise_operators
 from export.tflite.additions import FLOAT32, INT16
@@ -15,8 +16,8 @@ from sr_models.ground.errors import OptionError
 from sr_models.ground.registry import unknown_name_message
 from sr_models.networks.graph import points
 
-KEPT_PRECISIONS = {"int16x8": INT16, "float32": FLOAT32}
-"""What layers can be kept in, and the type that their activations then have."""
+_TYPES = dict(zip(KEPT_PRECISIONS, (INT16, FLOAT32)))
+"""The type that activations have in each of them."""
 
 _REARRANGES = "DEPTH_TO_SPACE"
 
@@ -86,7 +87,7 @@ def raise_layers(
                 f"expected layers that compute in the file ({', '.join(operators)}), found "
                 f"{name}; leave it out"
             )
-    wanted = {index: KEPT_PRECISIONS[precision] for name in names for index in operators[name]}
+    wanted = {index: _TYPES[precision] for name in names for index in operators[name]}
     weights = {}
     if precision == "float32":
         weights = _float_weights(float_model or model, operators, wanted)
@@ -96,7 +97,7 @@ def raise_layers(
 def raised_layers(content: bytes | FileGraph, model) -> dict[str, str]:
     """What was kept, read back from a file: layer name -> `"int16x8"` or `"float32"`."""
     graph = content if isinstance(content, FileGraph) else read_graph(content)
-    names = {dtype: precision for precision, dtype in KEPT_PRECISIONS.items()}
+    names = {dtype: precision for precision, dtype in _TYPES.items()}
     return {
         layer: names[graph.tensors[graph.operators[indices[0]].outputs[0]].dtype]
         for layer, indices in operators_of_layers(graph, model).items()

@@ -41,7 +41,7 @@ def raise_files(
         kept: Names of the layers that are raised; `None` raises all of them to 16-bit
             activations.
         most_sensitive: How many are raised where none is named.
-        kept_precision: What they are raised to, one of `kept_layers.KEPT_PRECISIONS`.
+        kept_precision: What they are raised to, one of `kept_precisions.KEPT_PRECISIONS`.
         on_stage: Called with what begins next.
 
     Raises:

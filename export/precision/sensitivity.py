@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from representative_data.probe import BATCH_PIXELS
+from representative_data.probe import stacked
 from sr_models.ground.pictures import unit
 from sr_models.networks.graph import INPUT, Point, points, rebuild, with_split_groups
 from sr_models.quantization.fake_quantization import FakeQuantization
@@ -80,7 +80,7 @@ def measure_sensitivity(
     Returns:
         One row for each layer that computes, in order of execution.
     """
-    batches = _batches(pictures)
+    batches = [unit(batch) for batch in stacked(pictures, model)]
     expected = [_answer(with_split_groups(model), batch) for batch in batches]
     grids = stored_ranges(model, ranges)
     parts = _parts(model, grids)
@@ -114,12 +114,6 @@ def most_sensitive(rows: Sequence[LayerSensitivity], count: int) -> list[str]:
     """Names of the layers that cost most, the worst first."""
     ordered = sorted(rows, key=lambda row: row.both_db)
     return [row.layer for row in ordered if math.isfinite(row.both_db)][:count]
-
-
-def _batches(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-    step = max(1, BATCH_PIXELS // (pictures[0].shape[0] * pictures[0].shape[1]))
-    parts = [np.stack(pictures[i : i + step]) for i in range(0, len(pictures), step)]
-    return [unit(part) for part in parts]
 
 
 def _answer(model, batch: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.networks.graph import INPUT, output_name, points
-from sr_models.quantization.observing import watcher
+from sr_models.networks.graph import INPUT, output_name, points, watcher
+from sr_models.networks.memory import pictures_at_once
 
 
 @dataclass
@@ -94,7 +94,9 @@ def _is_plain_convolution(layer) -> bool:
 def _is_homogeneous(layer) -> bool:
     if isinstance(layer, tf_keras.layers.ReLU):
         return layer.max_value is None and not layer.threshold
-    return isinstance(layer, (tf_keras.layers.PReLU, tf_keras.layers.Add))
+    return isinstance(
+        layer, (tf_keras.layers.PReLU, tf_keras.layers.LeakyReLU, tf_keras.layers.Add)
+    )
 
 
 def stretch(model, channel: Channel, gain: float, shift: float) -> None:
@@ -130,8 +132,9 @@ def channel_values(model, names: list[str], pictures: np.ndarray) -> Iterator[di
         pictures: float32 (N, h, w, 3) in 0..1.
     """
     watched = watcher(model, [*names, output_name(model)])
-    for first in range(0, len(pictures), BATCH):
-        *tensors, _ = watched(pictures[first : first + BATCH], training=False)
+    step = pictures_at_once(model, height=pictures.shape[1], width=pictures.shape[2], most=BATCH)
+    for first in range(0, len(pictures), step):
+        *tensors, _ = watched(pictures[first : first + step], training=False)
         yield {name: np.asarray(tensor) for name, tensor in zip(names, tensors)}
 
 
@@ -157,8 +160,11 @@ def _slopes(model, names: list[str], pictures: np.ndarray, seed: int) -> Iterato
     """Derivatives of the output along random signs, a few pictures at a time."""
     watched = watcher(model, [*names, output_name(model)])
     rng = np.random.default_rng([seed, 6])
-    for first in range(0, len(pictures), BATCH):
-        batch = tf.constant(pictures[first : first + BATCH])
+    # Twice, for the way back.
+    _, height, width, _ = pictures.shape
+    step = max(1, pictures_at_once(model, height=height, width=width, most=2 * BATCH) // 2)
+    for first in range(0, len(pictures), step):
+        batch = tf.constant(pictures[first : first + step])
         with tf.GradientTape() as tape:
             tape.watch(batch)
             *tensors, output = watched(batch, training=False)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.quantizing.quantized_network import Evidence
-from sr_models.networks.graph import quantized_points, with_split_groups
-from sr_models.quantization.observing import watcher
+from sr_models.networks.graph import quantized_points, watcher, with_split_groups
+from sr_models.networks.memory import pictures_at_once
 from sr_models.quantization.ranges import TensorRange
 
 BINS = 2048
@@ -64,9 +64,11 @@ def observe_histograms(model, evidence: Evidence) -> dict[str, Histogram]:
     names = quantized_points(model)
     watched = watcher(fast, names)
     pictures = evidence.stack(PICTURES)
+    _, height, width, _ = pictures.shape
+    step = pictures_at_once(model, height=height, width=width, most=BATCH)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for first in range(0, len(pictures), BATCH):
-        tensors = watched(pictures[first : first + BATCH], training=False)
+    for first in range(0, len(pictures), step):
+        tensors = watched(pictures[first : first + step], training=False)
         for name, tensor in zip(names, tensors):
             parts[name].append(np.asarray(tensor).ravel())
     return {name: histogram(np.concatenate(values)) for name, values in parts.items()}

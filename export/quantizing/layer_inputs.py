@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.networks.graph import points
+from sr_models.networks.graph import points, watcher
+from sr_models.networks.memory import pictures_at_once
 from sr_models.networks.walk import Walk
-from sr_models.quantization.observing import watcher
 
 ROWS = 24_000
 BATCH = 8
@@ -121,8 +121,10 @@ class LayerInputs:
         return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
 
     def _batches(self):
-        for first in range(0, len(self.pictures), BATCH):
-            chosen = slice(first, first + BATCH)
+        _, height, width, _ = self.pictures.shape
+        step = pictures_at_once(self.model, height=height, width=width, most=BATCH)
+        for first in range(0, len(self.pictures), step):
+            chosen = slice(first, first + step)
             yield tf.constant(self.pictures[chosen]), self.places[chosen]
 
 

@@ -55,7 +55,8 @@ class Evidence:
         seed: Seed of every random choice.
         weights: File of the network's weights; `None` for shipped ones.
         run_dir: Folder of states of methods that fine-tune, made if missing; what stands there is
-            gone on with. `None` keeps none.
+            resumed. `None` keeps none.
+        room: Pictures whose tensors memory has room for together; `None` for any number.
         on_progress: Called with the steps done of a long method, and their number.
     """
 
@@ -65,6 +66,7 @@ class Evidence:
     seed: int = 0
     weights: Path | None = None
     run_dir: Path | None = None
+    room: int | None = None
     on_progress: Callable[[int, int], None] = lambda done, total: None
 
     def observe(self, model) -> TensorRanges:
@@ -77,8 +79,8 @@ class Evidence:
         return pin_pixels(ranges, model) if self.pinned else ranges
 
     def stack(self, count: int) -> np.ndarray:
-        """At most `count` of the pictures, as float32 (N, h, w, 3) in 0..1."""
-        return unit(np.stack(self.pictures[:count]))
+        """At most `count` of the pictures, and no more than there is room for: float32 in 0..1."""
+        return unit(np.stack(self.pictures[: min(count, self.room or count)]))
 
 
 def observe(model, evidence: Evidence) -> QuantizedNetwork:

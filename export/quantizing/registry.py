@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from sr_models.ground.registry import Registry
+
+if TYPE_CHECKING:
+    from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 
 STAGES = ("network", "ranges", "weights", "tuning")
 """In the order in which methods can follow one another in a recipe."""
@@ -16,7 +22,16 @@ STAGES = ("network", "ranges", "weights", "tuning")
 _FOLDER = "export.methods"
 """Package with a method, or a few of one kind, in each module."""
 
-Apply = Callable[[QuantizedNetwork, Evidence], QuantizedNetwork]
+Apply = Callable[["QuantizedNetwork", "Evidence"], "QuantizedNetwork"]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a method's decorator says of it; see `Method`."""
+
+    name: str
+    stage: str
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,8 @@ class Method:
         apply: From a network with ranges to a better one.
         alone: Whether its name is a recipe by itself: it brings what pictures would decide, or
             takes them as they are in nature.
+        changes_layers: Whether it may put other layers in the place of the network's own, which
+            decides how a file runs; the others change weights and ranges.
     """
 
     name: str
@@ -41,6 +58,7 @@ class Method:
     summary: str
     apply: Apply
     alone: bool = False
+    changes_layers: bool = False
 
 
 def _load(name: str | None) -> tuple[str, ...]:
@@ -52,17 +70,45 @@ def _load(name: str | None) -> tuple[str, ...]:
 _METHODS: Registry[Method] = Registry("method", load=_load)
 
 
-def register_method(name: str, *, stage: str, source: str, alone: bool = False):
+def register_method(
+    name: str, *, stage: str, source: str, alone: bool = False, changes_layers: bool = False
+):
     """Decorate a method; a name that is taken already is a programming error."""
     if stage not in STAGES:
         raise ValueError(f"expected a stage of {', '.join(STAGES)}, found {stage!r}")
 
     def decorate(apply: Apply) -> Apply:
         summary = (apply.__doc__ or "").strip().partition("\n")[0]
-        _METHODS.add(name, Method(name, stage, source, summary, apply, alone))
+        _METHODS.add(name, Method(name, stage, source, summary, apply, alone, changes_layers))
         return apply
 
     return decorate
+
+
+def outlines() -> dict[str, Outline]:
+    """All methods by name, as their decorators describe them; none of them is imported."""
+    found = dict(_written())
+    for name, method in _METHODS.registered().items():
+        found[name] = Outline(name, method.stage, method.alone)
+    return found
+
+
+@cache
+def _written() -> dict[str, Outline]:
+    found: dict[str, Outline] = {}
+    for path in sorted(Path(__file__).parent.parent.joinpath("methods").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if f"@{register_method.__name__}(" not in text:
+            continue
+        for node in ast.parse(text).body:
+            for mark in getattr(node, "decorator_list", ()):
+                named = getattr(getattr(mark, "func", None), "id", "")
+                if named == register_method.__name__:
+                    name = ast.literal_eval(mark.args[0])
+                    said = {k.arg: k.value for k in mark.keywords if k.arg in ("stage", "alone")}
+                    said = {key: ast.literal_eval(value) for key, value in said.items()}
+                    found[name] = Outline(name, **said)
+    return found
 
 
 def list_methods() -> list[Method]:

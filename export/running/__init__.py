@@ -1,1 +1,1 @@
-"""TFLite files run: interpreters, delegates, and a child process for files of strangers."""
+"""TFLite files run: interpreters, delegates, and a child process for untrusted files."""

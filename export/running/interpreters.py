@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,58 +17,23 @@ from export.running.runtimes import (
     require_delegate,
     require_threads,
     with_first_depth_to_space,
+    with_text_names,
 )
+from export.running.tensors import Tensor, described, factors, tensor_of
 from export.tflite.files import ModelFile, read_model
+from export.tflite.fixed_sizes import blame
+from sr_models.ground.arguments import optional, takes, whole_number
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.native_output import caught_native_output
 from sr_models.ground.pictures import MAX_PIXELS
 
-
-@dataclass(frozen=True)
-class Tensor:
-    """An input or output of a file.
-
-    Attributes:
-        name: Name in the file.
-        shape: Present shape, NHWC for pictures.
-        dtype: NumPy name of the element type: `uint8`, `int8`, `int16`, `float32` ...
-        scale: Real value of one code; `None` where the tensor is not quantized.
-        zero_point: Code of the real value 0; `None` where the tensor is not quantized.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scale: float | None
-    zero_point: int | None
-
-    def to_json(self) -> dict:
-        """The attributes, the shape as a list."""
-        return {**asdict(self), "shape": list(self.shape)}
-
-
-def tensor_of(details: dict) -> Tensor:
-    """A tensor from what an interpreter tells of it."""
-    parameters = details["quantization_parameters"]
-    quantized = len(parameters["scales"]) > 0
-    return Tensor(
-        name=details["name"],
-        shape=tuple(int(size) for size in details["shape"]),
-        dtype=np.dtype(details["dtype"]).name,
-        scale=float(parameters["scales"][0]) if quantized else None,
-        zero_point=int(parameters["zero_points"][0]) if quantized else None,
-    )
-
-
-def described(details: dict) -> str:
-    """The same in a few words, for messages: `(1, 24, 24, 3) uint8`."""
-    return f"{tuple(int(n) for n in details['shape'])} {np.dtype(details['dtype']).name}"
-
-
 PROBE_HEIGHT, PROBE_WIDTH = 48, 64
 """Size that files are tried at where they let themselves be resized: seconds, not minutes."""
 
-_EXPORT_ANEW = "export the file anew, or take another delegate"
+_QUICKLY_RUN = 3 * 256 * 256
+"""Elements of the inputs up to which a file is run only to see that it runs."""
+
+_EXPORT_AGAIN = "export it again, or take another delegate"
 _EXPORT_AT_SIZE = "export the file at this size"
 
 
@@ -86,16 +51,18 @@ class Runner:
         self.model, self.runtime = model, runtime
         self.delegate, self.threads = require_delegate(delegate), require_threads(threads)
         self._interpreter = self._create()
+        self._factor: tuple[float, float] | None = None
+        self._resized = False
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """The input tensors at their present shapes."""
-        return tuple(tensor_of(details) for details in self._interpreter.get_input_details())
+        return tuple(tensor_of(details) for details in self._details("input"))
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         """The output tensors at their present shapes."""
-        return tuple(tensor_of(details) for details in self._interpreter.get_output_details())
+        return tuple(tensor_of(details) for details in self._details("output"))
 
     @property
     def tensor_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -110,10 +77,7 @@ class Runner:
     @property
     def any_size(self) -> bool:
         """Whether the file leaves a size of an input open; such inputs begin at 1."""
-        return any(
-            -1 in details.get("shape_signature", ())
-            for details in self._interpreter.get_input_details()
-        )
+        return any(-1 in details.get("shape_signature", ()) for details in self._details("input"))
 
     @property
     def delegation(self) -> Delegation | None:
@@ -135,7 +99,7 @@ class Runner:
         Raises:
             ModelFileError: The file cannot be run at these shapes.
         """
-        self._guarded(self._interpreter.allocate_tensors, doing="prepare", remedy=_EXPORT_ANEW)
+        self._guarded(self._interpreter.allocate_tensors, doing="prepare", remedy=_EXPORT_AGAIN)
 
     def resize(self, height: int, width: int) -> None:
         """Change the picture size and allocate, also where the file was exported at a fixed size.
@@ -146,14 +110,20 @@ class Runner:
 
         Raises:
             OptionError: A size below 1 or more than `MAX_PIXELS` in all.
-            ModelFileError: The file has not one NHWC input, or refuses this size.
+            ModelFileError: The file has not one picture as its input, refuses this size, or
+                enlarges it by another factor than its own size: some operator holds that.
         """
+        if not self._resized and not self.any_size:
+            self._factor = self._found_factor()
+        self._resized = True
         self._set_shape(height, width)
         self._guarded(
             self._interpreter.allocate_tensors,
             doing=f"resize to {height}x{width} pixels",
             remedy=_EXPORT_AT_SIZE,
+            resizing=True,
         )
+        self._require_factor(height, width)
 
     def set_inputs(self, *arrays: np.ndarray) -> None:
         """Copy one array per input in, of exactly its shape and dtype.
@@ -161,7 +131,7 @@ class Runner:
         Raises:
             ModelFileError: A different number of arrays, another shape or dtype.
         """
-        details = self._interpreter.get_input_details()
+        details = self._details("input")
         if len(arrays) != len(details):
             raise ModelFileError(
                 f"expected a file with {len(arrays)} input(s), found {len(details)} in "
@@ -185,11 +155,11 @@ class Runner:
         try:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
-            raise self._failure("run", error, remedy=_EXPORT_ANEW) from error
+            raise self._failure("run", error, remedy=_EXPORT_AGAIN) from error
 
     def output(self, index: int = 0) -> np.ndarray:
         """A copy of an output tensor."""
-        return self._interpreter.get_tensor(self._interpreter.get_output_details()[index]["index"])
+        return self._interpreter.get_tensor(self._details("output")[index]["index"])
 
     def run(self, array: np.ndarray) -> np.ndarray:
         """Feed the only input, invoke, and return the first output."""
@@ -203,15 +173,16 @@ class Runner:
                 f"expected a size from 1x1 to {MAX_PIXELS / 1e6:.0f} megapixels, found "
                 f"{height}x{width}; change the height and the width"
             )
-        details = self._interpreter.get_input_details()
+        details = self._details("input")
         if len(details) != 1 or len(details[0]["shape"]) != 4:
             found = ", ".join(described(tensor) for tensor in details) or "none"
             raise ModelFileError(
                 f"expected one input (N, H, W, C), found {found} in {self.model.name}; "
                 "give a file that takes one picture"
             )
-        batch, _, _, channels = (int(size) for size in details[0]["shape"])
-        shape = [batch, height, width, channels]
+        shape = [int(size) for size in details[0]["shape"]]
+        place = 2 if tensor_of(details[0]).channels_first else 1
+        shape[place : place + 2] = height, width
         self._guarded(
             self._interpreter.resize_tensor_input,
             details[0]["index"],
@@ -220,43 +191,80 @@ class Runner:
             remedy=_EXPORT_AT_SIZE,
         )
 
+    def _details(self, side: str) -> list[dict]:
+        try:
+            return getattr(self._interpreter, f"get_{side}_details")()
+        except (ValueError, RuntimeError) as error:
+            # A damaged file may name tensors that are not there.
+            raise self._failure(f"find the {side} of", error, remedy=_EXPORT_AGAIN) from error
+
+    def _found_factor(self) -> tuple[float, float] | None:
+        """By how much output pictures are higher and wider; `None` where they are no pictures."""
+        if len(self.inputs) != 1 or not self.outputs:
+            return None
+        return factors(self.inputs[0], self.outputs[0])
+
+    def _require_factor(self, height: int, width: int) -> None:
+        expected, found = self._factor, self._found_factor()
+        if expected is None or not expected[0] == expected[1] == int(expected[0]):
+            self._factor = found
+            return
+        if found != expected:
+            # Shapes that are computed on the way are known only then.
+            self.invoke()
+            found = self._found_factor()
+        if found == expected:
+            return
+        shape = self.outputs[0].picture_shape or self.outputs[0].shape
+        raise ModelFileError(
+            f"expected x{expected[0]:g} at {height}x{width} pixels, found an output of "
+            f"{'x'.join(map(str, shape[:2]))} by {self.model.name}"
+            + (f", where {held}" if (held := blame(self.model)) else "")
+            + f"; {_EXPORT_AT_SIZE}"
+        )
+
     def _create(self):
         data = self.model.data
         try:
             return self._interpret(data)
         except (ValueError, RuntimeError) as error:
             if self.delegate != "reference" or "DEPTH_TO_SPACE" not in str(error):
-                raise self._failure("open", error, remedy=_EXPORT_ANEW) from error
+                raise self._failure("open", error, remedy=_EXPORT_AGAIN) from error
         try:
             return self._interpret(with_first_depth_to_space(data))
         except (ValueError, RuntimeError) as error:
-            raise self._failure("open", error, remedy=_EXPORT_ANEW) from error
+            raise self._failure("open", error, remedy=_EXPORT_AGAIN) from error
 
     def _interpret(self, data: bytes):
+        resolver = getattr(self.runtime.resolvers, DELEGATES[self.delegate])
         # The delegate announces itself on stderr.
         with caught_native_output():
             return self.runtime.interpreter(
-                model_content=data,
+                model_content=with_text_names(data),
                 num_threads=self.threads,
-                experimental_op_resolver_type=getattr(
-                    self.runtime.resolvers, DELEGATES[self.delegate]
-                ),
+                experimental_op_resolver_type=resolver,
             )
 
-    def _guarded(self, action, *arguments, doing: str, remedy: str) -> None:
+    def _guarded(self, action, *arguments, doing: str, remedy: str, resizing: bool = False) -> None:
         try:
             with caught_native_output():
                 action(*arguments)
         except (RuntimeError, ValueError, MemoryError) as error:
-            raise self._failure(doing, error, remedy=remedy) from error
+            held = blame(self.model) if resizing else ""
+            raise self._failure(doing, error, remedy=remedy, held=held) from error
 
-    def _failure(self, doing: str, error: Exception, *, remedy: str) -> ModelFileError:
+    def _failure(
+        self, doing: str, error: Exception, *, remedy: str, held: str = ""
+    ) -> ModelFileError:
         return ModelFileError(
-            f"expected to {doing} {self.model.name} ({self.runtime}, "
-            f"{self.delegate}), found: {_first_line(error)}; {remedy}"
+            f"expected to {doing} {self.model.name} ({self.runtime}, {self.delegate}), found: "
+            + _first_line(error)
+            + (f", where {held}" if held else "")
+            + f"; {remedy}"
         )
 
 
+@takes(height=optional(whole_number(1)), width=optional(whole_number(1)))
 def open_model(
     source: str | Path | bytes | ModelFile,
     *,
@@ -300,19 +308,43 @@ def _first_line(error: Exception) -> str:
 
 
 def prepare_model(content: bytes) -> dict[str, Any]:
-    """Let XNNPACK take what it can of a file, at a small size where the file allows it.
+    """Let XNNPACK take what it can of a file and run it once, at a small size where it allows one.
 
     Which operators it takes does not depend on the picture's size; how long it prepares does.
 
     Returns:
-        `runtime` in words, and `delegation` as plain data, `None` where the runtime does not tell.
+        `runtime` in words, and `delegation` as plain data, `None` where the runtime does not tell;
+        where XNNPACK refuses the file, why as `error`, and the kernels that `runs` it.
 
     Raises:
-        ModelFileError: The file cannot be opened.
+        ModelFileError: The file cannot be opened, by whichever kernels.
     """
     try:
-        runner = open_model(content, height=PROBE_HEIGHT, width=PROBE_WIDTH)
-    except ModelFileError:
-        runner = open_model(content)
+        runner = _prepared(content, "xnnpack")
+    except ModelFileError as error:
+        runs = [name for name in ("builtin", "reference") if _runs(content, name)]
+        if not runs:
+            raise
+        told = {"runtime": str(find_runtime()), "delegation": None}
+        return {**told, "error": str(error), "runs": runs}
     delegation = runner.delegation
     return {"runtime": str(runner.runtime), "delegation": delegation and delegation.to_json()}
+
+
+def _prepared(content: bytes, delegate: str) -> Runner:
+    """A file that has run once at a small size, or at its own where that is all it can."""
+    try:
+        runner = open_model(content, delegate=delegate, height=PROBE_HEIGHT, width=PROBE_WIDTH)
+        runner.invoke()
+    except ModelFileError:
+        runner = open_model(content, delegate=delegate)
+        if sum(math.prod(tensor.shape) for tensor in runner.inputs) <= _QUICKLY_RUN:
+            runner.invoke()
+    return runner
+
+
+def _runs(content: bytes, delegate: str) -> bool:
+    try:
+        return _prepared(content, delegate) is not None
+    except ModelFileError:
+        return False

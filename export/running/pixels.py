@@ -1,8 +1,8 @@
 """How the pixels of a picture become the values of a tensor, and back.
 
 Two readings. *Raw*: the codes of an 8-bit tensor are the pixels (int8: less 128). *Dequantized*:
-a code stands for the real value `scale * (code - zero_point)`, and a picture's white for 1 or 255,
-whichever range the tensor can hold. Under the pixel contract they are the same.
+a code stands for the real value `scale * (code - zero_point)`, and a picture's black and white for
+the ends of the range that the network works on. Under the pixel contract they are the same.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.running.interpreters import Runner, Tensor
-from sr_models.ground.errors import ModelFileError, OptionError
+from export.tflite.pixel_ends import ends_of_grid
+from sr_models.ground.arguments import a_picture, having, takes
+from sr_models.ground.errors import ModelFileError
 from sr_models.ground.pictures import to_pixels
+from sr_models.ground.pixel_range import BYTE_ENDS, CENTRED_ENDS, UNIT_ENDS, Ends, PixelRange
+from sr_models.quantization.contract import PixelGrid
+from sr_models.quantization.grids import LIMITS, Grid
 
-# Networks end at 1 or at 255; the geometric mean tells them apart, however loose the range.
-_BETWEEN_RANGES = 16.0
 # A contract scale is 1/255 in float32, so 255 codes end a few parts in 1e8 above 1.
 _ROUNDING = 1e-5
 EIGHT_BITS = ("uint8", "int8")
@@ -37,58 +40,80 @@ class Upscaled:
     saturated_fraction: float
 
 
-def white_value(tensor: Tensor, *, white: float | None = None) -> float:
-    """The real value that stands for white: 1 or 255.
+def ends_of(tensor: Tensor) -> Ends:
+    """The likeliest black and white of a tensor, by its own grid alone.
 
-    Args:
-        tensor: A quantized tensor tells by the largest value it can hold; any other counts as 1.
-        white: What the caller knows better.
-
-    Raises:
-        OptionError: `white` is neither 1 nor 255.
+    `export.running.pixel_range.find_pixels` knows more; of real numbers nothing tells here, and
+    0..1 is taken.
     """
-    if white is not None:
-        if white not in (1, 255):
-            raise OptionError(f"expected 1 or 255 as the value of white, found {white:g}")
-        return float(white)
-    if tensor.scale is None or np.dtype(tensor.dtype).kind not in "iu":
-        return 1.0
-    largest = (np.iinfo(tensor.dtype).max - tensor.zero_point) * tensor.scale
-    return 255.0 if largest > _BETWEEN_RANGES else 1.0
+    if tensor.scale is not None and tensor.zero_point is not None and tensor.dtype in LIMITS:
+        return ends_of_grid(Grid(tensor.dtype, tensor.scale, tensor.zero_point)).candidates[0]
+    if np.dtype(tensor.dtype).kind == "f":
+        return UNIT_ENDS
+    return CENTRED_ENDS if tensor.dtype == "int8" else BYTE_ENDS
 
 
-def codes_of_pixels(pixels: np.ndarray, tensor: Tensor) -> np.ndarray:
+def codes_are_pixels(tensor: Tensor, *, ends: Ends | None = None) -> bool:
+    """Whether each code of an 8-bit tensor stands for its pixel, within half a code."""
+    if tensor.dtype not in EIGHT_BITS:
+        return False
+    if tensor.scale is None or tensor.zero_point is None:
+        return (ends or ends_of(tensor)) == ends_of(tensor)
+    grid = Grid(tensor.dtype, tensor.scale, tensor.zero_point)
+    return PixelGrid.of_grid(grid, ends or ends_of(tensor)).holds
+
+
+def codes_of_pixels(pixels: np.ndarray, tensor: Tensor, *, ends: Ends | None = None) -> np.ndarray:
     """Raw feeding: uint8 pixels as the codes of an 8-bit tensor, quantized for any other type."""
     if tensor.dtype == "uint8":
         return pixels
     if tensor.dtype == "int8":
         return (pixels.astype(np.int16) - 128).astype(np.int8)
-    return quantized_pixels(pixels, tensor)
+    return quantized_pixels(pixels, tensor, ends=ends)
 
 
-def quantized_pixels(
-    pixels: np.ndarray, tensor: Tensor, *, white: float | None = None
-) -> np.ndarray:
-    """Dequantized feeding: uint8 pixels as real values, by the tensor's own parameters."""
-    values = pixels * (white_value(tensor, white=white) / 255.0)
-    if tensor.scale is None:
-        return values.astype(tensor.dtype)
-    limits = np.iinfo(tensor.dtype)
-    codes = np.rint(values / tensor.scale) + tensor.zero_point
-    return np.clip(codes, limits.min, limits.max).astype(tensor.dtype)
+def quantized_pixels(pixels: np.ndarray, tensor: Tensor, *, ends: Ends | None = None) -> np.ndarray:
+    """Dequantized feeding: uint8 pixels as real values, by the tensor's own parameters.
+
+    Args:
+        pixels: The picture.
+        tensor: What it is fed to.
+        ends: Black and white of the tensor; by its own grid without them.
+    """
+    ends = ends or ends_of(tensor)
+    if codes_are_pixels(tensor, ends=ends):
+        return codes_of_pixels(pixels, tensor)
+    return codes_of_values(pixels * (ends.width / 255.0) + ends.black, tensor)
 
 
-def pixels_of_codes(codes: np.ndarray, tensor: Tensor, *, white: float | None = None) -> np.ndarray:
+def codes_of_values(values: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """Real values as what a tensor holds: its nearest codes, saturated."""
+    kind = np.dtype(tensor.dtype)
+    if kind.kind == "f":
+        return values.astype(kind)
+    if tensor.scale is not None:
+        values = values / tensor.scale + tensor.zero_point
+    limits = np.iinfo(kind)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(kind)
+
+
+def values_of_codes(codes: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """The real values that a tensor's codes stand for, float64."""
+    values = codes.astype(np.float64)
+    return values if tensor.scale is None else (values - tensor.zero_point) * tensor.scale
+
+
+def pixels_of_codes(codes: np.ndarray, tensor: Tensor, *, ends: Ends | None = None) -> np.ndarray:
     """Raw reading: the codes of an 8-bit tensor as uint8 pixels; any other type dequantized."""
     if tensor.dtype == "uint8":
         return codes
     if tensor.dtype == "int8":
         return (codes.astype(np.int16) + 128).astype(np.uint8)
-    return dequantized_pixels(codes, tensor, white=white)[0]
+    return dequantized_pixels(codes, tensor, ends=ends)[0]
 
 
 def dequantized_pixels(
-    codes: np.ndarray, tensor: Tensor, *, white: float | None = None
+    codes: np.ndarray, tensor: Tensor, *, ends: Ends | None = None
 ) -> tuple[np.ndarray, float]:
     """Dequantized reading, saturated and rounded.
 
@@ -98,38 +123,53 @@ def dequantized_pixels(
     Raises:
         ModelFileError: The output holds values that are no numbers.
     """
-    values = codes.astype(np.float64)
-    if tensor.scale is not None:
-        values = (values - tensor.zero_point) * tensor.scale
-    values /= white_value(tensor, white=white)
+    ends = ends or ends_of(tensor)
+    if codes_are_pixels(tensor, ends=ends):
+        return pixels_of_codes(codes, tensor), 0.0
+    values = (values_of_codes(codes, tensor) - ends.black) / ends.width
     if not np.isfinite(values).all():
         raise ModelFileError(
-            f"expected finite output, found infinity or NaN in {tensor.name}; export the file anew"
+            f"expected finite output, found infinity or NaN in {tensor.name}; export it again"
         )
     outside = (values < -_ROUNDING) | (values > 1 + _ROUNDING)
     pixels = to_pixels(values)
     return pixels, float(outside.mean())
 
 
-def upscale(runner: Runner, picture: np.ndarray, *, white: float | None = None) -> Upscaled:
+@takes(
+    runner=having("inputs", "outputs", what="an opened file", cure="give export.open_model(path)"),
+    picture=a_picture,
+)
+def upscale(runner: Runner, picture: np.ndarray, *, pixels: PixelRange | None = None) -> Upscaled:
     """Upscale one picture at its own size, by both readings.
 
     Args:
         runner: An opened super-resolution file; it is resized where the picture asks for it.
         picture: uint8 (H, W, 3), RGB.
-        white: Real value of white for files that do not tell, 1 or 255.
+        pixels: Black and white of the file, see `export.running.pixel_range.find_pixels`; by the
+            grids of input and output alone without them.
     """
-    if runner.inputs[0].shape != (1, *picture.shape):
+    if runner.inputs[0].picture_shape != picture.shape:
         runner.resize(*picture.shape[:2])
     source, target = runner.inputs[0], runner.outputs[0]
-    fed = quantized_pixels(picture, source, white=white)[None]
-    output = runner.run(fed)[0]
-    dequantized, saturated = dequantized_pixels(output, target, white=white)
+    low = pixels.input_ends if pixels else ends_of(source)
+    high = pixels.output_ends if pixels else ends_of(target)
+    fed = quantized_pixels(picture, source, ends=low)
+    output = run_picture(runner, fed)
+    dequantized, saturated = dequantized_pixels(output, target, ends=high)
     if source.dtype in EIGHT_BITS:
-        as_codes = codes_of_pixels(picture, source)[None]
+        as_codes = codes_of_pixels(picture, source)
         # The same codes would give the same output: most files are run once.
-        output = output if np.array_equal(as_codes, fed) else runner.run(as_codes)[0]
-    return Upscaled(pixels_of_codes(output, target, white=white), dequantized, saturated)
+        output = output if np.array_equal(as_codes, fed) else run_picture(runner, as_codes)
+    return Upscaled(pixels_of_codes(output, target, ends=high), dequantized, saturated)
+
+
+def run_picture(runner: Runner, codes: np.ndarray) -> np.ndarray:
+    """Run a file on one picture's codes (H, W, C), whichever way round it stores pictures."""
+    first = [tensor.channels_first for tensor in (runner.inputs[0], runner.outputs[0])]
+    codes = np.ascontiguousarray(codes.transpose(2, 0, 1) if first[0] else codes)
+    output = runner.run(codes[None])[0]
+    return np.ascontiguousarray(output.transpose(1, 2, 0)) if first[1] else output
 
 
 def find_scale(runner: Runner, *, luma: bool = False) -> int:
@@ -140,15 +180,16 @@ def find_scale(runner: Runner, *, luma: bool = False) -> int:
         luma: Whether a file of one channel will do.
 
     Raises:
-        ModelFileError: The shapes are not (N, H, W, 3) and (N, H s, W s, 3) for a whole s.
+        ModelFileError: The shapes are not (N, H, W, 3) and (N, H s, W s, 3) for a whole s, or the
+            same with channels first.
     """
     inputs, outputs = runner.inputs, runner.outputs
     channels = (1, 3) if luma else (3,)
     if len(inputs) == 1 and outputs:
-        low, high = inputs[0].shape, outputs[0].shape
-        if len(low) == len(high) == 4 and low[3] == high[3] in channels and min(low) > 0:
-            scale = high[1] // low[1]
-            if scale >= 1 and (low[1] * scale, low[2] * scale) == high[1:3]:
+        low, high = inputs[0].picture_shape, outputs[0].picture_shape
+        if low and high and low[2] == high[2] in channels and min(low) > 0:
+            scale = high[0] // low[0]
+            if scale >= 1 and (low[0] * scale, low[1] * scale) == high[:2]:
                 return scale
     shapes = [list(tensor.shape) for tensor in (*inputs, *outputs)]
     raise ModelFileError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import struct
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +25,9 @@ RUNTIMES = {
     "tensorflow": "tensorflow.lite.python.interpreter",
 }
 MAX_THREADS = 256
+
+# Where the tables of TFLite's schema keep their names (`VT_...` in the C++ it generates).
+_TENSOR_NAME, _GRAPH_NAME, _CUSTOM_CODE, _SIGNATURE_KEY, _MAP_NAME = 10, 12, 6, 8, 4
 
 
 @dataclass(frozen=True)
@@ -67,16 +71,17 @@ def find_runtime(names: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
 
 def require_delegate(name: str, known: Collection[str] = DELEGATES) -> str:
     """`name` itself; raises `OptionError` for one that is not among those known."""
-    if name in known:
+    if isinstance(name, str) and name in known:
         return name
-    near = difflib.get_close_matches(name.lower(), known, n=1)
+    near = difflib.get_close_matches(str(name).lower(), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else "; give one of these"
     raise OptionError(f"expected a delegate of {', '.join(known)}, found {name!r}{hint}")
 
 
 def require_threads(threads: int) -> int:
     """`threads` itself; raises `OptionError` outside of 1..`MAX_THREADS`."""
-    if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+    wrong = isinstance(threads, bool) or not isinstance(threads, int)
+    if wrong or not 1 <= threads <= MAX_THREADS:
         raise OptionError(f"expected 1 to {MAX_THREADS} threads, found {threads}; change --threads")
     return threads
 
@@ -106,6 +111,48 @@ def with_first_depth_to_space(data: bytes) -> bytes:
     return bytes(patched)
 
 
+def with_text_names(data: bytes) -> bytes:
+    """The same model, its names as ASCII where they are no UTF-8, which interpreters here demand.
+
+    Args:
+        data: A flatbuffer that has been verified.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    try:
+        return _with_text_names(data, schema)
+    except (struct.error, IndexError, TypeError, ValueError, AttributeError):
+        return data  # Not verified after all; the interpreter says what is wrong with it.
+
+
+def _with_text_names(data: bytes, schema) -> bytes:
+    patched: bytearray | None = None
+    model = schema.Model.GetRootAs(data, 0)
+    tables = [(model.OperatorCodes(i), _CUSTOM_CODE) for i in range(model.OperatorCodesLength())]
+    for i in range(model.SubgraphsLength()):
+        graph = model.Subgraphs(i)
+        tables.append((graph, _GRAPH_NAME))
+        tables += [(graph.Tensors(j), _TENSOR_NAME) for j in range(graph.TensorsLength())]
+    for i in range(model.SignatureDefsLength()):
+        entry = model.SignatureDefs(i)
+        tables.append((entry, _SIGNATURE_KEY))
+        tables += [(entry.Inputs(j), _MAP_NAME) for j in range(entry.InputsLength())]
+        tables += [(entry.Outputs(j), _MAP_NAME) for j in range(entry.OutputsLength())]
+    for table, field in tables:
+        place = table._tab.Offset(field)
+        if not place:
+            continue
+        start = table._tab.Indirect(place + table._tab.Pos)
+        (length,) = struct.unpack_from("<I", data, start)
+        name = data[start + 4 : start + 4 + length]
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            patched = patched or bytearray(data)
+            patched[start + 4 : start + 4 + length] = bytes(b if b < 128 else 63 for b in name)
+    return data if patched is None else bytes(patched)
+
+
 DELEGATE_NODE = "DELEGATE"
 
 
@@ -125,6 +172,25 @@ class Delegation:
     total_nodes: int
     partitions: int
     left_behind: tuple[str, ...]
+
+    def worse_than(self, other: Delegation) -> tuple[str, ...]:
+        """What is worse here than there, in words; empty where nothing is.
+
+        Operators that the delegate does not take cost more than those that it takes, and so does
+        every further partition, since data goes back and forth. How long those inside take is not
+        said.
+        """
+        reasons = []
+        if self.partitions > max(1, other.partitions):
+            reasons.append(f"{self.partitions} partitions instead of {other.partitions}")
+        if len(self.left_behind) > len(other.left_behind):
+            further = Counter(self.left_behind) - Counter(other.left_behind)
+            names = ", ".join(f"{count} {name}" for name, count in sorted(further.items()))
+            reasons.append(
+                f"{len(self.left_behind)} operators left to the CPU instead of "
+                f"{len(other.left_behind)}, {names} more"
+            )
+        return tuple(reasons)
 
     def to_json(self) -> dict:
         """Counts, and the names of what was left behind."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from export.stripping.proof import compare_files
+from export.inspecting.inspection import pixels_in_child
+from export.running.pixel_range import FilePixels
+from export.stripping.proof import compare_outputs
 from export.stripping.repair_io import Repair, plan_repairs, repair, same_values
 from export.tflite.files import ModelFile, read_model
 from export.tflite.packing import require_repackable
 from export.tflite.unpacked import unpack
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
+from sr_models.ground.pixel_range import PixelRange
 from sr_models.quantization.grids import Grid
 
 # Where biases are rounded anew, a first layer's codes flip at ties and later layers carry it on, as
@@ -31,6 +34,7 @@ class Mended:
             and read as real values.
         mean_abs_code_difference: Mean of the differences.
         sha256: SHA-256 of the new file.
+        pixels: What black and white are for it, and how that was found.
     """
 
     content: bytes = field(repr=False)
@@ -39,6 +43,7 @@ class Mended:
     max_abs_code_difference: float
     mean_abs_code_difference: float
     sha256: str
+    pixels: FilePixels
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the content."""
@@ -48,11 +53,17 @@ class Mended:
             "max_abs_code_difference": self.max_abs_code_difference,
             "mean_abs_code_difference": self.mean_abs_code_difference,
             "sha256": self.sha256,
+            "pixels": self.pixels.to_json(),
         }
 
 
 def mend_io(
-    file: ModelFile, *, sandbox: Sandbox, limit: int = 1, probes: int | None = None
+    file: ModelFile,
+    *,
+    sandbox: Sandbox,
+    limit: int = 1,
+    probes: int | None = None,
+    pixels: PixelRange | None = None,
 ) -> Mended:
     """Give input and output of a file the scale of pixels where that is exact.
 
@@ -62,13 +73,15 @@ def mend_io(
         sandbox: A child process to run the old and the new file in.
         limit: Codes that an output may be away from the old one, rounded to pixels.
         probes: Run so many of the probes only.
+        pixels: What black and white are for the file; found by default.
 
     Raises:
         ModelFileError: The file is damaged, or the repaired one failed the check.
     """
     model = unpack(file)
     require_repackable(model)
-    repairs, obstacles = plan_repairs(model, limit=limit)
+    known = pixels_in_child(file, sandbox, given=pixels)
+    repairs, obstacles = plan_repairs(model, limit=limit, pixels=known.range)
     greatest = mean = 0.0
     # The output first, whose difference is bounded; then the input, whose only noise is rounding.
     for one in sorted(repairs, key=lambda one: one.role, reverse=True):
@@ -85,7 +98,7 @@ def mend_io(
         greatest = max(greatest, worst)
         mean = max(mean, found["mean_abs_code_difference"])
         file = ModelFile(file.name, content, read_model(content).sha256)
-    return Mended(file.data, tuple(repairs), tuple(obstacles), greatest, mean, file.sha256)
+    return Mended(file.data, tuple(repairs), tuple(obstacles), greatest, mean, file.sha256, known)
 
 
 def _compare(
@@ -99,7 +112,7 @@ def _compare(
     else:
         options["reread"] = [[*_pair(one.before), *_pair(one.after)]]
     try:
-        return sandbox.call(compare_files, file.data, content, **options)
+        return sandbox.call(compare_outputs, file.data, content, **options)
     except (Crash, ModelFileError) as error:
         raise _failed(file, f"it could not be run beside the new file: {error}") from None
 

@@ -13,6 +13,7 @@ import numpy as np
 from export.running.interpreters import PROBE_HEIGHT, PROBE_WIDTH, Runner, Tensor, open_model
 from export.running.pixels import EIGHT_BITS, codes_of_pixels, quantized_pixels
 from sr_models.ground.errors import ModelFileError
+from sr_models.ground.pixel_range import Ends
 
 FLAT_LEVELS = (0, 1, 127, 128, 254, 255)
 RANDOM_PICTURES = 4
@@ -73,10 +74,11 @@ def feed(picture: np.ndarray, tensor: Tensor, *, white: float) -> np.ndarray:
             filled with the same pixels in order.
         white: Real value of white for inputs of real numbers.
     """
-    shape = tensor.shape
-    if len(shape) == 4 and picture.shape[:2] == shape[1:3]:
-        channels = [channel % 3 for channel in range(shape[3])]
-        pixels = np.broadcast_to(picture[None, :, :, channels], shape)
+    shape, size = tensor.shape, tensor.picture_shape
+    if size is not None and picture.shape[:2] == size[:2]:
+        channels = [channel % 3 for channel in range(size[2])]
+        pixels = np.broadcast_to(picture[None, :, :, channels], (shape[0], *size))
+        pixels = np.moveaxis(pixels, 3, 1) if tensor.channels_first else pixels
     else:
         size = int(np.prod(shape, dtype=np.int64))
         pixels = np.fromiter(itertools.cycle(picture.reshape(-1)), np.uint8, size).reshape(shape)
@@ -84,8 +86,9 @@ def feed(picture: np.ndarray, tensor: Tensor, *, white: float) -> np.ndarray:
         return np.ascontiguousarray(codes_of_pixels(pixels, tensor))
     if tensor.dtype == "bool":
         return pixels > 127
-    known = white if tensor.scale is None and np.dtype(tensor.dtype).kind == "f" else None
-    return np.ascontiguousarray(quantized_pixels(pixels, tensor, white=known))
+    real = tensor.scale is None and np.dtype(tensor.dtype).kind == "f"
+    ends = Ends(0.0, white) if real else None
+    return np.ascontiguousarray(quantized_pixels(pixels, tensor, ends=ends))
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Agreement:
         width: Input width in pixels.
         same_signatures: Whether both offer the same signatures.
         left_behind: Operators that XNNPACK leaves to the interpreter, before and after.
-        partitions: Parts that XNNPACK takes, before and after.
+        xnnpack_partitions: Parts that XNNPACK takes, before and after.
     """
 
     max_abs_code_difference: float
@@ -114,14 +117,14 @@ class Agreement:
     width: int
     same_signatures: bool
     left_behind: tuple[int, int]
-    partitions: tuple[int, int]
+    xnnpack_partitions: tuple[int, int]
 
     def to_json(self) -> dict[str, Any]:
         """The attributes."""
         return asdict(self)
 
 
-def compare_files(
+def compare_outputs(
     before: bytes,
     after: bytes,
     *,
@@ -153,8 +156,8 @@ def compare_files(
         ModelFileError: One of them cannot be run, or they differ in inputs or outputs.
     """
     first, second = _open_alike(before, after, delegate=delegate)
-    shape = first.inputs[0].shape if first.inputs else ()
-    height, width = shape[1:3] if len(shape) == 4 else (PROBE_HEIGHT, PROBE_WIDTH)
+    size = first.inputs[0].picture_shape if first.inputs else None
+    height, width = size[:2] if size else (PROBE_HEIGHT, PROBE_WIDTH)
     greatest, total, differing, codes, samples = 0.0, 0.0, 0, 0, 0
     pictures = [picture for _, picture in probe_pictures(height, width, seed=seed)]
     stride = 1 if probes is None else -(-len(pictures) // probes)
@@ -193,10 +196,10 @@ def compare_files(
         differing / max(codes, 1),
         samples,
         codes,
-        *((height, width) if len(shape) == 4 else (0, 0)),
+        *((height, width) if size else (0, 0)),
         same_signatures=first.signatures == second.signatures,
         left_behind=tuple(len(d.left_behind) if d else 0 for d in delegations),
-        partitions=tuple(d.partitions if d else 0 for d in delegations),
+        xnnpack_partitions=tuple(d.partitions if d else 0 for d in delegations),
     )
 
 
@@ -226,6 +229,6 @@ def _open_alike(before: bytes, after: bytes, *, delegate: str) -> tuple[Runner, 
 
 
 def _delegation(content: bytes, like: Runner):
-    shape = like.inputs[0].shape if like.inputs else ()
-    size = {"height": shape[1], "width": shape[2]} if len(shape) == 4 else {}
+    shape = like.inputs[0].picture_shape if like.inputs else None
+    size = {"height": shape[0], "width": shape[1]} if shape else {}
     return open_model(content, **size).delegation

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from export.inspecting.audit import check_pixel_contract
+from export.inspecting.audit import broken_by
 from export.inspecting.clips import Path, is_clip, paths_to, store_of
-from export.inspecting.findings import white_of
+from export.running.pixel_range import find_pixels
 from export.tflite.editing import set_constant, set_grids
 from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.operators import MOVES, name_of
 from export.tflite.packing import repack
 from export.tflite.steps import Obstacle, Step, full_step, greatest_difference
 from export.tflite.unpacked import UnpackedModel, unpack
+from sr_models.ground.pixel_range import Ends, PixelRange
 from sr_models.quantization.grids import Grid
 
 _ZERO_POINTS = {"uint8": 0, "int8": -128}
@@ -66,22 +68,39 @@ class Repair:
         }
 
 
-def plan_repairs(model: UnpackedModel, *, limit: int = 1) -> tuple[list[Repair], list[str]]:
-    """The repairs that a file needs and allows, and why others are not possible."""
+def plan_repairs(
+    model: UnpackedModel, *, limit: int = 1, pixels: PixelRange | None = None
+) -> tuple[list[Repair], list[str]]:
+    """The repairs that a file needs and allows, and why others are not possible.
+
+    Args:
+        model: The file.
+        limit: Codes that an output may be away from the old one, rounded to pixels.
+        pixels: What black and white are for it; by its tables alone without it.
+    """
+    pixels = pixels or find_pixels(model.file, run=False).range
     repairs, obstacles = [], []
     if len(model.graph.inputs) != 1 or len(model.graph.outputs) != 1:
         return [], ["with several inputs or outputs nobody can tell which are pictures"]
-    sides = (("input", model.graph.inputs, _input), ("output", model.graph.outputs, _output))
-    for role, tensors, plan in sides:
+    sides = (
+        ("input", model.graph.inputs, _input, pixels.input_ends),
+        ("output", model.graph.outputs, _output, pixels.output_ends),
+    )
+    for role, tensors, plan, ends in sides:
         for tensor in tensors:
             info = model.graph.tensors[tensor]
-            if check_pixel_contract((info,), (info,)).holds:
+            if not broken_by(role, info, ends=ends):
                 continue
             try:
-                repairs.append(plan(model, tensor, limit=limit))
+                repairs.append(plan(model, tensor, limit=limit, ends=ends))
             except Obstacle as obstacle:
                 obstacles.append(f"{role} {info.name} stays as it is: {obstacle}")
     return repairs, obstacles
+
+
+def repairable_sides(model: UnpackedModel, pixels: PixelRange) -> list[str]:
+    """Which of `input` and `output` can be repaired within a code."""
+    return [one.role for one in plan_repairs(model, pixels=pixels)[0]]
 
 
 def same_values(before: Grid, after: Grid, *, most: int = 16) -> tuple[list[int], list[int]]:
@@ -108,16 +127,22 @@ def repair(model: UnpackedModel, repairs: list[Repair]) -> bytes:
     return repack(model, tables)
 
 
-def _pixels(model: UnpackedModel, tensor: int) -> tuple[Grid, Grid]:
+def _pixels(model: UnpackedModel, tensor: int, ends: Ends) -> tuple[Grid, Grid]:
     info, held = model.graph.tensors[tensor], model.grid(tensor)
     if info.dtype not in _ZERO_POINTS or held is None:
         raise Obstacle(f"it is {info.dtype}; only uint8 and int8 codes can be pixels")
-    scale = float(np.float32(white_of(info) / 255.0))
-    return held, Grid(info.dtype, scale, _ZERO_POINTS[info.dtype])
+    scale = float(np.float32(ends.width / 255.0))
+    # Of -1..1, 0 lies between two codes; of the two, that one that the file has on its side.
+    exact = _ZERO_POINTS[info.dtype] - 255.0 * ends.black / ends.width
+    near = sorted({math.floor(exact), math.ceil(exact)}, key=lambda z: abs(z - held.zero_point))
+    low, high = held.limits
+    if not low <= near[0] <= high:
+        raise Obstacle(f"0 lies outside of {ends}, and no code could stand for it")
+    return held, Grid(info.dtype, scale, near[0])
 
 
-def _output(model: UnpackedModel, tensor: int, *, limit: int) -> Repair:
-    held, pixels = _pixels(model, tensor)
+def _output(model: UnpackedModel, tensor: int, *, limit: int, ends: Ends) -> Repair:
+    held, pixels = _pixels(model, tensor, ends)
     grids: dict[int, Grid] = {}
     bound = 0
     for path in paths_to(model, tensor, reader=None):
@@ -155,8 +180,8 @@ def _bound(
     return greatest_difference((path.store, old), (store, new))
 
 
-def _input(model: UnpackedModel, tensor: int, *, limit: int) -> Repair:
-    held, pixels = _pixels(model, tensor)
+def _input(model: UnpackedModel, tensor: int, *, limit: int, ends: Ends) -> Repair:
+    held, pixels = _pixels(model, tensor, ends)
     factor = held.scale / pixels.scale
     grids, biases = {tensor: pixels}, {}
     for op in model.graph.operators:

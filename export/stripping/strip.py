@@ -12,7 +12,7 @@ from export.inspecting.audit import describe_operator
 from export.inspecting.clips import is_clip
 from export.inspecting.float_clips import float_clips, with_float_clips
 from export.inspecting.plan import StripPlan, plan_strip
-from export.stripping.proof import Agreement, compare_files
+from export.stripping.proof import Agreement, compare_outputs
 from export.tflite.editing import drop_operators, set_activations, set_grids
 from export.tflite.files import ModelFile, read_model
 from export.tflite.flatbuffer import TensorInfo
@@ -65,7 +65,7 @@ class StripResult:
             "bound": self.bound,
             **measured,
             "sites": [site.to_json() for site in self.plan.sites],
-            "left": list(self.plan.left),
+            "not_removed": list(self.plan.left),
             "sha256_before": self.sha256_before,
             "sha256": self.sha256,
         }
@@ -192,12 +192,13 @@ def _side_by_side(
 ) -> Agreement:
     options = {"steps": _steps(model), "probes": probes, "saturate": saturate}
     try:
-        data = sandbox.call(compare_files, model.file.data, content, **options)
+        data = sandbox.call(compare_outputs, model.file.data, content, **options)
     except Crash as crash:
         raise _cannot(model, f"it could not be run beside the new file: {crash}") from None
     except ModelFileError as error:
         raise _cannot(model, f"it could not be run beside the new file: {error}") from None
-    data["left_behind"], data["partitions"] = tuple(data["left_behind"]), tuple(data["partitions"])
+    for pair in ("left_behind", "xnnpack_partitions"):
+        data[pair] = tuple(data[pair])
     agreement = Agreement(**data)
     if agreement.max_abs_code_difference > bound:
         raise _cannot(
@@ -253,5 +254,5 @@ def _result(
 def _cannot(model: UnpackedModel, why: str) -> ModelFileError:
     return ModelFileError(
         f"expected a clip that can be taken out, found {model.file.name}, where {why}; use the "
-        "file as it is, or export the network anew"
+        "file as it is, or export it again"
     )

@@ -6,7 +6,9 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sr_models.ground.arguments import a_file, takes
 from sr_models.ground.errors import ModelFileError
+from sr_models.ground.pointers import require_no_pointer
 
 # Bytes 4 to 8 of every TFLite flatbuffer (`file_identifier "TFL3"` in TFLite's schema.fbs).
 IDENTIFIER = b"TFL3"
@@ -37,6 +39,7 @@ class ModelFile:
         return {"model": self.name, "size_bytes": self.size_bytes, "sha256": self.sha256}
 
 
+@takes(source=a_file)
 def read_model(source: str | Path | bytes, *, name: str | None = None) -> ModelFile:
     """Read a `.tflite` file, or wrap the bytes of one.
 
@@ -50,9 +53,12 @@ def read_model(source: str | Path | bytes, *, name: str | None = None) -> ModelF
     if isinstance(source, (bytes, bytearray)):
         name, data = name or "<bytes>", bytes(source)
     else:
+        require_no_pointer(source, "a .tflite file", error=ModelFileError)
         name, data = name or str(source), _read(Path(source))
     if not data:
-        raise ModelFileError(f"expected a .tflite file, found an empty one: {name}; export it anew")
+        raise ModelFileError(
+            f"expected a .tflite file, found an empty one: {name}; export it again"
+        )
     if data[4:8] != IDENTIFIER:
         raise ModelFileError(
             f"expected a .tflite file, found none of its marks ({IDENTIFIER.decode()} at byte 4) "

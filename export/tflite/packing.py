@@ -221,6 +221,6 @@ def _archive(model: UnpackedModel, *, end: int) -> bytes:
 
 def _cannot(model: UnpackedModel, why: str) -> ModelFileError:
     return ModelFileError(
-        f"expected a file that can be written anew, found {model.file.name}, where {why}; use the "
-        "file as it is, or export the network anew"
+        f"expected a file that can be written again, found {model.file.name}, where {why}; use the "
+        "file as it is, or export it again"
     )

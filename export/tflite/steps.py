@@ -28,12 +28,15 @@ class Step:
         target: Grid that is written.
         lowest: Lowest code written.
         highest: Highest code written.
+        slack: How far from a half, in codes, the operator's own arithmetic may still be when it
+            rounds to the other side.
     """
 
     source: Grid
     target: Grid
     lowest: int
     highest: int
+    slack: float = _ROUNDING
 
     def changes(self, low: int, high: int) -> bool:
         """Whether any of the codes from `low` to `high` is written as another one."""
@@ -47,7 +50,7 @@ class Step:
             slack: Added before a half is rounded up; what the arithmetic of a kernel may be off.
         """
         shifted = codes - self.source.zero_point
-        if self.source.scale != self.target.scale:
+        if self.source.scale != self.target.scale or shifted.dtype.kind == "f":
             shifted = _rounded(shifted * (self.source.scale / self.target.scale), slack)
         return np.clip(shifted + self.target.zero_point, self.lowest, self.highest)
 
@@ -164,10 +167,10 @@ def greatest_difference(
         low = after.codes_of(reals_low, slack=-after.slack)
         high = after.codes_of(reals_high, slack=after.slack)
     for step in old_steps:
-        old_low = step.apply(old_low, slack=-_ROUNDING)
-        old_high = step.apply(old_high, slack=_ROUNDING)
+        old_low = step.apply(old_low, slack=-step.slack)
+        old_high = step.apply(old_high, slack=step.slack)
     for step in new_steps:
-        low, high = step.apply(low, slack=-_ROUNDING), step.apply(high, slack=_ROUNDING)
+        low, high = step.apply(low, slack=-step.slack), step.apply(high, slack=step.slack)
     return int(max((old_high - low).max(), (high - old_low).max()))
 
 

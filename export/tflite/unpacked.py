@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.tflite.files import ModelFile, read_model
-from export.tflite.flatbuffer import FileGraph, OperatorInfo, graph_of, unpack_model
+from export.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo, graph_of, unpack_model
 from sr_models.quantization.grids import LIMITS, Grid
 
 _SCALES = (1e-12, 1e12)
@@ -57,15 +57,10 @@ class UnpackedModel:
 
     def grid(self, tensor: int) -> Grid | None:
         """The grid of a tensor of integers; `None` where it has not exactly one."""
-        info = self.graph.tensors[tensor]
-        if info.dtype not in LIMITS or info.scale is None or info.zero_point is None:
+        found = grid_of(self.graph.tensors[tensor])
+        if found and self.tables.subgraphs[0].tensors[tensor].quantization.details is not None:
             return None
-        if self.tables.subgraphs[0].tensors[tensor].quantization.details is not None:
-            return None
-        low, high = LIMITS[info.dtype]
-        if not (_SCALES[0] < info.scale < _SCALES[1] and low <= info.zero_point <= high):
-            return None
-        return Grid(info.dtype, info.scale, info.zero_point)
+        return found
 
     def constant(self, tensor: int) -> np.ndarray | None:
         """The values that the file holds for a tensor, flat; `None` where it holds none."""
@@ -85,6 +80,16 @@ class UnpackedModel:
     def is_variable(self, tensor: int) -> bool:
         """Whether a tensor keeps its values from one run to the next."""
         return bool(self.tables.subgraphs[0].tensors[tensor].isVariable)
+
+
+def grid_of(info: TensorInfo) -> Grid | None:
+    """The grid of a tensor of integers; `None` where it has not exactly one that makes sense."""
+    if info.dtype not in LIMITS or info.scale is None or info.zero_point is None:
+        return None
+    low, high = LIMITS[info.dtype]
+    if not (_SCALES[0] < info.scale < _SCALES[1] and low <= info.zero_point <= high):
+        return None
+    return Grid(info.dtype, info.scale, info.zero_point)
 
 
 def unpack(source: str | Path | bytes | ModelFile) -> UnpackedModel:

@@ -1,4 +1,7 @@
-"""The receptive field of a `.tflite` file, from its operators."""
+"""The receptive field of a `.tflite` file, from its operators.
+
+`sr_models.networks.keras_windows` reads layers instead; one search adds up what both have read.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import numpy as np
 
 from export.tflite.files import ModelFile
 from export.tflite.flatbuffer import OperatorInfo
+from export.tflite.layout import is_channels_first
 from export.tflite.operators import PIXELWISE as PIXELWISE_OPERATORS
 from export.tflite.operators import name_of
 from export.tflite.unpacked import UnpackedModel, unpack
@@ -135,6 +139,7 @@ def read_receptive_field(source: str | Path | bytes | ModelFile) -> ReceptiveFie
 
 def _steps(model: UnpackedModel, axis: int) -> Iterable[tuple[str, list[tuple[str, Reading]]]]:
     tensors = model.graph.tensors
+    rows = _rows(model)
     for operator in model.graph.operators:
         pictures = [
             i
@@ -143,21 +148,56 @@ def _steps(model: UnpackedModel, axis: int) -> Iterable[tuple[str, list[tuple[st
         ]
         if not pictures:
             continue
-        reading = _reading(model, operator, pictures[-1], axis)
+        reading = _reading(model, operator, pictures[-1], axis, rows=rows)
         for made in operator.outputs:
             yield str(made), [(str(i), reading) for i in pictures]
 
 
-def _reading(model: UnpackedModel, operator: OperatorInfo, picture: int, axis: int) -> Reading:
+def _rows(model: UnpackedModel) -> dict[int, int]:
+    """Which axis of each picture holds its rows: 1, or 2 where channels come first."""
+    graph = model.graph
+    shape = graph.tensors[graph.inputs[0]].shape
+    rows = {graph.inputs[0]: 2 if is_channels_first(shape) else 1}
+    for operator in graph.operators:
+        source = next((i for i in operator.inputs if i in rows), None)
+        if source is None:
+            continue
+        place = rows[source]
+        if operator.name == "TRANSPOSE":
+            order = _order(model, operator)
+            # Rows and columns stay together and in their order, or it is no picture any more.
+            place = order.index(place) if place in order else 0
+            if order[place : place + 2] != [rows[source], rows[source] + 1]:
+                place = 0
+        rows.update(dict.fromkeys(operator.outputs, place))
+    return rows
+
+
+def _order(model: UnpackedModel, operator: OperatorInfo) -> list[int]:
+    values = model.constant(operator.inputs[1]) if len(operator.inputs) == 2 else None
+    return [] if values is None else [int(value) for value in values]
+
+
+def _reading(
+    model: UnpackedModel,
+    operator: OperatorInfo,
+    picture: int,
+    axis: int,
+    *,
+    rows: dict[int, int],
+) -> Reading:
     tensors = model.graph.tensors
     before, after = tensors[picture].shape, tensors[operator.outputs[0]].shape
     if len(after) != 4:
         raise Untileable(f"{name_of(operator)} leaves the shape of a picture")
-    if operator.name in PIXELWISE_OPERATORS:
-        if before[1:3] != after[1:3]:
+    place, target = rows.get(picture, 1), rows.get(operator.outputs[0], 1)
+    if operator.name == "TRANSPOSE" and place and target:
+        return PIXELWISE
+    if operator.name in PIXELWISE_OPERATORS and place:
+        if before[place : place + 2] != after[place : place + 2]:
             raise Untileable(f"{name_of(operator)} changes the size of the picture")
         return PIXELWISE
-    if operator.name not in _READINGS:
+    if operator.name not in _READINGS or place != 1:
         raise Untileable(f"the reach of {name_of(operator)} is not known")
     ratio, rest = divmod(after[1 + axis], before[1 + axis])
     constants = [i for i in operator.inputs if i >= 0 and tensors[i].constant]

@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
+from export.verbs.usage import require_network
 from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Dataset,
     Images,
     Json,
+    MemoryBudget,
     Method,
     Name,
     Overwrite,
@@ -33,7 +35,7 @@ def bundle(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     size: Annotated[
         list[str] | None,
-        typer.Option(metavar="HxW", help="Input size; repeatable. [default: 360x640]"),
+        typer.Option(metavar="HxW", help="Input size; repeatable.", show_default="360x640"),
     ] = None,
     images: Images = None,
     dataset: Dataset = None,
@@ -41,6 +43,7 @@ def bundle(
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
+    memory_budget: MemoryBudget = None,
     max_drop_db: Annotated[
         float | None, typer.Option(help="Reject files that lose more on pictures held out.")
     ] = None,
@@ -55,7 +58,7 @@ def bundle(
         typer.Option(help="What sr-bench latency --json wrote for the files of an equal bundle."),
     ] = None,
     twin: Annotated[
-        bool, typer.Option(help="Export the clipped twin too, for the model card.")
+        bool, typer.Option(help="Export the clipped baseline too, for the model card.")
     ] = True,
     overwrite: Overwrite = False,
     json: Json = None,
@@ -78,8 +81,6 @@ def bundle(
     from sr_models.ground.files import require_free_folder
 
     require_free_folder(out, overwrite=overwrite, replaces=TOP_LEVEL)
-    import_tensorflow_quietly()
-    from export.bundle.writing import export_bundle
     from export.exporting.settings import ExportSettings
     from sr_models.ground.sizes import parse_size
 
@@ -91,6 +92,10 @@ def bundle(
         seed=seed,
         max_drop_db=max_drop_db,
     )
+    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels)
+    import_tensorflow_quietly()
+    from export.bundle.writing import export_bundle
+
     manifest = export_bundle(
         name,
         settings,

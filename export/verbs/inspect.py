@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sr_models.ground.console import GateNotMet, print_table, write_json
-from sr_models.ground.options import Json
+from sr_models.ground.options import FilePixels, Json
 
 
 def inspect(
@@ -22,6 +22,7 @@ def inspect(
     run: Annotated[
         bool, typer.Option("--run/--no-run", help="Ask XNNPACK, in a child process.")
     ] = True,
+    pixels: FilePixels = None,
     json: Json = None,
 ):
     """Say what .tflite files really hold, and what is wrong with them.
@@ -35,21 +36,33 @@ def inspect(
 
       sr-export inspect downloads other.tflite --fail-on clip,contract --json report.json
     """
+    from export.tflite.files import read_model
     from sr_models.ground.child import Sandbox
     from sr_models.ground.errors import ModelFileError
+    from sr_models.ground.pixel_range import parse_pixels
 
     wanted = _wanted(fail_on)
-    paths = [path for given in files for path in _files_in(given)]
+    given = parse_pixels(pixels) if pixels else None
+    paths = [path for place in files for path in _files_in(place)]
+    if len(paths) == 1:
+        read_model(paths[0])  # Before a child is started.
     data: dict[str, Any] = {}
     unreadable: list[str] = []
     with Sandbox("export.running.interpreters") as sandbox:
         if run:
             sandbox.start()  # It imports while we do.
         from export.inspecting.inspection import inspect_model
+        from export.stripping.repair_io import repairable_sides
 
         for path in paths:
             try:
-                data[str(path)] = inspect_model(path, sandbox=sandbox if run else None).to_json()
+                found = inspect_model(
+                    path,
+                    sandbox=sandbox if run else None,
+                    pixels=given,
+                    repairs=repairable_sides,
+                )
+                data[str(path)] = found.to_json()
             except ModelFileError as error:
                 if len(paths) == 1:
                     raise
@@ -62,10 +75,12 @@ def inspect(
 
 
 def _wanted(fail_on: str | None) -> list[str]:
+    if not fail_on:
+        return []
     from export.inspecting.findings import IDENTIFIERS
     from sr_models.ground.errors import OptionError
 
-    wanted = [gate.strip() for gate in fail_on.split(",")] if fail_on else []
+    wanted = [gate.strip() for gate in fail_on.split(",")]
     for gate in wanted:
         if gate not in (*IDENTIFIERS, "any"):
             raise OptionError(
@@ -113,8 +128,8 @@ def _print(data: dict[str, Any]) -> None:
         print_table(path, ["property", "value"], _glance(found))
         for finding in found["findings"]:
             print(f"\n{finding['id']}: {finding['what']}")
-            print(f"  costs: {finding['consequence']}")
-            print(f"  mend:  {finding['remedy']}")
+            print(f"  impact: {finding['impact']}")
+            print(f"  fix:    {finding['fix']}")
         if not found["findings"]:
             print("\nno findings")
 
@@ -151,6 +166,7 @@ def _glance(found: dict[str, Any]) -> list[list[str]]:
         ],
         ["clips alone", clips or "none"],
         ["clips fused", fused or "none"],
+        ["pixels", found["pixels"]["in_words"]],
         ["pixel contract", "holds" if contract["holds"] else "; ".join(contract["reasons"])],
         *[["input", _tensor(tensor)] for tensor in found["inputs"]],
         *[["output", _tensor(tensor)] for tensor in found["outputs"]],
@@ -179,7 +195,11 @@ def _brief(info: dict[str, Any]) -> str:
 def _delegation(found: dict[str, Any], *, brief: bool = False) -> str:
     delegation = found["delegation"]
     if delegation is None:
-        return "not asked" if found["runtime"] is None and not _ran_badly(found) else "does not run"
+        if found["runs_on"]:
+            return f"refuses it; {' and '.join(found['runs_on'])} kernels run it"
+        if _ran_badly(found):
+            return "does not run"
+        return "not asked" if found["runtime"] is None else "does not tell"
     taken = f"{delegation['delegated_nodes']}/{delegation['total_nodes']}"
     parts = f"in {delegation['partitions']} part(s)"
     if brief:

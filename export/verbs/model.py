@@ -11,7 +11,9 @@ import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.bundle import tell
-from sr_models.ground.console import print_table, progress, say, write_json
+from export.verbs.result_table import result_rows
+from export.verbs.usage import require_network
+from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.help import HelpAll
 from sr_models.ground.native_output import import_tensorflow_quietly
@@ -21,6 +23,7 @@ from sr_models.ground.options import (
     Images,
     Json,
     MaxPasses,
+    MemoryBudget,
     Method,
     Name,
     Overwrite,
@@ -38,7 +41,6 @@ from sr_models.ground.options import (
 )
 
 if TYPE_CHECKING:
-    from export.exporting.result import ExportResult
     from export.exporting.settings import ExportSettings
 
 
@@ -56,6 +58,7 @@ HEADINGS = {
         "max_passes",
         "anchors",
         "seed",
+        "memory_budget",
     ),
     "Quantizing": (
         "method",
@@ -71,8 +74,6 @@ HEADINGS = {
     "The files": (
         "out",
         "size",
-        "height",
-        "width",
         "io",
         "settings",
         "as_bundle",
@@ -80,7 +81,7 @@ HEADINGS = {
         "keep_rejected",
         "json",
     ),
-    "Limits": ("max_drop_db", "minimum_fidelity_db"),
+    "Limits": ("max_drop_db", "minimum_fidelity_db", "check_speed"),
 }
 USUAL = (
     "pixels",
@@ -94,6 +95,7 @@ USUAL = (
     "overwrite",
     "json",
     "max_drop_db",
+    "check_speed",
 )
 """What `--help` shows; `--help-all` shows the others too."""
 
@@ -111,10 +113,6 @@ def model(
             help="The manifest.json of an export to repeat; options overrule it.",
         ),
     ] = None,
-    height: Annotated[
-        int | None, typer.Option(help="Input height in pixels. [default: 360]")
-    ] = None,
-    width: Annotated[int | None, typer.Option(help="Input width in pixels. [default: 640]")] = None,
     size: Sizes = None,
     pixels: Pixels = None,
     trust: Trust = False,
@@ -126,7 +124,7 @@ def model(
     ] = "int8",
     keep: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYER", help="A layer that mixed keeps above int8; repeatable."),
+        typer.Option(metavar="LAYER", help="A high-precision layer of mixed; repeatable."),
     ] = None,
     keep_most_sensitive: Annotated[
         int, typer.Option(metavar="N", help="Or: mixed keeps the N most sensitive layers.")
@@ -147,19 +145,27 @@ def model(
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
+    memory_budget: MemoryBudget = None,
     minimum_fidelity_db: Annotated[
         float, typer.Option(help="Reject a file less faithful to the float network.")
     ] = 30.0,
     max_drop_db: Annotated[
         float | None,
-        typer.Option(help="Reject a file that loses more on pictures held out. [auto: 0.05]"),
+        typer.Option(
+            help="Reject a file that loses more on pictures held out.",
+            show_default="none, auto: 0.05",
+        ),
     ] = None,
+    check_speed: Annotated[
+        bool,
+        typer.Option(
+            "--check-speed", help="Time the file against its clipped baseline; 1 where slower."
+        ),
+    ] = False,
     weights: Weights = None,
     run_dir: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Keep how far fine-tuning came (outlier), and go on from there."
-        ),
+        typer.Option(metavar="DIR", help="Keep how far fine-tuning came (outlier), to be resumed."),
     ] = None,
     as_bundle: Annotated[
         bool, typer.Option("--bundle", help="Write a bundle, see sr-export bundle.")
@@ -192,17 +198,13 @@ def model(
     require_free_folder(out, overwrite=overwrite, replaces=replaces)
     if run_dir is not None:
         require_writable(run_dir / "state")
-    if size and (height is not None or width is not None):
-        raise OptionError("expected --size, or --height and --width, found both; give one of them")
-    import_tensorflow_quietly()
-    from export.exporting.job import export_model
+    if as_bundle and check_speed:
+        raise OptionError("expected --bundle or --check-speed, found both; leave one out")
     from export.exporting.saved_settings import load_settings
     from export.exporting.settings import DEFAULTS
     from sr_models.ground.sizes import parse_size
 
     options = {
-        "height": height,
-        "width": width,
         "size": tuple(parse_size(text) for text in size or ()),
         "method": method,
         "tail": tail,
@@ -226,6 +228,10 @@ def model(
     given_options = {name: value for name, value in options.items() if was_given(context, name)}
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
+    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels)
+    import_tensorflow_quietly()
+    from export.exporting.front_door import export_model
+
     given = {
         "out": out,
         "images": images,
@@ -246,11 +252,18 @@ def model(
         return
     with progress("quantizing", unit="steps") as update:
         result = export_model(
-            name, chosen, **given, keep_rejected=keep_rejected, on_progress=update
+            name,
+            chosen,
+            **given,
+            keep_rejected=keep_rejected,
+            check_speed=check_speed,
+            on_progress=update,
         )
     write_json(result.manifest, json)
     if json != "-":
-        print_table(f"{out}/{result.files[0].name}", ["property", "value"], _rows(result))
+        print_table(f"{out}/{result.files[0].name}", ["property", "value"], result_rows(result))
+    if result.speed is not None and result.speed.slower:
+        raise GateNotMet(f"not met: a file that is not slower; found {result.speed}")
 
 
 _CHOICES = {
@@ -273,8 +286,6 @@ def overruled(settings: ExportSettings, options: Mapping[str, Any]) -> ExportSet
         OptionError: Choices that cannot be, or not together.
     """
     choices = {_CHOICES.get(name, name): value for name, value in options.items()}
-    if "height" in choices or "width" in choices:
-        choices["sizes"] = ()
     if "kept" in choices:
         choices.setdefault("most_sensitive", 0)
     elif choices.get("most_sensitive"):
@@ -282,63 +293,3 @@ def overruled(settings: ExportSettings, options: Mapping[str, Any]) -> ExportSet
     elif choices.get("precision", "mixed") != "mixed":
         choices |= {"kept": (), "most_sensitive": 0, **choices}
     return replace(settings, **choices)
-
-
-def _rows(result: ExportResult) -> list[list[str]]:
-    further = [["further files", ", ".join(file.name for file in result.files[1:])]]
-    return [
-        *_audit_rows(result.audit),
-        *(further if result.files[1:] else []),
-        *[["source", note] for note in (result.network.origin or {}).get("done", [])],
-        ["layers above int8", _raised_summary(result.layers_above_int8)],
-        ["calibration pictures", _dataset_summary(result.dataset)],
-        [
-            "fidelity to float",
-            f"{result.fidelity.psnr_db:.2f} dB on "
-            f"{result.fidelity.pictures} held-out tiles ({result.fidelity.delegate})",
-        ],
-        ["kernel difference", str(result.kernels or "not compared, not all int8")],
-    ]
-
-
-def _audit_rows(audit) -> list[list[str]]:
-    def tensor(info):
-        quantization = "" if info.scale is None else f", scale {info.scale:.6g}"
-        zero = "" if info.zero_point is None else f", zero point {info.zero_point}"
-        return f"{info.name}: {info.dtype} {list(info.shape)}{quantization}{zero}"
-
-    clips = ", ".join(
-        f"{c['op']} at {c['height']}x{c['width']}x{c['channels']}" for c in audit.clip_ops
-    )
-    contract = audit.pixel_contract
-    return [
-        ["operators", ", ".join(f"{n} {op}" for op, n in audit.ops.items())],
-        ["full integer", "yes" if audit.full_integer else f"no ({audit.float_tensors} float)"],
-        ["clip operators", clips or "none"],
-        ["pixel contract", "holds" if contract.holds else "; ".join(contract.reasons)],
-        *[["input", tensor(info)] for info in audit.inputs],
-        *[["output", tensor(info)] for info in audit.outputs],
-        ["size", f"{audit.size_bytes / 1000:.1f} kB"],
-        ["sha256", audit.sha256],
-    ]
-
-
-def _raised_summary(layers: Mapping[str, str]) -> str:
-    kinds = dict.fromkeys(layers.values())
-    return (
-        "; ".join(
-            f"{kind}: {', '.join(name for name, found in layers.items() if found == kind)}"
-            for kind in kinds
-        )
-        or "none"
-    )
-
-
-def _dataset_summary(dataset) -> str:
-    counts = [
-        f"{dataset.count(status)} {status}"
-        for status in ("natural", "kept", "tamed", "anchor", "dropped")
-        if dataset.count(status)
-    ]
-    low, high = dataset.output_range
-    return f"{', '.join(counts)}; float outputs {low:.4f}..{high:.4f}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from export.verbs.usage import require_network
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.files import writing_file
@@ -16,6 +17,7 @@ from sr_models.ground.options import (
     Images,
     Json,
     LowResolution,
+    MemoryBudget,
     Name,
     OpenTail,
     Overwrite,
@@ -44,6 +46,7 @@ def sensitivity(
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
+    memory_budget: MemoryBudget = None,
     low_resolution: LowResolution = False,
     weights: Weights = None,
     pixels: Pixels = None,
@@ -65,7 +68,7 @@ def sensitivity(
     sr-export sensitivity xlsr_x3
     sr-export sensitivity xlsr_x3 --images photos --plot layers.svg --json -
     """
-    from representative_data.tiles import require_usable
+    from representative_data.choices import require_usable
     from sr_models.ground.files import refuse_existing, require_writable
 
     require_open_tail(tail)
@@ -75,41 +78,28 @@ def sensitivity(
         require_plot_name(plot)
         refuse_existing(plot, overwrite=overwrite)
         require_writable(plot)
+    require_network(name, images=images, weights=weights, pixels=pixels)
     import_tensorflow_quietly()
     from export.precision.sensitivity import measure_sensitivity
     from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
     from representative_data.observation import observe_ranges, pin_pixels
-    from representative_data.pictures import (
-        HELD_OUT,
-        bundled_pictures,
-        held_out_tiles,
-        open_network,
-    )
-    from representative_data.tiles import load_tiles
-    from sr_models.networks.tails import attach_tail
+    from representative_data.pictures import HELD_OUT, held_out_tiles, open_subject
 
-    network = open_network(
+    subject = open_subject(
         name,
         images=images,
+        tail=tail,
         low_resolution=low_resolution,
         weights=weights,
         pixels=pixels,
         trust=trust,
     )
-    scale, channels = network.scale, network.channels
-    model = attach_tail(network.trunk, tail, scale=scale)
-    tiles = load_tiles(
-        bundled_pictures() if images is None else images,
-        scale=1 if low_resolution else scale,
-        count=pictures,
-        side=tile_side,
-        seed=seed,
-        channels=channels,
-    )
+    network, model = subject.network, subject.model
+    tiles = subject.tiles(count=pictures, side=tile_side, seed=seed)
     build = build_natural_dataset if method == "natural" else build_cfqp_dataset
-    dataset = build(model, tiles, network=network.name, scale=scale)
+    dataset = build(model, tiles, network=network.name, scale=network.scale)
     ranges = pin_pixels(observe_ranges(model, dataset), model)
-    held_out = held_out_tiles(scale=scale, side=tile_side, channels=channels)
+    held_out = held_out_tiles(scale=network.scale, side=tile_side, channels=network.channels)
     with progress("quantizing", unit="layers") as update:
         rows = measure_sensitivity(model, ranges, held_out, on_layer=update)
     protocol = (

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sr_models.ground.console import print_table, write_json
-from sr_models.ground.options import Json, Overwrite
+from sr_models.ground.options import FilePixels, Json, Overwrite
 
 # What JSON says where only scales were repaired.
 _NOTHING_STRIPPED = {
@@ -28,7 +28,10 @@ def strip(
     max_difference: Annotated[
         int | None,
         typer.Option(
-            min=0, max=255, help="Codes that an output may change by. [default: 1; int16: 4]"
+            min=0,
+            max=255,
+            help="Codes that an output may change by.",
+            show_default="1, int16: 4",
         ),
     ] = None,
     repair_io: Annotated[
@@ -37,6 +40,7 @@ def strip(
     floats: Annotated[
         bool, typer.Option("--float", help="Take clips of real numbers out, too.")
     ] = False,
+    pixels: FilePixels = None,
     overwrite: Overwrite = False,
     json: Json = None,
 ):
@@ -54,15 +58,24 @@ def strip(
 
       sr-export strip model.tflite --out clip-free.tflite --repair-io
     """
+    from export.tflite.files import read_model
     from sr_models.ground.child import Sandbox
     from sr_models.ground.files import refuse_existing, require_writable, writing_file
+    from sr_models.ground.pixel_range import parse_pixels
 
+    given = parse_pixels(pixels) if pixels else None
     refuse_existing(out, overwrite=overwrite, replaces=())
     require_writable(out)
+    read_model(file)
     with Sandbox("export.stripping.proof") as sandbox:
         sandbox.start()  # It imports while we do.
         result, mended = _work(
-            file, limit=max_difference, repair=repair_io, floats=floats, sandbox=sandbox
+            file,
+            limit=max_difference,
+            repair=repair_io,
+            floats=floats,
+            sandbox=sandbox,
+            pixels=given,
         )
     last = mended or result
     with writing_file(out) as path:
@@ -76,7 +89,9 @@ def strip(
         print_table(str(out), ["property", "value"], _rows(data))
 
 
-def _work(file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox) -> tuple[Any, Any]:
+def _work(
+    file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox, pixels
+) -> tuple[Any, Any]:
     from export.stripping.mending import mend_io
     from export.stripping.strip import NoClipError, strip_model
     from export.tflite.files import read_model
@@ -92,12 +107,12 @@ def _work(file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox)
         result = None
     if not repair:
         return result, None
-    mended = mend_io(read, sandbox=sandbox, limit=1 if limit is None else limit)
+    mended = mend_io(read, sandbox=sandbox, limit=1 if limit is None else limit, pixels=pixels)
     if result is None and not mended.repairs:
-        why = "; ".join(mended.obstacles) or "its codes are pixels already"
+        why = "; ".join(mended.obstacles) or f"its codes are pixels already: {mended.pixels}"
         raise ModelFileError(
-            f"expected a clip or a scale to mend, found neither in {file} ({why}); use the file as "
-            "it is"
+            f"expected a clip or a scale to repair, found neither in {file} ({why}); use the file "
+            "as it is"
         )
     return result, mended
 
@@ -105,6 +120,8 @@ def _work(file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox)
 def _rows(data: dict[str, Any]) -> list[list[str]]:
     mended = data.get("repair_io", {"repaired": [], "not_repaired": []})
     rows = _stripped_rows(data) if data["removed_ops"] else []
+    if "pixels" in mended:
+        rows.append(["pixels", mended["pixels"]["in_words"]])
     rows += [
         [f"{one['role']} repaired", f"{one['name']}: {_change(one)}"] for one in mended["repaired"]
     ]
@@ -116,7 +133,9 @@ def _rows(data: dict[str, Any]) -> list[list[str]]:
                 f"most, {mended['mean_abs_code_difference']:.2g} on average",
             ]
         )
-    rows += [["stays", reason] for reason in (*data.get("left", ()), *mended["not_repaired"])]
+    rows += [
+        ["stays", reason] for reason in (*data.get("not_removed", ()), *mended["not_repaired"])
+    ]
     return [*rows, ["sha256", data["sha256"]]]
 
 
@@ -143,8 +162,8 @@ def _stripped_rows(data: dict[str, Any]) -> list[list[str]]:
         [
             "left to the interpreter by XNNPACK",
             f"{data['left_behind'][0]} -> "
-            f"{data['left_behind'][1]} operators; partitions {data['partitions'][0]} -> "
-            f"{data['partitions'][1]}",
+            f"{data['left_behind'][1]} operators; partitions {data['xnnpack_partitions'][0]} -> "
+            f"{data['xnnpack_partitions'][1]}",
         ],
     ]
 

@@ -15,7 +15,7 @@ def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of sr-export bundle.")],
     delegate: Annotated[
         list[str] | None,
-        typer.Option(help="xnnpack, builtin or reference; repeatable. [default: all three]"),
+        typer.Option(help="xnnpack, builtin or reference; repeatable.", show_default="all three"),
     ] = None,
     json: Json = None,
 ):
@@ -30,6 +30,12 @@ def verify(
 
       sr-export verify phone --delegate xnnpack --json -
     """
+    from export.bundle.layout import inventory
+    from export.running.runtimes import require_delegate
+
+    for path in delegate or ():
+        require_delegate(path)
+    inventory(folder)
     from export.bundle.golden import PATHS
     from export.bundle.verification import verify_bundle
 

@@ -7,12 +7,19 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from export.running.interpreters import Runner, Tensor, open_model
+from export.running.pixel_range import find_pixels
 from export.running.pixels import codes_of_pixels, pixels_of_codes
 from export.tflite.files import ModelFile
 from runtime_bench.android.adb import PhoneError
 from runtime_bench.android.session import SPARE_SECONDS, Session
 from runtime_bench.android.tool import ToolRun, picture_arguments
-from runtime_bench.measuring.quality import Dataset, load_pair, mean_quality, protocol, scale_of
+from runtime_bench.measuring.quality import (
+    Dataset,
+    load_pair,
+    mean_quality,
+    quality_protocol,
+    scale_of,
+)
 from sr_models.ground.metrics import Quality, measure_quality
 
 
@@ -57,7 +64,7 @@ class PhoneQuality:
             **{f"desktop_{key}": value for key, value in asdict(self.desktop).items()},
             "max_abs_code_difference": self.largest,
             "differing_fraction": self.differing_fraction,
-            "protocol": protocol(self.scale),
+            "protocol": quality_protocol(self.scale),
         }
 
 
@@ -96,15 +103,18 @@ def measure_quality_on_phone(
         PictureError: A picture cannot be used.
     """
     runner = open_model(model)
-    scale = scale_of(runner)
+    scale, known = scale_of(runner), find_pixels(runner.model).range
     there, here, apart = [], [], []
     for path in dataset.paths:
         pair = load_pair(path, scale=scale)
         if runner.inputs[0].shape != (1, *pair.low.shape):
             runner.resize(*pair.low.shape[:2])
-        codes = codes_of_pixels(pair.low, runner.inputs[0])[None]
+        codes = codes_of_pixels(pair.low, runner.inputs[0], ends=known.input_ends)[None]
         outputs = (run_on_phone(session, runner, codes, run=run, graph=graph), runner.run(codes))
-        pictures = [pixels_of_codes(found, runner.outputs[0])[0] for found in outputs]
+        pictures = [
+            pixels_of_codes(found, runner.outputs[0], ends=known.output_ends)[0]
+            for found in outputs
+        ]
         for qualities, picture in zip((there, here), pictures):
             qualities.append(measure_quality(picture, pair.high, scale=scale))
         apart.append(np.abs(pictures[0].astype(np.int16) - pictures[1].astype(np.int16)).ravel())

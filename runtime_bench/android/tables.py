@@ -59,7 +59,7 @@ def print_phones(results: Sequence[PhoneLatency], rated: Sequence[PhoneQuality] 
         _print_quality(rated)
 
 
-def protocol_lines(results: Sequence[PhoneLatency]) -> list[str]:
+def phone_protocol_lines(results: Sequence[PhoneLatency]) -> list[str]:
     """What must stand below the table: phones, programs, notices."""
     lines = list(
         dict.fromkeys(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,18 @@ from typing import Any
 import numpy as np
 
 from export.running.differences import CodeDifference
-from export.running.interpreters import Runner
+from export.running.interpreters import Runner, Tensor
+from export.running.pixel_range import find_pixels
 from export.running.pixels import pixels_of_codes
+from export.running.plan import Plan
+from export.running.statistics import Comparison, compare_samples
 from runtime_bench.comparing.gates import Gates
-from runtime_bench.measuring.latency import (
-    Entry,
-    Latency,
-    Plan,
-    input_array,
-    open_entries,
-    time_entries,
-)
+from runtime_bench.measuring.latency import Entry, Latency, input_array, open_entries, time_entries
 from runtime_bench.measuring.quality import Dataset, QualityResult, measure_file
-from runtime_bench.measuring.statistics import Comparison, compare_samples
+from runtime_bench.measuring.tables import print_latency, print_quality
+from sr_models.ground.console import print_table
 from sr_models.ground.errors import ModelFileError
+from sr_models.ground.pixel_range import PixelRange
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,12 @@ def largest_drop(drops: dict[str, dict[str, float]], key: str) -> float | None:
 
 
 def code_difference(
-    baseline: Runner, candidate: Runner, *, seed: int = 0, picture: np.ndarray | None = None
+    baseline: Runner,
+    candidate: Runner,
+    *,
+    seed: int = 0,
+    picture: np.ndarray | None = None,
+    pixels: PixelRange | None = None,
 ) -> CodeDifference:
     """Run two files on the same input and compare their output pixels.
 
@@ -112,19 +115,26 @@ def code_difference(
         seed: Seed of random pixels, which find the widest difference.
         picture: uint8 (H, W, 3), resized to the input, instead of random pixels. Files that were
             calibrated with other pictures may be far apart on noise, which neither was made for.
+        pixels: What black and white are for both files; found by default, for each apart.
 
     Raises:
         ModelFileError: Input or output shapes differ.
     """
     _require_alike(baseline, candidate)
     first, second = (
-        pixels_of_codes(
-            runner.run(input_array(runner.inputs[0], picture=picture, seed=seed)),
-            runner.outputs[0],
-        )
+        _made(runner, find_pixels(runner.model, given=pixels).range, picture=picture, seed=seed)
         for runner in (baseline, candidate)
     )
     return CodeDifference.between([first], [second])
+
+
+def _made(
+    runner: Runner, pixels: PixelRange, *, picture: np.ndarray | None, seed: int
+) -> np.ndarray:
+    source, target = runner.inputs[0], runner.outputs[0]
+    fed = input_array(source, picture=picture, seed=seed, ends=pixels.input_ends)
+    found = pixels_of_codes(runner.run(fed), target, ends=pixels.output_ends)
+    return np.moveaxis(found, 1, 3) if target.channels_first else found
 
 
 def compare_speed(
@@ -146,6 +156,7 @@ def compare_entries(
     scale: int | None = None,
     picture: np.ndarray | None = None,
     audit: Callable[[bytes], Any] | None = None,
+    pixels: PixelRange | None = None,
     on_step: Callable[..., Any] | None = None,
 ) -> FileComparison:
     """Compare two opened files.
@@ -160,6 +171,7 @@ def compare_entries(
         picture: What output codes are compared on, see `code_difference`.
         audit: Content to audit, for the gates that look into the file; the export package's own
             by default.
+        pixels: What black and white are for both files; found by default, for each apart.
         on_step: Called with steps done, all steps and a note.
 
     Raises:
@@ -174,13 +186,15 @@ def compare_entries(
         facts["audit"] = _audited(candidate.runner.model.data, audit)
     first, second, speed = compare_speed(baseline, candidate, plan, on_step=on_step)
     # After the timing, whose first inference is to be a cold one.
-    difference = code_difference(baseline.runner, candidate.runner, seed=plan.seed, picture=picture)
+    difference = code_difference(
+        baseline.runner, candidate.runner, seed=plan.seed, picture=picture, pixels=pixels
+    )
     facts["max_code_difference"] = difference.max_abs_code_difference
     samples = int(np.prod(candidate.runner.outputs[0].shape))
     facts["partitions"] = second.delegation.partitions if second.delegation else None
     # Last, for it resizes the inputs of both.
     quality = tuple(
-        measure_file(entry.runner, dataset, scale=scale, on_step=on_step)
+        measure_file(entry.runner, dataset, scale=scale, pixels=pixels, on_step=on_step)
         for dataset in datasets
         for entry in (baseline, candidate)
     )
@@ -234,13 +248,19 @@ def _drop(baseline: float, candidate: float) -> float:
 
 
 def _require_alike(baseline: Runner, candidate: Runner) -> None:
-    inputs = [list(runner.inputs[0].shape) for runner in (baseline, candidate)]
+    for runner in (baseline, candidate):
+        if len(runner.inputs) != 1 or len(runner.outputs) != 1:
+            raise ModelFileError(
+                f"expected one picture in and one out, found {len(runner.inputs)} input(s) and "
+                f"{len(runner.outputs)} output(s) in {runner.model.name}; give a file of one each"
+            )
+    inputs = [_size(runner.inputs[0]) for runner in (baseline, candidate)]
     if inputs[0] != inputs[1]:
         raise ModelFileError(
             f"expected input {inputs[0]} as in {baseline.model.name}, found {inputs[1]} in "
             f"{candidate.model.name}; give --size"
         )
-    outputs = [list(runner.outputs[0].shape) for runner in (baseline, candidate)]
+    outputs = [_size(runner.outputs[0]) for runner in (baseline, candidate)]
     if outputs[0] != outputs[1]:
         raise ModelFileError(
             f"expected output {outputs[0]} as from {baseline.model.name}, found {outputs[1]} "
@@ -248,7 +268,41 @@ def _require_alike(baseline: Runner, candidate: Runner) -> None:
         )
 
 
+def _size(tensor: Tensor) -> list[int]:
+    shape = tensor.picture_shape
+    return [tensor.shape[0], *shape] if shape else list(tensor.shape)
+
+
 def _audited(content: bytes, audit: Callable[[bytes], Any] | None) -> Any:
     if audit is None:
         from export.inspecting.audit import audit_model as audit
     return audit(content)
+
+
+def print_comparison(result: FileComparison) -> None:
+    """Times, pictures, differences and gates of a comparison."""
+    print_latency([result.baseline, result.candidate])
+    if result.quality:
+        print_quality(result.quality)
+    speed, apart = result.speed, result.difference
+    differing = f"{apart.differing_fraction:.2%}"
+    rows = [
+        ["speed-up", f"{speed.speedup:.3f} (95 %: {speed.low:.3f} to {speed.high:.3f})"],
+        ["candidate is", f"{speed.verdict} (p = {speed.p_value:.3g})"],
+        ["code difference", f"at most {apart.max_abs_code_difference}, {differing}"],
+        ["size", f"{result.baseline.size_bytes} -> {result.candidate.size_bytes} bytes"],
+    ]
+    for name, drop in result.psnr_drops_db.items():
+        rgb = "" if result.quality[0].luma else f"{drop['psnr_drop_db']:+.3f} dB RGB, "
+        text = f"{rgb}{drop['psnr_y_drop_db']:+.3f} dB Y"
+        rows.append([f"PSNR drop, {name}", text])
+    rows += gate_rows(result.gates)
+    print_table("Candidate against baseline", ("", "found"), rows)
+
+
+def gate_rows(gates: Mapping[str, bool]) -> list[list[str]]:
+    """One row per gate."""
+    return [
+        [f"gate {name.replace('_', '-')}", "passed" if passed else "NOT MET"]
+        for name, passed in gates.items()
+    ]

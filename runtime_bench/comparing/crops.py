@@ -8,17 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.running.interpreters import Runner
+from export.running.pixel_range import find_pixels
 from export.running.pixels import upscale
 from runtime_bench.measuring.quality import Dataset, load_pair, scale_of
+from runtime_bench.measuring.usage import require_crops
 from sr_models.ground.errors import OptionError
+from sr_models.ground.pixel_range import PixelRange
 from sr_models.ground.plots import difference_map, picture
 
 SIDE = 96
 """Height and width of a crop at most, pixels of the large picture."""
 GAIN = 8
 """How much difference maps are amplified."""
-MOST = 20
-"""Crops per dataset at most; each makes the results some tens of kilobytes larger."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,6 @@ class Crop:
         }
 
 
-def require_crops(count: int) -> int:
-    """`count` itself; raises `OptionError` outside of 0..`MOST`."""
-    if not 0 <= count <= MOST:
-        raise OptionError(f"expected 0 to {MOST} crops, found {count}; change --crops")
-    return count
-
-
 def place_of_most(weights: np.ndarray, *, height: int, width: int) -> tuple[int, int]:
     """Top and left of the window of this size with the largest sum; the first of equals.
 
@@ -96,7 +90,7 @@ def take_crops(
     *,
     count: int,
     scale: int | None = None,
-    white: float | None = None,
+    pixels: PixelRange | None = None,
 ) -> list[Crop]:
     """From the first `count` pictures of each dataset, the place that tells the files apart.
 
@@ -108,9 +102,12 @@ def take_crops(
         datasets: Ground-truth pictures.
         count: Crops per dataset; 0 for none.
         scale: Scale factor that the files must have.
-        white: Real value of white for float files that work in 0..255.
+        pixels: What black and white are for the files; found by default, for each apart.
     """
     found = []
+    if not count:
+        return found
+    ranges = [find_pixels(runner.model, given=pixels).range for runner in runners]
     for dataset in datasets:
         for path in dataset.paths[: require_crops(count)]:
             pairs = {
@@ -123,7 +120,10 @@ def take_crops(
                     "leave --crops"
                 )
             (pair,) = pairs.values()
-            made = [upscale(runner, pair.low, white=white).raw for runner in runners]
+            made = [
+                upscale(runner, pair.low, pixels=known).raw
+                for runner, known in zip(runners, ranges)
+            ]
             other = made[0] if len(made) > 1 else pair.high
             apart = np.abs(made[-1].astype(np.int16) - other.astype(np.int16)).sum(axis=2)
             height, width = (min(SIDE, size) for size in apart.shape)

@@ -11,7 +11,7 @@ import numpy as np
 
 from export.exporting.job import run_export
 from export.exporting.result import ExportResult
-from export.exporting.settings import ExportSettings
+from export.exporting.settings import ExportSettings, clipped_baseline
 from export.running.interpreters import open_model
 from runtime_bench.measuring.quality import (
     Dataset,
@@ -19,15 +19,16 @@ from runtime_bench.measuring.quality import (
     load_pairs,
     measure_file,
     measure_upscaler,
-    protocol,
+    quality_protocol,
 )
+from sr_models.ground.sizes import Size
 from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.network import load_model
 from sr_models.networks.presets import get_preset
 
 SIDE = 96
-TWIN = "clipped twin"
-"""What the rows of the clipped twin are called: tail `clip`, natural pictures, plain min/max."""
+TWIN = "clipped baseline"
+"""What rows of the clipped baseline are called: tail `clip`, natural pictures, plain min/max."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Drop:
             "seconds": self.seconds,
             "sha256": self.sha256,
             "delegate": self.delegate,
-            "protocol": protocol(self.scale),
+            "protocol": quality_protocol(self.scale),
         }
 
 
@@ -103,17 +104,17 @@ def drops(
         datasets: Ground truth; for measuring only, methods never see it.
         images: Folder of calibration pictures; scikit-image's own by default.
         settings: Every other choice; 96x96 pixels by default, the size has no part in it.
-        twin: Whether the clipped twin, by plain min/max, comes last.
+        twin: Whether the clipped baseline, by plain min/max, comes last.
         on_stage: Called with what begins next.
 
     Raises:
         SrError: See `run_export` and `measure_file`.
     """
-    base = settings or ExportSettings(height=SIDE, width=SIDE)
+    base = settings or ExportSettings(sizes=(Size(SIDE, SIDE),))
     # All names before the first long work.
     wanted = {method: replace(base, method=method) for method in methods}
     if twin:
-        wanted[TWIN] = replace(base, method="natural", tail="clip")
+        wanted[TWIN] = clipped_baseline(base)
     exports = measured_exports(network, wanted, datasets=datasets, images=images, on_stage=on_stage)
     for name, (drop, _) in zip(wanted, exports):
         yield replace(drop, method=name)
@@ -177,7 +178,7 @@ def measured_exports(
 
 
 def worse_than_twins(results: Sequence[Drop]) -> list[str]:
-    """Files whose raw PSNR (mean of the datasets, RGB) is below that of their clipped twin."""
+    """Files whose raw PSNR (mean of the datasets, RGB) is below that of their clipped baseline."""
     twins = {result.network: result for result in results if result.method == TWIN}
     return [
         f"{result.network} by {result.method}"

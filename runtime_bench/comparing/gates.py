@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sr_models.ground.arguments import a_flag, a_number, whole_number
 from sr_models.ground.errors import OptionError
 
 Facts = Mapping[str, Any]
@@ -125,6 +126,9 @@ GATES = (
 )
 
 
+_KINDS = {float: a_number, int: whole_number(), bool: a_flag}
+
+
 class Gates:
     """What the user asks of a candidate.
 
@@ -149,6 +153,7 @@ class Gates:
             if asked.get(gate.name) is not None and asked[gate.name] is not False
         }
         for gate, limit in self._limits.items():
+            _KINDS[gate.kind](gate.name, limit)
             gate.require(limit)
 
     @property

@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from export.running.plan import Plan
 from runtime_bench.comparing.comparison import FileComparison, compare_files
 from runtime_bench.comparing.gates import Gates
-from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.quality import find_datasets
+from sr_models.ground.arguments import a_path, optional, takes
 from sr_models.ground.pictures import load_image
 
 # Output codes are compared and files are read; a speed that nobody asked for needs few rounds.
 _QUICK = Plan(runs=1, warmup=0)
 
 
+@takes(data=optional(a_path), picture=optional(a_path))
 def assert_no_regression(
     baseline: str | Path,
     candidate: str | Path,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Choice:
+class CalibrationChoice:
     """Every choice of a calibration; the defaults are those of `sr-calibrate`.
 
     Attributes:
@@ -92,7 +92,7 @@ class AblationRow:
     """
 
     varied: str
-    choice: Choice
+    choice: CalibrationChoice
     counts: dict[str, int] | None = None
     passes: float | None = None
     input_range: tuple[float, float] | None = None
@@ -108,7 +108,7 @@ class AblationRow:
         return {**asdict(self), "contract": self.contract and self.contract.to_json()}
 
 
-def choices(base: Choice, varied: Sequence[str]) -> list[tuple[str, Choice]]:
+def choices(base: CalibrationChoice, varied: Sequence[str]) -> list[tuple[str, CalibrationChoice]]:
     """The base, then one choice after another changed: (name of what is varied, all choices).
 
     Raises:
@@ -133,9 +133,9 @@ def ablate(
     *,
     network: str,
     scale: int,
-    cut: Callable[[Choice], list[Tile]],
+    cut: Callable[[CalibrationChoice], list[Tile]],
     held_out: Sequence[np.ndarray],
-    base: Choice = Choice(),
+    base: CalibrationChoice = CalibrationChoice(),
     varied: Sequence[str] = tuple(VARIED),
     on_row: Callable[[int, int, str], None] = lambda done, total, note: None,
 ) -> list[AblationRow]:
@@ -167,9 +167,11 @@ def ablate(
     return rows
 
 
-def _build(model, tiles, choice: Choice, *, network: str, scale: int) -> RepresentativeDataset:
+def _build(
+    model, tiles, choice: CalibrationChoice, *, network: str, scale: int
+) -> RepresentativeDataset:
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
-    from representative_data.taming import Taming
+    from representative_data.choices import Taming
 
     if choice.taming == "natural":
         return build_natural_dataset(model, tiles, network=network, scale=scale)
@@ -180,7 +182,7 @@ def _build(model, tiles, choice: Choice, *, network: str, scale: int) -> Represe
 
 def _judge(
     varied: str,
-    choice: Choice,
+    choice: CalibrationChoice,
     *,
     model,
     tiles: Sequence[Tile],
@@ -229,7 +231,7 @@ COLUMNS = [
 
 
 @study("ablation")
-def command(
+def ablation(
     name: Name,
     vary: Annotated[
         list[str] | None,
@@ -263,47 +265,35 @@ def command(
     """
     require_open_tail(tail)
     import_tensorflow_quietly()
+    from representative_data.choices import require_usable
     from representative_data.pictures import (
         HELD_OUT,
-        bundled_pictures,
         held_out_tiles,
-        open_network,
+        open_subject,
     )
-    from representative_data.tiles import load_tiles, require_usable
-    from sr_models.networks.tails import attach_tail
 
-    base, varied = Choice(pictures=pictures, seed=seed), vary or list(VARIED)
+    base, varied = CalibrationChoice(pictures=pictures, seed=seed), vary or list(VARIED)
     choices(base, varied)
     require_usable(count=pictures, side=base.tile_side, seed=seed)
-    network = open_network(
+    subject = open_subject(
         name,
         images=images,
+        tail=tail,
         low_resolution=low_resolution,
         weights=weights,
         pixels=pixels,
         trust=trust,
     )
-    scale, channels = network.scale, network.channels
-    source = bundled_pictures() if images is None else images
-    model = attach_tail(network.trunk, tail, scale=scale)
-    held_out = held_out_tiles(scale=scale, side=base.tile_side, channels=channels)
-
-    def cut(choice):
-        return load_tiles(
-            source,
-            scale=1 if low_resolution else scale,
-            count=choice.pictures,
-            side=choice.tile_side,
-            seed=choice.seed,
-            channels=channels,
-        )
-
+    network = subject.network
+    held_out = held_out_tiles(scale=network.scale, side=base.tile_side, channels=network.channels)
     with progress("calibrating", unit="choices") as update:
         rows = ablate(
-            model,
+            subject.model,
             network=network.name,
-            scale=scale,
-            cut=cut,
+            scale=network.scale,
+            cut=lambda choice: subject.tiles(
+                count=choice.pictures, side=choice.tile_side, seed=choice.seed
+            ),
             base=base,
             varied=varied,
             held_out=held_out,

@@ -15,13 +15,14 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from export.running.statistics import summarize
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import Json, Name
-from runtime_bench.measuring.statistics import summarize
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.pictures import unit
 
 PACKAGE = "ai-edge-quantizer"
 INSTALL = f"not installed, pip install {PACKAGE}"
@@ -171,7 +172,7 @@ def _stacks(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
     by_size: dict[tuple, list[np.ndarray]] = {}
     for picture in pictures:
         by_size.setdefault(picture.shape, []).append(picture)
-    return [np.stack(group).astype(np.float32) / 255.0 for group in by_size.values()]
+    return [unit(np.stack(group)) for group in by_size.values()]
 
 
 def print_calibration(timing: ObserverTiming) -> None:
@@ -211,7 +212,7 @@ def calibration(
     *,
     images: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Pictures. [default: scikit-image's pictures]"),
+        typer.Option(metavar="DIR", help="Pictures.", show_default="scikit-image's pictures"),
     ] = None,
     pictures: Annotated[int, typer.Option(help="Number of pictures.")] = 100,
     side: Annotated[int, typer.Option(help="Their height and width in input pixels.")] = 96,

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from export.running.plan import Plan
+from export.running.statistics import Comparison, compare_samples
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Latency, Plan, open_entries, time_entries
+from runtime_bench.measuring.latency import Latency, open_entries, time_entries
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     ExportSize,
@@ -19,7 +21,6 @@ from runtime_bench.measuring.options import (
     ThreadCounts,
     sides,
 )
-from runtime_bench.measuring.statistics import Comparison, compare_samples
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.errors import OptionError

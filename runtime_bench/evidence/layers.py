@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from export.running.plan import Plan
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Plan, measure_latency
+from runtime_bench.measuring.latency import measure_latency
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import ExportSize, Json, Runs, Seconds, sides
 from runtime_bench.measuring.tables import protocol_lines

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from export.running.plan import Plan
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     Data,
@@ -17,7 +17,6 @@ from runtime_bench.measuring.options import (
     Name,
     Runs,
     Seconds,
-    sides,
 )
 from runtime_bench.measuring.quality import find_datasets
 from runtime_bench.measuring.tables import protocol_lines
@@ -25,6 +24,7 @@ from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.files import require_writable
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.sizes import parse_fixed_size
 from sr_models.networks.presets import get_preset
 from sr_models.published.settings import require_bits
 
@@ -41,6 +41,10 @@ def parse_bits(text: str) -> list[int]:
     return sorted({require_bits(int(part)) for part in parts})
 
 
+def _published(help: str):
+    return typer.Option(help=help, show_default="as published")
+
+
 @study("methods")
 def methods(
     name: Name,
@@ -48,7 +52,7 @@ def methods(
     data: Data,
     bits: Annotated[str, typer.Option(help="Widths of the body.")] = "4,6,8",
     only: Annotated[
-        list[str] | None, typer.Option("--method", help="A method; repeatable. [default: all]")
+        list[str] | None, typer.Option("--method", help="A method; repeatable.", show_default="all")
     ] = None,
     images: Images = None,
     patches: Annotated[int, typer.Option(help="Number of calibration patches.")] = 32,
@@ -58,14 +62,14 @@ def methods(
     ] = 10,
     train: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Train PAMS too, on this ground truth. [default: no]"),
+        typer.Option(metavar="DIR", help="Train PAMS too, on this ground truth."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps of that training.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Its patches per step.")] = None,
-    patch_size: Annotated[int | None, typer.Option(help="Their side in input pixels.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Its rate.")] = None,
+    steps: Annotated[int | None, _published("Steps of that training.")] = None,
+    batch_size: Annotated[int | None, _published("Its patches per step.")] = None,
+    patch_size: Annotated[int | None, _published("Their side in input pixels.")] = None,
+    learning_rate: Annotated[float | None, _published("Its rate.")] = None,
     validation_interval: Annotated[
-        int | None, typer.Option(help="Its steps between validations.")
+        int | None, typer.Option(help="Its steps between validations.", show_default="1000")
     ] = None,
     learned: Annotated[
         list[str] | None,
@@ -77,7 +81,7 @@ def methods(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Keep states of tuning and training, and go on with those that a run left there.",
+            help="Keep states of tuning and training, and resume those that a run left there.",
         ),
     ] = None,
     size: ExportSize = "180x320",
@@ -100,7 +104,7 @@ def methods(
     sr-bench evidence methods xlsr_x3 --data benchmark --train photos --steps 2000 --out page.html
     sr-bench evidence methods xlsr_x3 --data benchmark --learned runs/pams8/xlsr_x3.weights.h5
     """
-    widths, chosen = parse_bits(bits), sides(size)
+    widths, chosen = parse_bits(bits), parse_fixed_size(size)
     if out is not None:
         require_writable(out)
     machine = read_machine()
@@ -133,7 +137,7 @@ def methods(
             calibration=Calibration(images, patches, side, seed, epochs),
             training=Training(train, changes) if train else None,
             learned=learned or (),
-            settings=ExportSettings(**chosen, seed=seed),
+            settings=ExportSettings(sizes=(chosen,), seed=seed),
             plan=Plan(runs=runs, seconds=seconds),
             run_dir=run_dir,
             on_stage=say,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from runtime_bench.measuring.quality import protocol
+from runtime_bench.measuring.quality import quality_protocol
 from runtime_bench.pages.report import Page
 from sr_models.training.course import PAMS
 
@@ -96,7 +96,7 @@ def methods_json(network: str, rows: Sequence[MethodResult], *, scale: int) -> d
     return {
         "model": network,
         "scale": scale,
-        "protocol": protocol(scale),
+        "protocol": quality_protocol(scale),
         "results": [row.to_json() for row in rows],
         "training_over_calibration": calibration_speedups(rows),
         "training_over_calibration_at_equal_quality": speedups_at_equal_quality(rows),
@@ -172,7 +172,7 @@ def methods_page(
     page = Page(f"Quantization methods: {network}")
     page.add_text(_INTRODUCTION)
     columns, cells = method_rows(rows)
-    page.add_table(columns, cells, caption=f"luma; {protocol(scale)}")
+    page.add_table(columns, cells, caption=f"luma; {quality_protocol(scale)}")
     for dataset in rows[0].simulated_db:
         page.add_heading(f"Simulated, {dataset}")
         whole = next(row.simulated_db[dataset] for row in rows if row.method == FLOAT)

@@ -19,12 +19,14 @@ import numpy as np
 from export.exporting.job import run_export
 from export.exporting.settings import ExportSettings
 from export.running.interpreters import open_model
+from export.running.plan import Plan
 from representative_data.pictures import bundled_pictures
 from representative_data.tiles import load_tiles
 from runtime_bench.evidence.methods_report import FLOAT, TRAINED, MethodResult, Scores
-from runtime_bench.measuring.latency import Plan, measure_latency
+from runtime_bench.measuring.latency import measure_latency
 from runtime_bench.measuring.quality import Dataset, load_pairs, measure_file, measure_upscaler
-from sr_models.ground.pictures import list_images
+from sr_models.ground.picture_files import list_images
+from sr_models.ground.pictures import unit
 from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.network import load_model, load_trunk
 from sr_models.networks.presets import Preset, get_preset
@@ -85,7 +87,7 @@ class MethodsTable:
         datasets: Ground truth; for measuring only, methods never see it.
         calibration: What methods are given.
         run_dir: Folder of states of tuning and training, made if missing; what stands there is
-            gone on with, and gets no seconds.
+            resumed, and gets no seconds.
         on_stage: Called with what begins next.
         on_progress: Called with the steps done of a method, and their number.
 
@@ -115,7 +117,7 @@ class MethodsTable:
             side=self.calibration.side,
             seed=self.calibration.seed,
         )
-        patches = np.stack([tile.pixels for tile in tiles]).astype(np.float32) / np.float32(255.0)
+        patches = unit(np.stack([tile.pixels for tile in tiles]))
         self.batches = [patches[i : i + BATCH] for i in range(0, len(patches), BATCH)]
         self._simulated: dict[tuple[str, int | None], Any] = {}
         self._crops: list[tuple] = []

@@ -20,12 +20,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from export.running.plan import Plan
+from export.running.statistics import bootstrap_ratio
 from export.tflite.files import read_model
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import Json, Runs, ThreadCounts, Warmup
-from runtime_bench.measuring.statistics import bootstrap_ratio
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import ModelFileError, OptionError

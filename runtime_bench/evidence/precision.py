@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from export.running.plan import Plan
 from export.tflite.files import read_model
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Latency, Plan, measure_latency
+from runtime_bench.measuring.latency import Latency, measure_latency
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     Data,
@@ -21,12 +22,12 @@ from runtime_bench.measuring.options import (
     Runs,
     Seconds,
     Threads,
-    sides,
 )
 from runtime_bench.measuring.quality import Dataset, find_datasets
 from runtime_bench.measuring.tables import left_text, protocol_lines
 from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.sizes import Size, parse_fixed_size
 from sr_models.networks.presets import get_preset
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class PrecisionRow:
 
     Attributes:
         name: What it is called, e.g. `"mixed, 3 float32"`.
-        layers: Layers that the file computes above int8, and in what.
+        layers: High-precision layers, and in what.
         drop: What it loses against the float network.
         latency: How long it takes, in rounds with the others.
     """
@@ -61,27 +62,25 @@ class PrecisionRow:
         }
 
 
-def precision_choices(
-    *, height: int, width: int, method: str, most_sensitive: int
-) -> dict[str, ExportSettings]:
+def precision_choices(*, size: Size, method: str, most_sensitive: int) -> dict[str, ExportSettings]:
     """The settings to compare, by name."""
     from export.exporting.settings import ExportSettings
 
-    size = {"height": height, "width": width, "method": method}
+    plain = {"sizes": (size,), "method": method}
     mixed = {
         f"mixed, {most_sensitive} {kept}": ExportSettings(
-            precision="mixed", most_sensitive=most_sensitive, kept_precision=kept, **size
+            precision="mixed", most_sensitive=most_sensitive, kept_precision=kept, **plain
         )
         for kept in ("float32", "int16x8")
     }
-    plain = {
-        name: ExportSettings(precision=name, **size) for name in ("int8", "int16x8", "float32")
+    whole = {
+        name: ExportSettings(precision=name, **plain) for name in ("int8", "int16x8", "float32")
     }
     return {
-        "int8": plain["int8"],
+        "int8": whole["int8"],
         **mixed,
-        "int16x8": plain["int16x8"],
-        "float32": plain["float32"],
+        "int16x8": whole["int16x8"],
+        "float32": whole["float32"],
     }
 
 
@@ -156,9 +155,11 @@ def precision(
     name: Name,
     *,
     data: Data,
-    method: Annotated[str | None, typer.Option(help="A recipe. [default: sr-export's]")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="A recipe.", show_default="as sr-export")
+    ] = None,
     most_sensitive: Annotated[
-        int, typer.Option(metavar="N", help="Layers that the mixed files keep above int8.")
+        int, typer.Option(metavar="N", help="High-precision layers of the mixed files.")
     ] = 3,
     images: Images = None,
     size: ExportSize = "360x640",
@@ -179,7 +180,7 @@ def precision(
     sr-bench evidence precision xlsr_x3 --data benchmark --method cfqp --most-sensitive 4 --json -
     """
     get_preset(name)
-    chosen = sides(size)
+    asked = parse_fixed_size(size)
     machine = read_machine()
     import_tensorflow_quietly()
     from export.exporting.settings import DEFAULTS
@@ -189,7 +190,7 @@ def precision(
     choices = precision_choices(
         method=method or DEFAULTS.quantizing.recipe,
         most_sensitive=most_sensitive,
-        **chosen,
+        size=asked,
     )
     results = compare_precisions(
         name, choices, datasets=datasets, images=images, threads=threads, plan=plan, on_stage=say

@@ -92,7 +92,7 @@ def time_calibration(
     import tensorflow as tf
 
     from representative_data.cfqp import build_cfqp_dataset
-    from representative_data.probe import run_in_batches
+    from representative_data.probe import run_in_batches, unit_tensor
     from representative_data.report import build_report
     from sr_models.networks.graph import with_split_groups
 
@@ -100,11 +100,11 @@ def time_calibration(
 
     @tf.function(reduce_retracing=True)
     def forward(batch):
-        y = fast(tf.cast(batch, tf.float32) / 255.0, training=False)
+        y = fast(unit_tensor(batch), training=False)
         return (tf.reduce_max(y, axis=(1, 2)),)
 
     run_in_batches(forward, pixels)
-    shaping, judging, passing = [], [], []
+    shaped_s, judged_s, passed_s = [], [], []
     for done in range(rounds):
         start = time.perf_counter()
         dataset = build_cfqp_dataset(model, tiles, network=network, scale=scale)
@@ -112,23 +112,23 @@ def time_calibration(
         report = build_report(model, tiles, dataset)
         judged = time.perf_counter()
         run_in_batches(forward, pixels)
-        shaping.append(shaped - start)
-        judging.append(judged - shaped)
-        passing.append(time.perf_counter() - judged)
+        shaped_s.append(shaped - start)
+        judged_s.append(judged - shaped)
+        passed_s.append(time.perf_counter() - judged)
         on_round(done + 1, rounds)
     return CalibrationSpeed(
         pictures=len(tiles),
         tile_side=max(p.shape[0] for p in pixels),
-        shaping_s=tuple(shaping),
-        judging_s=tuple(judging),
-        forward_s=tuple(passing),
+        shaping_s=tuple(shaped_s),
+        judging_s=tuple(judged_s),
+        forward_s=tuple(passed_s),
         shaping_passes=dataset.forward_passes / len(tiles),
         judging_passes=report.comparison.forward_passes / len(tiles),
     )
 
 
 @study("shaping")
-def command(
+def shaping(
     name: Name,
     images: Images = None,
     pictures: Pictures = 100,
@@ -155,20 +155,21 @@ def command(
     if rounds < 1:
         raise OptionError(f"expected at least 1 round, found {rounds}")
     import_tensorflow_quietly()
-    from representative_data.pictures import bundled_pictures, open_network
-    from representative_data.tiles import load_tiles, require_usable
+    from representative_data.choices import require_usable
+    from representative_data.pictures import open_subject
     from sr_models.ground.files import tool_versions
-    from sr_models.networks.tails import attach_tail
 
     require_usable(count=pictures, side=tile_side, seed=0)
-    opened = open_network(name, images=images, weights=weights, pixels=pixels, trust=trust)
-    scale, channels = opened.scale, opened.channels
-    model = attach_tail(opened.trunk, "relu", scale=scale)
-    source = bundled_pictures() if images is None else images
-    tiles = load_tiles(source, scale=scale, count=pictures, side=tile_side, channels=channels)
+    subject = open_subject(name, images=images, weights=weights, pixels=pixels, trust=trust)
+    network, tiles = subject.network, subject.tiles(count=pictures, side=tile_side)
     with progress("calibrating", unit="rounds") as update:
         found = time_calibration(
-            model, tiles, network=opened.name, scale=scale, rounds=rounds, on_round=update
+            subject.model,
+            tiles,
+            network=network.name,
+            scale=network.scale,
+            rounds=rounds,
+            on_round=update,
         )
     versions = tool_versions(("tensorflow", "numpy"))
     write_json({"model": name, **found.to_json(), "versions": versions}, json)

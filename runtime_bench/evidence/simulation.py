@@ -1,7 +1,7 @@
 """What eight-bit activations do to a network's pixels, simulated in float: no file is made.
 
-Weights stay float here, so the figures are better than a file's; they compare sets of calibration
-pictures with each other.
+Unlike in `sr_models.quantization.simulator` weights stay float, so the figures are better than a
+file's; they compare sets of calibration pictures with each other.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import tf_keras
 
-from representative_data.probe import BATCH_PIXELS
+from representative_data.probe import stacked
 from sr_models.ground.pictures import to_pixels, unit
 from sr_models.networks.graph import (
     INPUT,
@@ -32,7 +32,7 @@ _FIRST = -128
 
 
 @dataclass(frozen=True)
-class Simulation:
+class SimulatedCodes:
     """A float network whose activations lie on eight-bit grids.
 
     Attributes:
@@ -53,7 +53,7 @@ class Simulation:
         return np.clip(codes, 0, 255).astype(np.uint8)
 
 
-def simulate_activations(model, ranges: Mapping[str, Sequence[float]]) -> Simulation:
+def simulate_activations(model, ranges: Mapping[str, Sequence[float]]) -> SimulatedCodes:
     """The network with every tensor that an int8 file stores on the grid of its range.
 
     Args:
@@ -75,10 +75,14 @@ def simulate_activations(model, ranges: Mapping[str, Sequence[float]]) -> Simula
     output = output_name(model)
     simulated = rebuild(with_split_groups(model), store)
     # An output that repeats channels has no range of its own.
-    return Simulation(simulated, grids[INPUT], grids.get(output) or TensorRange(*ranges[output]))
+    return SimulatedCodes(
+        simulated, grids[INPUT], grids.get(output) or TensorRange(*ranges[output])
+    )
 
 
-def simulated_fidelity_db(simulation: Simulation, model, pictures: Sequence[np.ndarray]) -> float:
+def simulated_fidelity_db(
+    simulation: SimulatedCodes, model, pictures: Sequence[np.ndarray]
+) -> float:
     """PSNR of the simulated codes, read as pixels, against the float network's pixels.
 
     Codes go in and come out as they are, so a grid whose codes are not pixels costs what it costs.
@@ -91,9 +95,7 @@ def simulated_fidelity_db(simulation: Simulation, model, pictures: Sequence[np.n
     """
     fast = with_split_groups(model)
     squares, count = 0.0, 0
-    step = max(1, BATCH_PIXELS // (pictures[0].shape[0] * pictures[0].shape[1]))
-    for first in range(0, len(pictures), step):
-        batch = np.stack(pictures[first : first + step])
+    for batch in stacked(pictures, fast):
         expected = to_pixels(fast(unit(batch), training=False).numpy())
         difference = simulation.codes(batch).astype(np.int32) - expected
         squares += float(np.square(difference, dtype=np.int64).sum())

@@ -83,14 +83,17 @@ def training(
         list[str] | None,
         typer.Argument(
             metavar="[PATTERN]...",
-            help="Names of presets, or shell patterns. [default: one "
-            "network of each family, at x3 where there is one, without the large ones]",
+            help="Names of presets, or shell patterns.",
+            show_default="one network of each family, at x3 where there is one, without the large "
+            "ones",
         ),
     ] = None,
     *,
     data: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Training pictures. [default: scikit-image's]"),
+        typer.Option(
+            metavar="DIR", help="Training pictures.", show_default="scikit-image's pictures"
+        ),
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps that count, at most.")] = 50,
     warmup: Annotated[int, typer.Option(help="Steps before them.")] = 10,

@@ -14,10 +14,16 @@ import numpy as np
 
 from representative_data.pictures import bundled_pictures
 from sr_models.ground.errors import OptionError
+from sr_models.ground.pictures import Pair
 from sr_models.networks.presets import Preset
 from sr_models.training.distribution import Distribution
-from sr_models.training.patches import Pair, PatchSampler, load_pair, load_pairs, validation_crops
-from sr_models.training.recipe import Recipe, recipe_for
+from sr_models.training.patches import (
+    PatchSampler,
+    load_training_pair,
+    load_training_pairs,
+    validation_crops,
+)
+from sr_models.training.recipe import TrainingRecipe, recipe_for
 from sr_models.training.trainer import Trainer
 
 Clock = Callable[[], float]
@@ -126,7 +132,9 @@ def time_presets(
         cut = {"scale": preset.scale, "patch_size": recipe_for(preset).patch_size}
         key = tuple(cut.values())
         if key not in loaded:
-            loaded[key] = load_pairs(data, **cut) if data is not None else _bundled_pairs(**cut)
+            loaded[key] = (
+                load_training_pairs(data, **cut) if data is not None else _bundled_pairs(**cut)
+            )
         with tempfile.TemporaryDirectory() as folder:
             timed = time_training(preset, loaded[key], run_dir=Path(folder), pace=pace)
         results.append(timed)
@@ -134,7 +142,9 @@ def time_presets(
 
 
 def _bundled_pairs(*, scale: int, patch_size: int) -> list[Pair]:
-    pairs = [load_pair(path, scale=scale, patch_size=patch_size) for path in bundled_pictures()]
+    pairs = [
+        load_training_pair(path, scale=scale, patch_size=patch_size) for path in bundled_pictures()
+    ]
     return [pair for pair in pairs if pair is not None]
 
 
@@ -144,7 +154,7 @@ def time_training(
     *,
     run_dir: Path,
     pace: Pace | None = None,
-    recipe: Recipe | None = None,
+    recipe: TrainingRecipe | None = None,
     clock: Clock = time.perf_counter,
 ) -> TrainingSpeed:
     """Train a network by its recipe for some steps, and keep nothing but the time.
@@ -202,7 +212,12 @@ def time_training(
 
 
 def speed_of(
-    preset: Preset, recipe: Recipe, *, ends: Sequence[float], waits: Sequence[float], warmup: int
+    preset: Preset,
+    recipe: TrainingRecipe,
+    *,
+    ends: Sequence[float],
+    waits: Sequence[float],
+    warmup: int,
 ) -> TrainingSpeed:
     """The figures behind a run.
 

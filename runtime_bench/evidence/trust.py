@@ -16,10 +16,13 @@ from typing import Annotated, Any
 
 import typer
 
+from export.running.plan import Plan
+from export.running.statistics import Comparison
+from export.running.timing import Clock
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.comparing.comparison import compare_speed
 from runtime_bench.evidence.studies import study
-from runtime_bench.measuring.latency import Clock, Entry, Plan, open_entries, protocol
+from runtime_bench.measuring.latency import Entry, latency_protocol, open_entries
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     Delegate,
@@ -32,7 +35,6 @@ from runtime_bench.measuring.options import (
     Warmup,
     sides,
 )
-from runtime_bench.measuring.statistics import Comparison
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
@@ -104,7 +106,7 @@ class Trust:
             "model": self.model,
             "runtime": self.runtime,
             "slowdown": self.slowdown,
-            "comparisons": len(self.same),
+            "compared": len(self.same),
             "no_difference_shown": self.right_same,
             "slowdowns_found": self.right_slowed,
             "seconds": self.seconds,
@@ -211,7 +213,7 @@ def trust(
             "threads": threads,
             "delegate": delegate,
             "machine": machine.to_json(),
-            "protocol": protocol(plan),
+            "protocol": latency_protocol(plan),
         },
         json,
     )

@@ -1,4 +1,4 @@
-"""The clipped twin and the clip-free file of a preset, exported once and kept in a folder."""
+"""The clipped baseline and the clip-free file of a preset, exported once and kept in a folder."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import ConversionError, UnknownModelError
 from sr_models.ground.files import file_sha256, output_error, writing_file
+from sr_models.ground.sizes import Size
 from sr_models.networks.card import find_card
 from sr_models.networks.presets import PRESETS, Preset, get_preset, list_presets
 
@@ -54,13 +55,13 @@ def shipped_presets(patterns: Sequence[str] = ()) -> list[Preset]:
     return [PRESETS[name] for name in names]
 
 
-def twin_settings(settings: ExportSettings | None = None) -> dict[str, ExportSettings]:
+def both_settings(settings: ExportSettings | None = None) -> dict[str, ExportSettings]:
     """Settings of both files, `clipped` and `clip_free`, from those of the clip-free one."""
-    from export.exporting.settings import ExportSettings
+    from export.exporting.settings import ExportSettings, clipped_baseline
 
-    settings = settings or ExportSettings(height=SIDE, width=SIDE)
+    settings = settings or ExportSettings(sizes=(Size(SIDE, SIDE),))
     return {
-        "clipped": replace(settings, method="natural", tail="clip"),
+        "clipped": clipped_baseline(settings),
         "clip_free": replace(settings, tail="relu"),
     }
 
@@ -88,7 +89,7 @@ def export_twins(
         SrError: See `run_export`.
     """
     paths = {}
-    for kind, chosen in twin_settings(settings).items():
+    for kind, chosen in both_settings(settings).items():
         paths[kind] = path = Path(folder, f"{preset.name}_{kind}.tflite")
         made_by = {"settings": chosen.to_json(), "weights": file_sha256(preset.weights_path)}
         if not _is_kept(path, made_by):
@@ -101,7 +102,7 @@ def _exported(preset: Preset, settings: ExportSettings) -> bytes:
     from export.exporting.job import run_export
 
     result = run_export(preset.name, settings)
-    # A clipped twin may be as bad as it is.
+    # A clipped baseline may be as bad as it is.
     if result.failures and settings.quantizing.tail != "clip":
         raise ConversionError(
             f"expected a clip-free file of {preset.name} that can be handed over, found: "

@@ -1,4 +1,4 @@
-"""The clipped twin against the clip-free file: one table over many presets."""
+"""The clipped baseline against the clip-free file: one table over many presets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from export.running.plan import Plan
+from export.running.statistics import Comparison
 from runtime_bench.comparing.comparison import FileComparison, compare_files
 from runtime_bench.evidence.studies import study
 from runtime_bench.evidence.twin_files import SIDE, Twins, export_twins, shipped_presets
-from runtime_bench.measuring.latency import Latency, Plan, protocol
+from runtime_bench.measuring.latency import Latency, latency_protocol
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     ExportSize,
@@ -25,11 +27,11 @@ from runtime_bench.measuring.options import (
     sides,
 )
 from runtime_bench.measuring.quality import Dataset, find_datasets
-from runtime_bench.measuring.statistics import Comparison
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.files import require_writable, writing_file
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.sizes import Size
 
 _UNKNOWN = "?"
 
@@ -40,8 +42,8 @@ class TwinRow:
 
     Attributes:
         preset: Its name.
-        by_threads: Number of threads -> the clip-free file against its clipped twin. Pictures are
-            compared with the first number only.
+        by_threads: Number of threads -> the clip-free file against its clipped baseline. Pictures
+            are compared with the first number only.
     """
 
     preset: str
@@ -180,7 +182,9 @@ def twins(
     patterns: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATTERN]...", help="Presets by name or pattern. [default: all with weights]"
+            metavar="[PATTERN]...",
+            help="Presets by name or pattern.",
+            show_default="all with weights",
         ),
     ] = None,
     *,
@@ -190,7 +194,7 @@ def twins(
     threads: ThreadCounts = [1, 2],  # noqa: B006
     size: ExportSize = "180x320",
     method: Annotated[
-        str | None, typer.Option(help="Recipe of the clip-free files. [default: as sr-export]")
+        str | None, typer.Option(help="Recipe of the clip-free files.", show_default="as sr-export")
     ] = None,
     data: MaybeData = None,
     runs: Runs = 25,
@@ -204,7 +208,7 @@ def twins(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Clipped twins against clip-free files, over every preset that has weights.
+    """Clipped baselines against clip-free files, over every preset that has weights.
 
     [bold]Examples[/bold]
 
@@ -217,7 +221,7 @@ def twins(
 
     chosen = sides(size)
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup)
-    settings = ExportSettings(height=SIDE, width=SIDE, method=method)
+    settings = ExportSettings(sizes=(Size(SIDE, SIDE),), method=method)
     presets = shipped_presets(patterns or [])
     datasets = find_datasets(data) if data is not None else []
     if markdown is not None:
@@ -242,12 +246,12 @@ def twins(
             **chosen,
             "method": settings.quantizing.recipe,
             "machine": machine.to_json(),
-            "protocol": protocol(plan),
+            "protocol": latency_protocol(plan),
         },
         json,
     )
     if json != "-":
-        print_table(f"Clipped twin and clip-free at {size}", *twin_cells(rows))
+        print_table(f"Clipped baseline and clip-free at {size}", *twin_cells(rows))
     notes = [*protocol_lines(machine, rows[0].first.baseline.runtime), *summary_of(rows)]
     for line in notes:
         say(line)

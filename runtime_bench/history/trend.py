@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from export.running.statistics import compare_sessions
 from runtime_bench.history.history import HistoryEntry
-from runtime_bench.measuring.statistics import compare_sessions
 
 NO_DIFFERENCE = "no difference shown"
 NOTHING_EARLIER = "nothing earlier"
@@ -60,7 +60,7 @@ class Trend:
             "change_high": self.high,
             "notes": list(self.notes),
             "not_compared": self.skipped,
-            "entries": [figures(entry) for entry in (*self.earlier, self.now)],
+            "entries": [dated_figures(entry) for entry in (*self.earlier, self.now)],
         }
 
 
@@ -87,7 +87,7 @@ def identity(entry: HistoryEntry) -> dict[str, Any]:
     return {name: row.get(name) for name in names}
 
 
-def figures(entry: HistoryEntry) -> dict[str, Any]:
+def dated_figures(entry: HistoryEntry) -> dict[str, Any]:
     """Date and figures of one entry."""
     names = {
         "latency": ("median_ms", "p5_ms", "p95_ms", "runs", "sha256", "runtime"),

@@ -12,44 +12,25 @@ import numpy as np
 
 from export.running.interpreters import Tensor
 from export.running.pixels import codes_of_pixels
+from export.running.plan import Plan
 from export.running.runtimes import find_runtime
+from export.running.statistics import Summary, summarize
+from export.running.timing import Clock, Samples, time_interleaved
 from export.tflite.files import ModelFile, read_model
 from runtime_bench.measuring.external import open_with_delegate
-from runtime_bench.measuring.statistics import Summary, summarize
+from sr_models.ground.arguments import (
+    a_file,
+    a_picture,
+    a_text,
+    optional,
+    several,
+    takes,
+    whole_number,
+)
 from sr_models.ground.errors import OptionError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import resize_bicubic
-
-# A budget of seconds never cuts a sample below what a median needs.
-LEAST_RUNS = 5
-Clock = Callable[[], float]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to time.
-
-    Attributes:
-        runs: Timed rounds at most.
-        seconds: Time budget for all rounds together; at least `LEAST_RUNS` rounds are done.
-        warmup: Untimed rounds before them, after the cold first inference.
-        seed: Seed of the input data and of the order within each round.
-    """
-
-    runs: int = 50
-    seconds: float = 60.0
-    warmup: int = 3
-    seed: int = 0
-
-    def __post_init__(self):
-        if self.runs < 1:
-            raise OptionError(f"expected at least 1 run, found {self.runs}; change --runs")
-        if not self.seconds > 0:
-            raise OptionError(f"expected more than 0 seconds, found {self.seconds:g}")
-        if self.warmup < 0:
-            raise OptionError(f"expected 0 or more warm-up runs, found {self.warmup}")
-        if self.seed < 0:
-            raise OptionError(f"expected a seed of 0 or more, found {self.seed}")
+from sr_models.ground.pixel_range import Ends
 
 
 @dataclass(frozen=True)
@@ -128,34 +109,57 @@ class Latency:
         }
 
 
-def seeded_input(tensor: Tensor, *, seed: int = 0) -> np.ndarray:
-    """Uniform random pixels for one input, the same for the same shape and seed.
+def seeded_input(tensor: Tensor, *, seed: int = 0, ends: Ends | None = None) -> np.ndarray:
+    """Uniform random pixels for one input, the same for the same picture size and seed.
+
+    Args:
+        tensor: The input.
+        seed: Of the pixels.
+        ends: Its black and white; by its own grid, and 0..1 for real numbers, without them.
 
     Returns:
-        An array of the tensor's shape and dtype; codes are pixels for 8 bits, 0..1 for float.
+        An array of the tensor's shape and dtype; codes are pixels for 8 bits.
     """
-    pixels = np.random.default_rng(seed).integers(0, 256, size=tensor.shape, dtype=np.uint8)
-    return codes_of_pixels(pixels, tensor)
+    shape = tensor.shape
+    shape = (shape[0], *tensor.picture_shape) if tensor.picture_shape else shape
+    pixels = np.random.default_rng(seed).integers(0, 256, size=shape, dtype=np.uint8)
+    return codes_of_pixels(_stored(pixels, tensor), tensor, ends=ends)
 
 
-def picture_input(tensor: Tensor, picture: np.ndarray) -> np.ndarray:
+def picture_input(tensor: Tensor, picture: np.ndarray, *, ends: Ends | None = None) -> np.ndarray:
     """A uint8 (H, W, 3) picture, resized to an input (N, H, W, 3), or of its luma (N, H, W, 1)."""
-    if len(tensor.shape) != 4 or tensor.shape[3] not in (1, 3):
+    if tensor.picture_shape is None or tensor.picture_shape[2] not in (1, 3):
         raise OptionError(
             "expected an input (N, H, W, 3) or (N, H, W, 1) for a picture, found "
             f"{list(tensor.shape)}; leave the picture out"
         )
-    resized = resize_bicubic(picture, height=tensor.shape[1], width=tensor.shape[2])
-    resized = luma_pixels(resized) if tensor.shape[3] == 1 else resized
-    pixels = np.broadcast_to(resized, tensor.shape)
-    return np.ascontiguousarray(codes_of_pixels(pixels, tensor))
+    height, width, channels = tensor.picture_shape
+    resized = resize_bicubic(picture, height=height, width=width)
+    resized = luma_pixels(resized) if channels == 1 else resized
+    pixels = np.broadcast_to(resized, (tensor.shape[0], *resized.shape))
+    return np.ascontiguousarray(codes_of_pixels(_stored(pixels, tensor), tensor, ends=ends))
 
 
-def input_array(tensor: Tensor, *, picture: np.ndarray | None, seed: int) -> np.ndarray:
+def _stored(pictures: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """Pictures (N, H, W, C) as the tensor has its axes."""
+    return np.ascontiguousarray(np.moveaxis(pictures, 3, 1)) if tensor.channels_first else pictures
+
+
+def input_array(
+    tensor: Tensor, *, picture: np.ndarray | None, seed: int, ends: Ends | None = None
+) -> np.ndarray:
     """What one input is fed: the picture where there is one, else random pixels by seed."""
-    return seeded_input(tensor, seed=seed) if picture is None else picture_input(tensor, picture)
+    if picture is None:
+        return seeded_input(tensor, seed=seed, ends=ends)
+    return picture_input(tensor, picture, ends=ends)
 
 
+@takes(
+    sources=several(a_file, what="files"),
+    delegates=several(a_text, what="delegates"),
+    threads=several(whole_number(), what="numbers of threads"),
+    picture=optional(a_picture),
+)
 def open_entries(
     sources: Sequence[str | Path | ModelFile],
     *,
@@ -209,10 +213,7 @@ def time_entries(
     clock: Clock = time.perf_counter,
     on_step: Callable[[int, int], Any] | None = None,
 ) -> list[Latency]:
-    """Time entries in interleaved rounds: each round runs each entry once, in an order by seed.
-
-    Interleaving lets a change of the machine's speed touch every entry alike, and the changing
-    order keeps one entry from always running in another's wake.
+    """Time entries in interleaved rounds; see `export.running.timing.time_interleaved`.
 
     Args:
         entries: What to run, with inputs set.
@@ -223,22 +224,8 @@ def time_entries(
     Returns:
         One result per entry, in their order; sample `i` of each comes from round `i`.
     """
-    plan = plan or Plan()
-    first_ms = [_timed(entry, clock) for entry in entries]
-    for _ in range(plan.warmup):
-        for entry in entries:
-            entry.runner.invoke()
-    rng = np.random.default_rng(plan.seed)
-    samples: list[list[float]] = [[] for _ in entries]
-    start = clock()
-    for done in range(plan.runs):
-        if done >= LEAST_RUNS and clock() - start > plan.seconds:
-            break
-        for index in rng.permutation(len(entries)):
-            samples[index].append(_timed(entries[index], clock))
-        if on_step is not None:
-            on_step(done + 1, plan.runs)
-    return [_result(entry, taken, first) for entry, taken, first in zip(entries, samples, first_ms)]
+    timed = time_interleaved([e.runner for e in entries], plan, clock=clock, on_step=on_step)
+    return [_result(entry, found) for entry, found in zip(entries, timed)]
 
 
 def measure_latency(
@@ -266,7 +253,7 @@ def measure_latency(
     return time_entries(entries, plan, on_step=on_step)
 
 
-def protocol(plan: Plan, *, picture: str | None = None) -> dict:
+def latency_protocol(plan: Plan, *, picture: str | None = None) -> dict:
     """What a reader must know to repeat the figures."""
     return {
         "runs_at_most": plan.runs,
@@ -278,13 +265,7 @@ def protocol(plan: Plan, *, picture: str | None = None) -> dict:
     }
 
 
-def _timed(entry: Entry, clock: Clock) -> float:
-    start = clock()
-    entry.runner.invoke()
-    return (clock() - start) * 1e3
-
-
-def _result(entry: Entry, samples: Sequence[float], first_ms: float) -> Latency:
+def _result(entry: Entry, timed: Samples) -> Latency:
     runner = entry.runner
     return Latency(
         model=runner.model.name,
@@ -294,9 +275,9 @@ def _result(entry: Entry, samples: Sequence[float], first_ms: float) -> Latency:
         threads=runner.threads,
         runtime=str(runner.runtime),
         input_shape=runner.inputs[0].shape,
-        samples_ms=tuple(samples),
-        summary=summarize(samples),
+        samples_ms=timed.samples_ms,
+        summary=summarize(timed.samples_ms),
         init_ms=entry.init_ms,
-        first_ms=first_ms,
+        first_ms=timed.first_ms,
         delegation=runner.delegation,
     )

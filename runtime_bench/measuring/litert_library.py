@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime_bench.measuring.litert_profiler import MARK, Recording
+from runtime_bench.measuring.litert_profiler import Recording
+from sr_models.ground.child import answer
 
 # litert/c/litert_profiler_event.h: what an event is about.
 _DEFAULT, _OPERATOR, _DELEGATE_OPERATOR, _DELEGATE_PROFILED = 1, 2, 4, 8
@@ -26,7 +27,7 @@ _WHOLE = "Invoke"
 _CPU, _WRITE = 1, 1
 
 
-class Layout(ctypes.Structure):
+class NativeLayout(ctypes.Structure):
     # litert/c/litert_layout.h; the rank is in the low seven bits.
     _fields_ = [
         ("packed", ctypes.c_uint32),
@@ -36,7 +37,7 @@ class Layout(ctypes.Structure):
 
 
 class _TensorType(ctypes.Structure):
-    _fields_ = [("element_type", ctypes.c_int32), ("layout", Layout)]
+    _fields_ = [("element_type", ctypes.c_int32), ("layout", NativeLayout)]
 
 
 class NativeEvent(ctypes.Structure):
@@ -150,7 +151,7 @@ class Profiled:
         return buffers
 
     def _output_shapes(self, count: int) -> list[list[int]]:
-        layouts = (Layout * count)()
+        layouts = (NativeLayout * count)()
         self._call(
             "LiteRtGetCompiledModelOutputTensorLayouts",
             self._model,
@@ -224,7 +225,7 @@ def main() -> None:
         runs.append(profiled.profiled_run())
         if time.perf_counter() - start > recording.seconds:
             break
-    print(f"{MARK}{json.dumps(runs)}", flush=True)
+    answer(runs)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ so, since native structures may change with a version and would take this proces
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,14 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sr_models.ground.child import Crash, ask_module
 from sr_models.ground.errors import ModelFileError, OptionError
 
-KERNELS = ("xnnpack", "builtin")
 """Kernels that can be profiled; in its reference mode LiteRT 2.3 runs the builtin ones."""
 
 _LIBRARIES = ("libLiteRt.so", "libLiteRt.dylib", "libLiteRt.dll")
-MARK = "events of the profiler: "
-"""What stands before the child's answer."""
 
 
 @dataclass(frozen=True)
@@ -116,28 +112,17 @@ def record(recording: Recording, inputs: Sequence[np.ndarray]) -> tuple[Recorded
         paths = [str(Path(folder) / f"{number}.npy") for number in range(len(inputs))]
         for path, array in zip(paths, inputs):
             np.save(path, array)
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "runtime_bench.measuring.litert_library",
-                str(library),
-                json.dumps(asdict(recording)),
-                *paths,
-            ],
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
-    _, mark, answer = done.stdout.rpartition(MARK)
-    if done.returncode != 0 or not mark:
-        lines = [line for line in done.stderr.splitlines() if not line.startswith(("INFO", "WARN"))]
-        found = lines[-1].strip() if lines else f"exit status {done.returncode}"
-        raise ModelFileError(
-            f"expected to profile {recording.model} with {library.name}, found: {found}; leave "
-            "--profile"
-        )
+        asked = json.dumps(asdict(recording))
+        try:
+            answer = ask_module(
+                "runtime_bench.measuring.litert_library", str(library), asked, *paths
+            )
+        except Crash as crash:
+            raise ModelFileError(
+                f"expected to profile {recording.model} with {library.name}, found: {crash}; leave "
+                "--profile"
+            ) from None
     return tuple(
         RecordedRun(tuple(Event(*event) for event in run["events"]), run["total_us"])
-        for run in json.loads(answer)
+        for run in answer
     )

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 from runtime_bench.measuring.external import open_with_delegate
 from runtime_bench.measuring.latency import seeded_input
+from sr_models.ground.child import Crash, answer, ask_module
 from sr_models.ground.errors import ModelFileError
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 # proc(5): writing this resets the largest resident size to the present one.
 _RESET_PEAK = "5"
-_MARK = "peak memory, KiB: "
 
 
 def parse_status(text: str, key: str) -> int | None:
@@ -41,19 +40,13 @@ def measure_peak_mb(
         ModelFileError: The file cannot be run.
     """
     wanted = {"delegate": delegate, "threads": threads, "height": height, "width": width}
-    done = subprocess.run(
-        [sys.executable, "-m", "runtime_bench.measuring.memory", str(file), json.dumps(wanted)],
-        capture_output=True,
-        text=True,
-    )
-    _, mark, kib = done.stdout.rpartition(_MARK)
-    if done.returncode != 0 or not mark:
-        lines = done.stderr.strip().splitlines()
+    try:
+        kib = ask_module("runtime_bench.measuring.memory", str(file), json.dumps(wanted))
+    except Crash as crash:
         raise ModelFileError(
-            f"expected to run {file} for its memory, found: {lines[-1] if lines else 'no answer'}; "
-            "leave --memory"
-        )
-    return None if kib.strip() == "None" else int(kib) / 1024
+            f"expected to run {file} for its memory, found: {crash}; leave --memory"
+        ) from None
+    return None if kib is None else kib / 1024
 
 
 def main() -> None:
@@ -71,7 +64,7 @@ def main() -> None:
     runner.invoke()
     peak = _read("VmHWM")
     told = None if before is None or peak is None else max(0, peak - before)
-    print(f"{_MARK}{told}")
+    answer(told)
 
 
 def _read(key: str) -> int | None:

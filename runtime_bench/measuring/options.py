@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 # Every verb takes it from here, beside the options of measuring.
+from sr_models.ground.options import FilePixels as FilePixels
 from sr_models.ground.options import Json as Json
 from sr_models.ground.sizes import parse_fixed_size
 
@@ -20,7 +21,12 @@ Delegates = Annotated[
     ),
 ]
 Cpus = Annotated[
-    str, typer.Option(metavar="MASK", help="Bind to cores by a hexadecimal mask, e.g. f0.")
+    str,
+    typer.Option(
+        metavar="MASK",
+        help="Bind to cores by a hexadecimal mask, e.g. f0.",
+        show_default="any core",
+    ),
 ]
 FullDelegation = Annotated[
     bool, typer.Option("--require-full-delegation", help="Gate: nothing is left to the CPU.")
@@ -29,17 +35,14 @@ Threads = Annotated[int, typer.Option(help="Threads the kernels may use.")]
 ThreadCounts = Annotated[
     list[int], typer.Option("--threads", help="Threads the kernels may use; repeatable.")
 ]
-Scale = Annotated[int | None, typer.Option(help="Scale factor; read from the file by default.")]
-White = Annotated[
-    float | None, typer.Option(help="Value of white in float files: 1 (default) or 255.")
-]
+Scale = Annotated[int | None, typer.Option(help="Scale factor.", show_default="read from the file")]
 Runs = Annotated[int, typer.Option(help="Timed rounds at most.")]
 Seconds = Annotated[float, typer.Option(help="Time budget of all rounds; at least 5 are done.")]
 Warmup = Annotated[int, typer.Option(help="Untimed rounds after the cold first inference.")]
 Seed = Annotated[int, typer.Option(help="Seed of the input and of the order in each round.")]
 FileSize = Annotated[
     str | None,
-    typer.Option("--size", metavar="HxW", help="Input size; the file's own by default."),
+    typer.Option("--size", metavar="HxW", help="Input size.", show_default="the file's own"),
 ]
 ExportSize = Annotated[
     str, typer.Option("--size", metavar="HxW", help="Input size of the files, height first.")
@@ -53,7 +56,9 @@ MaybeData = Annotated[
 ]
 Images = Annotated[
     str | None,
-    typer.Option("--images", metavar="DIR", help="Calibration. [default: scikit-image's pictures]"),
+    typer.Option(
+        "--images", metavar="DIR", help="Calibration.", show_default="scikit-image's pictures"
+    ),
 ]
 Save = Annotated[
     str | None,

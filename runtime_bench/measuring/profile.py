@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from export.running.interpreters import open_model
+from export.running.plan import Plan
 from export.tflite.files import read_model
 from export.tflite.flatbuffer import FileGraph, OperatorInfo, read_graph
-from runtime_bench.measuring.latency import Plan, input_array
-from runtime_bench.measuring.litert_profiler import KERNELS, Event, RecordedRun, Recording, record
-from sr_models.ground.errors import ModelFileError, OptionError
+from runtime_bench.measuring.latency import input_array
+from runtime_bench.measuring.litert_profiler import Event, RecordedRun, Recording, record
+from runtime_bench.measuring.usage import require_profiled
+from sr_models.ground.errors import ModelFileError
 
 METHOD = "LiteRT's own profiler, one event per operator and run"
 # Operators of a file by what XNNPACK calls those that stand for them, up to the parenthesis.
@@ -100,16 +102,6 @@ class Profile:
                 "method": METHOD,
             },
         }
-
-
-def require_profiled(delegates: Iterable[str]) -> None:
-    """Raise `OptionError` for a delegate whose operators cannot be profiled here."""
-    for delegate in delegates:
-        if delegate not in KERNELS:
-            raise OptionError(
-                f"expected --delegate {' or '.join(KERNELS)} with --profile, found {delegate!r}; "
-                "leave --profile"
-            )
 
 
 def operators_of(

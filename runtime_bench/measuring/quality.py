@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from export.running.interpreters import Runner
+from export.running.pixel_range import FilePixels, find_pixels
 from export.running.pixels import find_scale, upscale
+from runtime_bench.measuring.usage import require_scale
+from sr_models.ground.arguments import having, optional, takes, whole_number
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.metrics import PROTOCOL, Quality, luma_pixels, measure_quality
-from sr_models.ground.pictures import crop_to_multiple, degrade, list_images_by_folder, load_image
+from sr_models.ground.picture_files import list_images_by_folder
+from sr_models.ground.pictures import Pair, crop_to_multiple, load_image
+from sr_models.ground.pixel_range import PixelRange
 
-MAX_SCALE = 8
 # scikit-image's SSIM with sigma 1.5 looks through a window of this many pixels.
 _SSIM_WINDOW = 11
 Step = Callable[[int, int, str], Any]
@@ -32,21 +36,6 @@ class Dataset:
 
     name: str
     paths: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A ground-truth picture and its low-resolution twin.
-
-    Attributes:
-        name: File name of the picture.
-        low: uint8 (H / s, W / s, 3), RGB; or of one channel, luma.
-        high: uint8 (H, W, 3), RGB, cropped to a multiple of s; or of one channel, luma.
-    """
-
-    name: str
-    low: np.ndarray
-    high: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -83,6 +72,7 @@ class QualityResult:
         sha256: Hash of the file; `None` for a network that is no file.
         runtime: Interpreter package and version; `None` where none ran.
         luma: Whether it upscales luma alone.
+        pixels: What black and white were for the file; `None` for a network that is no file.
     """
 
     model: str
@@ -93,6 +83,7 @@ class QualityResult:
     sha256: str | None = None
     runtime: str | None = None
     luma: bool = False
+    pixels: FilePixels | None = None
 
     @property
     def raw(self) -> Quality:
@@ -118,9 +109,10 @@ class QualityResult:
             "scale": self.scale,
             **_readings(self),
             **_saturation(self),
-            "protocol": protocol(self.scale, luma=self.luma),
+            "protocol": quality_protocol(self.scale, luma=self.luma),
             "delegate": self.delegate,
             "runtime": self.runtime,
+            "pixels": self.pixels and self.pixels.to_json(),
             "sha256": self.sha256,
         }
 
@@ -132,7 +124,7 @@ class QualityResult:
         ]
 
 
-def protocol(scale: int, *, luma: bool = False) -> str:
+def quality_protocol(scale: int, *, luma: bool = False) -> str:
     """What the figures rest on, in one line."""
     of = ", of its luma in pixels" if luma else ""
     return (
@@ -141,16 +133,9 @@ def protocol(scale: int, *, luma: bool = False) -> str:
     )
 
 
-def require_scale(scale: int) -> int:
-    """`scale` itself; raises `OptionError` outside of 1..`MAX_SCALE`."""
-    if not 1 <= scale <= MAX_SCALE:
-        raise OptionError(f"expected a scale factor of 1 to {MAX_SCALE}, found {scale}")
-    return scale
-
-
 def is_luma(runner: Runner) -> bool:
     """Whether a file upscales luma alone."""
-    return runner.inputs[0].shape[-1:] == (1,)
+    return (runner.inputs[0].picture_shape or ())[-1:] == (1,)
 
 
 def scale_of(runner: Runner, scale: int | None = None, *, luma: bool = False) -> int:
@@ -192,9 +177,8 @@ def load_pair(path: str | Path, *, scale: int, luma: bool = False) -> Pair:
     """
     # What the crop may take, the border on both sides, and SSIM's window.
     least = (scale - 1) + 2 * scale + _SSIM_WINDOW
-    high = crop_to_multiple(load_image(path, minimum_side=least), scale)
-    high = luma_pixels(high) if luma else high
-    return Pair(Path(path).name, degrade(high, scale), high)
+    picture = crop_to_multiple(load_image(path, minimum_side=least), scale)
+    return Pair.of(path, luma_pixels(picture) if luma else picture, scale=scale)
 
 
 def load_pairs(paths: Iterable[str | Path], *, scale: int) -> Iterator[Pair]:
@@ -232,12 +216,17 @@ def measure_upscaler(
     return tuple(results)
 
 
+@takes(
+    runner=having("inputs", "outputs", what="an opened file", cure="give export.open_model(path)"),
+    dataset=having("paths", "name", what="a dataset", cure="take one of find_datasets(folder)"),
+    scale=optional(whole_number(1)),
+)
 def measure_file(
     runner: Runner,
     dataset: Dataset,
     *,
     scale: int | None = None,
-    white: float | None = None,
+    pixels: PixelRange | None = None,
     on_step: Step | None = None,
 ) -> QualityResult:
     """Quality of an opened file on one dataset, each picture at its own size.
@@ -248,7 +237,7 @@ def measure_file(
         runner: The file; it is resized for each picture.
         dataset: Ground-truth pictures.
         scale: Scale factor that the file must have; taken from the file by default.
-        white: Real value of white for float files that work in 0..255.
+        pixels: What black and white are for the file; found by default.
         on_step: Called with pictures done, all pictures and the next one's name.
 
     Raises:
@@ -256,12 +245,13 @@ def measure_file(
         PictureError: A picture cannot be used.
     """
     scale, luma = scale_of(runner, scale, luma=True), is_luma(runner)
+    found = find_pixels(runner.model, given=pixels)
     images = []
     for done, path in enumerate(dataset.paths):
         if on_step is not None:
             on_step(done, len(dataset.paths), f"{dataset.name} {path.name}")
         pair = load_pair(path, scale=scale, luma=luma)
-        result = upscale(runner, pair.low, white=white)
+        result = upscale(runner, pair.low, pixels=found.range)
         raw = _measured(result.raw, pair, scale=scale, model=runner.model.name)
         same = np.array_equal(result.raw, result.dequantized)
         dequantized = raw if same else _measured(result.dequantized, pair, scale=scale)
@@ -275,6 +265,7 @@ def measure_file(
         sha256=runner.model.sha256,
         runtime=str(runner.runtime),
         luma=luma,
+        pixels=found,
     )
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from export.exporting.job import run_export
-from export.exporting.settings import ExportSettings
+from export.exporting.settings import ExportSettings, clipped_baseline
 from export.inspecting.audit import Audit
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
-from runtime_bench.measuring.latency import Latency, Plan, open_entries, time_entries
+from export.running.plan import Plan
+from export.running.statistics import Comparison, compare_samples
+from runtime_bench.measuring.latency import Latency, open_entries, time_entries
 from runtime_bench.measuring.quality import (
     Dataset,
     QualityResult,
@@ -25,14 +27,15 @@ from runtime_bench.measuring.quality import (
     mean_quality,
     measure_file,
     measure_upscaler,
-    protocol,
+    quality_protocol,
     scale_of,
 )
-from runtime_bench.measuring.statistics import Comparison, compare_samples
 from runtime_bench.pages.report import Page
 from sr_models.ground.console import json_text
+from sr_models.ground.pixel_range import UNIT
+from sr_models.ground.sizes import Size
 
-CLIPPED = "clipped twin"
+CLIPPED = "clipped baseline"
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,12 @@ class Variant:
 
 def variants(height: int, width: int) -> list[Variant]:
     """What is compared: today's file first, it is the baseline."""
-    base = ExportSettings(height=height, width=width)
+    base = ExportSettings(sizes=(Size(height, width),))
     # The baselines take the plain path that everybody takes: natural pictures handed to the
     # converter's own calibrator.
     plain = replace(base, method="natural", calibrator="converter")
     return [
-        Variant(CLIPPED, "clipped.tflite", replace(plain, tail="clip")),
+        Variant(CLIPPED, "clipped.tflite", clipped_baseline(base, calibrator="converter")),
         Variant("clip-free, natural pictures", "natural.tflite", plain),
         Variant("clip-free, CFQP pure", "cfqp_pure.tflite", replace(base, pure=True)),
         Variant("clip-free, CFQP", "cfqp.tflite", base),
@@ -75,7 +78,7 @@ class Row:
         accepted: Whether the export would hand the file over.
         quality: One result for each dataset.
         latency: Number of threads -> timing.
-        speedup: Number of threads -> comparison with the clipped twin.
+        speedup: Number of threads -> comparison with the clipped baseline.
     """
 
     variant: Variant
@@ -93,8 +96,8 @@ class Row:
             "accepted": self.accepted,
             "audit": self.audit.to_json(),
             "quality": [result.to_json() for result in self.quality],
-            "latency": [latency.to_json() for latency in self.latency.values()],
-            "speedup": [{"threads": t, **c.to_json()} for t, c in self.speedup.items()],
+            "timings": [latency.to_json() for latency in self.latency.values()],
+            "comparisons": [{"threads": t, **c.to_json()} for t, c in self.speedup.items()],
         }
 
 
@@ -235,7 +238,7 @@ def draw_crops(
         window = (slice(top, top + side), slice(left, left + side))
         line = [("ground truth", pair.high[window])]
         for name, runner in runners:
-            raw = upscale(runner, pair.low).raw
+            raw = upscale(runner, pair.low, pixels=UNIT).raw
             line.append((name, raw[window]))
             if index == 0:
                 outputs.append((name, raw))
@@ -247,9 +250,9 @@ def draw_crops(
 
 
 _INTRODUCTION = """
-Each file holds the same trained weights. The clipped twin is what people ship today: a clip after
-the last operator, natural calibration pictures, the converter's own calibrator. Its clip is two
-passes over the full-size picture. Taken away alone, it leaves an output scale that is no longer
+Each file holds the same trained weights. The clipped baseline is what people ship today: a clip
+after the last operator, natural calibration pictures, the converter's own calibrator. Its clip is
+two passes over the full-size picture. Taken away alone, it leaves an output scale that is no longer
 1/255, so that whoever reads the codes as pixels gets a wrong contrast (raw PSNR). With tamed
 representative pictures (CFQP, reconstructed) the int8 grid itself ends at black and white, and the
 saturating store of the last convolution is the clip.
@@ -304,7 +307,7 @@ def build_page(demonstration: Demonstration, *, machine: Mapping[str, Any], scal
     page = Page(f"Clip-free INT8: {demonstration.network}")
     page.add_text(_INTRODUCTION)
     columns, rows = table(demonstration)
-    page.add_table(columns, rows, caption=protocol(scale))
+    page.add_table(columns, rows, caption=quality_protocol(scale))
     threads = list(demonstration.rows[0].latency)
     dataset = next(iter(demonstration.float_psnr_db))
     for count in threads:

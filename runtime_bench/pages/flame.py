@@ -19,7 +19,7 @@ _LEAST = 0.005
 
 
 @dataclass(frozen=True)
-class Span:
+class Box:
     """One box.
 
     Attributes:
@@ -42,7 +42,7 @@ def is_delegate(op: Mapping[str, Any]) -> bool:
     return not op["inside"] and op["op"] != op["op"].upper()
 
 
-def spans_of(row: Mapping[str, Any]) -> tuple[Span, ...]:
+def spans_of(row: Mapping[str, Any]) -> tuple[Box, ...]:
     """Boxes from the `profile` of a result row, of this machine or of a phone.
 
     The second level holds the operators of the interpreter and the delegate's kernels, the third
@@ -62,12 +62,12 @@ def spans_of(row: Mapping[str, Any]) -> tuple[Span, ...]:
     end = max(span.start_ms + span.width_ms for span in spans)
     total = end + ((row.get("profiled") or {}).get("between_ms") or 0.0)
     if total - end > _LEAST * total:
-        spans.append(Span(1, end, total - end, BETWEEN))
+        spans.append(Box(1, end, total - end, BETWEEN))
     added = "medians" if "profiled" in row else "means"
-    return Span(0, 0.0, total, f"{WHOLE}, sum of {added} {total:.4g} ms"), *spans
+    return Box(0, 0.0, total, f"{WHOLE}, sum of {added} {total:.4g} ms"), *spans
 
 
-def flame(spans: Sequence[Span]) -> str:
+def flame(spans: Sequence[Box]) -> str:
     """Draw boxes from top to bottom, coloured by operator.
 
     Returns:
@@ -116,32 +116,32 @@ def flame(spans: Sequence[Span]) -> str:
     return svg_uri(figure)
 
 
-def _in_order(operators: Sequence[Mapping[str, Any]], delegate: str) -> list[Span]:
-    spans: list[Span] = []
+def _in_order(operators: Sequence[Mapping[str, Any]], delegate: str) -> list[Box]:
+    spans: list[Box] = []
     start, partition, began = 0.0, None, 0.0
 
     def close() -> None:
         if partition is not None:
-            spans.append(Span(1, began, start - began, f"{delegate} {partition}"))
+            spans.append(Box(1, began, start - began, f"{delegate} {partition}"))
 
     for op in operators:
         if op["partition"] != partition:
             close()
             partition, began = op["partition"], start
         width = float(op["median_ms"])
-        spans.append(Span(1 if partition is None else 2, start, width, _label(op), op["op"]))
+        spans.append(Box(1 if partition is None else 2, start, width, _label(op), op["op"]))
         start += width
     close()
     return spans
 
 
-def _listed(told: Sequence[Mapping[str, Any]], inside: Sequence[Mapping[str, Any]]) -> list[Span]:
-    spans: list[Span] = []
+def _listed(told: Sequence[Mapping[str, Any]], inside: Sequence[Mapping[str, Any]]) -> list[Box]:
+    spans: list[Box] = []
     start = 0.0
     kernels = []
     for op in told:
         width = float(op["mean_ms"]) * op["calls"]
-        spans.append(Span(1, start, width, _label(op), "" if is_delegate(op) else op["op"]))
+        spans.append(Box(1, start, width, _label(op), "" if is_delegate(op) else op["op"]))
         if is_delegate(op):
             kernels.append(start)
         start += width
@@ -149,7 +149,7 @@ def _listed(told: Sequence[Mapping[str, Any]], inside: Sequence[Mapping[str, Any
         level, at = (2, kernels[0]) if kernels else (1, start)
         for op in inside:
             width = float(op["mean_ms"]) * op["calls"]
-            spans.append(Span(level, at, width, _label(op), op["op"]))
+            spans.append(Box(level, at, width, _label(op), op["op"]))
             at += width
     return spans
 

@@ -15,7 +15,7 @@ from runtime_bench.pages.trend_plot import Chart, draw
 from sr_models.ground import plots
 from sr_models.ground.files import writing_file
 
-_TEMPLATES = Path(__file__).with_name("templates")
+_TEMPLATE = Path(__file__).with_name("templates") / "report.html"
 Best = Literal["low", "high"]
 
 
@@ -189,16 +189,7 @@ class Page:
 
     def html(self) -> str:
         """The page as text."""
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-        environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template("report.html").render(title=self.title, blocks=self.blocks)
+        return plots.fill_template(_TEMPLATE, title=self.title, blocks=self.blocks)
 
     def save(self, path: str | Path) -> Path:
         """Write the page, whole or not at all.

@@ -16,7 +16,7 @@ from sr_models.ground.errors import OptionError
 KINDS = ("latency", "quality", "compare", "android", "history")
 
 
-def kind_of(results: Any) -> str | None:
+def kind_of_results(results: Any) -> str | None:
     """Which verb wrote some results, one of `KINDS`; `None` for other data."""
     if not isinstance(results, Mapping):
         return None
@@ -52,7 +52,7 @@ def read_results(path: str | Path) -> dict[str, Any]:
         raise OptionError(
             f"expected JSON in {path}, found: {error}; give a file written with --json"
         ) from error
-    if kind_of(results) is None:
+    if kind_of_results(results) is None:
         raise OptionError(
             f"expected results of {', '.join(KINDS)} in {path}, found other data; "
             "give a file written with --json"
@@ -84,7 +84,7 @@ def gather(parts: Sequence[Mapping[str, Any]]) -> Gathered:
     """The rows of results by what they are about."""
     found = Gathered(parts)
     for part in parts:
-        kind = kind_of(part)
+        kind = kind_of_results(part)
         if kind == "compare":
             found.compared.append(part)
             found.timed += [part["baseline"], part["candidate"]]

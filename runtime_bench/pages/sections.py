@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime_bench.comparing.tables import gate_rows
+from runtime_bench.comparing.comparison import gate_rows
 from runtime_bench.history.history import HistoryEntry
 from runtime_bench.measuring.tables import (
     left_text,

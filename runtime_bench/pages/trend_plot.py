@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from runtime_bench.history.history import HistoryEntry
-from runtime_bench.history.trend import figures, identity, machine_key
+from runtime_bench.history.trend import dated_figures, identity, machine_key
 from runtime_bench.measuring.tables import short_names
 from sr_models.ground.plots import COLOURS, GRID, INK, new_axes, svg_uri
 
@@ -25,7 +25,7 @@ _MOST_DATES = 8
 
 
 @dataclass(frozen=True)
-class Point:
+class ChartPoint:
     """One result.
 
     Attributes:
@@ -53,7 +53,7 @@ class Line:
     """
 
     label: str
-    points: tuple[Point, ...]
+    points: tuple[ChartPoint, ...]
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ class Chart:
 def charts_of_history(entries: Sequence[HistoryEntry]) -> list[Chart]:
     """One chart for each kind and machine, one line for the same work of the same names."""
     names = _names(identity(entry) for entry in entries)
-    groups: dict[tuple, dict[str, list[Point]]] = {}
+    groups: dict[tuple, dict[str, list[ChartPoint]]] = {}
     machines: dict[tuple, str] = {}
     for entry in entries:
         key = (entry.kind, *(() if entry.kind == "quality" else machine_key(entry.machine)))
         machines[key] = _machine_text(entry) if entry.kind != "quality" else ""
-        point = _point(entry.kind, figures(entry))
+        point = _point(entry.kind, dated_figures(entry))
         if point is not None:
             label = label_of(identity(entry), names)
             if entry.kind == "latency":
@@ -165,7 +165,7 @@ def draw(chart: Chart) -> str:
     return svg_uri(figure)
 
 
-def _point(kind: str, found: Mapping[str, Any]) -> Point | None:
+def _point(kind: str, found: Mapping[str, Any]) -> ChartPoint | None:
     name, low, high, _ = _DRAWN[kind]
     value = found.get(name)
     if kind == "quality" and value is None:
@@ -174,7 +174,7 @@ def _point(kind: str, found: Mapping[str, Any]) -> Point | None:
     if value is None:
         return None
     ends = [found.get(end) if end and found.get(end) is not None else value for end in (low, high)]
-    return Point(found["date"], float(value), *map(float, ends), str(found.get("sha256")))
+    return ChartPoint(found["date"], float(value), *map(float, ends), str(found.get("sha256")))
 
 
 def _names(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -9,19 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from runtime_bench.upscaling.targets import FORMATS, require_format
 from sr_models.ground.errors import OptionError, OutputError, PictureError
 from sr_models.ground.files import writing_file
 from sr_models.ground.pictures import decode, to_eight_bit_rgb
 
-# Pillow's format and what it is saved with, by suffix.
-FORMATS = {
-    ".png": ("PNG", {}),
-    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".webp": ("WEBP", {"quality": 95}),
-    ".tif": ("TIFF", {"compression": "tiff_adobe_deflate"}),
-    ".tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
-}
 # What a side may have at most: JPEG's marker SOF has 16 bits, libjpeg stops at 65500; WebP 14 bits.
 _MOST_PIXELS = {"JPEG": 65500, "WEBP": 16383}
 # libwebp holds the whole picture twice more, which the promise of 1 GiB has no room for.
@@ -81,17 +73,6 @@ def read_photograph(path: str | Path) -> Photograph:
         return Photograph(pixels, alpha, profile or None, tuple(notices))
 
     return decode(path, read)
-
-
-def require_format(path: str | Path) -> str:
-    """Pillow's format for a path's suffix; raises `OptionError` for one that is not written."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
-        raise OptionError(
-            f"expected an output of {', '.join(FORMATS)}, found {Path(path).name!r}; "
-            "give another suffix"
-        )
-    return FORMATS[suffix][0]
 
 
 class Canvas:

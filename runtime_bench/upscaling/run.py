@@ -12,11 +12,12 @@ from typing import Any
 
 from export.running.interpreters import open_model
 from export.tflite.flatbuffer import read_graph
-from runtime_bench.upscaling.photographs import Canvas, read_photograph, require_format
+from runtime_bench.upscaling.photographs import Canvas, read_photograph
 from runtime_bench.upscaling.upscaler import Upscaler
+from sr_models.ground.arguments import a_path, having, several, takes
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.files import refuse_existing
-from sr_models.ground.pictures import list_images
+from sr_models.ground.pixel_range import PixelRange
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class UpscaledPicture:
 
     Attributes:
         source: Path of the picture.
-        output: Path of what was written.
+        written: Path of what was written.
         width: Width of the input in pixels.
         height: Height of the input in pixels.
         scale: Scale factor.
@@ -37,7 +38,7 @@ class UpscaledPicture:
     """
 
     source: str
-    output: str
+    written: str
     width: int
     height: int
     scale: int
@@ -75,30 +76,10 @@ def find_model(path: str | Path) -> Path:
     return max(found, key=pixels)
 
 
-def pairs(source: str | Path, out: str | Path, *, suffix: str) -> list[tuple[Path, Path]]:
-    """Pictures and where each goes: into a folder of the same shape where a folder is given.
-
-    Raises:
-        PictureError: The folder holds no picture.
-        OptionError: Two pictures would become one file, or the suffix is not written.
-    """
-    source, out = Path(source), Path(out)
-    if not source.is_dir():
-        require_format(out)
-        return [(source, out)]
-    require_format(f"picture{suffix}")
-    targets: dict[Path, Path] = {}
-    for picture in list_images(source):
-        target = (out / picture.relative_to(source)).with_suffix(suffix)
-        if target in targets:
-            raise OptionError(
-                f"expected pictures of different names, found {targets[target]} and {picture}, "
-                f"which both become {target}; rename one"
-            )
-        targets[target] = picture
-    return [(picture, target) for target, picture in targets.items()]
-
-
+@takes(
+    upscaler=having("upscale", "scale", what="an upscaler", cure="give open_upscaler(path)"),
+    todo=several(several(a_path, what="two paths", least=2), what="pairs of paths", least=0),
+)
 def upscale_pictures(
     upscaler: Upscaler,
     todo: Sequence[tuple[Path, Path]],
@@ -163,14 +144,20 @@ def upscale_pictures(
 
 
 def open_upscaler(
-    model: str | Path, *, tile: tuple[int, int] | None, delegate: str, threads: int
+    model: str | Path,
+    *,
+    tile: tuple[int, int] | None,
+    delegate: str,
+    threads: int,
+    pixels: PixelRange | None = None,
 ) -> Upscaler:
     """Open a file for upscaling.
 
     Raises:
         ModelFileError: It cannot be run, or is no super-resolution file.
     """
-    return Upscaler(open_model(find_model(model), delegate=delegate, threads=threads), tile=tile)
+    runner = open_model(find_model(model), delegate=delegate, threads=threads)
+    return Upscaler(runner, tile=tile, pixels=pixels)
 
 
 def peak_memory_mb() -> float:

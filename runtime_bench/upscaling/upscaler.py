@@ -9,16 +9,19 @@ import numpy as np
 
 from export.inspecting.audit import audit_model
 from export.running.interpreters import Runner
+from export.running.pixel_range import find_pixels
 from export.running.pixels import (
     codes_of_pixels,
     dequantized_pixels,
     find_scale,
     pixels_of_codes,
     quantized_pixels,
+    run_picture,
 )
 from export.tflite.windows import read_receptive_field
 from runtime_bench.upscaling.tiling import Span, aligned, margin_of, spans
 from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.ground.pixel_range import PixelRange
 from sr_models.networks.receptive_field import ReceptiveField
 
 # Smaller tiles spend much of their work on pixels that are not kept, larger ones take memory.
@@ -29,7 +32,7 @@ Paste = Callable[[int, int, np.ndarray], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TilePlan:
     """How one picture is cut.
 
     Attributes:
@@ -57,10 +60,17 @@ class Upscaler:
     Attributes:
         runner: The opened file.
         scale: Scale factor.
+        pixels: What black and white are for the file, and how that was found.
         raw: Whether codes are pixels (the pixel contract); scale and zero point count otherwise.
     """
 
-    def __init__(self, runner: Runner, *, tile: tuple[int, int] | None = None):
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        tile: tuple[int, int] | None = None,
+        pixels: PixelRange | None = None,
+    ):
         """Take over a runner.
 
         Args:
@@ -68,10 +78,12 @@ class Upscaler:
             tile: Height and width of tiles for pictures that are larger; by default 256 pixels,
                 or more for a network that looks far, where the picture is larger than the file's
                 own input.
+            pixels: What black and white are for the file; found by default.
         """
         self.runner, self.scale = runner, find_scale(runner)
-        self.raw = audit_model(runner.model).pixel_contract.holds
-        self.own = runner.inputs[0].shape[1:3]
+        self.pixels = find_pixels(runner.model, given=pixels)
+        self.raw = audit_model(runner.model, pixels=self.pixels.range).pixel_contract.holds
+        self.own = runner.inputs[0].picture_shape[:2]
         self.asked = tile
         self._field: ReceptiveField | None = None
 
@@ -86,7 +98,7 @@ class Upscaler:
             self._field = read_receptive_field(self.runner.model)
         return self._field
 
-    def plan(self, height: int, width: int) -> Plan:
+    def plan(self, height: int, width: int) -> TilePlan:
         """How a picture is cut, and the file made ready for it.
 
         Raises:
@@ -117,9 +129,9 @@ class Upscaler:
             tuple(spans(length, tile=side, margin=margin)) for length, side in zip(size, tile)
         )
         covered = [max(length, side) for length, side in zip(size, tile)]
-        return Plan((tile[0], tile[1]), rows, columns, padded=covered != [height, width])
+        return TilePlan((tile[0], tile[1]), rows, columns, padded=covered != [height, width])
 
-    def _whole(self, height: int, width: int) -> Plan:
+    def _whole(self, height: int, width: int) -> TilePlan:
         try:
             self._resize(height, width)
             tile = (height, width)
@@ -131,12 +143,12 @@ class Upscaler:
                 f"expected a file that runs at {height}x{width} pixels, found that "
                 f"{self.runner.model.name} runs at {tile[0]}x{tile[1]} alone; leave --tile"
             )
-        return Plan(
+        return TilePlan(
             tile, (Span(0, 0, height),), (Span(0, 0, width),), padded=tile != (height, width)
         )
 
     def _resize(self, height: int, width: int) -> None:
-        if self.runner.inputs[0].shape[1:3] != (height, width):
+        if self.runner.inputs[0].picture_shape[:2] != (height, width):
             self.runner.resize(height, width)
         found = find_scale(self.runner)
         if found != self.scale:
@@ -151,7 +163,7 @@ class Upscaler:
         paste: Paste,
         *,
         on_tile: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Plan:
+    ) -> TilePlan:
         """Upscale a picture tile by tile; holds no more than one tile of output.
 
         Args:
@@ -196,13 +208,13 @@ class Upscaler:
 
     def _tile(self, picture: np.ndarray, top: int, left: int) -> np.ndarray:
         source, target = self.runner.inputs[0], self.runner.outputs[0]
-        _, height, width, _ = source.shape
+        height, width, _ = source.picture_shape
         cut = picture[top : top + height, left : left + width]
         missing = height - cut.shape[0], width - cut.shape[1]
         if any(missing):
             cut = np.pad(cut, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
         if self.raw:
-            output = self.runner.run(np.ascontiguousarray(codes_of_pixels(cut, source))[None])
-            return pixels_of_codes(output[0], target)
-        output = self.runner.run(quantized_pixels(cut, source)[None])
-        return dequantized_pixels(output[0], target)[0]
+            return pixels_of_codes(run_picture(self.runner, codes_of_pixels(cut, source)), target)
+        ends = self.pixels.range
+        output = run_picture(self.runner, quantized_pixels(cut, source, ends=ends.input_ends))
+        return dequantized_pixels(output, target, ends=ends.output_ends)[0]

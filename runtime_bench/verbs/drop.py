@@ -1,4 +1,4 @@
-"""The verb of `sr-bench` that shows what INT8 costs in PSNR."""
+"""The verb of `sr-bench` that shows the INT8 drop."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ def drop(
     *,
     data: Data,
     methods: Annotated[
-        list[str] | None, typer.Option("--method", help="A recipe; repeatable.")
+        list[str] | None,
+        typer.Option("--method", help="A recipe; repeatable.", show_default="as sr-export"),
     ] = None,
     images: Images = None,
     max_drop_db: Annotated[
         float | None, typer.Option(help="Gate: largest mean drop, RGB and luma, in dB.")
     ] = None,
     twin: Annotated[
-        bool, typer.Option("--twin", help="Gate: no worse than the clipped twin by min/max.")
+        bool, typer.Option("--twin", help="Gate: no worse than the clipped baseline by min/max.")
     ] = False,
     json: Json = None,
 ) -> None:
-    """Show what INT8 costs in PSNR, by network and method: RGB / luma, in dB.
+    """Show the INT8 drop by network and method: RGB / luma, in dB.
 
     Exit status 1 where a gate is not met.
 
@@ -39,8 +40,18 @@ def drop(
     sr-bench drop xlsr_x3 --method cfqp --method cfqp+equalize+adaround --data benchmark
     sr-bench drop xlsr_x3 --data benchmark --twin --max-drop-db 0.05 --json -
     """
+    from export.quantizing.recipe import AUTO, require_recipe
     from runtime_bench.measuring.machine import read_machine
+    from runtime_bench.measuring.usage import require_data
+    from sr_models.networks.presets import get_preset
 
+    for name in names:
+        get_preset(name)
+    for method in methods or ():
+        if method != AUTO:
+            require_recipe(method)
+    for folder in (data, images):
+        require_data(folder)
     machine = read_machine()
     import_tensorflow_quietly()
     from export.exporting.settings import DEFAULTS
@@ -48,11 +59,8 @@ def drop(
     from runtime_bench.comparing.drop import TWIN, drop_rows, drops, worse_than_twins
     from runtime_bench.measuring.quality import find_datasets
     from runtime_bench.measuring.tables import protocol_lines
-    from sr_models.networks.presets import get_preset
 
     datasets, wanted = find_datasets(data), methods or [DEFAULTS.quantizing.recipe]
-    for name in names:
-        get_preset(name)
     results = [
         result
         for name in names
@@ -73,4 +81,4 @@ def drop(
     if over:
         raise GateNotMet(f"gate not met: max-drop-db {limit:g}; more for {', '.join(over)}")
     if worse := worse_than_twins(results):
-        raise GateNotMet(f"gate not met: twin; below their clipped twins: {', '.join(worse)}")
+        raise GateNotMet(f"gate not met: twin; below their clipped baselines: {', '.join(worse)}")

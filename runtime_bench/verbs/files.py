@@ -13,6 +13,7 @@ from runtime_bench.measuring.options import (
     Against,
     Crops,
     Delegate,
+    FilePixels,
     Files,
     FileSize,
     Json,
@@ -24,11 +25,11 @@ from runtime_bench.measuring.options import (
     Seed,
     Threads,
     Warmup,
-    White,
     sides,
 )
 from sr_models.ground.console import GateNotMet, progress, say, write_json
 from sr_models.ground.errors import OptionError
+from sr_models.ground.pixel_range import parse_pixels
 
 
 def with_gates(verb: Callable[..., None]) -> Callable[..., None]:
@@ -61,7 +62,7 @@ def quality(
     scale: Scale = None,
     delegate: Delegate = "xnnpack",
     threads: Threads = 1,
-    white: White = None,
+    pixels: FilePixels = None,
     crops: Crops = 0,
     save: Save = None,
     against: Against = None,
@@ -77,26 +78,45 @@ def quality(
     sr-bench quality model.tflite --data benchmark --json quality.json
     sr-bench quality model.tflite --data benchmark --against psnr.jsonl --save psnr.jsonl
     """
+    from runtime_bench.measuring.usage import (
+        require_crops,
+        require_data,
+        require_files,
+        require_scale,
+    )
+
+    given = parse_pixels(pixels) if pixels else None
+    require_crops(crops)
+    if scale is not None:
+        require_scale(scale)
+    require_data(data)
+    require_files(files, delegates=[delegate], threads=[threads])
     from export.running.interpreters import open_model
-    from runtime_bench.comparing.crops import require_crops, take_crops
+    from export.running.pixel_range import find_pixels
+    from runtime_bench.comparing.crops import take_crops
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.measuring.machine import read_machine
-    from runtime_bench.measuring.quality import find_datasets, measure_file, protocol, scale_of
+    from runtime_bench.measuring.quality import (
+        find_datasets,
+        measure_file,
+        quality_protocol,
+        scale_of,
+    )
     from runtime_bench.measuring.tables import print_quality
 
-    require_crops(crops)
     book = Bookkeeping("quality", save=save, against=against)
     datasets = find_datasets(data)
     runners = [open_model(file, delegate=delegate, threads=threads) for file in files]
     for runner in runners:
         scale_of(runner, scale, luma=not crops)
+        say(f"{runner.model.name}: {find_pixels(runner.model, given=given)}")
     with progress("upscaling", unit="pictures") as update:
         results = [
-            measure_file(runner, dataset, white=white, on_step=update)
+            measure_file(runner, dataset, pixels=given, on_step=update)
             for runner in runners
             for dataset in datasets
         ]
-    cut = take_crops(runners, datasets, count=crops, scale=scale, white=white)
+    cut = take_crops(runners, datasets, count=crops, scale=scale, pixels=given)
     rows = [result.to_json() for result in results]
     trend = book.take(rows, machine=read_machine().to_json(), protocol={})
     write_json(
@@ -112,7 +132,7 @@ def quality(
         print_quality(results)
         book.print()
     for factor, luma in sorted({(result.scale, result.luma) for result in results}):
-        say(protocol(factor, luma=luma))
+        say(quality_protocol(factor, luma=luma))
     book.close()
 
 
@@ -131,6 +151,7 @@ def compare(
     seed: Seed = 0,
     size: FileSize = None,
     crops: Crops = 0,
+    pixels: FilePixels = None,
     save: Save = None,
     against: Against = None,
     json: Json = None,
@@ -149,35 +170,58 @@ def compare(
     sr-bench compare old.tflite new.tflite --no-clip-ops --pixel-contract --json compare.json
     sr-bench compare old.tflite new.tflite --against history.jsonl --save history.jsonl
     """
-    from runtime_bench.comparing.comparison import compare_entries
-    from runtime_bench.comparing.crops import require_crops, take_crops
-    from runtime_bench.comparing.tables import print_comparison
+    from export.running.plan import Plan
+    from runtime_bench.measuring.usage import (
+        require_crops,
+        require_data,
+        require_files,
+        require_scale,
+    )
+
+    plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
+    gates, chosen = Gates(**limits), sides(size)
+    given = parse_pixels(pixels) if pixels else None
+    require_data(data)
+    gates.require_pictures(data)
+    if scale is not None:
+        require_scale(scale)
+    if require_crops(crops) and data is None:
+        raise OptionError("expected pictures for --crops, found none; give --data")
+    require_files([baseline, candidate], delegates=[delegate], threads=[threads])
+    from export.running.pixel_range import find_pixels
+    from runtime_bench.comparing.comparison import compare_entries, print_comparison
+    from runtime_bench.comparing.crops import take_crops
     from runtime_bench.history.bookkeeping import Bookkeeping
-    from runtime_bench.measuring.latency import Plan, open_entries, protocol
+    from runtime_bench.measuring.latency import latency_protocol, open_entries
     from runtime_bench.measuring.machine import read_machine
     from runtime_bench.measuring.quality import find_datasets
     from runtime_bench.measuring.tables import protocol_lines, scatter_lines
 
-    plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
-    gates = Gates(**limits)
     datasets = find_datasets(data) if data is not None else []
-    if require_crops(crops) and not datasets:
-        raise OptionError("expected pictures for --crops, found none; give --data")
     book = Bookkeeping("compare", save=save, against=against)
     machine = read_machine()
     opened = open_entries(
         [baseline, candidate],
         delegates=[delegate],
         threads=[threads],
-        **sides(size),
+        **chosen,
         seed=plan.seed,
     )
+    for entry in opened:
+        say(f"{entry.runner.model.name}: {find_pixels(entry.runner.model, given=given)}")
     with progress("comparing") as update:
         result = compare_entries(
-            *opened, plan, gates=gates, datasets=datasets, scale=scale, on_step=update
+            *opened,
+            plan,
+            gates=gates,
+            datasets=datasets,
+            scale=scale,
+            pixels=given,
+            on_step=update,
         )
-    cut = take_crops([entry.runner for entry in opened], datasets, count=crops, scale=scale)
-    row, told = result.to_json(), {"machine": machine.to_json(), "protocol": protocol(plan)}
+    runners = [entry.runner for entry in opened]
+    cut = take_crops(runners, datasets, count=crops, scale=scale, pixels=given)
+    row, told = result.to_json(), {"machine": machine.to_json(), "protocol": latency_protocol(plan)}
     trend = book.take([row], **told)
     write_json(
         {

@@ -68,11 +68,28 @@ def latency(
     sr-bench latency model.tflite --profile --json profile.json
     sr-bench latency model.tflite --against speed.jsonl --save speed.jsonl --max-slowdown 1.1
     """
+    from export.running.plan import Plan
+    from runtime_bench.history.history import read_earlier, require_history_target
+    from runtime_bench.measuring.machine import bound_to, read_machine, require_cpus
+    from runtime_bench.measuring.usage import require_files, require_picture, require_profiled
+
+    plan, sizes = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed), sides(size)
+    require_cpus(cpus)
+    if profile:
+        require_profiled(delegate)
+    if max_slowdown is not None and (against is None or not max_slowdown >= 1):
+        raise OptionError(
+            f"expected a --max-slowdown of 1 or more beside --against FILE, found {max_slowdown:g}"
+            f"{'' if against else ' without --against'}; give e.g. 1.1"
+        )
+    require_history_target(save)
+    if against is not None:
+        read_earlier(against)
+    require_picture(picture)
+    require_files(files, delegates=delegate, threads=threads)
     from runtime_bench.history.bookkeeping import Bookkeeping
     from runtime_bench.history.trend import slowed_down
-    from runtime_bench.measuring.latency import Plan, measure_latency, protocol
-    from runtime_bench.measuring.machine import bound_to, read_machine
-    from runtime_bench.measuring.profile import require_profiled
+    from runtime_bench.measuring.latency import latency_protocol, measure_latency
     from runtime_bench.measuring.tables import (
         print_latency,
         print_profiles,
@@ -81,18 +98,9 @@ def latency(
     )
     from sr_models.ground.pictures import load_image
 
-    plan = Plan(runs=runs, seconds=seconds, warmup=warmup, seed=seed)
-    if profile:
-        require_profiled(delegate)
-    if max_slowdown is not None and (against is None or not max_slowdown >= 1):
-        raise OptionError(
-            f"expected a --max-slowdown of 1 or more beside --against FILE, found {max_slowdown:g}"
-            f"{'' if against else ' without --against'}; give e.g. 1.1"
-        )
     book = Bookkeeping("latency", save=save, against=against)
     machine = read_machine()
     fed = None if picture is None else load_image(picture)
-    sizes = sides(size)
     with bound_to(cpus):
         with progress("timing", unit="rounds") as update:
             results = measure_latency(
@@ -115,7 +123,7 @@ def latency(
         if profile:
             results = _with_profiles(results, entries, sizes, plan=plan, picture=fed)
     rows = [result.to_json() for result in results]
-    told = {**protocol(plan, picture=picture), "cpus": cpus or None}
+    told = {**latency_protocol(plan, picture=picture), "cpus": cpus or None}
     samples = [[round(sample, 4) for sample in result.samples_ms] for result in results]
     trend = book.take(
         [{**row, "samples_ms": taken} for row, taken in zip(rows, samples)],

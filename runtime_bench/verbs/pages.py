@@ -41,11 +41,15 @@ def demo(
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder to write.")] = "demo",
     images: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Calibration pictures. [default: scikit-image's]"),
+        typer.Option(
+            metavar="DIR", help="Calibration pictures.", show_default="scikit-image's pictures"
+        ),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Ground truth for PSNR. [default: scikit-image's]"),
+        typer.Option(
+            metavar="DIR", help="Ground truth for PSNR.", show_default="scikit-image's pictures"
+        ),
     ] = None,
     size: ExportSize = "360x640",
     runs: Runs = 25,
@@ -69,15 +73,19 @@ def demo(
     preset, chosen = get_preset(name), sides(size)
     ours = ("*.tflite", "*.json", "report.html")
     refuse_existing(out, overwrite=overwrite, replaces=ours)
+    from export.running.plan import Plan
+    from runtime_bench.measuring.usage import require_data
+
+    plan = Plan(runs=runs, seconds=seconds)
+    for folder in (images, data):
+        require_data(folder)
     from runtime_bench.measuring.machine import read_machine
 
     machine = read_machine()
     import_tensorflow_quietly()
-    from runtime_bench.measuring.latency import Plan
     from runtime_bench.measuring.tables import protocol_lines
     from runtime_bench.pages.demo import build_page, run_demo, table
 
-    plan = Plan(runs=runs, seconds=seconds)
     with writing_folder(out, overwrite=overwrite, replaces=ours) as folder:
         found = run_demo(
             name,

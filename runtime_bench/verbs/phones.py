@@ -21,13 +21,18 @@ def android(
         typer.Option(metavar="DIR", help="Or: the files of a bundle, with their golden pairs."),
     ] = None,
     serial: Annotated[
-        list[str], typer.Option("--serial", help="Phone to measure on; repeatable, all at once.")
+        list[str],
+        typer.Option(
+            "--serial",
+            help="Phone to measure on; repeatable, all at once.",
+            show_default="the only one",
+        ),
     ] = [],  # noqa: B006
     delegate: Annotated[
         str, typer.Option(help="xnnpack, none (builtin kernels), gpu, nnapi or npu.")
     ] = "xnnpack",
     accelerator: Annotated[
-        str, typer.Option(help="NNAPI accelerator by name; the driver's choice by default.")
+        str, typer.Option(help="NNAPI accelerator by name.", show_default="the driver's choice")
     ] = "",
     threads: Annotated[str, typer.Option(help="Numbers of threads, e.g. 1,4.")] = "1",
     cpus: Cpus = "",
@@ -65,16 +70,12 @@ def android(
     sr-bench android model.tflite --serial A1 --serial B2 --json phones.json
     sr-bench android --bundle phone --benchmark-tool benchmark_model
     """
-    from runtime_bench.android.adb import Adb, PhoneError
-    from runtime_bench.android.golden import read_goldens
-    from runtime_bench.android.run import measure_phones, plan_job
-    from runtime_bench.android.tables import print_phones, protocol_lines
     from runtime_bench.android.tool import ToolRun, parse_threads
-    from runtime_bench.measuring.quality import find_datasets
+    from runtime_bench.measuring.machine import require_cpus
+    from runtime_bench.measuring.usage import require_data, require_files
 
     if bool(files) == (bundle is not None):
         raise OptionError("expected files or --bundle DIR, found both or neither; give one of them")
-    goldens = {} if bundle is None else read_goldens(bundle)
     run = ToolRun(
         delegate,
         accelerator=accelerator,
@@ -83,9 +84,20 @@ def android(
         seconds=seconds,
         profile=profile,
     )
+    counts = parse_threads(threads)
+    require_cpus(cpus)
+    require_data(data)
+    require_files(files or ())
+    from runtime_bench.android.adb import Adb, PhoneError
+    from runtime_bench.android.golden import read_goldens
+    from runtime_bench.android.run import measure_phones, plan_job
+    from runtime_bench.android.tables import phone_protocol_lines, print_phones
+    from runtime_bench.measuring.quality import find_datasets
+
+    goldens = {} if bundle is None else read_goldens(bundle)
     job = plan_job(
         files or list(goldens),
-        threads=parse_threads(threads),
+        threads=counts,
         run=run,
         tool=benchmark_tool,
         cpus=cpus,
@@ -109,7 +121,7 @@ def android(
     )
     if json != "-":
         print_phones(results, rated)
-    for line in protocol_lines(results):
+    for line in phone_protocol_lines(results):
         say(line)
     if failures:
         raise _failure(PhoneError, failures)

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from runtime_bench.measuring.options import Delegate, Json, Threads
+from runtime_bench.measuring.options import Delegate, FilePixels, Json, Threads
 from sr_models.ground.console import print_table, progress, say, write_json
+from sr_models.ground.pixel_range import parse_pixels
 from sr_models.ground.sizes import parse_fixed_size
 
 
@@ -17,13 +18,15 @@ def upscale(
     out: Annotated[str, typer.Argument(metavar="OUT", help="The picture or folder to write.")],
     *,
     tile: Annotated[
-        str | None, typer.Option(metavar="HxW", help="Size of tiles. [default: 256x256 or more]")
+        str | None,
+        typer.Option(metavar="HxW", help="Size of tiles.", show_default="256x256 or more"),
     ] = None,
     suffix: Annotated[
         str, typer.Option("--format", help="For folders: png, jpg, webp or tif.")
     ] = "png",
     delegate: Delegate = "xnnpack",
     threads: Threads = 1,
+    pixels: FilePixels = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace pictures that exist.")
     ] = False,
@@ -40,21 +43,26 @@ def upscale(
     sr-bench upscale phone photos large --format jpg --threads 2
     sr-bench upscale model.tflite photo.jpg large.png --tile 256x256 --json -
     """
-    from runtime_bench.upscaling.run import (
-        open_upscaler,
-        pairs,
-        peak_memory_mb,
-        upscale_pictures,
-    )
+    from pathlib import Path
 
-    todo = pairs(source, out, suffix=f".{suffix.lower().lstrip('.')}")
+    from runtime_bench.measuring.usage import require_files
+    from runtime_bench.upscaling.targets import planned
+
+    todo = planned(source, out, suffix=f".{suffix.lower().lstrip('.')}")
     wanted = None if tile is None else parse_fixed_size(tile, option="--tile")
+    given = parse_pixels(pixels) if pixels else None
+    found = [] if Path(model).is_dir() else [model]
+    require_files(found, delegates=[delegate], threads=[threads])
+    from runtime_bench.upscaling.run import open_upscaler, peak_memory_mb, upscale_pictures
+
     upscaler = open_upscaler(
         model,
         tile=wanted and (wanted.height, wanted.width),
         delegate=delegate,
         threads=threads,
+        pixels=given,
     )
+    say(f"{upscaler.runner.model.name}: {upscaler.pixels}")
     if not upscaler.raw:
         say("the file's codes are not pixels; its scale and zero point are applied")
     with progress("upscaling", unit="tiles") as update:
@@ -65,6 +73,7 @@ def upscale(
             "results": [result.to_json() for result in results],
             "model": runner.model.to_json(),
             "codes_are_pixels": upscaler.raw,
+            "pixels": upscaler.pixels.to_json(),
             "delegate": delegate,
             "threads": threads,
             "runtime": str(runner.runtime),
@@ -80,7 +89,7 @@ def upscale(
             f"upscaled by {runner.model.name}",
             ["picture", "size", "output", "tiles", "s"],
             [
-                [r.source, f"{r.width}x{r.height}", r.output, r.tiles, f"{r.seconds:.2f}"]
+                [r.source, f"{r.width}x{r.height}", r.written, r.tiles, f"{r.seconds:.2f}"]
                 for r in results
             ],
         )

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from sr_models.ground.errors import OptionError, OutputError, SrError
 from sr_models.ground.files import require_writable, writing_file
+from sr_models.ground.memory import is_shortage, shortage
 
 EXIT_GATE = 1
 EXIT_UNUSABLE = 2
@@ -116,7 +117,12 @@ def status_of(action: Callable[[], Any]) -> int:
     except BrokenPipeError:
         _discard_stdout()
         return 0
-    except OSError as error:
+    except Exception as error:
+        if is_shortage(error):
+            lower = "--memory-budget, --tile-side, --pictures or --size, whichever the verb has"
+            return _say(str(shortage(error, doing="the work", lower=lower)), EXIT_UNUSABLE)
+        if not isinstance(error, OSError):
+            raise
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise
         _discard_stdout()
@@ -180,9 +186,13 @@ def write_json(value: Any, target: str | None) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table on stdout, numbers to the right; as wide as it needs where there is no terminal."""
+    """A table on stdout, numbers to the right.
+
+    As wide as the terminal or `COLUMNS` says; where there is neither, as it needs, up to 200.
+    """
+    folds = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
     # No markup: a folder may be called "[red]".
-    console = Console(width=None if sys.stdout.isatty() else 200, markup=False)
+    console = Console(width=None if folds else 200, markup=False)
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[index]) for row in rows)

@@ -56,6 +56,10 @@ class OptionError(SrError):
     """A command-line value outside of what is allowed."""
 
 
+class ResourceError(SrError):
+    """Memory that did not suffice."""
+
+
 class BundleError(SrError):
     """A bundle that is incomplete, changed, of a newer kind, or contradicts itself."""
 

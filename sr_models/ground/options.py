@@ -12,6 +12,7 @@ import typer
 
 from sr_models.ground.console import require_json_target
 from sr_models.ground.errors import OptionError
+from sr_models.ground.memory import choose_budget
 
 # The network.
 
@@ -32,6 +33,15 @@ Pixels = Annotated[
     str | None,
     typer.Option(
         help="Black and white of your own network: 0..1, 0..255 or -1..1.", show_default="found"
+    ),
+]
+FilePixels = Annotated[
+    str | None,
+    typer.Option(
+        "--pixels",
+        metavar="RANGE",
+        help="Black and white of the file: 0..1, 0..255, -1..1, or IN:OUT as 0..255:0..1.",
+        show_default="found",
     ),
 ]
 Trust = Annotated[
@@ -76,6 +86,18 @@ Sizes = Annotated[
         help="Input size, e.g. 270x480, or dynamic; repeatable: a file for each, quantized alike.",
     ),
 ]
+
+MemoryBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-budget",
+        metavar="SIZE",
+        callback=choose_budget,
+        show_default="half of what is free",
+        help="Memory that batches and tiles may take, e.g. 4GiB.",
+    ),
+]
+"""For verbs that run networks; the verb itself has no use for its value."""
 
 # What is written.
 

@@ -4,64 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from sr_models.ground import arguments
+from sr_models.ground.arguments import takes
 from sr_models.ground.errors import PictureError
-from sr_models.ground.files import subfolder_of
+from sr_models.ground.pointers import require_no_pointer
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
 MAX_PIXELS = 120_000_000
 
 T = TypeVar("T")
 RawModes = tuple[str, ...]
-
-
-def list_images(folder: str | Path) -> list[Path]:
-    """All picture files below `folder`, sorted by path.
-
-    A file counts by its suffix; hidden files and folders are passed over.
-
-    Raises:
-        PictureError: `folder` is missing, is no folder, or holds no picture.
-    """
-    root = Path(folder)
-    if not root.exists():
-        raise PictureError(
-            f"expected a folder of pictures, found no such path: {root}; check the spelling"
-        )
-    if not root.is_dir():
-        raise PictureError(f"expected a folder of pictures, found a file: {root}; give its folder")
-    try:
-        found = sorted(
-            path
-            for path in root.rglob("*")
-            if path.suffix.lower() in SUFFIXES
-            and path.is_file()
-            and not any(part.startswith(".") for part in path.relative_to(root).parts)
-        )
-    except PermissionError as error:
-        raise PictureError(
-            f"expected a readable folder, found no permission for {error.filename}; "
-            "change its permissions or take another folder"
-        ) from error
-    if not found:
-        raise PictureError(
-            f"expected pictures ({', '.join(SUFFIXES)}) in {root}, found none; "
-            "give a folder that holds pictures"
-        )
-    return found
-
-
-def list_images_by_folder(folder: str | Path) -> dict[str, list[Path]]:
-    """The pictures of `list_images` by `subfolder_of`, sorted."""
-    groups: dict[str, list[Path]] = {}
-    for path in list_images(folder):
-        groups.setdefault(subfolder_of(path, folder), []).append(path)
-    return dict(sorted(groups.items()))
 
 
 def to_eight_bit_rgb(picture: Image.Image, path: Path) -> Image.Image:
@@ -91,6 +49,7 @@ def to_eight_bit_rgb(picture: Image.Image, path: Path) -> Image.Image:
     return picture.convert("RGB")
 
 
+@takes(path=arguments.a_path, minimum_side=arguments.whole_number(1))
 def load_image(path: str | Path, *, minimum_side: int = 1) -> np.ndarray:
     """Read one picture as uint8 (H, W, 3), RGB, 0..255.
 
@@ -128,6 +87,7 @@ def decode(path: str | Path, read: Callable[[RawModes, Image.Image], T]) -> T:
         PictureError: As `load_image` does, but for the least side.
     """
     path = Path(path)
+    require_no_pointer(path, "a picture", error=PictureError)
     try:
         with warnings.catch_warnings():
             # The size is checked below, against one limit, before a pixel is decoded; of other
@@ -217,6 +177,44 @@ def degrade(ground_truth: np.ndarray, scale: int) -> np.ndarray:
     if height % scale or width % scale:
         raise ValueError(f"sides {height}x{width} are no multiples of {scale}: crop first")
     return resize_bicubic(ground_truth, height=height // scale, width=width // scale)
+
+
+def stretched(picture: np.ndarray) -> np.ndarray:
+    """A picture whose darkest value became 0 and whose brightest 255; a flat one as it is.
+
+    Args:
+        picture: uint8 of any shape.
+    """
+    low, high = int(picture.min()), int(picture.max())
+    if low == high:
+        return picture
+    return np.rint((picture.astype(np.float64) - low) * (255.0 / (high - low))).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A ground-truth picture and its low-resolution twin.
+
+    Attributes:
+        path: File of the picture.
+        low: uint8 (H, W, 3), RGB; or of one channel, luma.
+        high: uint8 (H s, W s, 3), RGB; or of one channel, luma.
+    """
+
+    path: Path
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, path: str | Path, picture: np.ndarray, *, scale: int) -> Pair:
+        """A picture, uint8 (H, W, C), cropped to a multiple of `scale`, and its degraded twin."""
+        high = crop_to_multiple(picture, scale)
+        return cls(Path(path), degrade(high, scale), high)
+
+    @property
+    def name(self) -> str:
+        """File name of the picture."""
+        return Path(self.path).name
 
 
 def unit(pixels: np.ndarray) -> np.ndarray:

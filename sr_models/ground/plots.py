@@ -1,4 +1,5 @@
-"""Plots and pictures as data URIs, to be put into a page that needs nothing else."""
+"""What pages are made of: a template, and plots and pictures as data URIs, so that nothing else is
+needed beside a page."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import base64
 import io
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,12 +139,34 @@ def difference_map(first: np.ndarray, second: np.ndarray, *, gain: int = 8) -> n
 
 
 def picture(array: np.ndarray) -> str:
-    """A uint8 (H, W, 3) or (H, W) array as a PNG data URI."""
+    """A uint8 (H, W, 3), (H, W, 1) or (H, W) array as a PNG data URI."""
     from PIL import Image
 
     buffer = io.BytesIO()
+    array = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
     Image.fromarray(np.ascontiguousarray(array)).save(buffer, "PNG", optimize=True)
     return _data_uri("image/png", buffer.getvalue())
+
+
+def fill_template(template: Path, **content: Any) -> str:
+    """A page's text; names that the template asks for and nobody gave are an error.
+
+    Args:
+        template: A Jinja template; of HTML, all text that goes in is escaped.
+        content: What it asks for.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    is_html = template.suffix == ".html"
+    environment = Environment(
+        loader=FileSystemLoader(template.parent),
+        undefined=StrictUndefined,
+        autoescape=is_html,
+        trim_blocks=is_html,
+        lstrip_blocks=is_html,
+        keep_trailing_newline=not is_html,
+    )
+    return environment.get_template(template.name).render(**content)
 
 
 def require_png(uri: Any) -> str:

@@ -55,6 +55,10 @@ class Registry(Generic[T]):
             raise self._error(unknown_name_message(self.noun, name, known))
         return self._entries[name]
 
+    def registered(self) -> dict[str, T]:
+        """Those that are there already, by name; nothing is imported for it."""
+        return dict(self._entries)
+
     def entries(self) -> dict[str, T]:
         """All of them by name, in the order they were registered."""
         self._load(None)

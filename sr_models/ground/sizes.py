@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from sr_models.ground.arguments import whole_number
 from sr_models.ground.errors import OptionError
 
 MAX_SIDE = 8192
@@ -17,6 +18,9 @@ def require_size(height: int | None, width: int | None) -> None:
         return
     if height is None or width is None:
         raise OptionError("expected a height and a width, found one of them; give both or neither")
+    sides = {"height": height, "width": width}
+    for name, side in sides.items():
+        whole_number()(name, side)
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise OptionError(
             f"expected a height and width of 1..{MAX_SIDE} pixels, found {height}x{width}; "

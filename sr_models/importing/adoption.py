@@ -11,12 +11,13 @@ import numpy as np
 
 from sr_models.ground.errors import NetworkError
 from sr_models.ground.metrics import luma_pixels
-from sr_models.ground.pictures import unit
 from sr_models.ground.sizes import MAX_SIDE
-from sr_models.importing.foreign_graph import CannotRunError, ForeignGraph, ForeignNetwork
+from sr_models.importing.channel_slices import with_parts_computed
+from sr_models.importing.foreign_graph import ForeignGraph, ForeignNetwork
 from sr_models.importing.frozen_graph import FrozenGraph, freeze
 from sr_models.importing.keras_network import packed, to_keras
 from sr_models.importing.operations import INPUT, Network
+from sr_models.importing.output_rounding import require_no_rounding, without_aids_to_round
 from sr_models.importing.pixel_ends import (
     OutputEnd,
     find_output_end,
@@ -26,24 +27,19 @@ from sr_models.importing.pixel_ends import (
     with_pixels,
     without_clips,
 )
-from sr_models.importing.reading import read_graph
+from sr_models.importing.reading import read_network
 from sr_models.importing.simplification import simplified
+from sr_models.importing.source_check import Comparison, Source, SourceCheck, check_source
+from sr_models.importing.source_kinds import PIXELS
 from sr_models.networks.pixel_range import PixelRange, find_pixel_range
-
-PIXELS = {
-    "0..1": (0.0, 1.0),
-    "0..255": (0.0, 255.0),
-    "-1..1": (-1.0, 1.0),
-}
-"""What black and white can be, by the name that the user gives it."""
 
 _SIDE = 64
 _PICTURES = 8
 _PIXELS = 300_000
 """Of a large fixed size fewer pictures are looked at."""
 _LARGEST_SCALE = 8
-_EXACT = 1 / 2550  # a tenth of a code
-_ROUNDED = 0.6 / 255
+_OTHER_SIDES = (40, 56)
+"""Another size on which a network that takes any is held against its source."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,7 @@ class Adopted:
         scale: Scale factor s.
         channels: C: 3 for RGB, 1 for luma.
         pixels: What black and white were for the network as it was given.
+        check: What came of holding it against its source.
         notes: What was found and done, one sentence each.
     """
 
@@ -62,6 +59,7 @@ class Adopted:
     scale: int
     channels: int
     pixels: PixelRange
+    check: SourceCheck
     notes: tuple[str, ...]
 
 
@@ -73,6 +71,7 @@ def adopt(
     name: str,
     pixels: str | None = None,
     dtype: str = "float32",
+    source: Source | None = None,
 ) -> Adopted:
     """Read a function, find its clip and its pixels, and rebuild it.
 
@@ -84,6 +83,7 @@ def adopt(
         name: What to call the network.
         pixels: One of `PIXELS` where the user knows what black and white are.
         dtype: Type of the input.
+        source: What the network is held against; the function itself by default.
 
     Raises:
         NetworkError: No super-resolution network, or one that cannot be rebuilt.
@@ -93,7 +93,9 @@ def adopt(
     is_foreign = isinstance(function, ForeignNetwork)
     graph = function.at(fixed) if is_foreign else freeze(function, fixed, dtype=dtype)
     scale = _require_upscaling(graph)
-    read = simplified(graph.network if is_foreign else read_graph(graph))
+    operations = graph.network if is_foreign else read_network(graph)
+    plain, rounding = without_aids_to_round(operations)
+    read = simplified(plain)
     end = find_output_end(read)
     count = max(1, min(_PICTURES, _PIXELS // (fixed[1] * fixed[2])))
     low = [_fitted(picture, fixed) for picture in pictures[:count]]
@@ -107,11 +109,17 @@ def adopt(
         white_out=white.output,
     )
     final = with_free_grid(simplified(simplified(rescaled), final=True))
+    require_no_rounding(final)
+    final = with_parts_computed(final)
     network = to_keras(with_input_apart(final), name=_model_name(name))
-    rounded = "rounding" in _kinds(read)
-    checked = _checked(function, graph, network, low[0], white, rounded=rounded)
-    notes = (*_notes(end, white, final, given=pixels is not None), *checked)
-    return Adopted(packed(network, scale=scale), scale, channels, white, notes)
+    seen = [low[0]]
+    if height is None and width is None:
+        seen.append(_fitted(pictures[0], (1, *_OTHER_SIDES, channels)))
+    check = check_source(
+        Comparison(network, white, rounding), graph, source or Source(function, dtype), seen
+    )
+    notes = (*_notes(end, white, final, given=pixels is not None), str(check))
+    return Adopted(packed(network, scale=scale), scale, channels, white, check, notes)
 
 
 def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int | None, int]:
@@ -169,72 +177,6 @@ def _pixels_of(
         return np.concatenate([graph(picture[None]) for picture in batch])
 
     return find_pixel_range(answer, pictures, signed=True, output=end.range)
-
-
-def _checked(
-    function: Callable,
-    graph: FrozenGraph | ForeignGraph,
-    network,
-    picture: np.ndarray,
-    white: PixelRange,
-    *,
-    rounded: bool,
-) -> tuple[str, ...]:
-    """Hold what was rebuilt against what was read, and against a file that is no TensorFlow.
-
-    Returns:
-        Of such a file, a sentence on what came of it.
-    """
-    whole = graph.input.dtype.is_integer
-    _require_equal(graph, network, picture, white, rounded=rounded, whole=whole)
-    if not isinstance(function, ForeignNetwork):
-        return ()
-    try:
-        _require_equal(function, network, picture, white, rounded=rounded, whole=whole)
-    except CannotRunError as error:
-        return (f"not checked against the source: {error}",)
-    return (f"checked against the source itself, run by {function.runtime}",)
-
-
-def _require_equal(
-    answer: Callable,
-    network,
-    picture: np.ndarray,
-    white: PixelRange,
-    *,
-    rounded: bool,
-    whole: bool,
-) -> None:
-    """Raise `NetworkError` where what was rebuilt does not compute what was given.
-
-    Args:
-        answer: float32 (1, H, W, C) as it was given -> what it makes of that.
-        network: What was rebuilt, for 0..1.
-        picture: uint8 (H, W, C).
-        white: What black and white are for what was given.
-        rounded: Whether that rounds its output.
-        whole: Whether it takes whole numbers.
-    """
-    pixels = unit(picture[None])
-    given = pixels * (white.input - white.input_black) + white.input_black
-    expected = answer(np.rint(given) if whole else given)
-    if not np.isfinite(expected).all():
-        raise NetworkError(
-            "expected finite pixels, found NaN or infinity in what the network makes of a picture; "
-            "train it again or take an earlier checkpoint"
-        )
-    expected = (expected - white.output_black) / (white.output - white.output_black)
-    found = np.asarray(network(pixels, training=False))
-    difference = np.abs(np.clip(found, 0.0, 1.0) - np.clip(expected, 0.0, 1.0)).max()
-    if not difference <= (_ROUNDED if rounded else _EXACT):
-        raise NetworkError(
-            f"expected the rebuilt network to answer as the given one, found pixels that differ by "
-            f"{255.0 * difference:.3g} of 255; report the network"
-        )
-
-
-def _kinds(network: Network) -> set[str]:
-    return {operation.kind for operation in network}
 
 
 def _notes(end: OutputEnd, white: PixelRange, final: Network, *, given: bool) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class ForeignGraph:
         made, renamed = Network(), {}
         for operation in self.network:
             inputs = tuple(renamed[name] for name in operation.inputs)
-            if operation.kind == "rounding":
+            if operation.kind in ("rounding", "truncation"):
                 renamed[operation.name] = inputs[0]
             else:
                 renamed[operation.name] = made.add(replace(operation, inputs=inputs))

@@ -15,6 +15,8 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from sr_models.ground.errors import NetworkError
+from sr_models.importing.wide_graph import in_float32, rounding_step
+from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
 
 _FOLDED = {
     "Const",
@@ -62,12 +64,15 @@ class FrozenGraph:
         operators: `tf.Operation` in an order of computation: all that running it would run.
         input: The placeholder's tensor.
         output: The tensor that is returned.
+        step: Relative error of the half precision that the network computes in as it was given;
+            here it computes in float32. 0 where it always did.
     """
 
     function: Any
     operators: list[Any]
     input: Any
     output: Any
+    step: float = 0.0
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Run it; only for graphs whose operators are all known."""
@@ -93,12 +98,16 @@ def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float3
         # As it is, it runs: of an inlined grouped convolution TensorFlow makes an operator that
         # has no kernel. Inlined, it is read.
         runs = convert_variables_to_constants_v2(traced)
+        step = rounding_step(runs.graph)
+        runs = in_float32(runs) if step else runs
         frozen = _inlined(runs)
     except Exception as error:  # Whatever a stranger's function raises.
         raise NetworkError(
             f"expected a network that can be traced for an input of {list(shape)}, found: "
             f"{first_line(error)}; give one picture in and one picture out"
         ) from error
+    if any(op.type == "LeakyRelu" for op in frozen.graph.get_operations()):
+        compute_leaky_relu_rightly()
     outputs = [t for t in frozen.outputs if t.dtype != tf.resource]
     if len(outputs) != 1:
         raise NetworkError(
@@ -109,7 +118,7 @@ def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float3
         raise NetworkError(
             f"expected one input, found {len(inputs)}; give a network that takes one picture"
         )
-    return FrozenGraph(runs, _ordered(outputs[0].op), inputs[0], outputs[0])
+    return FrozenGraph(runs, _ordered(outputs[0].op), inputs[0], outputs[0], step)
 
 
 def _inlined(frozen):

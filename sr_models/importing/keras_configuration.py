@@ -15,13 +15,14 @@ import tf_keras
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.frozen_graph import first_line
 from sr_models.importing.keras_layers import (
-    is_layer,
     make_keras3_operation,
     make_layer,
     make_tf_operation,
 )
+from sr_models.importing.provenance import is_of_keras
 
-_MODELS = ("Functional", "Model", "Sequential")
+MODELS = ("Functional", "Model", "Sequential")
+"""Classes of Keras that hold layers."""
 _INPUT = "InputLayer"
 _MOST_LAYERS = 5000
 _DEEPEST = 8
@@ -65,7 +66,7 @@ def build_model(entry: dict[str, Any], *, version: int, trust: bool, depth: int 
         NetworkError: A class of the user's own, several inputs or outputs, or no Keras model.
     """
     config, kind = entry.get("config"), entry.get("class_name")
-    if kind not in _MODELS:
+    if kind not in MODELS or not is_of_keras(entry):
         raise NetworkError(
             f"expected a functional or sequential Keras model, found {str(kind)[:60]}; save it as "
             "a SavedModel (model.export), or give module:function"
@@ -88,14 +89,14 @@ class _Builder:
     def _part(self, entry: dict[str, Any]) -> Callable:
         kind, config = str(entry.get("class_name")), entry.get("config") or {}
         name = str(entry.get("name") or config.get("name") or kind)
-        if kind in _MODELS:
+        if kind in MODELS:
             built = build_model(entry, version=self.version, trust=self.trust, depth=self.depth + 1)
             self.parts.append((name, kind, built))
             return built.call
-        if kind in ("TFOpLambda", "SlicingOpLambda"):
+        if kind in ("TFOpLambda", "SlicingOpLambda") and is_of_keras(entry):
             self.parts.append((name, kind, None))
             return make_tf_operation(str(config.get("function")), name)
-        if self.version >= 3 and _is_operation(entry, kind):
+        if self.version >= 3 and _is_operation(entry):
             return make_keras3_operation(kind, config)
         layer = make_layer(kind, entry, version=self.version, trust=self.trust)
         self.parts.append((name, kind, layer if isinstance(layer, tf_keras.layers.Layer) else None))
@@ -166,7 +167,7 @@ class _Builder:
                 if len(later) == len(waiting):
                     raise NetworkError(
                         f"expected a network without gaps or circles, found that {later[0][0]} "
-                        "reads what is never made; save it anew"
+                        "reads what is never made; save it again"
                     )
                 waiting = later
             return tensors[_place(end, first)]
@@ -174,15 +175,14 @@ class _Builder:
         return BuiltModel(call, shape, self.parts)
 
 
-def _is_operation(entry: dict[str, Any], kind: str) -> bool:
+def _is_operation(entry: dict[str, Any]) -> bool:
     """Whether a Keras 3 entry is of `keras.ops`; an `.h5` file has no module that would say so."""
     if ">" in str(entry.get("registered_name")):
         return False
-    if entry.get("module"):
+    if "module" in entry:
         return str(entry["module"]).startswith("keras.src.ops")
-    nodes = entry.get("inbound_nodes") or [{}]
-    # A layer of several tensors takes them as one list.
-    return not is_layer(kind) or len(nodes[0].get("args") or ()) > 1
+    # Every layer says whether it is trained; an operation has nothing to train.
+    return "trainable" not in (entry.get("config") or {})
 
 
 def _called(part: Callable, name: str, arguments, keywords) -> Any:
@@ -194,7 +194,7 @@ def _called(part: Callable, name: str, arguments, keywords) -> Any:
     except Exception as error:  # Trusted code may raise anything, and so may Keras.
         raise NetworkError(
             f"expected layer {name} to accept what is before it, found {type(error).__name__}: "
-            f"{first_line(error)}; save it anew, or give module:function"
+            f"{first_line(error)}; save it again, or give module:function"
         ) from error
 
 

@@ -22,6 +22,8 @@ import tensorflow as tf
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.keras_configuration import BuiltModel, build_model
+from sr_models.importing.keras_reference import keras_source
+from sr_models.importing.source_check import Source
 
 _LARGEST = 2 << 30
 _LARGEST_TEXT = 64 << 20
@@ -35,11 +37,13 @@ class KerasNetwork:
         function: The network, of one picture tensor.
         input_shape: Shape of its input.
         version: What wrote the file, e.g. `"Keras 3.4.1"`.
+        source: The file as Keras itself loads it, where it does.
     """
 
     function: Callable
     input_shape: tuple[int | None, ...]
     version: str
+    source: Source = Source()
 
 
 def load_keras_file(path: str | Path, *, trust: bool = False) -> KerasNetwork:
@@ -97,7 +101,8 @@ def _load_archive(path: Path, *, trust: bool) -> KerasNetwork:
         written.flush()
         with h5py.File(written.name, "r") as file:
             _take_from_containers(built, file)
-    return KerasNetwork(built.call, built.input_shape, f"Keras {version}")
+    source = keras_source(path, config, built, version=main)
+    return KerasNetwork(built.call, built.input_shape, f"Keras {version}", source)
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path, *, limit: int) -> bytes:
@@ -119,15 +124,15 @@ def _load_hdf5(file: h5py.File, path: Path, *, trust: bool) -> KerasNetwork:
             "model.save, or give module:function and load the weights there"
         )
     version = str(_text(file.attrs.get("keras_version", "2")))
-    built = build_model(
-        json.loads(_text(config)), version=3 if version.startswith("3") else 2, trust=trust
-    )
+    main, config = 3 if version.startswith("3") else 2, json.loads(_text(config))
+    built = build_model(config, version=main, trust=trust)
     _make_weights(built)
     groups = file["model_weights"]
     for name, _, part in built.parts:
         if part is not None and _layers(part):
             _take_from_group(part, name, groups[name])
-    return KerasNetwork(built.call, built.input_shape, f"Keras {version}")
+    source = keras_source(path, config, built, version=main)
+    return KerasNetwork(built.call, built.input_shape, f"Keras {version}", source)
 
 
 def _text(value: Any) -> str:

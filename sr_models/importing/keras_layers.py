@@ -14,6 +14,7 @@ import tf_keras
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.lambdas import read_lambda
+from sr_models.importing.provenance import is_of_keras, is_of_ours
 from sr_models.networks.layers import (
     ChannelSlice,
     ClipByValue,
@@ -65,7 +66,10 @@ _ONLY_IN_TRAINING = (
     "GaussianDropout",
     "ActivityRegularization",
 )
-_HOMES = ("keras", "tf_keras", "sr_models", "builtins", "tensorflow")
+_ALIKE: dict[str, Callable] = {
+    name: getattr(_L, name) for name in ("Average", "Activation", *_ONLY_IN_TRAINING)
+}
+"""Classes of Keras that have no row above and write the same in every version."""
 
 _ACTIVATIONS: dict[str, Callable] = {
     "linear": tf_keras.activations.linear,
@@ -106,16 +110,15 @@ def make_layer(class_name: str, entry: dict[str, Any], *, version: int, trust: b
     """
     config = entry.get("config") or {}
     name = config.get("name") or class_name.lower()
+    ours = is_of_ours({"class_name": class_name, **entry})
+    class_name = class_name.removeprefix("sr_models>")
+    if ours != (class_name in _OURS) or not (
+        ours or is_of_keras({**entry, "class_name": class_name}, known=_keras_class(class_name))
+    ):
+        raise _unknown(class_name, name)
     if class_name == "Lambda":
         function = read_lambda(config, trust=trust)
         return _L.Lambda(function, name=_safe(name))
-    registered = entry.get("registered_name") or class_name
-    class_name = class_name.removeprefix("sr_models>")
-    home = (entry.get("module") or "keras").split(".")[0]
-    ours = registered.startswith("sr_models>") or (class_name in _OURS and home == "keras")
-    custom = home not in _HOMES or (">" in registered and not ours)
-    if custom or (class_name in _OURS and not ours):
-        raise _unknown(class_name, name)
     if class_name in _ONLY_IN_TRAINING:
         return _L.Activation("linear", name=_safe(name))
     if class_name == "LeakyReLU":
@@ -144,6 +147,10 @@ def make_layer(class_name: str, entry: dict[str, Any], *, version: int, trust: b
             f"expected a usable configuration of layer {name}, found: "
             f"{(str(error).splitlines() or [''])[0][:120]}; save the network anew"
         ) from error
+
+
+def _keras_class(class_name: str) -> Callable | None:
+    return _LAYERS[class_name][0] if class_name in _LAYERS else _ALIKE.get(class_name)
 
 
 def _unknown(class_name: str, name: str) -> NetworkError:

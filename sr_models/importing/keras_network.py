@@ -9,6 +9,7 @@ import tf_keras
 
 from sr_models.importing.operations import INPUT, Network, Operation
 from sr_models.networks.layers import (
+    MOST_JOINED,
     ChannelSlice,
     ClipByValue,
     DepthToSpace,
@@ -16,6 +17,7 @@ from sr_models.networks.layers import (
     RepeatChannels,
     SpaceToDepth,
 )
+from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
 
 _layers = tf_keras.layers
 _TAKEN = (
@@ -26,6 +28,8 @@ _TAKEN = (
     "tail_complement",
     "tail_complement_low",
 )
+RELU6 = 6.0
+"""The one upper bound that TFLite has a fused activation for."""
 _MOST_DENSE = 16
 """Channels up to which an explicit scale and shift is one dense 1x1 convolution."""
 
@@ -98,15 +102,32 @@ def _bound(operation: Operation, x):
     low, high = operation["minimum"], operation["maximum"]
     if low == 0.0 and np.isinf(high):
         return _layers.ReLU(name=operation.name)(x)
+    if low == 0.0 and high == RELU6:
+        # Fused by the converter as ReLU is; any other bound is two operators left to the CPU.
+        return _layers.ReLU(RELU6, name=operation.name)(x)
     return ClipByValue(low, high, name=operation.name)(x)
 
 
 def _prelu(operation: Operation, x):
     slope = operation["slope"]
+    if (slope == slope[0]).all():
+        # One slope for all is an int8 operator that XNNPACK has; PRELU is none.
+        compute_leaky_relu_rightly()
+        return _layers.LeakyReLU(float(slope[0]), name=operation.name)(x)
     layer = _layers.PReLU(shared_axes=[1, 2], name=operation.name)
     y = layer(x)
     layer.set_weights([slope[None, None]])
     return y
+
+
+def _concatenate(operation: Operation, *parts):
+    """Nested where there are more parts than XNNPACK joins at once; the first are copied twice."""
+    tensors, number = list(parts), 0
+    while len(tensors) > MOST_JOINED:
+        count = min(MOST_JOINED, len(tensors) - MOST_JOINED + 1)
+        first = _layers.Concatenate(name=f"{operation.name}_first{number}")(tensors[:count])
+        tensors, number = [first, *tensors[count:]], number + 1
+    return _layers.Concatenate(name=operation.name)(tensors)
 
 
 def _pad(operation: Operation, x):
@@ -149,7 +170,7 @@ _WRITERS = {
     "sigmoid": lambda op, x: _layers.Activation("sigmoid", name=op.name)(x),
     "add": lambda op, *x: _layers.Add(name=op.name)(list(x)),
     "multiply": lambda op, *x: _layers.Multiply(name=op.name)(list(x)),
-    "concatenate": lambda op, *x: _layers.Concatenate(name=op.name)(list(x)),
+    "concatenate": _concatenate,
     "depth_to_space": lambda op, x: DepthToSpace(op["block"], name=op.name)(x),
     "space_to_depth": lambda op, x: SpaceToDepth(op["block"], name=op.name)(x),
     "repeat": lambda op, x: RepeatChannels(op["times"], name=op.name)(x),

@@ -13,6 +13,7 @@ import builtins
 import itertools
 import keyword
 import marshal
+import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.ground.errors import NetworkError
-from sr_models.importing.marshalled_code import Code, read_code
+from sr_models.importing.marshalled_code import Code, OtherPythonError, read_code
 
 _IMPORTED = ("tf", "K", "backend", "keras", "tf_keras")
 _BACKENDS = ("K", "backend", "keras.backend", "tf_keras.backend", "tf" + ".keras.backend")
@@ -82,6 +83,11 @@ _FUNCTIONS = {
     "tanh": tf.tanh,
     "sigmoid": tf.sigmoid,
 }
+_ARGUMENTS = {
+    "depth_to_space_v2": ("block_size",),
+    "clip_by_value": ("clip_value_min", "clip_value_max"),
+}
+"""What TensorFlow's functions are called with, where that tells them from a user's own."""
 _HOMES = ("tensorflow", "keras", "tf_keras")
 
 
@@ -105,6 +111,7 @@ def read_lambda(config: dict[str, Any], *, trust: bool) -> Callable:
             f"expected a Lambda layer whose code is in the file, found a name in {name}; build the "
             "network in Python and give module:function"
         )
+    _require_this_python(saved, name)
     if not arguments and not saved.defaults:
         known = known_function(saved.code, closure=saved.closure)
         if known is not None:
@@ -117,6 +124,24 @@ def read_lambda(config: dict[str, Any], *, trust: bool) -> Callable:
     return _trusted(saved, name, arguments)
 
 
+def _require_this_python(saved: _Saved, name: str) -> None:
+    """Raise `NetworkError` for code that nothing can run here, trusted or not."""
+    try:
+        read_code(saved.code)
+    except OtherPythonError as error:
+        raise _other_python(name) from error
+    except ValueError:
+        pass  # More than a short lambda's code, which may be trusted.
+
+
+def _other_python(name: str) -> NetworkError:
+    version = ".".join(map(str, sys.version_info[:2]))
+    return NetworkError(
+        f"expected a Lambda that Python {version} wrote, found another version's code in {name}, "
+        "which nothing can run here; build the network in Python and give module:function"
+    )
+
+
 @dataclass(frozen=True)
 class _Saved:
     """A function as Keras saves one: marshalled code, default arguments, enclosed variables."""
@@ -127,15 +152,22 @@ class _Saved:
 
 
 def _named(config: dict[str, Any]) -> Callable | None:
-    """A function of TensorFlow or Keras that the file only names."""
-    function = config.get("function")
+    """A function of TensorFlow or Keras that the file only names.
+
+    Keras 3 writes "builtins" as the module of any function, the user's own too; there it takes
+    arguments or a name that TensorFlow's function alone has.
+    """
+    function, arguments = config.get("function"), config.get("arguments") or {}
     if isinstance(function, dict) and function.get("class_name") == "function":
         home, function = function.get("module") or "builtins", function.get("config")
-        home = "keras" if home == "builtins" else home
     else:
         home = config.get("module") or ""
-    is_home = isinstance(home, str) and home.split(".")[0] in _HOMES
-    return _FUNCTIONS.get(function) if is_home and isinstance(function, str) else None
+    if not isinstance(home, str) or not isinstance(function, str):
+        return None
+    proven = home.split(".")[0] in _HOMES or (
+        home == "builtins" and set(_ARGUMENTS.get(function, ("",))) <= set(arguments)
+    )
+    return _FUNCTIONS.get(function) if proven else None
 
 
 def _saved(config: dict[str, Any]) -> _Saved | None:
@@ -216,10 +248,7 @@ def _trusted(saved: _Saved, name: str, arguments: dict[str, Any]) -> Callable:
         cells = tuple(types.CellType(value) for value in saved.closure)
         function = types.FunctionType(code, _names(), name, saved.defaults, cells)
     except (ValueError, EOFError, TypeError) as error:
-        raise NetworkError(
-            f"expected code that this Python can read, found another version's in {name} "
-            f"({error}); build the network in Python and give module:function"
-        ) from error
+        raise _other_python(name) from error
     return lambda x: function(x, **arguments)
 
 

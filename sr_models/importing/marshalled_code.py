@@ -7,12 +7,17 @@ makes tuples, and refuses everything that the code of a short lambda does not ho
 
 from __future__ import annotations
 
+import opcode
 import struct
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 _DEEPEST = 16
+
+
+class OtherPythonError(ValueError):
+    """Code that another version of Python wrote."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,48 @@ def read_code(data: bytes) -> Code:
     """Read a marshalled code object.
 
     Raises:
-        ValueError: It is none, of another Python, or holds more than a short lambda's code.
+        OtherPythonError: Another version of Python wrote it.
+        ValueError: It is none, or holds more than a short lambda's code.
     """
     try:
         code = _Reader(data).value()
     except (IndexError, struct.error, UnicodeDecodeError) as error:
-        raise ValueError(f"damaged code ({error})") from None
+        # The head of a code object had other numbers once, which then look like damage.
+        kind = OtherPythonError if data[:1] in (b"c", b"\xe3") else ValueError
+        raise kind(f"damaged code ({error})") from None
     if not isinstance(code, Code):
         raise ValueError("no code object")
+    if not _is_executable(code.instructions):
+        raise OtherPythonError("instructions that this Python does not have")
     return code
+
+
+def _is_executable(instructions: bytes) -> bool:
+    """Whether this Python has every instruction, with room behind it for what it keeps there.
+
+    Since 3.11 instructions are followed by empty room (caches), as much as each version needs.
+    """
+    room = getattr(opcode, "_inline_cache_entries", {})
+    at, before_resume = 0, sys.version_info >= (3, 11)
+    while at < len(instructions):
+        number = instructions[at]
+        name = opcode.opname[number]
+        if name.startswith("<"):
+            return False
+        after = room.get(name, 0) if isinstance(room, dict) else room[number]
+        cache = instructions[at + 2 : at + 2 + 2 * after]
+        if len(cache) != 2 * after or any(cache):
+            return False
+        if before_resume and name not in _BEFORE_RESUME:
+            if name != "RESUME":
+                return False
+            before_resume = False
+        at += 2 + 2 * after
+    return True
+
+
+_BEFORE_RESUME = ("COPY_FREE_VARS", "MAKE_CELL")
+"""What may stand before `RESUME`, with which functions begin since Python 3.11."""
 
 
 class _Reader:
@@ -113,6 +151,8 @@ class _Reader:
             self._int()  # number of local variables
         self._int()  # size of the stack
         self._int()  # flags
+        if self.data[self.at] & 0x7F != ord("s"):
+            raise OtherPythonError("a code object of another layout")
         instructions, constants, names, variables = (self.value() for _ in range(4))
         if recent:
             self.value()  # kinds of variables

@@ -6,8 +6,8 @@
 | `convolution` | `kernel` (h, w, in / groups, out), `bias` (out,), `padding`, `strides`, `dilation`, `groups` |
 | `affine` | `factor` (C,), `shift` (C,): x * factor + shift |
 | `bound` | `minimum`, `maximum`; a ReLU is 0 to infinity |
-| `prelu` | `slope` (C,) of the negative side |
-| `tanh`, `sigmoid`, `add`, `multiply`, `concatenate`, `rounding` | none |
+| `prelu` | `slope` (C,) of the negative side; a LeakyReLU is one with equal slopes |
+| `tanh`, `sigmoid`, `add`, `multiply`, `concatenate`, `rounding`, `truncation` | none |
 | `depth_to_space`, `space_to_depth` | `block` |
 | `repeat` | `times`: the channels several times over |
 | `bilinear` | `factor`: upscaling with half-pixel centres |

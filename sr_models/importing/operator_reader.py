@@ -10,6 +10,7 @@ import numpy as np
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.frozen_graph import Constants, FrozenGraph
 from sr_models.importing.operations import INPUT, Network, Operation
+from sr_models.importing.operator_names import known_as, taken_instead
 
 _INSTEAD = {
     "MaxPool": "a convolution",
@@ -62,8 +63,13 @@ class OperatorReader:
             )
         return self.made[tensor.name]
 
-    def _refused(self, op, found: str) -> NetworkError:
-        instead = _INSTEAD.get(op.type, "the layers that docs/networks.md lists")
+    def _unknown(self, op) -> NetworkError:
+        """The error for an operator without a reader, by the name of the layer it is a part of."""
+        name = known_as(op) or op.type
+        return self._refused(op, f"found {name}", instead=taken_instead(name))
+
+    def _refused(self, op, found: str, *, instead: str | None = None) -> NetworkError:
+        instead = instead or _INSTEAD.get(op.type, "the layers that docs/networks.md lists")
         return NetworkError(
             f"expected layers that run in full integer, {found} ({layer_name(op)}); take {instead} "
             "in its place"

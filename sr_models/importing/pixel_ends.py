@@ -13,6 +13,7 @@ import numpy as np
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.operations import INPUT, Network, Operation, affine_values
+from sr_models.importing.output_rounding import LOOKED_THROUGH, uniform
 
 
 def with_pixels(
@@ -102,7 +103,6 @@ def _copy(network: Network, name: str, *, layer: str) -> Operation:
     return Operation(layer, "convolution", (name,), len(chosen), values)
 
 
-_LOOKED_THROUGH = ("depth_to_space", "space_to_depth", "repeat", "rounding", "affine", "bound")
 _ACTIVATIONS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 _SLACK = 1e-4
 
@@ -146,14 +146,14 @@ def find_output_end(network: Network) -> OutputEnd:
     uses, operation = network.uses(), network[network.output]
     factor, shift, low, high = 1.0, 0.0, -np.inf, np.inf
     clips: list[Operation] = []
-    while operation.kind in _LOOKED_THROUGH and uses[operation.name] == 1:
+    while operation.kind in LOOKED_THROUGH and uses[operation.name] == 1:
         if operation.kind == "affine":
-            scale, offset = np.unique(operation["factor"]), np.unique(operation["shift"])
-            if scale.size != 1 or offset.size != 1 or scale[0] <= 0.0:
+            if (found := uniform(operation)) is None:
                 break
-            shift += factor * float(offset[0])
-            factor *= float(scale[0])
-        elif operation.kind in ("bound", "rounding"):
+            scale, offset = found
+            shift += factor * offset
+            factor *= scale
+        elif operation.kind in ("bound", "rounding", "truncation"):
             clips.append(operation)
         if operation.kind == "bound":
             low = max(low, factor * operation["minimum"] + shift)

@@ -16,6 +16,25 @@ from typing import Any
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.frozen_graph import first_line
+from sr_models.importing.source_kinds import require_python_place
+
+_LEGACY = "A KerasTensor cannot be used"
+"""What Keras 3 says to a function of TensorFlow between layers, which Keras 2 took."""
+
+
+class LegacyCodeError(NetworkError):
+    """Code of the user's that Keras 3 refuses and Keras 2 may take.
+
+    Attributes:
+        found: What was expected and what was found.
+    """
+
+    def __init__(self, found: str):
+        super().__init__(
+            f"{found}; it looks like code for Keras 2: set TF_USE_LEGACY_KERAS=1, or build the "
+            "network with layers in place of TensorFlow's functions"
+        )
+        self.found = found
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,23 @@ def load_python_network(source: str) -> PythonNetwork:
         NetworkError: No such module or function, one that fails, or one that returns something
             else than a Keras model (of tf-keras or Keras 3) with one input and one output.
     """
+    model, module = build_python_model(source)
+    _require_model(
+        model,
+        expected=f"{source} to return a Keras model",
+        cure="return a tf_keras.Model or a model of Keras 3",
+    )
+    file = getattr(module, "__file__", None)
+    return replace(take_keras_model(model), file=Path(file) if file else None)
+
+
+def build_python_model(source: str) -> tuple[Any, ModuleType]:
+    """Import a module and call the function: what it returns, and the module.
+
+    Raises:
+        LegacyCodeError: Keras 3 refused what Keras 2 takes.
+        NetworkError: No such module or function, or one that fails.
+    """
     place, _, name = source.rpartition(":")
     module = _imported(place, source)
     build = getattr(module, name, None)
@@ -55,19 +91,15 @@ def load_python_network(source: str) -> PythonNetwork:
             "module:function"
         )
     try:
-        model = build()
+        return build(), module
     except Exception as error:  # The user's own code.
-        raise NetworkError(
+        found = (
             f"expected {source} to return a Keras model, found {type(error).__name__}: "
-            f"{first_line(error)}; call it without arguments in Python to see why"
-        ) from error
-    _require_model(
-        model,
-        expected=f"{source} to return a Keras model",
-        cure="return a tf_keras.Model or a model of Keras 3",
-    )
-    file = getattr(module, "__file__", None)
-    return replace(take_keras_model(model), file=Path(file) if file else None)
+            f"{first_line(error)}"
+        )
+        if _LEGACY in str(error):
+            raise LegacyCodeError(found) from error
+        raise NetworkError(f"{found}; call it without arguments in Python to see why") from error
 
 
 def take_keras_model(model: Any) -> PythonNetwork:
@@ -116,15 +148,16 @@ def _imported(place: str, source: str) -> ModuleType:
             f"expected {place} to be importable, found no module {missing}; install it"
         ) from error
     except Exception as error:  # The user's own code.
-        raise NetworkError(
-            f"expected {place} to be importable, found {type(error).__name__}: "
-            f"{first_line(error)}; import it in Python to see why"
-        ) from error
+        found = (
+            f"expected {place} to be importable, found {type(error).__name__}: {first_line(error)}"
+        )
+        if _LEGACY in str(error):
+            raise LegacyCodeError(found) from error
+        raise NetworkError(f"{found}; import it in Python to see why") from error
 
 
 def _from_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise NetworkError(f"expected a Python file, found no file {path}; check the path")
+    require_python_place(str(path))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     # Its neighbours are found as if it was run as a script.

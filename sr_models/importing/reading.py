@@ -21,7 +21,6 @@ _ALIASES = (
     "Snapshot",
     "PreventGradient",
     "EnsureShape",
-    "Cast",
     "CheckNumerics",
 )
 _NOTHING = ("Placeholder", "NoOp")
@@ -30,7 +29,7 @@ _TRANSPARENT = ("Reshape", "Squeeze", "ExpandDims", "Transpose")
 _STRETCHING = ("ExpandDims", "Tile", "Reshape")
 
 
-def read_graph(graph: FrozenGraph) -> Network:
+def read_network(graph: FrozenGraph) -> Network:
     """The operations of a frozen graph.
 
     Args:
@@ -52,6 +51,10 @@ class _Reader(ConvolutionReaders, MoveReaders):
                 continue
             if op.type == "Split":
                 self._split(op)
+            elif op.type == "IdentityN":  # Around what has a gradient of its own, as SiLU.
+                for source, target in zip(op.inputs, op.outputs):
+                    if source not in self.constants:
+                        self.made[target.name] = self._of(source)
             else:
                 self.made[op.outputs[0].name] = self._operation(op)
         self.network.output = self._of(self.graph.output)
@@ -75,7 +78,7 @@ class _Reader(ConvolutionReaders, MoveReaders):
             return stretched
         reader = getattr(self, f"_read_{op.type}", None)
         if reader is None:
-            raise self._refused(op, f"found {op.type}")
+            raise self._unknown(op)
         return reader(op)
 
     def _moves_nothing(self, op) -> bool:
@@ -162,6 +165,16 @@ class _Reader(ConvolutionReaders, MoveReaders):
 
     def _read_Round(self, op) -> str:
         return self._add(op, "rounding", op.inputs)
+
+    _read_Rint = _read_Round
+
+    def _read_Floor(self, op) -> str:
+        return self._add(op, "truncation", op.inputs)
+
+    def _read_Cast(self, op) -> str:
+        if op.inputs[0].dtype.is_floating and op.outputs[0].dtype.is_integer:
+            return self._read_Floor(op)
+        return self._of(op.inputs[0])
 
     # Several tensors.
 

@@ -197,22 +197,40 @@ class _Rewriting:
         }
         return self.new.add(replace(operation, inputs=source.inputs, values=both))
 
+    def _prelu(self, operation: Operation) -> str:
+        """A slope of 0 is a ReLU, which convolutions take in; one of 1 does nothing."""
+        if (operation["slope"] == 1.0).all():
+            return operation.inputs[0]
+        if operation["slope"].any():
+            return self.new.add(operation)
+        return self._bound(
+            replace(operation, kind="bound", values={"minimum": 0.0, "maximum": np.inf})
+        )
+
     def _add(self, operation: Operation) -> str:
         """relu(x) - a relu(-x) is how PReLU is computed where there is no operator for it."""
         first, second = (self.new[name] for name in operation.inputs)
-        for positive, negative in ((first, second), (second, first)):
-            if not (is_relu(positive) and negative.kind == "affine"):
-                continue
-            inner = self._source(negative)
-            turned = self._source(inner) if is_relu(inner) else None
-            if turned is None or not _is_scaling(turned, by=-1.0):
-                continue
-            if turned.inputs == positive.inputs and not is_shifted(negative):
-                values = {"slope": -negative["factor"]}
-                return self.new.add(
+        for positive, other in ((first, second), (second, first)):
+            slope = self._slope(other, positive.inputs) if is_relu(positive) else None
+            if slope is not None:
+                values = {"slope": slope}
+                return self._prelu(
                     replace(operation, kind="prelu", inputs=positive.inputs, values=values)
                 )
         return self.new.add(operation)
+
+    def _slope(self, operation: Operation, inputs: tuple[str, ...]) -> np.ndarray | None:
+        """The slopes a of -a relu(-x), or of relu(a x) where all of them are negative."""
+        if operation.kind == "affine" and is_relu(inner := self._source(operation)):
+            turned = self._source(inner)
+            if _is_scaling(turned, by=-1.0) and turned.inputs == inputs:
+                return None if is_shifted(operation) else -operation["factor"]
+        if is_relu(operation):
+            scaled = self._source(operation)
+            scales = scaled.kind == "affine" and not is_shifted(scaled)
+            if scales and scaled.inputs == inputs and (scaled["factor"] < 0.0).all():
+                return scaled["factor"]
+        return None
 
     def _convolution(self, operation: Operation) -> str:
         source = self._source(operation)

@@ -10,16 +10,33 @@ from typing import Any
 
 import numpy as np
 
+from sr_models.ground.arguments import (
+    a_function,
+    a_path,
+    a_picture,
+    a_text,
+    optional,
+    refusal,
+    several,
+    takes,
+)
 from sr_models.ground.bundled import bundled_pieces
-from sr_models.ground.errors import NetworkError, OptionError, require_known
+from sr_models.ground.errors import require_known
 from sr_models.ground.files import file_sha256
-from sr_models.importing.adoption import PIXELS, Adopted, adopt
+from sr_models.importing.adoption import Adopted, adopt
 from sr_models.importing.keras_files import load_keras_file
-from sr_models.importing.python_functions import load_python_network, take_keras_model
+from sr_models.importing.legacy_keras import load_by_legacy_keras
+from sr_models.importing.python_functions import (
+    LegacyCodeError,
+    load_python_network,
+    take_keras_model,
+)
 from sr_models.importing.saved_models import load_saved_model
+from sr_models.importing.source_check import Source
+from sr_models.importing.source_kinds import PIXELS, given_weights, kind_of, require_source
 from sr_models.networks.network import load_trunk
 from sr_models.networks.pixel_range import find_pixel_range, with_unit_pixels
-from sr_models.networks.presets import Preset, get_preset, list_presets
+from sr_models.networks.presets import Preset, get_preset
 from sr_models.networks.tails import attach_tail
 
 
@@ -48,7 +65,7 @@ def load_unit_trunk(
 
 
 LICENCE = "unknown, given by the user"
-_FILES = (".keras", ".h5", ".hdf5", ".onnx")
+_LEAST_SIDE = 8
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,20 @@ class SourceNetwork:
         return self.name
 
 
+def a_natural_set(name: str, value: Any) -> None:
+    """Raise `OptionError` for anything but uint8 (h, w, 3) pictures of 8 pixels a side or more."""
+    several(a_picture, what="uint8 pictures (h, w, 3)")(name, value)
+    for place, found in enumerate(value):
+        if min(found.shape[:2]) < _LEAST_SIDE or found.shape[2] != 3:
+            raise refusal(
+                f"{name}[{place}]",
+                f"RGB of at least {_LEAST_SIDE} pixels a side",
+                found,
+                "give natural pictures, or leave them out",
+            )
+
+
+@takes(weights=optional(a_path), pixels=optional(a_text), pictures=a_function)
 def open_network(
     source: Any,
     *,
@@ -100,7 +131,7 @@ def open_network(
         weights: A preset's weights from another file.
         trust: Whether Lambda layers of a Keras file that we do not know may run their code.
         pixels: What black and white are for a network of the user's, one of
-            `sr_models.importing.adoption.PIXELS`; found by itself by default.
+            `sr_models.importing.source_kinds.PIXELS`; found by itself by default.
         pictures: Returns uint8 (h, w, 3) natural pictures to find it by; scikit-image's by default.
 
     Raises:
@@ -111,25 +142,25 @@ def open_network(
     """
     if isinstance(source, SourceNetwork):
         return source
-    if pixels is not None:
-        require_known("pixels", pixels, PIXELS)
     if isinstance(source, (str, Path)):
         source = str(source)
-        if kind_of(source) == "preset":
+        if require_source(source, weights=weights, pixels=pixels) == "preset":
             return _open_preset(source, weights=weights, pictures=pictures)
-    if weights is not None:
-        given = source if isinstance(source, str) else "a Keras model"
-        raise OptionError(
-            f"expected --weights with a preset, found {given}, which brings its own; leave it out"
-        )
+    elif weights is not None:
+        raise given_weights("a Keras model")
+    elif pixels is not None:
+        require_known("pixels", pixels, PIXELS)
     found = _found(source, trust=trust)
+    seen = pictures()
+    a_natural_set("pictures", seen)
     adopted = adopt(
         found.function,
         found.input_shape,
-        pictures(),
+        seen,
         name=found.name,
         pixels=pixels,
         dtype=found.dtype,
+        source=found.run,
     )
     return SourceNetwork(
         found.name,
@@ -162,62 +193,54 @@ class _Found:
     function: Callable
     input_shape: tuple[int | None, ...]
     dtype: str = "float32"
+    run: Source | None = None
 
 
 def _found(source: Any, *, trust: bool) -> _Found:
     if not isinstance(source, str):
         made = take_keras_model(source)
         return _Found(made.name, "Python", made.name, None, made.function, made.input_shape)
-    kind, path = kind_of(source), Path(source)
+    kind, place = kind_of(source), Path(source)
     if kind == "python":
-        made = load_python_network(source)
-        sha256 = made.file and file_sha256(made.file)
         name = source.rpartition(":")[2]
+        try:
+            made = load_python_network(source)
+        except LegacyCodeError as error:
+            saved = load_by_legacy_keras(source, error)
+            function, shape = saved.function, saved.input_shape
+            return _Found(name, "Python, Keras 2", source, None, function, shape, saved.dtype)
+        sha256 = made.file and file_sha256(made.file)
         return _Found(name, "Python", source, sha256, made.function, made.input_shape)
     if kind == "saved_model":
         saved = load_saved_model(source)
-        function, shape, name = saved.function, saved.input_shape, path.resolve().name
-        sha256 = _folder_sha256(path)
-        return _Found(name, "SavedModel", path.name, sha256, function, shape, saved.dtype)
+        function, shape, name = saved.function, saved.input_shape, place.resolve().name
+        sha256 = _folder_sha256(place)
+        return _Found(name, "SavedModel", place.name, sha256, function, shape, saved.dtype)
     if kind == "onnx":
-        # Loaded for its own files alone.
-        from sr_models.importing.onnx_file import load_onnx_file
-
-        file = load_onnx_file(path)
-        sha256 = _files_sha256(file.files, path.parent) if file.files[1:] else file_sha256(path)
-        shape = file.input_shape
-        return _Found(path.stem, file.producer, path.name, sha256, file, shape, file.dtype)
+        return _found_onnx(place)
     read = load_keras_file(source, trust=trust)
     sha256 = file_sha256(source)
-    return _Found(path.stem, read.version, path.name, sha256, read.function, read.input_shape)
+    return _Found(
+        place.stem,
+        read.version,
+        place.name,
+        sha256,
+        read.function,
+        read.input_shape,
+        run=read.source,
+    )
 
 
-def kind_of(source: str) -> str:
-    """`"preset"`, `"python"`, `"saved_model"`, `"onnx"` or `"keras"`, by name and what lies there.
+def _found_onnx(place: Path) -> _Found:
+    # Its library is loaded for such files alone.
+    from sr_models.importing.onnx_file import load_onnx_file
 
-    Raises:
-        NetworkError: A path that is missing, or of something else.
-    """
-    path = Path(source)
-    if source in list_presets():
-        return "preset"
-    if path.is_dir():
-        return "saved_model"
-    if path.suffix.lower() == ".tflite":
-        raise NetworkError(
-            f"expected a float network, found a TFLite file {source}; take its clip out with: "
-            "sr-export strip"
-        )
-    if path.is_file():
-        return "onnx" if path.suffix.lower() == ".onnx" else "keras"
-    if ":" in source:
-        return "python"
-    if path.suffix.lower() in _FILES or "/" in source or "\\" in source:
-        raise NetworkError(
-            f"expected a preset's name, a .keras, .h5 or .onnx file, a SavedModel folder or "
-            f"module:function, found no file {source}; check the path"
-        )
-    return "preset"
+    file = load_onnx_file(place)
+    sha256 = _files_sha256(file.files, place.parent) if file.files[1:] else file_sha256(place)
+    run = Source(file, file.dtype, what=f"the source itself, by {file.runtime}")
+    return _Found(
+        place.stem, file.producer, place.name, sha256, file, file.input_shape, file.dtype, run
+    )
 
 
 def _folder_sha256(folder: Path) -> str:
@@ -242,5 +265,6 @@ def _origin(found: _Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
         "trusted": trust,
         "pixels_in": [white.input_black, white.input],
         "pixels_out": [white.output_black, white.output],
+        "check": adopted.check.to_json(),
         "done": list(adopted.notes),
     }

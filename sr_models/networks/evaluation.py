@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from sr_models.ground import metrics
+from sr_models.ground.arguments import a_keras_model, a_path, a_text, takes, whole_number
 from sr_models.ground.errors import WeightsError
+from sr_models.ground.picture_files import list_images_by_folder
 from sr_models.ground.pictures import (
-    crop_to_multiple,
-    degrade,
-    list_images_by_folder,
+    Pair,
     load_image,
     resize_bicubic,
     to_pixels,
@@ -29,15 +29,13 @@ from sr_models.ground.pictures import (
 PROTOCOL = f"antialiased bicubic (Pillow), {metrics.PROTOCOL}, mean over pictures"
 BICUBIC = "bicubic"
 
-# SSIM looks through a Gaussian window of 11 pixels, which must fit inside of the cut border.
-_SSIM_WINDOW = 11
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class ImageQuality:
-    """How well one picture was restored.
+class PictureQuality:
+    """How well a float network restored one picture; a file, read in two ways, has `ImageQuality`.
 
     Attributes:
         image: File name of the ground truth.
@@ -88,7 +86,7 @@ class DatasetQuality:
     ssim_y: float
     out_of_range_fraction: float
     protocol: str
-    per_image: tuple[ImageQuality, ...]
+    per_image: tuple[PictureQuality, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data, without the rows of single pictures."""
@@ -127,7 +125,7 @@ def bicubic_upscaler(scale: int) -> Upscaler:
 
 def smallest_side(scale: int) -> int:
     """Least side in pixels of a ground truth that the protocol can measure."""
-    least = _SSIM_WINDOW + 2 * scale
+    least = metrics.SSIM_WINDOW + 2 * scale
     return least + -least % scale
 
 
@@ -157,12 +155,11 @@ def evaluate(
     total = sum(map(len, datasets.values()))
     results, done = [], 0
     for dataset, paths in datasets.items():
-        rows: dict[str, list[ImageQuality]] = {name: [] for name in upscalers}
+        rows: dict[str, list[PictureQuality]] = {name: [] for name in upscalers}
         for path in paths:
-            high = crop_to_multiple(load_image(path, minimum_side=smallest_side(scale)), scale)
-            low = degrade(high, scale)
+            pair = Pair.of(path, load_image(path, minimum_side=smallest_side(scale)), scale=scale)
             for name, upscale in upscalers.items():
-                rows[name].append(_measure(name, upscale(low), high, path=path, scale=scale))
+                rows[name].append(_measure(name, upscale(pair.low), pair, scale=scale))
             done += 1
             on_picture(done, total)
         results += [
@@ -172,6 +169,7 @@ def evaluate(
     return results
 
 
+@takes(model=a_keras_model, folder=a_path, name=a_text, scale=whole_number(1))
 def evaluate_model(
     model,
     folder: str | Path,
@@ -193,9 +191,8 @@ def evaluate_model(
     return evaluate(upscalers, folder, scale=scale, on_picture=on_picture)
 
 
-def _measure(
-    name: str, result: np.ndarray, high: np.ndarray, *, path: Path, scale: int
-) -> ImageQuality:
+def _measure(name: str, result: np.ndarray, pair: Pair, *, scale: int) -> PictureQuality:
+    high = pair.high
     if result.shape != high.shape:
         raise WeightsError(
             f"expected pictures of {high.shape} from {name}, found {result.shape}; "
@@ -203,13 +200,13 @@ def _measure(
         )
     if not np.isfinite(result).all():
         raise WeightsError(
-            f"expected finite pixels, found NaN or infinity in what {name} makes of {path.name}; "
+            f"expected finite pixels, found NaN or infinity in what {name} makes of {pair.name}; "
             "its weights are damaged: train again or take the shipped ones"
         )
     quality = metrics.measure_quality(to_pixels(result), high, scale=scale)
     outside = float(np.mean((result < 0.0) | (result > 1.0)))
-    return ImageQuality(
-        image=path.name,
+    return PictureQuality(
+        image=pair.name,
         height=high.shape[0],
         width=high.shape[1],
         out_of_range_fraction=outside,
@@ -218,7 +215,7 @@ def _measure(
 
 
 def _summary(
-    images: Sequence[ImageQuality], *, model: str, dataset: str, scale: int
+    images: Sequence[PictureQuality], *, model: str, dataset: str, scale: int
 ) -> DatasetQuality:
     def mean(attribute: str) -> float:
         return float(np.mean([getattr(image, attribute) for image in images]))

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from sr_models.ground.arguments import a_keras_model, optional, takes, whole_number
 from sr_models.ground.errors import NetworkError
-from sr_models.networks.layers import DepthToSpace, EdgePadding, RepeatChannels, SpaceToDepth
+from sr_models.ground.sizes import MAX_SIDE
+from sr_models.networks.layers import (
+    ChannelSlice,
+    DepthToSpace,
+    EdgePadding,
+    RepeatChannels,
+    SpaceToDepth,
+)
 
 INPUT = "input"
 
@@ -58,8 +68,8 @@ class Point:
 
     @property
     def repeats(self) -> bool:
-        """Whether the channels are the input's own, several times over."""
-        return isinstance(self.layer, RepeatChannels)
+        """Whether the channels are the input's own: some of them, or all several times over."""
+        return isinstance(self.layer, (RepeatChannels, ChannelSlice))
 
     @property
     def has_fixed_grid(self) -> bool:
@@ -124,8 +134,8 @@ def quantized_points(model) -> list[str]:
     """Names of the tensors that an int8 file stores, each of which needs a range of its own.
 
     Left out are tensors that a fused ReLU swallows, inputs of a concatenation, which take over its
-    range, repeated channels, which keep the range of what they repeat, and outputs of an
-    activation whose grid TFLite fixes.
+    range, repeated and cut-out channels, which keep the range of where they come from, and outputs
+    of an activation whose grid TFLite fixes.
     """
     graph = points(model)
 
@@ -185,6 +195,20 @@ def rebuild(
     return tf_keras.Model(picture, replaced[id(model.output)], name=model.name)
 
 
+def size_multiple(model) -> int:
+    """What height and width of an input must be a multiple of, at most.
+
+    The product of what space-to-depth packs, as networks have it that work on a smaller picture
+    than they are given.
+    """
+    return prod(layer.block_size for layer in model.layers if isinstance(layer, SpaceToDepth))
+
+
+@takes(
+    model=a_keras_model,
+    height=optional(whole_number(1, MAX_SIDE)),
+    width=optional(whole_number(1, MAX_SIDE)),
+)
 def at_size(model, *, height: int | None, width: int | None):
     """The same network for one picture of one size, as a phone's file has it.
 
@@ -237,3 +261,30 @@ def with_split_groups(model):
         lambda _, tensor: tensor,
         replace_layer=lambda layer: grouped.get(id(layer), layer),
     )
+
+
+def watcher(model, names: Sequence[str]):
+    """The same network, sharing its layers, that returns the tensors of the named points."""
+    graph = points(model)
+    return tf_keras.Model(model.input, [graph[name].tensor for name in names])
+
+
+def tensors_of(
+    model, names: Sequence[str], *, batches: Iterable[np.ndarray]
+) -> Iterator[list[np.ndarray]]:
+    """The tensors of the named points, for one batch after another.
+
+    Args:
+        model: Functional network.
+        names: Names of points.
+        batches: Each float32 (N, h, w, 3) in 0..1.
+
+    Yields:
+        float32 (N, H, W, C) for each name.
+    """
+    network = watcher(model, names)
+    for batch in batches:
+        found = network(np.asarray(batch, np.float32), training=False)
+        # Keras returns a lone tensor as it is, and a list of several.
+        tensors = found if isinstance(found, (list, tuple)) else [found]
+        yield [np.asarray(tensor) for tensor in tensors]

@@ -1,4 +1,7 @@
-"""The receptive field of a Keras network, from its layers."""
+"""The receptive field of a Keras network, from its layers.
+
+Readers of files (`.tflite`) stand with the exporter; one search adds up what both have read.
+"""
 
 from __future__ import annotations
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import inspect
 import typing
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from sr_models.ground.errors import WeightsError
+from sr_models.ground.arguments import a_path, a_text, optional, takes
+from sr_models.ground.errors import OptionError, WeightsError
 from sr_models.ground.files import file_sha256, writing_file
 from sr_models.networks.card import find_card
 from sr_models.networks.presets import Preset, get_preset
@@ -26,8 +31,26 @@ def build_trunk(preset: Preset, *, form: str = "deploy"):
             fastest); the two compute the same function.
     """
     build = get_family(preset.family).build
-    config_type = typing.get_type_hints(build)["config"]
-    return build(config_type(**preset.config), form=form)
+    return build(_configuration(build, preset), form=form)
+
+
+def _configuration(build: Callable, preset: Preset) -> Any:
+    """What a builder takes first, of the class that its annotation names."""
+    (name, *_) = inspect.signature(build).parameters or (None,)
+    kind = typing.get_type_hints(build).get(name)
+    if not dataclasses.is_dataclass(kind):
+        raise OptionError(
+            f"expected a builder of {preset.family} whose first argument is annotated with its "
+            f"configuration, found {name}: {getattr(kind, '__name__', kind)}; annotate it with a "
+            "dataclass"
+        )
+    try:
+        return kind(**preset.config)
+    except TypeError as error:
+        raise OptionError(
+            f"expected a configuration of {kind.__name__} in the preset {preset.name}, found "
+            f"{dict(preset.config)} ({error}); give it the fields of the class"
+        ) from error
 
 
 def named_weights(model) -> dict[str, np.ndarray]:
@@ -119,12 +142,7 @@ def load_trunk(preset: Preset, *, weights: str | Path | None = None):
     Raises:
         WeightsError: The file is missing, damaged, or belongs to another network.
     """
-    path = Path(weights) if weights is not None else preset.weights_path
-    if not path.is_file():
-        raise WeightsError(
-            f"expected weights of {preset.name}, found no file {path}; "
-            f"train them with: sr-models train {preset.name} --data DIR"
-        )
+    path = preset.require_weights(weights)
     if weights is None:
         _require_whole(preset)
     trunk = build_trunk(preset)
@@ -140,6 +158,7 @@ def load_trunk(preset: Preset, *, weights: str | Path | None = None):
     return trunk
 
 
+@takes(name=a_text, tail=a_text, weights=optional(a_path))
 def load_model(name: str, *, tail: str = "relu", weights: str | Path | None = None):
     """A trained network, ready to run or export.
 

@@ -6,9 +6,7 @@ of 0..1 pixels comes out without a further operator, and an exported file has pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,14 +14,12 @@ import tf_keras
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.pictures import unit
+from sr_models.ground.pixel_answers import PLAUSIBLE, Answer, distance, works_signed
+from sr_models.ground.pixel_range import SIGNED, UNIT, PixelRange
 from sr_models.networks.graph import INPUT, Point, output_name, points, rebuild
 from sr_models.networks.layers import ChannelSlice, DepthToSpace, RepeatChannels, SpaceToDepth
 
 MOST_PICTURES = 8
-_PLAUSIBLE = 0.04
-"""Root mean square of (output, reduced to the input's size) - input, in 0..1, of a network that is
-certainly fed what it was trained on. Trained networks here have 0.002 to 0.02."""
-
 _BOUNDED = (tf_keras.activations.tanh, tf_keras.activations.sigmoid)
 _HOMOGENEOUS = (
     DepthToSpace,
@@ -36,49 +32,8 @@ _HOMOGENEOUS = (
 )
 
 
-@dataclass(frozen=True)
-class PixelRange:
-    """What black and white are for a network.
-
-    Attributes:
-        input: Value of a white input pixel, 1 or 255.
-        output: Value of a white output pixel, 1 or 255.
-        input_black: Value of a black input pixel, 0 or -1.
-        output_black: Value of a black output pixel, 0 or -1.
-    """
-
-    input: float = 1.0
-    output: float = 1.0
-    input_black: float = 0.0
-    output_black: float = 0.0
-
-    @property
-    def is_unit(self) -> bool:
-        """Whether the network takes and returns 0..1, as everything here expects."""
-        return self == UNIT
-
-    def __str__(self) -> str:
-        return (
-            f"inputs of {self.input_black:g}..{self.input:g} and "
-            f"outputs of {self.output_black:g}..{self.output:g}"
-        )
-
-
-UNIT = PixelRange()
-SIGNED = PixelRange(1.0, 1.0, -1.0, -1.0)
 _OTHERS = (PixelRange(255.0, 255.0), PixelRange(1.0, 255.0), PixelRange(255.0, 1.0))
 _ENDS = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
-
-_NEGATIVE = PixelRange(0.0, 0.0, -1.0, -1.0)
-_AS_GOOD = ((_NEGATIVE, 1.05), (SIGNED, 1.18))
-"""By how much worse than 0..1 a network of -1..1 may do on -1..0 and on -1..1. Seven trained
-networks here, rewritten for -1..1, do 0.97 to 1.02 times as badly on the one and 0.98 to 1.13 on
-the other; as they are, for 0..1, each is 1.2 to 600 times worse on one of them at least."""
-_SAME = 1e-4
-
-
-Answer = Callable[[np.ndarray], Any]
-"""A network: float32 (N, H, W, 3) -> (N, H s, W s, 3)."""
 
 
 def find_pixel_range(
@@ -107,7 +62,7 @@ def find_pixel_range(
     alike = [p for p in pictures if p.shape == pictures[0].shape][:MOST_PICTURES]
     batch = unit(np.stack(alike))
     # Of dark or even pictures, a network that answers with black is not far away either.
-    plausible = min(_PLAUSIBLE, 0.25 * float(batch.std()))
+    plausible = min(PLAUSIBLE, 0.25 * float(batch.std()))
     usual, candidates = UNIT, _OTHERS
     if output is not None:
         usual = PixelRange(output[1], output[1], output[0], output[0])
@@ -115,9 +70,9 @@ def find_pixel_range(
         if output[0] <= 0.0 and output[1] >= 1.0:
             every.append(UNIT)  # A network of 0..1 may have wider bounds, as of a hard tanh.
         candidates = tuple(white for white in every if white != usual)
-    own = _distance(answer, batch, usual)
+    own = distance(answer, batch, usual)
     if own <= plausible:
-        return SIGNED if signed and output is None and _is_signed(answer, batch) else usual
+        return SIGNED if signed and output is None and works_signed(answer, batch) else usual
     if signed and output is None:
         candidates = (
             *candidates,
@@ -125,46 +80,9 @@ def find_pixel_range(
             PixelRange(1.0, 1.0, -1.0),
             PixelRange(255.0, 1.0, 0.0, -1.0),
         )
-    others = {white: _distance(answer, batch, white) for white in candidates}
+    others = {white: distance(answer, batch, white) for white in candidates}
     best = min(others, key=others.get)
     return best if others[best] <= 2 * plausible and not others[best] > own / 2 else usual
-
-
-def _is_signed(answer: Answer, batch: np.ndarray) -> bool:
-    """Whether a network that works on 0..1 works as well on -1..1, and not by being linear.
-
-    Without the border, where zero padding is black to the one and grey to the other.
-    """
-    inside = _inside(batch)
-    unit, both = (_inside(_reduced(answer, batch, white)) for white in (UNIT, SIGNED))
-    own = _rms(unit - inside)
-    return _rms(unit - both) > _SAME and all(
-        _rms(_inside(_reduced(answer, batch, white)) - inside) <= worse * own
-        for white, worse in _AS_GOOD
-    )
-
-
-def _reduced(answer: Answer, batch: np.ndarray, white: PixelRange) -> np.ndarray:
-    """The output in 0..1 at the input's size."""
-    span = np.float32(white.input - white.input_black)
-    output = np.asarray(answer(batch * span + np.float32(white.input_black)))
-    n, height, width, channels = batch.shape
-    factor = output.shape[1] // height
-    reduced = output.reshape(n, height, factor, width, factor, channels).mean(axis=(2, 4))
-    return (reduced - white.output_black) / (white.output - white.output_black)
-
-
-def _inside(batch: np.ndarray) -> np.ndarray:
-    border = min(4, batch.shape[1] // 8)
-    return batch[:, border : batch.shape[1] - border, border : batch.shape[2] - border]
-
-
-def _distance(answer: Answer, batch: np.ndarray, white: PixelRange) -> float:
-    return _rms(_reduced(answer, batch, white) - batch)
-
-
-def _rms(difference: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(difference**2, dtype=np.float64)))
 
 
 def require_unit_pixels(answer: Answer, pictures: Sequence[np.ndarray]) -> None:
@@ -194,7 +112,7 @@ def with_unit_pixels(model, white: PixelRange):
 
     Raises:
         CalibrationError: A layer whose answer to scaled values is unknown, or one that joins
-            tensors of different ranges; or a black that is not 0, which scaling cannot mend.
+            tensors of different ranges; or a black that is not 0, which scaling cannot fix.
     """
     if white.input_black or white.output_black:
         raise CalibrationError(

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sr_models.ground.errors import UnknownModelError
+from sr_models.ground.arguments import a_text, takes
+from sr_models.ground.errors import UnknownModelError, WeightsError
+from sr_models.ground.pointers import require_no_pointer
 from sr_models.ground.registry import matching, unknown_name_message
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
@@ -49,6 +51,17 @@ class Preset:
     def weights_path(self) -> Path:
         """Where shipped weights stand."""
         return WEIGHTS_FOLDER / f"{self.name}.weights.h5"
+
+    def require_weights(self, weights: str | Path | None) -> Path:
+        """The file of its weights, the shipped one by default; `WeightsError` if it is missing."""
+        path = self.weights_path if weights is None else Path(weights)
+        if not path.is_file():
+            raise WeightsError(
+                f"expected weights of {self.name}, found no file {path}; train them with: "
+                f"sr-models train {self.name} --data DIR"
+            )
+        require_no_pointer(path, f"weights of {self.name}", error=WeightsError)
+        return path
 
     @property
     def card_path(self) -> Path:
@@ -281,11 +294,13 @@ _PRESETS = [
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _PRESETS}
 
 
+@takes(pattern=a_text)
 def list_presets(pattern: str = "*") -> list[str]:
     """Names of presets that match a shell pattern, sorted."""
     return matching(PRESETS, pattern)
 
 
+@takes(name=a_text)
 def get_preset(name: str) -> Preset:
     """The preset of that name; raises `UnknownModelError` with the nearest names."""
     if name not in PRESETS:

@@ -16,15 +16,9 @@ from __future__ import annotations
 import numpy as np
 import tf_keras
 
-from sr_models.ground.errors import require_known
+from sr_models.ground.arguments import a_keras_model, a_text, takes, whole_number
 from sr_models.networks.layers import ClipByValue, DepthToSpace, SpaceToDepth
-
-TAILS = ("relu", "none", "clip", "conv_clip")
-
-
-def require_tail(tail: str) -> str:
-    """`tail` itself; raises `OptionError` for an unknown one."""
-    return require_known("an output tail", tail, TAILS)
+from sr_models.networks.tail_names import require_tail
 
 
 def _complemented(y, *, channels: int, name: str):
@@ -55,6 +49,7 @@ def _complemented_convolution(last):
     return output
 
 
+@takes(trunk=a_keras_model, tail=a_text, scale=whole_number(1))
 def attach_tail(trunk, tail: str, *, scale: int):
     """The whole network: trunk, output tail, depth-to-space.
 

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from sr_models.ground.errors import CalibrationError, TrainingError
-from sr_models.networks.graph import output_name
+from sr_models.networks.graph import output_name, watcher
 from sr_models.networks.network import weights_sha256
 from sr_models.published.outlier_student import GROUPS, OutlierStudent
 from sr_models.published.sensitivity import (
@@ -43,7 +43,6 @@ from sr_models.published.tuning import (
     load_state,
     save_state,
 )
-from sr_models.quantization.observing import watcher
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -57,7 +56,7 @@ class AlternatingTuner:
         pictures: float32 (N, h, w, 3) in 0..1, at least two.
         settings: How long and how fast.
         state_path: An `.npz` file that the state is kept in after each epoch and when stopped; one
-            that exists is gone on with.
+            that exists is resumed.
 
     Raises:
         CalibrationError: Too few pictures, or the student is not calibrated.

@@ -3,10 +3,11 @@
 DFSQ divides each channel by its greatest magnitude in the picture at hand. Frozen at what a
 calibration shows, that is a division in the convolution that makes the channel and a
 multiplication in those that read it, exact in real numbers wherever only positively homogeneous
-layers (ReLU, PReLU, addition) stand between: cross-layer equalization (Nagel et al., arXiv
-1906.04721, section 4.1). What is left is a network whose tensors all span [-1, 1] in each channel,
-for uniform int8 activations. That the scales are frozen, and that means are not subtracted (folded
-into a bias they would be wrong at a zero-padded border), are deviations from DFSQ, hence the name.
+layers (ReLU and its leaky kin, addition) stand between: cross-layer equalization (Nagel et al.,
+arXiv 1906.04721, section 4.1). What is left is a network whose tensors all span [-1, 1] in each
+channel, for uniform int8 activations. That the scales are frozen, and that means are not subtracted
+(folded into a bias they would be wrong at a zero-padded border), are deviations from DFSQ, hence
+the name.
 
 Tensors that are added share one vector of scales: a residual trunk has one from its first to its
 last convolution. Channels that are joined, moved, or are pixels keep their scale; that joined ones
@@ -22,11 +23,10 @@ import numpy as np
 import tf_keras
 
 from sr_models.ground.errors import CalibrationError
-from sr_models.networks.graph import Point, output_name, points, quantized_points
+from sr_models.networks.graph import Point, output_name, points, quantized_points, tensors_of
 from sr_models.networks.network import named_weights, set_named_weights
 from sr_models.published.sites import is_convolution
 from sr_models.published.student import student_of
-from sr_models.quantization.observing import tensors_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class ScaleGroup:
 def _is_homogeneous(layer) -> bool:
     if isinstance(layer, tf_keras.layers.ReLU):
         return layer.max_value is None and not layer.threshold
-    return isinstance(layer, (tf_keras.layers.Add, tf_keras.layers.PReLU))
+    return isinstance(
+        layer, (tf_keras.layers.Add, tf_keras.layers.PReLU, tf_keras.layers.LeakyReLU)
+    )
 
 
 def _makes_scalable(point: Point, calls: int) -> bool:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from sr_models.ground.errors import CalibrationError, OptionError
+from sr_models.networks.graph import tensors_of
 from sr_models.published.dfsq import DfsqActivation, normalization, quantized_weights
 from sr_models.published.settings import require_bits
 from sr_models.published.sites import Site, body_sites, convolution_sites, is_convolution
 from sr_models.published.student import copied, student_of
 from sr_models.published.subset_selection import RESTARTS, Subset, select_subset
-from sr_models.quantization.observing import tensors_of
 
 PATCHES = 32
 """Low-resolution patches of 48x48 pixels that the released code calibrates with."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sr_models.ground.errors import CalibrationError, require_known
-from sr_models.networks.graph import points
+from sr_models.networks.graph import points, tensors_of
 from sr_models.published.dual_region import (
     WEIGHT_GRIDS,
     DualRegionActivation,
@@ -43,7 +43,6 @@ from sr_models.published.sites import (
     quantized_tensors,
 )
 from sr_models.published.student import centres, copied, student_of
-from sr_models.quantization.observing import tensors_of
 
 PLACEMENTS = ("reads", "tensors")
 GROUPS = ("weights", "bounds", "break_points")

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from sr_models.ground.errors import CalibrationError, OptionError, require_known
-from sr_models.networks.graph import points
+from sr_models.networks.graph import points, tensors_of
 from sr_models.published.pams import (
     LEAST_ALPHA,
     PamsActivation,
@@ -48,7 +48,6 @@ from sr_models.published.sites import (
     residual_blocks,
 )
 from sr_models.published.student import centres, copied, student_of
-from sr_models.quantization.observing import tensors_of
 
 STARTS = ("mean", "last", "ema", "largest")
 """How alphas start: the mean statistic of all batches (ours: the least noise), that of the last

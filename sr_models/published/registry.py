@@ -135,7 +135,7 @@ def simulate_method(
         seed: Seed of whatever is drawn.
         on_progress: Called with the steps done and their number.
         state_path: An `.npz` file where a method that fine-tunes keeps its state after each epoch;
-            one that exists is gone on with.
+            one that exists is resumed.
         epochs: Passes over the pictures by a method that fine-tunes; 0 for calibration alone.
 
     Raises:

@@ -190,12 +190,12 @@ def quantized_tensors(model, *, bits: int, edge_bits: int | None) -> dict[str, i
     if edge_bits is not None:
         for name in stored_points(model):
             found.setdefault(name, edge_bits)
-    left = pixel_points(model)
+    left = points_of_pixels(model)
     left |= {n for n, point in graph.items() if point.passes_through and point.inputs[0] in found}
     return {name: width for name, width in found.items() if name not in left}
 
 
-def pixel_points(model) -> set[str]:
+def points_of_pixels(model) -> set[str]:
     """Points whose codes are pixels: the input, the output, and what is only moved of either."""
     graph = points(model)
     found = {INPUT}

@@ -15,7 +15,7 @@ import tf_keras
 
 from sr_models.networks.graph import points, rebuild
 from sr_models.networks.layers import convolve
-from sr_models.published.sites import convolution_sites, pixel_points
+from sr_models.published.sites import convolution_sites, points_of_pixels
 
 
 def straight_through_round(x):
@@ -115,7 +115,7 @@ def centres(model) -> dict[str, tuple[float, ...]]:
     Returns:
         Name of the convolution -> red, green and blue.
     """
-    graph, pixels = points(model), pixel_points(model)
+    graph, pixels = points(model), points_of_pixels(model)
     return {
         site.name: MEAN_COLOUR
         for site in convolution_sites(model)

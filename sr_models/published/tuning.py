@@ -1,4 +1,4 @@
-"""Where an alternating optimisation stands, and the file that it can go on from."""
+"""Where an alternating optimisation stands, and the file that it can be resumed from."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def save_state(state: TuningState, path: str | Path, *, run: Mapping[str, Any]) 
     Args:
         state: What to write.
         path: Where.
-        run: What the optimisation is, as plain data: it can only be gone on with by the same.
+        run: What the optimisation is, as plain data: it can only be resumed by the same.
 
     Raises:
         OutputError: The place cannot be written to.
@@ -155,7 +155,7 @@ def load_state(path: str | Path, *, run: Mapping[str, Any]) -> TuningState:
         # zipfile, zlib, NumPy and JSON each raise their own for a file that is cut or overwritten.
         raise TrainingError(
             f"expected the state of an optimisation, found a damaged file: {path}; delete it to "
-            "begin anew"
+            "begin again"
         ) from error
     wanted = json.loads(json.dumps(dict(run)))
     differing = sorted(k for k in {*wanted, *found} if wanted.get(k) != found.get(k))

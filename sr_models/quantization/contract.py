@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sr_models.ground.pixel_range import Ends
+from sr_models.quantization.grids import Grid
 from sr_models.quantization.ranges import TensorRange
 
 PIXEL_TOLERANCE = 1 / 510
 """Half a code of an eight-bit picture: how far a grid may be from the grid of pixels, or an output
 from black or white, where white is 1."""
+_SLACK = 1e-3
+"""Files hold scales as float32, so half a code is not hit exactly."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +21,18 @@ class PixelGrid:
     """How far the codes of a tensor are from being pixels.
 
     Attributes:
-        scale: Real value of one step, where white is 1; 1/255 for pixels.
-        zero_point: uint8 code of the real value 0; 0 for pixels.
+        scale: Real value of one step, where black is 0 and white is 1; 1/255 for pixels.
+        zero_point: Code of black, counted from the lowest one; 0 for pixels.
     """
 
     scale: float
-    zero_point: int
+    zero_point: float
+
+    @classmethod
+    def of_grid(cls, grid: Grid, ends: Ends) -> PixelGrid:
+        """Of an eight-bit grid, between what stands for black and for white on it."""
+        black = ends.black / grid.scale + grid.zero_point - grid.limits[0]
+        return cls(grid.scale / ends.width, black)
 
     @classmethod
     def of_range(cls, range_: TensorRange) -> PixelGrid:
@@ -39,6 +49,13 @@ class PixelGrid:
         """How far code 0 is from black, in units of the tolerance."""
         return abs(self.zero_point * self.scale) / PIXEL_TOLERANCE
 
+    @property
+    def holds(self) -> bool:
+        """Whether no code is more than half a code from its pixel, over the whole range."""
+        black = -self.zero_point * self.scale / PIXEL_TOLERANCE
+        white = black + self.scale_error
+        return max(abs(self.scale_error), abs(black), abs(white)) <= 1.0 + _SLACK
+
     def to_json(self) -> dict[str, Any]:
         """Scale, zero point, and the errors in units of the tolerance (1/510)."""
         return {
@@ -53,8 +70,9 @@ class PixelGrid:
 class PixelContract:
     """Whether every code of input and output stands for its pixel.
 
-    Both grids are uint8 with zero point 0, or int8 with zero point -128, and have a scale of 1/255
-    (or 1 for networks on 0..255), each within half a code over the whole range.
+    For networks on 0..1 both grids are uint8 with zero point 0, or int8 with zero point -128, and
+    have a scale of 1/255; on 0..255 or -1..1 they are as many times as wide and begin as far below
+    zero. Each within half a code over the whole range.
 
     Attributes:
         reasons: What breaks it, in words; empty where it holds.

@@ -3,9 +3,9 @@
 Each function takes int8 codes and the grids of its tensors and returns the codes that the operator
 of ai-edge-litert 2.3 writes on x86-64 without a delegate. Sources: tflite/kernels, namely add.cc,
 activations.cc, kernel_util.cc and internal/optimized/integer_ops of github:google-ai-edge/LiteRT;
-the roundings are those of `_multiplied` below. Scales are single precision, as files
-store them; factors made of them are computed in double precision, but for PReLU and ReLU, whose
-kernels divide in single precision.
+the roundings are those of `_multiplied` below. Scales are single precision, as files store them;
+factors made of them are computed in double precision, but for ReLU and its kin, whose kernels
+divide in single precision.
 """
 
 from __future__ import annotations
@@ -206,6 +206,35 @@ def prelu(codes: np.ndarray, slopes: np.ndarray, *, source: Grid, target: Grid) 
     values = source.centred(codes)
     below = multiply_halves_away(values * slope_codes, bent)
     return target.stored(np.where(values >= 0, multiply_halves_away(values, kept), below))
+
+
+def leaky_relu(codes: np.ndarray, slope: float, *, source: Grid, target: Grid) -> np.ndarray:
+    """LEAKY_RELU; its slope is no code but a part of the factor, of either sign."""
+    kept = source.stored_scale / target.stored_scale
+    bent = source.stored_scale * np.float32(slope) / target.stored_scale
+    values = source.centred(codes)
+    turned = values * (-1 if bent < 0 else 1)
+    below = multiply_halves_away(turned, FixedPoint.nearest(abs(bent)))
+    above = multiply_halves_away(values, FixedPoint.nearest(kept))
+    return target.stored(np.where(values >= 0, above, below))
+
+
+LEAKY_UNIT = 256
+"""XNNPACK's factors of LEAKY_RELU are multiples of one part in so many."""
+
+
+def xnnpack_leaky_factors(slope: float, *, source: Grid, target: Grid) -> tuple[int, int] | None:
+    """What XNNPACK multiplies a positive and a negative code by, in parts of `LEAKY_UNIT`.
+
+    `None` where one of the factors is too small or too large for its kernel, which then leaves the
+    operator to the interpreter's own (src/operators/unary-elementwise-nc.c, github:google/XNNPACK).
+    """
+    kept = source.stored_scale / target.stored_scale
+    bent = kept * np.float32(slope)
+    least, most = 1.0 / LEAKY_UNIT, 128.0
+    if not (least <= kept <= most and least <= abs(bent) < most):
+        return None
+    return int(np.rint(LEAKY_UNIT * kept)), int(np.rint(LEAKY_UNIT * bent))
 
 
 def look_up(

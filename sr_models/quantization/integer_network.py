@@ -30,7 +30,7 @@ ACTIVATIONS = {"tanh": np.tanh, "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x))}
 
 
 @dataclass(frozen=True)
-class Step:
+class IntegerOperator:
     """One operator: the codes of `inputs` go in, those of `name` come out."""
 
     name: str
@@ -47,7 +47,7 @@ class IntegerNetwork:
         output: Name of the point that is the output.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[IntegerOperator]
     output: str
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
@@ -77,15 +77,21 @@ def simulate_builtin(model, ranges: TensorRanges) -> IntegerNetwork:
     return IntegerNetwork([_step(p, graph, grids) for p in stored], output_name(model))
 
 
-def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> Step:
+def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> IntegerOperator:
     """The operator that writes a stored tensor."""
-    fused = _is_plain_relu(point.layer) and point.inputs[0] not in grids
+    fused = _is_relu(point.layer) and point.inputs[0] not in grids
     maker = graph[point.inputs[0]] if fused else point
     sources = [grids[name] for name in maker.inputs if name in grids]
     if len(sources) < len(maker.inputs):
         raise _no_operator(point.layer)
-    compute = _operator(maker, sources, grids[point.name], rectified=fused)
-    return Step(point.name, maker.inputs, compute)
+    target = grids[point.name]
+    compute = _operator(maker, sources, target, rectified=fused)
+    if not _is_relu(point.layer) or point.layer.max_value is None:
+        return IntegerOperator(point.name, maker.inputs, compute)
+    most = np.int8(target.code(float(point.layer.max_value)))
+    return IntegerOperator(
+        point.name, maker.inputs, lambda *codes: np.minimum(compute(*codes), most)
+    )
 
 
 def _operator(
@@ -107,7 +113,9 @@ def _operator(
         return lambda codes: kernels.requantize(layer(codes).numpy(), **alone)
     if isinstance(layer, tf_keras.layers.PReLU):
         return partial(kernels.prelu, slopes=layer.alpha.numpy(), **alone)
-    if _is_plain_relu(layer):
+    if isinstance(layer, tf_keras.layers.LeakyReLU):
+        return partial(kernels.leaky_relu, slope=float(layer.alpha), **alone)
+    if _is_relu(layer):
         return partial(kernels.rectify, **alone)
     if isinstance(layer, ClipByValue) and layer.minimum == 0.0:
         return partial(kernels.clip, maximum=layer.maximum, **alone)
@@ -127,11 +135,11 @@ def _name(activation: Any) -> str:
     return getattr(activation, "__name__", "")
 
 
-def _is_plain_relu(layer) -> bool:
-    """Whether a layer is `max(x, 0)`, without a bound above, slope or threshold."""
+def _is_relu(layer) -> bool:
+    """Whether a layer is ReLU or ReLU6, without slope or threshold."""
     return (
         isinstance(layer, tf_keras.layers.ReLU)
-        and layer.max_value is None
+        and layer.max_value in (None, 6.0)
         and not layer.negative_slope
         and not layer.threshold
     )

@@ -15,7 +15,7 @@ from sr_models.networks.presets import Preset
 from sr_models.published.settings import PamsSettings
 from sr_models.training.finetuning import Start
 from sr_models.training.pupil import Pupil
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import TrainingRecipe
 
 PAMS = "pams"
 LOSS_WEIGHT = 1000.0
@@ -69,10 +69,10 @@ class PamsCourse:
         """What the records of run and weights say of it, beside the recipe."""
         return {"quantization": {"method": PAMS, **asdict(self)}}
 
-    def recipe(self, **changes) -> Recipe:
+    def recipe(self, **changes) -> TrainingRecipe:
         """The published recipe with some values changed; `None` leaves a value as it is."""
         given = {name: value for name, value in changes.items() if value is not None}
-        return Recipe(**{**PUBLISHED, **given})
+        return TrainingRecipe(**{**PUBLISHED, **given})
 
     def require_teacher(self, start: Start, preset: Preset) -> Start:
         """`start` itself; raises `WeightsError` where it is not of the same network."""
@@ -83,7 +83,9 @@ class PamsCourse:
             )
         return start
 
-    def pupil_maker(self, preset: Preset, recipe: Recipe, *, teacher: Start) -> Callable[[], Pupil]:
+    def pupil_maker(
+        self, preset: Preset, recipe: TrainingRecipe, *, teacher: Start
+    ) -> Callable[[], Pupil]:
         """What makes the pupil, where its variables shall live."""
 
         def make() -> Pupil:

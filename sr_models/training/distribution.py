@@ -153,7 +153,7 @@ class Distribution:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
             raise TrainingError(
                 f"expected all {self.workers} workers to go on, found one gone ({reason}); start "
-                f"every worker again with the same command to go on from the last checkpoint in "
+                f"every worker again with the same command to resume from the last checkpoint in "
                 f"{run_dir}"
             ) from error
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from sr_models.networks.graph import watcher
 from sr_models.networks.presets import Preset
 from sr_models.published.pams_file import learned_by, save_learned
 from sr_models.published.pams_student import pams_student, start_alphas
@@ -26,7 +27,6 @@ from sr_models.published.sensitivity import PIXEL_RANGE
 from sr_models.published.settings import PamsSettings
 from sr_models.published.sites import body_output
 from sr_models.published.student import with_centres_merged
-from sr_models.quantization.observing import watcher
 from sr_models.training.finetuning import Start
 from sr_models.training.pupil import Deployed, RateGroup
 

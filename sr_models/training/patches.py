@@ -1,42 +1,28 @@
-"""Training patches: each row of a batch is a pure function of seed, step and row."""
+"""Training patches and their batches: each row is a pure function of seed, step and row."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from sr_models.ground.errors import PictureError
+from sr_models.ground.picture_files import list_images
 from sr_models.ground.pictures import (
-    crop_to_multiple,
-    degrade,
-    list_images,
+    Pair,
     load_image,
     resize_bicubic,
+    unit,
 )
+from sr_models.training.distribution import Distribution
+from sr_models.training.recipe import TrainingRecipe
 
 LARGE_PIXELS = 2_000_000
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A training picture.
-
-    Attributes:
-        path: Where it came from.
-        low: uint8 (H, W, 3), the degraded picture.
-        high: uint8 (H s, W s, 3), the ground truth.
-    """
-
-    path: Path
-    low: np.ndarray
-    high: np.ndarray
-
-
-def load_pair(path: Path, *, scale: int, patch_size: int) -> Pair | None:
+def load_training_pair(path: Path, *, scale: int, patch_size: int) -> Pair | None:
     """One training pair, or `None` where the picture is smaller than a patch.
 
     Pictures of more than `LARGE_PIXELS` are reduced by half first: large photographs are soft at
@@ -48,11 +34,10 @@ def load_pair(path: Path, *, scale: int, patch_size: int) -> Pair | None:
         picture = resize_bicubic(picture, height=height // 2, width=width // 2)
     if min(picture.shape[:2]) < patch_size * scale:
         return None
-    high = crop_to_multiple(picture, scale)
-    return Pair(path, degrade(high, scale), high)
+    return Pair.of(path, picture, scale=scale)
 
 
-def load_pairs(
+def load_training_pairs(
     folder: str | Path,
     *,
     scale: int,
@@ -73,7 +58,7 @@ def load_pairs(
     paths = list_images(folder)
     pairs = []
     for done, path in enumerate(paths, start=1):
-        pair = load_pair(path, scale=scale, patch_size=patch_size)
+        pair = load_training_pair(path, scale=scale, patch_size=patch_size)
         if pair is not None:
             pairs.append(pair)
         on_picture(done, len(paths))
@@ -186,6 +171,50 @@ class PatchSampler:
         return lows * factors, highs * factors
 
 
+def distributed_batches(
+    sampler: PatchSampler,
+    distribution: Distribution,
+    *,
+    first: int,
+    recipe: TrainingRecipe,
+    scale: int,
+):
+    """A `tf.data` pipeline of the batches from step `first` to the end of the recipe.
+
+    Args:
+        sampler: Draws the rows of a batch, the same ones for the same step.
+        distribution: Where the run works; each element holds the rows of all its replicas here.
+        first: Step to resume from.
+        recipe: How many steps there are, how many rows a batch has, and how large patches are.
+        scale: Scale factor s.
+
+    Returns:
+        Pairs of float32 (N, h, w, 3) patches and (N, h s, w s, 3) answers in 0..1.
+    """
+    import tensorflow as tf
+
+    side = recipe.patch_size * scale
+    rows = distribution.local_batch_size(recipe.batch_size)
+    local = distribution.replicas // distribution.workers
+    row = distribution.index * local * rows
+
+    def draw(index):
+        low, high, factors = tf.numpy_function(
+            lambda i: sampler.codes(i // local, first=row + i % local * rows, count=rows),
+            [index],
+            (tf.uint8, tf.uint8, tf.float32),
+        )
+        low = tf.ensure_shape(low, (rows, recipe.patch_size, recipe.patch_size, 3))
+        high = tf.ensure_shape(high, (rows, side, side, 3))
+        return tf.cast(low, tf.float32) * factors, tf.cast(high, tf.float32) * factors
+
+    def dataset(_context):
+        indices = tf.data.Dataset.range(first * local, recipe.steps * local)
+        return indices.map(draw).prefetch(8 * local)
+
+    return distribution.strategy.distribute_datasets_from_function(dataset)
+
+
 CROP_SIDE = 96
 
 
@@ -211,7 +240,7 @@ def validation_psnr_db(model, crops: Sequence[tuple]) -> float:
 
     squares, count = 0.0, 0
     for low, high in crops:
-        result = model(low.astype(np.float32) / 255.0, training=False)
+        result = model(unit(low), training=False)
         pixels = tf.round(tf.clip_by_value(result, 0.0, 1.0) * 255.0).numpy()
         squares += float(np.square(pixels - high.astype(np.float32), dtype=np.float64).sum())
         count += high.size

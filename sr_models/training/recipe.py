@@ -17,7 +17,7 @@ SCHEDULES = ("stable", "cosine", "step")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """How a network is trained.
 
     Attributes:
@@ -96,13 +96,13 @@ class Recipe:
         return self.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * min(1.0, into_decay)))
 
 
-def recipe_for(preset: Preset, **changes) -> Recipe:
+def recipe_for(preset: Preset, **changes) -> TrainingRecipe:
     """A preset's own recipe with some values changed; `None` leaves a value as it is."""
-    recipe = Recipe(**preset.recipe)
+    recipe = TrainingRecipe(**preset.recipe)
     return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
 
 
-def record_of(recipe: Recipe, preset: Preset) -> dict[str, Any]:
+def record_of(recipe: TrainingRecipe, preset: Preset) -> dict[str, Any]:
     """What a run folder records of its recipe: all but the steps, which may change meanwhile."""
     values = json.loads(json.dumps(asdict(recipe)))
     del values["steps"]

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sr_models.ground.files import output_error
-from sr_models.ground.pictures import list_images
+from sr_models.ground.picture_files import list_images
 from sr_models.networks.presets import Preset
 from sr_models.training.distribution import Distribution
 from sr_models.training.finetuning import Start
@@ -15,18 +15,18 @@ from sr_models.training.log import TrainingResult
 from sr_models.training.patches import (
     Pair,
     PatchSampler,
-    load_pairs,
+    load_training_pairs,
     split_validation,
     validation_crops,
 )
 from sr_models.training.pupil import Pupil
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import TrainingRecipe
 from sr_models.training.trainer import Trainer
 
 
 def train(
     preset: Preset,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     *,
     data: str | Path,
     run_dir: str | Path,
@@ -38,7 +38,7 @@ def train(
     on_step: Callable[[int, float], None] = lambda step, loss: None,
     on_validation: Callable[[int, float], None] = lambda step, psnr_db: None,
 ) -> TrainingResult:
-    """Train a preset's network, or go on with the run that `run_dir` holds.
+    """Train a preset's network, or resume the run that `run_dir` holds.
 
     Args:
         preset: Which network.
@@ -77,7 +77,7 @@ def train(
         )
         with trainer.distribution.lost_workers_said(run_dir):
             trainer.resume()
-        pairs = load_pairs(
+        pairs = load_training_pairs(
             data, scale=preset.scale, patch_size=recipe.patch_size, on_picture=on_picture
         )
         training, held = split_validation(pairs, count=recipe.validation_pictures, seed=recipe.seed)

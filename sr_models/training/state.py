@@ -95,7 +95,7 @@ class CheckpointFolder:
     def newest(self) -> Path | None:
         """The newest checkpoint, without a suffix, or `None`."""
         # The folder is asked and not TensorFlow's own list of it, which may name deleted files
-        # and, where it is damaged itself, would let a run begin anew without a word. The index
+        # and, where it is damaged itself, would let a run begin again without a word. The index
         # is the last file of a checkpoint to be written.
         steps = [
             int(path.stem.removeprefix("ckpt-"))
@@ -124,7 +124,7 @@ class CheckpointFolder:
             tf.get_logger().setLevel("ERROR")
             raise TrainingError(
                 f"expected a whole checkpoint, found a damaged one: {checkpoint} ({reason}); "
-                f"delete {checkpoint}.* to go on from the one before"
+                f"delete {checkpoint}.* to resume from the one before"
             ) from error
 
     def save(self, step: int) -> None:
@@ -137,5 +137,5 @@ class CheckpointFolder:
             reason = str(error).split("; ")[-1].splitlines()[0][:120].lower()
             raise OutputError(
                 f"expected to write a checkpoint to {self.folder}, found: {reason}; the one "
-                "before is kept: make room and run the same command again to go on"
+                "before is kept: make room and run the same command again to resume"
             ) from error

@@ -15,13 +15,12 @@ import numpy as np
 from sr_models.ground.errors import TrainingError
 from sr_models.ground.files import writing_file
 from sr_models.networks.presets import Preset
-from sr_models.training.batches import distributed_batches
 from sr_models.training.distribution import Distribution
 from sr_models.training.finetuning import Start
 from sr_models.training.log import PATIENCE, TrainingLog, TrainingResult
-from sr_models.training.patches import PatchSampler, validation_psnr_db
+from sr_models.training.patches import PatchSampler, distributed_batches, validation_psnr_db
 from sr_models.training.pupil import FloatPupil, Pupil
-from sr_models.training.recipe import Recipe, read_record, record_of
+from sr_models.training.recipe import TrainingRecipe, read_record, record_of
 from sr_models.training.state import CheckpointFolder, WeightAverages, decay_at
 
 
@@ -45,7 +44,7 @@ class StopSignal:
             signal.signal(number, handler)
 
 
-def make_optimizer(recipe: Recipe):
+def make_optimizer(recipe: TrainingRecipe):
     """The optimizer that a recipe names."""
     import tf_keras
 
@@ -73,7 +72,7 @@ class Trainer:
     def __init__(
         self,
         preset: Preset,
-        recipe: Recipe,
+        recipe: TrainingRecipe,
         *,
         run_dir: Path,
         distribution: Distribution | None = None,
@@ -157,7 +156,7 @@ class Trainer:
         return strategy.reduce("SUM", outcome, axis=None)
 
     def resume(self) -> int:
-        """Go back to the newest checkpoint, if there is one; the step to go on from.
+        """Go back to the newest checkpoint, if there is one; the step to resume from.
 
         Nothing is written yet, since the run may still be refused.
 

@@ -24,7 +24,7 @@ from sr_models.networks.facts import figures
 from sr_models.networks.presets import Preset, get_preset
 from sr_models.training.course import quantized_course
 from sr_models.training.finetuning import find_start
-from sr_models.training.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Recipe, recipe_for
+from sr_models.training.recipe import LOSSES, OPTIMIZERS, SCHEDULES, TrainingRecipe, recipe_for
 
 EXAMPLES = """Examples:
 
@@ -36,21 +36,26 @@ EXAMPLES = """Examples:
 
   sr-models train edsr_f32b5_x4 --data pictures --quantize pams --bits 4
 
-The same command goes on with a run that was stopped. Where TF_CONFIG describes a cluster, give it
+The same command resumes a run that was stopped. Where TF_CONFIG describes a cluster, give it
 on every machine, with one --run-dir that all of them see."""
+
+
+def _of_recipe(help: str):
+    return typer.Option(help=help, show_default="the preset's")
 
 
 def train(
     name: PresetName,
     data: Annotated[Path, typer.Option(help="Folder of ground-truth pictures.")],
     run_dir: Annotated[
-        Path | None, typer.Option(help="Folder of checkpoints. By default runs/NAME.")
+        Path | None, typer.Option(help="Folder of checkpoints.", show_default="runs/NAME")
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.weights.h5",
-            help="Where weights and card go. By default RUN_DIR/NAME.weights.h5.",
+            help="Where weights and card go.",
+            show_default="RUN_DIR/NAME.weights.h5",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out.")] = False,
@@ -60,7 +65,8 @@ def train(
             "--from",
             metavar="NAME|FILE",
             help="Start from a preset's weights, or from a .weights.h5 file of this network; with "
-            "--quantize they are the teacher. [quantize: the shipped ones]",
+            "--quantize they are the teacher.",
+            show_default="with --quantize the shipped ones",
         ),
     ] = None,
     quantize: Annotated[
@@ -68,11 +74,15 @@ def train(
         typer.Option(metavar="pams", help="Train a quantized network that learns from the float."),
     ] = None,
     bits: Annotated[
-        int | None, typer.Option(help="Width of its body, 2 to 16; its edges have 8. [pams: 8]")
+        int | None,
+        typer.Option(help="Width of its body, 2 to 16; its edges have 8.", show_default="8"),
     ] = None,
     placement: Annotated[
         str | None,
-        typer.Option(help="Where it is quantized: integer (a file can be made), figure or code."),
+        typer.Option(
+            help="Where it is quantized: integer (a file can be made), figure or code.",
+            show_default="integer",
+        ),
     ] = None,
     unsigned: Annotated[
         bool, typer.Option("--unsigned", help="Unsigned grids behind a ReLU (ours).")
@@ -83,31 +93,28 @@ def train(
     float_edges: Annotated[
         bool, typer.Option("--float-edges", help="Leave head and tail float, as published.")
     ] = False,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
+    steps: Annotated[int | None, _of_recipe("Optimizer steps.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Patches per step, over all workers together.")
+        int | None, _of_recipe("Patches per step, over all workers together.")
     ] = None,
-    patch_size: Annotated[
-        int | None, typer.Option(help="Side of a low-resolution patch, pixels.")
-    ] = None,
-    optimizer: Annotated[str | None, typer.Option(help=f"{' or '.join(OPTIMIZERS)}.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Rate of the optimizer.")] = None,
-    warmup_steps: Annotated[int | None, typer.Option(help="Steps of rising rate.")] = None,
+    patch_size: Annotated[int | None, _of_recipe("Side of a low-resolution patch, pixels.")] = None,
+    optimizer: Annotated[str | None, _of_recipe(f"{' or '.join(OPTIMIZERS)}.")] = None,
+    learning_rate: Annotated[float | None, _of_recipe("Rate of the optimizer.")] = None,
+    warmup_steps: Annotated[int | None, _of_recipe("Steps of rising rate.")] = None,
     schedule: Annotated[
-        str | None, typer.Option(help=f"How the rate falls: {', '.join(SCHEDULES)}.")
+        str | None, _of_recipe(f"How the rate falls: {', '.join(SCHEDULES)}.")
     ] = None,
-    loss: Annotated[str | None, typer.Option(help=f"{' or '.join(LOSSES)}.")] = None,
+    loss: Annotated[str | None, _of_recipe(f"{' or '.join(LOSSES)}.")] = None,
     patience: Annotated[
-        int | None,
-        typer.Option(help="Validations without a gain after which the run ends; 0 for never."),
+        int | None, _of_recipe("Validations without a gain after which the run ends; 0 for never.")
     ] = None,
     validation_interval: Annotated[
-        int | None, typer.Option(help="Steps between validations, and between checkpoints.")
+        int | None, _of_recipe("Steps between validations, and between checkpoints.")
     ] = None,
     validation_pictures: Annotated[
-        int | None, typer.Option(help="Pictures held back to choose the best weights.")
+        int | None, _of_recipe("Pictures held back to choose the best weights.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    seed: Annotated[int | None, _of_recipe("Seed of everything random.")] = None,
     distribution: Annotated[
         str,
         typer.Option(
@@ -125,7 +132,7 @@ def train(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Train a preset's network on a folder of pictures, or go on with a stopped run."""
+    """Train a preset's network on a folder of pictures, or resume a stopped run."""
     preset = get_preset(name)
     course = quantized_course(
         quantize,
@@ -136,7 +143,7 @@ def train(
         float_edges=float_edges,
     )
     with _terminated_like_interrupted():
-        from sr_models.ground.pictures import list_images
+        from sr_models.ground.picture_files import list_images
 
         origin = find_start(start, preset) if start else None
         if course:
@@ -183,7 +190,7 @@ def train(
         if result.was_interrupted:
             say(
                 f"stopped by {result.stopped_by} at step {result.steps} of {recipe.steps}, "
-                f"checkpoint in {run_dir}; run the same command again to go on"
+                f"checkpoint in {run_dir}; run the same command again to resume"
             )
             raise typer.Exit(EXIT_INTERRUPTED)
         if not place.is_chief:
@@ -248,13 +255,13 @@ def _terminated_like_interrupted() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        say("interrupted, nothing is lost; run the same command again to go on")
+        say("interrupted, nothing is lost; run the same command again to resume")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, former)
 
 
-def _train(preset: Preset, recipe: Recipe, **where):
+def _train(preset: Preset, recipe: TrainingRecipe, **where):
     """`train_network` with a bar on a terminal and a line for each validation elsewhere."""
     from sr_models.training.run import train as train_network
 

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from export.cli import app
+from export.quantizing.defaults import DEFAULT_RECIPE
 from sr_models.ground.console import status_of_command
 from sr_models.networks.presets import get_preset
 from sr_models.published import alternating
@@ -16,18 +17,23 @@ def run(*arguments):
     return status_of_command(app, arguments)
 
 
-SMALL = ("--height", 12, "--width", 16, "--pictures", 8, "--tile-side", 24)
+# A preset that takes half as long as XLSR.
+QUICK = "quicksrnet_s_x2"
+SMALL = ("--size", "12x16", "--pictures", 8, "--tile-side", 24)
 
 
 @pytest.mark.slow
-def test_a_model_is_exported_and_can_be_inspected(picture_folder, tmp_path, capsys):
+def test_a_model_is_exported_by_the_default_recipe_and_can_be_inspected(
+    picture_folder, tmp_path, capsys
+):
     out = tmp_path / "phone"
-    status = run(
-        "model", "xlsr_x3", "--out", out, "--images", picture_folder, *SMALL, "--json", "-"
-    )
-    assert status == 0
+    common = ("--images", picture_folder, *SMALL, "--json", "-")
+    assert run("model", QUICK, "--out", out, *common) == 0
     manifest = json.loads(capsys.readouterr().out)
-    assert manifest["accepted"]
+    assert manifest["accepted"] and manifest["ranges"]["method"] == DEFAULT_RECIPE
+    assert run("model", QUICK, "--out", tmp_path / "plain", *common, "--method", "cfqp") == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert manifest["fidelity"]["psnr_db"] > plain["fidelity"]["psnr_db"] + 1.0
 
     assert (
         run("inspect", out / "model.tflite", "--fail-on", "clip,contract,float", "--json", "-") == 0
@@ -41,15 +47,15 @@ def test_an_export_by_the_settings_of_another_gives_its_bytes(picture_folder, tm
     first, again, other = (tmp_path / name for name in ("phone", "again", "other"))
     choices = ("--method", "natural+mse", "--io", "int8", "--tail", "none", "--seed", 3)
     images = ("--images", picture_folder)
-    assert run("model", "xlsr_x3", "--out", first, *images, *SMALL, *choices) == 0
+    assert run("model", QUICK, "--out", first, *images, *SMALL, *choices) == 0
     settings = ("--settings", first / "manifest.json")
-    assert run("model", "xlsr_x3", "--out", again, *images, *settings) == 0
+    assert run("model", QUICK, "--out", again, *images, *settings) == 0
     for name in ("model.tflite", "manifest.json"):
         assert (again / name).read_bytes() == (first / name).read_bytes()
     # An option overrules the file, also where it says what is the default elsewhere.
     options = ("--io", "uint8", "--size", "8x12", "--size", "12x8", "--json", "-")
     capsys.readouterr()
-    assert run("model", "xlsr_x3", "--out", other, *images, *settings, *options) == 0
+    assert run("model", QUICK, "--out", other, *images, *settings, *options) == 0
     manifest = json.loads(capsys.readouterr().out)
     assert [(file["height"], file["width"]) for file in manifest["files"]] == [(8, 12), (12, 8)]
     found = manifest["settings"]
@@ -61,7 +67,7 @@ def test_an_export_by_the_settings_of_another_gives_its_bytes(picture_folder, tm
 def test_a_clipped_file_fails_the_gate(picture_folder, tmp_path, capsys):
     out = tmp_path / "twin"
     options = ("--tail", "clip", "--method", "natural", "--calibrator", "converter")
-    assert run("model", "xlsr_x3", "--out", out, "--images", picture_folder, *SMALL, *options) == 0
+    assert run("model", QUICK, "--out", out, "--images", picture_folder, *SMALL, *options) == 0
     assert run("inspect", out / "model.tflite", "--fail-on", "clip") == 1
     assert "clip" in capsys.readouterr().err
 
@@ -70,8 +76,8 @@ def test_a_clipped_file_fails_the_gate(picture_folder, tmp_path, capsys):
     ("arguments", "said"),
     [
         (("model", "xslr_x3", "--out", "new"), "xlsr_x3"),
-        (("model", "xlsr_x3", "--out", "new", "--height", "0"), "1..8192"),
-        (("model", "xlsr_x3", "--out", "new", "--height", "tall"), "tall"),
+        (("model", "xlsr_x3", "--out", "new", "--size", "0x16"), "1..8192"),
+        (("model", "xlsr_x3", "--out", "new", "--size", "tall"), "found 'tall'"),
         (("model", "xlsr_x3", "--out", "new", "--images", "nowhere"), "nowhere"),
         (("model", "xlsr_x3", "--out", "new", "--weights", "none.h5"), "none.h5"),
         (("model", "xlsr_x3", "--out", "new", "--images", "empty"), "found none; give a folder"),
@@ -115,9 +121,9 @@ def test_pams_without_what_was_learned_is_one_line(
     weights, said, picture_folder, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    shutil.copy(get_preset("xlsr_x3").weights_path, "plain.weights.h5")
+    shutil.copy(get_preset(QUICK).weights_path, "plain.weights.h5")
     options = ("--method", "pams", "--images", picture_folder, *SMALL, *weights)
-    assert run("model", "xlsr_x3", "--out", "new", *options) == 2
+    assert run("model", QUICK, "--out", "new", *options) == 2
     captured = capsys.readouterr()
     lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
     assert (captured.out, len(lines)) == ("", 1) and said in lines[0]
@@ -133,7 +139,7 @@ def test_tuning_that_comes_to_no_number_leaves_a_state_and_no_file(
     run_dir, out = tmp_path / "run", tmp_path / "phone"
     command = (
         "model",
-        "abpn_x3",
+        QUICK,
         "--out",
         out,
         "--images",
@@ -162,3 +168,39 @@ def test_tuning_that_comes_to_no_number_leaves_a_state_and_no_file(
     monkeypatch.setattr(alternating, "picture_loss", loss)
     assert run(*command) == 0
     assert (out / "model.tflite").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("verdict", "expected"), [("slower", 1), ("faster", 0), ("no difference shown", 0)]
+)
+def test_only_a_file_that_is_slower_than_its_baseline_fails_the_gate(
+    verdict, expected, picture_folder, tmp_path, capsys, monkeypatch
+):
+    """The timing itself is made up: its rounds are tested beside `measure_speed`."""
+    from export.exporting import baseline
+
+    milliseconds = {"slower": 20.0, "faster": 5.0, "no difference shown": 10.0}[verdict]
+
+    def timed(content, clipped, size, *, plan=None):
+        before, after = (np.linspace(ms, ms + 0.1, 25) for ms in (10.0, milliseconds))
+        found = baseline.compare_samples(before, after)
+        return baseline.BaselineSpeed(size, 10.05, milliseconds + 0.05, found, 25)
+
+    monkeypatch.setattr(baseline, "measure_speed", timed)
+    out = tmp_path / "phone"
+    given = ("--images", picture_folder, *SMALL, "--method", "natural+mse", "--check-speed")
+    assert run("model", "xlsr_x3", "--out", out, *given) == expected
+    said = capsys.readouterr()
+    assert ("not met: a file that is not slower" in said.err) is bool(expected)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["speed"]["verdict"] == verdict and manifest["accepted"]
+    assert manifest["clipped_baseline"]["worse"] == []
+    assert manifest["clipped_baseline"]["delegation"]["left_behind"][1:3] == ["MINIMUM", "RELU"]
+    assert manifest["delegation"]["partitions"] == 1
+
+
+def test_a_bundle_is_not_timed_in_passing(tmp_path, capsys):
+    given = ("xlsr_x3", "--out", tmp_path / "phone", "--bundle", "--check-speed")
+    assert run("model", *given) == 2
+    assert "expected --bundle or --check-speed, found both" in capsys.readouterr().err

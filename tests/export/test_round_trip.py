@@ -16,6 +16,7 @@ from export.tflite.flatbuffer import read_graph
 from sr_models.ground.console import status_of_command
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import to_pixels
+from sr_models.ground.sizes import Size
 from sr_models.networks.network import load_model
 from tests.strangers import stranger
 
@@ -103,10 +104,8 @@ def test_a_luma_network_becomes_a_luma_file(photographs, picture_folder, tmp_pat
             "--images",
             picture_folder,
             *CHOICES,
-            "--height",
-            20,
-            "--width",
-            32,
+            "--size",
+            "20x32",
             "--max-drop-db",
             1,
             "--json",
@@ -155,13 +154,13 @@ def test_a_saved_model_of_negative_values(photographs, picture_folder, tmp_path,
 @pytest.mark.slow
 def test_a_preset_saved_with_its_clip_comes_back_as_itself(picture_folder, tmp_path):
     """The other way round the whole of this package, the same codes come out."""
-    load_model("xlsr_x3", tail="clip").save(tmp_path / "saved.h5")
+    load_model("quicksrnet_s_x2", tail="clip").save(tmp_path / "saved.h5")
     settings = ExportSettings(
-        height=20, width=28, pictures=8, tile_side=24, method="cfqp", anchors=False
+        sizes=(Size(20, 28),), pictures=8, tile_side=24, method="cfqp", anchors=False
     )
     preset, file = (
         run_export(str(source), settings, images=picture_folder)
-        for source in ("xlsr_x3", tmp_path / "saved.h5")
+        for source in ("quicksrnet_s_x2", tmp_path / "saved.h5")
     )
     hashes = [made.manifest["network"]["weights_sha256"] for made in (preset, file)]
     assert hashes[0] == hashes[1] and file.failures == []
@@ -180,7 +179,6 @@ def test_a_preset_saved_with_its_clip_comes_back_as_itself(picture_folder, tmp_p
         (("file.tflite",), "sr-export strip"),
         (("no_such_module_here:build",), "expected a module"),
         (("net.h5", "--size", "360"), "expected a size such as 360x640"),
-        (("net.h5", "--size", "20x30", "--height", "20"), "found both"),
         (("net.h5", "--pixels", "0..2"), "0..1, 0..255, -1..1"),
         (("net.h5", "--weights", "net.h5"), "expected --weights with a preset"),
         (("same.h5",), "2 to 8 times as large"),

@@ -15,9 +15,9 @@ from representative_data.cfqp import (
     build_natural_dataset,
     why_untamable,
 )
+from representative_data.choices import Taming
 from representative_data.dataset import Record
 from representative_data.probe import OutputProbe, probe_layers
-from representative_data.taming import Taming
 from representative_data.tiles import load_tiles
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.pictures import crop_to_multiple, degrade, load_image

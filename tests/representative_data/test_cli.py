@@ -10,6 +10,7 @@ from export.exporting.settings import ExportSettings
 from representative_data import cli
 from representative_data.dataset import load_dataset
 from sr_models.ground.console import status_of_command
+from sr_models.ground.sizes import Size
 from sr_models.networks.network import load_trunk, save_trunk, weights_sha256
 from sr_models.networks.presets import get_preset
 from tests.strangers import stranger
@@ -53,6 +54,7 @@ def test_help_is_instant(run_python):
 import sys
 from representative_data.cli import app
 from sr_models.ground.console import status_of_command
+from sr_models.ground.sizes import Size
 status = status_of_command(app, ["--help"])
 heavy = {"tensorflow", "tf_keras", "skimage", "scipy"} & set(sys.modules)
 sys.exit(f"imported {heavy}" if heavy else status)
@@ -148,7 +150,7 @@ def test_a_set_for_a_file_is_the_one_that_its_export_takes(
     assert {picture.shape for picture in load_dataset(out).pictures} == {(24, 24, channels)}
     made = run_export(
         source,
-        ExportSettings(height=16, width=16, method="cfqp"),
+        ExportSettings(sizes=(Size(16, 16),), method="cfqp"),
         images=picture_folder,
         dataset=out,
     )

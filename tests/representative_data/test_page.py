@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
-from representative_data.page import page_html, pairs, save_page
+from representative_data.choices import Taming
+from representative_data.page import page_html, save_page, shown_pairs
 from representative_data.report import build_report
-from representative_data.taming import Taming
 from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.errors import OutputError
 from tests.networks import sharpening_network
@@ -74,7 +74,7 @@ def test_the_page_is_for_phones_and_for_the_dark(report, tiles):
 
 def test_pictures_stand_before_and_after(report, tiles):
     """What is shown is what the set holds, found by another way than the page's."""
-    found = pairs(report, tiles)
+    found = shown_pairs(report, tiles)
     natural = {(tile.source, tile.top, tile.left): tile.pixels for tile in tiles}
     anchors = [pair for pair in found if "(anchor)" in pair.title]
     assert found[:2] == anchors and all(pair.before == "" for pair in anchors)
@@ -93,14 +93,14 @@ def test_pictures_stand_before_and_after(report, tiles):
 
 
 def test_the_pictures_that_left_farthest_come_first(report, tiles):
-    (_, _, first) = pairs(report, tiles, most=1)
+    (_, _, first) = shown_pairs(report, tiles, most=1)
     worst = max(r.output_before[1] for r in report.dataset.records)
     assert f"..{worst:.4f} " in first.outputs
     assert first.change.startswith("x 0.")
 
 
 def test_each_picture_is_shown_once_before_any_again(report, tiles):
-    titles = [pair.title.split(" (")[0] for pair in pairs(report, tiles)[2:]]
+    titles = [pair.title.split(" (")[0] for pair in shown_pairs(report, tiles)[2:]]
     assert len(set(titles[:4])) == 4 and set(titles[4:]) == set(titles[:4])
 
 
@@ -110,7 +110,7 @@ def test_a_dropped_picture_is_shown_before_alone(tiles):
     flat = [Tile(f"even{i}", "", i, 0, np.full((32, 32, 3), 90 + i, np.uint8)) for i in range(2)]
     dataset = build_cfqp_dataset(model, [*tiles, *flat], settings=settings, **NAMED)
     assert dataset.count("dropped") > 0
-    found = pairs(build_report(model, [*tiles, *flat], dataset), [*tiles, *flat])
+    found = shown_pairs(build_report(model, [*tiles, *flat], dataset), [*tiles, *flat])
     dropped = [pair for pair in found if "(dropped)" in pair.title]
     assert len(dropped) == dataset.count("dropped")
     assert all(pair.before and not pair.after for pair in dropped)

@@ -34,7 +34,7 @@ def test_the_report_is_plain_data(made):
     assert data["saturating_tensor"] == "input"  # the only one that is judged here
     assert data["layers"][0]["natural"] == list(made[2].comparison.layers[0].natural)
     histograms = data["output_histograms"]
-    assert len(histograms["edges"]) == len(histograms["set"]) + 1
+    assert len(histograms["bin_edges"]) == len(histograms["set"]) + 1
     assert sum(histograms["natural"]) == pytest.approx(1.0, abs=1e-4)
 
 

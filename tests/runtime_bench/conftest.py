@@ -14,6 +14,7 @@ from PIL import Image
 
 from export.exporting.conversion import convert_float, convert_with_calibrator, convert_with_ranges
 from export.running.interpreters import Tensor
+from export.running.plan import Plan
 from export.running.runtimes import Delegation
 from export.tflite.files import ModelFile
 from representative_data.cfqp import build_natural_dataset
@@ -27,7 +28,7 @@ from runtime_bench.comparing.crops import take_crops
 from runtime_bench.comparing.gates import Gates
 from runtime_bench.history.history import new_entries
 from runtime_bench.history.trend import trends
-from runtime_bench.measuring.latency import Plan, measure_latency, open_entries
+from runtime_bench.measuring.latency import measure_latency, open_entries
 from runtime_bench.measuring.machine import Machine
 from runtime_bench.measuring.profile import profile_file
 from runtime_bench.measuring.quality import find_datasets

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from export.running.statistics import summarize
 from runtime_bench.measuring.latency import Latency
 from runtime_bench.measuring.quality import ImageQuality, QualityResult
-from runtime_bench.measuring.statistics import summarize
 from sr_models.ground.metrics import Quality
 
 

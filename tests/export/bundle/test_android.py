@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -21,14 +22,22 @@ STUBS = Path(__file__).parent / "kotlin_stubs"
 SOURCES = sorted(LIBRARY.rglob("*.kt"))
 
 
+# The compiler lives too short for its machine code to be worth optimizing: half of the work.
+COMPILING = {**os.environ, "JAVA_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+
+
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory) -> Path:
+def compiled(once) -> Path:
     """Classes of the library, its instrumented test, the stand-ins and the harness."""
     if shutil.which("kotlinc") is None or shutil.which("kotlin") is None:
         pytest.skip("no Kotlin compiler on this machine (Debian: apt-get install kotlin)")
-    out = tmp_path_factory.mktemp("kotlin") / "classes"
+    return once("kotlin", compile_library)
+
+
+def compile_library(out: Path) -> None:
     done = subprocess.run(
         ["kotlinc", *SOURCES, *STUBS.glob("*.kt"), "-d", out, "-jvm-target", "1.8"],
+        env=COMPILING,
         capture_output=True,
         text=True,
         timeout=600,
@@ -37,7 +46,6 @@ def compiled(tmp_path_factory) -> Path:
     ours = [line for line in complaints if "kotlin_stubs" not in line and "OpenJDK" not in line]
     assert done.returncode == 0, done.stderr[-4000:]
     assert ours == []
-    return out
 
 
 def harness(compiled: Path, tmp_path: Path, *lines: str) -> list[str]:

@@ -27,7 +27,7 @@ def test_the_clipped_twin_stands_beside_the_file(contents):
     contents["clipped_twin"]["fidelity"]["psnr_db"] = 41.234
     rows = [line for line in render(contents, size_bytes=2000).splitlines() if "| 2.0 kB" in line]
     assert rows == ["| **this file** | 0 | 1.0000 | 4 | 2.0 kB | 50.00 dB | 0.030 / 0.020 dB |"]
-    assert "| clipped twin | 2 |" in render(contents, size_bytes=1)
+    assert "| clipped baseline | 2 |" in render(contents, size_bytes=1)
     assert "| 41.23 dB |" in render(contents, size_bytes=1)
 
 
@@ -36,7 +36,7 @@ def test_what_is_not_known_is_said(contents):
     contents["quality"]["int8_drop"] = None
     contents["quality"]["fidelity"]["psnr_db"] = None
     card = render(contents, size_bytes=1)
-    assert "clipped twin" not in card and "cut into tiles" not in card
+    assert "clipped baseline" not in card and "cut into tiles" not in card
     assert "| equal | not measured |" in card
     assert "Not measured for this bundle" in card
     assert "What the weights were trained on is not stated" in card

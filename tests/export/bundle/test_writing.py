@@ -4,13 +4,13 @@ from dataclasses import replace
 import pytest
 
 from export.bundle.verification import verify_bundle
-from export.bundle.writing import export_bundle, read_latency, twin_settings
+from export.bundle.writing import export_bundle, read_latency, smallest_twin
 from export.exporting.settings import ExportSettings
 from sr_models.ground.errors import ConversionError, OptionError, OutputError
 from sr_models.ground.sizes import DYNAMIC, Size
 from tests.bundles import TWO_SIZES
 
-SMALL = ExportSettings(height=8, width=8)
+SMALL = ExportSettings(sizes=(Size(8, 8),))
 
 
 def contents(folder):
@@ -135,13 +135,13 @@ def test_other_files_are_no_timings(tmp_path, text):
 
 
 def test_the_twin_is_what_people_export_today():
-    made = twin_settings(ExportSettings(sizes=(Size(16, 24), Size(12, 20)), pictures=7))
-    assert made.files.all_sizes == (Size(12, 20),)
+    made = smallest_twin(ExportSettings(sizes=(Size(16, 24), Size(12, 20)), pictures=7))
+    assert made.files.sizes == (Size(12, 20),)
     chosen = made.quantizing
     assert (chosen.tail, chosen.recipe, chosen.calibrator) == ("clip", "natural", "converter")
     assert made.shaping.pictures == 7
     kept = ExportSettings(precision="mixed", kept=("mix",), kept_precision="int16x8")
-    assert twin_settings(kept).quantizing.kept == ()
+    assert smallest_twin(kept).quantizing.kept == ()
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from export.exporting.result import SCHEMA_VERSION, SourceFile
 from export.exporting.settings import ExportSettings
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import OutputError
+from sr_models.ground.sizes import Size
 from tests.bundles import TWO_SIZES
 
 
@@ -95,7 +96,7 @@ def test_before_the_work_and_after_it_one_rule_holds(found, overwrite, result, t
 
 
 def test_a_manifest_holds_what_is_needed_to_make_the_files_again(result):
-    settings = ExportSettings(height=8, width=8, seed=5)
+    settings = ExportSettings(sizes=(Size(8, 8),), seed=5)
     made = replace(result, settings=settings, held_out=(SourceFile("a.png", "cd" * 32),))
     manifest = json.loads(json_text(made.manifest))
     assert manifest["schema_version"] == SCHEMA_VERSION

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import tf_keras
 from PIL import Image
 
 from export.exporting.judging import MAX_SIDE, DropMeter, HeldOutDrop
 from sr_models.ground.pictures import resize_bicubic
+from sr_models.networks.layers import DepthToSpace, SpaceToDepth
 
 
 def bicubic(low):
@@ -64,3 +66,18 @@ def test_of_luma_there_is_only_luma(paths):
 def rms(found, high):
     inside = (slice(3, -3), slice(3, -3))
     return np.sqrt(np.mean((found[inside].astype(float) - high[inside]) ** 2))
+
+
+def test_pictures_are_cut_to_what_a_network_that_packs_pixels_takes(tmp_path):
+    """Two blocks of 2: an input of 31x22 becomes one of 28x20."""
+    path = tmp_path / "odd.png"
+    noise = np.random.default_rng(0).integers(0, 256, (62, 44, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    picture = x = tf_keras.Input((None, None, 3))
+    for _ in range(2):
+        x = SpaceToDepth(2)(x)
+    model = tf_keras.Model(picture, DepthToSpace(8)(tf_keras.layers.Conv2D(192, 1)(x)))
+    meter = DropMeter.of(model, [path], scale=2)
+    ((low, high),) = meter.pairs
+    assert (low.shape, high.shape) == ((28, 20, 3), (56, 40, 3))
+    assert meter(lambda low: low.repeat(2, 0).repeat(2, 1)).pictures == 1

@@ -30,7 +30,7 @@ def made(content, natural, ranges):
     """Read the file back against the network of some strength."""
 
     def read(*, strength=0.15, meter=None, **options):
-        settings = ExportSettings(height=16, width=24, method="natural", **options)
+        settings = ExportSettings(sizes=(Size(16, 24),), method="natural", **options)
         return read_back(
             "model.tflite",
             SIZE,

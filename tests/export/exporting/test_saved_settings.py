@@ -8,7 +8,7 @@ from sr_models.ground.errors import OptionError
 from sr_models.ground.sizes import DYNAMIC, Size
 
 CHOICES = [
-    {"height": 90, "width": 160, "method": "natural+mse", "max_drop_db": 0.25, "anchors": False},
+    {"sizes": (Size(90, 160),), "method": "natural+mse", "max_drop_db": 0.25, "anchors": False},
     {"sizes": (Size(3, 4), DYNAMIC), "method": "auto", "target": "set", "taming": "blur"},
     {"precision": "mixed", "kept": ("mix", "last"), "kept_precision": "int16x8", "method": "cfqp"},
     {"precision": "float32", "minimum_fidelity_db": 12.5, "seed": 3, "method": "natural"},
@@ -71,9 +71,9 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"hight": 3}, "did you mean height"),
-        ({"height": "tall"}, 'a whole number for height, found "tall"'),
-        ({"height": True}, "a whole number for height, found true"),
+        ({"taill": 3}, "did you mean tail"),
+        ({"pictures": "many"}, 'a whole number for pictures, found "many"'),
+        ({"pictures": True}, "a whole number for pictures, found true"),
         ({"seed": 1.5}, "a whole number for seed, found 1.5"),
         ({"pure": 1}, "true or false for pure, found 1"),
         ({"tail": ["relu"]}, "a text for tail"),
@@ -87,7 +87,7 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path):
         ({"sizes": [{"height": "9", "width": 8}]}, "sizes of a height and a width"),
         ({"sizes": [{"height": 9}]}, "give both or neither"),
         ({"sizes": ["9"]}, "expected a size such as"),
-        ({"height": 0}, "1..8192"),
+        ({"sizes": [{"height": 0, "width": 8}]}, "1..8192"),
         ({"tail": "tanh"}, "tanh"),
     ],
     ids=lambda value: str(value)[:60],

@@ -12,6 +12,7 @@ from export.exporting.settings import (
 )
 from export.quantizing.defaults import DEFAULT_RECIPE
 from sr_models.ground.errors import OptionError
+from sr_models.ground.sizes import Size
 
 
 @pytest.mark.parametrize(
@@ -23,8 +24,6 @@ from sr_models.ground.errors import OptionError
         {"io": "int4"},
         {"precision": "int3"},
         {"calibrator": "guess"},
-        {"height": 0},
-        {"width": -1},
         {"minimum_fidelity_db": float("nan")},
         {"minimum_fidelity_db": float("inf")},
         {"minimum_fidelity_db": -1.0},
@@ -99,17 +98,17 @@ def test_one_property_says_that_pictures_decide(alone):
 
 def test_a_choice_by_its_name_is_that_of_its_group():
     groups = ExportSettings(
-        files=Files(height=90, width=160),
+        files=Files(sizes=(Size(90, 160),)),
         quantizing=Quantizing(tail="none"),
         shaping=Shaping(seed=3),
         limits=Limits(max_drop_db=0.1),
     )
-    named = ExportSettings(height=90, width=160, tail="none", seed=3, max_drop_db=0.1)
+    named = ExportSettings(sizes=(Size(90, 160),), tail="none", seed=3, max_drop_db=0.1)
     assert groups == named
     other = replace(named, io="int8", pictures=7)
     assert (other.files.io, other.shaping.pictures, other.shaping.seed) == ("int8", 7, 3)
-    with pytest.raises(TypeError, match="did you mean height"):
-        ExportSettings(hight=3)
+    with pytest.raises(TypeError, match="did you mean sizes"):
+        ExportSettings(size=3)
 
 
 def test_a_choice_stands_in_one_group():

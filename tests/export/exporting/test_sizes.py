@@ -30,7 +30,7 @@ def test_one_file_has_the_plain_name():
     assert file_names([Size(3, 4), DYNAMIC]) == ["model_3x4.tflite", "model_dynamic.tflite"]
 
 
-def test_sizes_count_instead_of_height_and_width_and_each_once():
-    assert ExportSettings(height=8, width=9).files.all_sizes == (Size(8, 9),)
+def test_each_size_counts_once_and_none_is_the_usual_one():
     sizes = (Size(3, 4), DYNAMIC, Size(3, 4))
-    assert ExportSettings(height=8, width=9, sizes=sizes).files.all_sizes == (Size(3, 4), DYNAMIC)
+    assert ExportSettings(sizes=sizes).files.sizes == (Size(3, 4), DYNAMIC)
+    assert ExportSettings(sizes=()).files.sizes == ExportSettings().files.sizes == (Size(360, 640),)

@@ -8,10 +8,11 @@ from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_graph
 from export.tflite.flatbuffer import read_graph
 from representative_data.observation import observe_ranges, pin_pixels
+from sr_models.ground.sizes import Size
 from sr_models.quantization.ranges import TensorRange
 
 FAITHFUL = Fidelity(1, 45.0, 45.0, 1, 0.01, 0.0, "xnnpack")
-SETTINGS = ExportSettings(height=16, width=16)
+SETTINGS = ExportSettings(sizes=(Size(16, 16),))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_an_unfaithful_file_is_not_handed_over(good, natural, ranges, psnr_db):
 
 @pytest.mark.parametrize(("rgb", "y", "count"), [(0.04, 0.04, 0), (0.06, 0.01, 1), (0.01, 0.06, 1)])
 def test_a_drop_beyond_the_limit_is_a_failure(good, natural, ranges, rgb, y, count):
-    settings = ExportSettings(height=16, width=16, max_drop_db=0.05)
+    settings = ExportSettings(sizes=(Size(16, 16),), max_drop_db=0.05)
     found = judge(good, natural, ranges, settings=settings, drop=HeldOutDrop(3, rgb, y))
     assert len(found) == count
     assert all("PSNR drops by 0.060 dB" in failure for failure in found)

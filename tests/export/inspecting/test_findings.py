@@ -80,7 +80,7 @@ def test_a_good_file_has_no_findings():
 def test_each_fault_is_found_with_its_numbers(content, identifier, said):
     found = [finding for finding in found_in(content) if finding.id == identifier]
     assert found and said in found[0].what
-    assert found[0].consequence and found[0].remedy and identifier in IDENTIFIERS
+    assert found[0].impact and found[0].fix and identifier in IDENTIFIERS
 
 
 @pytest.mark.parametrize(
@@ -106,20 +106,20 @@ def test_a_name_that_fits_is_not(name):
     assert not [finding for finding in found_in(content, name=name) if finding.id == "name"]
 
 
-def test_the_remedy_for_a_clip_says_what_strip_would_do():
+def test_the_fix_for_a_clip_says_what_strip_would_do():
     (one,) = [f for f in found_in(clipped_file("MINIMUM", "RELU")) if f.id == "clip"]
-    assert one.remedy == "sr-export strip takes it out (1 code at most changes)"
+    assert one.fix == "sr-export strip takes it out (1 code at most changes)"
     (other,) = [f for f in found_in(clipped_file("MINIMUM", top=0.4)) if f.id == "clip"]
-    assert "cannot be taken out here: MINIMUM (operator 1)" in other.remedy
+    assert "cannot be taken out here: MINIMUM (operator 1)" in other.fix
     idle = clipped_file("RELU", before=pixel_grid(), after=pixel_grid())
-    assert "bit-exact" in next(f for f in found_in(idle) if f.id == "clip").remedy
+    assert "bit-exact" in next(f for f in found_in(idle) if f.id == "clip").fix
 
 
 @pytest.mark.parametrize(
     ("outcome", "identifier"),
     [
         ({"crash": "the interpreter was brought down by SIGSEGV"}, "crash"),
-        ({"error": "expected to open m, found: no such operator; export it anew"}, "refused"),
+        ({"error": "expected to open m, found: no such operator; export it again"}, "refused"),
         (
             {
                 "delegation": {

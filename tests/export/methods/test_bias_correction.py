@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from export.methods.bias import corrected, mean_products
@@ -19,22 +20,25 @@ def test_means_of_products_are_those_of_the_convolution():
         np.testing.assert_allclose(mean_products(rows, kernel, groups=groups), expected)
 
 
-def test_a_planted_shift_is_taken_back(network, evidence):
-    """Biases moved as a bad rounding would move them; the float network is the target."""
+@pytest.fixture(scope="module")
+def before_and_after(network, evidence):
     plain = observe(network, evidence)
-    found = corrected(plain, evidence)
+    return plain, corrected(plain, evidence)
+
+
+def test_a_planted_shift_is_taken_back(network, evidence, before_and_after):
+    """Biases moved as a bad rounding would move them; the float network is the target."""
     x = evidence.stack(8)
     expected = np.clip(network(x).numpy(), 0.0, 1.0).mean(axis=(0, 1, 2))
     means = [
         np.abs(simulate(n.model, n.ranges)(x).numpy().mean(axis=(0, 1, 2)) - expected).max()
-        for n in (plain, found)
+        for n in before_and_after
     ]
     assert means[1] < 0.5 * means[0]
 
 
-def test_kernels_are_left_alone(network, evidence):
-    plain = observe(network, evidence)
-    found = corrected(plain, evidence)
+def test_kernels_are_left_alone(network, evidence, before_and_after):
+    plain, found = before_and_after
     for name in ("first", "merge"):
         before, after = (n.model.get_layer(name).get_weights()[0] for n in (plain, found))
         np.testing.assert_array_equal(before, after)

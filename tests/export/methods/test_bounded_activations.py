@@ -39,6 +39,16 @@ def curved():
     return model
 
 
+@pytest.fixture(scope="module")
+def plain(curved, evidence):
+    return observe(curved, evidence)
+
+
+@pytest.fixture(scope="module")
+def in_groups(plain, evidence):
+    return grouped(plain, evidence)
+
+
 def test_what_each_reads_and_who_reads_it(curved):
     first, second = find_bounded(curved)
     assert (first.name, first.source, first.readers) == ("one_tanh", "one", ("two",))
@@ -77,15 +87,13 @@ def test_the_function_stays_the_same(curved, evidence):
     assert split.get_layer("one_group0").filters < 8
 
 
-def test_groups_meet_on_the_grid_of_the_activation(curved, evidence):
-    found = grouped(observe(curved, evidence), evidence)
-    assert evidence.pin(found.ranges, found.model)["one_tanh"] == FIXED_GRIDS["tanh"]
+def test_groups_meet_on_the_grid_of_the_activation(in_groups, evidence):
+    ranges = evidence.pin(in_groups.ranges, in_groups.model)
+    assert ranges["one_tanh"] == FIXED_GRIDS["tanh"]
 
 
-def test_each_step_lowers_the_error(curved, evidence, distance):
-    plain = observe(curved, evidence)
-    narrow = bounded(plain, evidence)
-    both = bounded(grouped(plain, evidence), evidence)
+def test_each_step_lowers_the_error(curved, plain, in_groups, evidence, distance):
+    narrow, both = bounded(plain, evidence), bounded(in_groups, evidence)
     errors = [distance(n, curved, evidence.pictures) for n in (plain, narrow, both)]
     assert errors[1] < 0.7 * errors[0] and errors[2] < 0.9 * errors[1]
     assert isinstance(narrow.ranges["one"], TensorRange)

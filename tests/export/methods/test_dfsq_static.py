@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,21 @@ def edsr():
     return attach_tail(random_weights(build_trunk(preset)), "relu", scale=2)
 
 
+@pytest.fixture(scope="module")
+def made(edsr, evidence):
+    """The network of a recipe, and the file of it at the pictures' size: `made(recipe)`."""
+
+    @cache
+    def make(recipe: str):
+        network = parse_recipe(recipe).apply(edsr, evidence)
+        content = convert_with_ranges(
+            network.model, network.ranges, sample=evidence.pictures[0], height=32, width=32
+        )
+        return network, content
+
+    return make
+
+
 def int8_kernels(content):
     tables = unpack(content).tables
     graph = tables.subgraphs[0]
@@ -35,14 +52,11 @@ def int8_kernels(content):
 
 
 @pytest.mark.parametrize("bits", [4, 6])
-def test_weights_of_few_bits_are_int8_codes_exactly(bits, edsr, evidence):
-    network = parse_recipe(f"dfsq-static-w{bits}").apply(edsr, evidence)
-    content = convert_with_ranges(
-        network.model, network.ranges, sample=evidence.pictures[0], height=16, width=16
-    )
+def test_weights_of_few_bits_are_int8_codes_exactly(bits, made):
+    network, content = made(f"dfsq-static-w{bits}")
     assert audit_model(content).full_integer
     assert missing_ranges(content, network.ranges) == []
-    scaled = parse_recipe("dfsq-static").apply(edsr, evidence).model
+    scaled = made("dfsq-static")[0].model
     kernels = list(int8_kernels(content))
     for name in ("block0_conv0", "block0_conv1"):
         codes, step = weight_codes(scaled.get_layer(name).get_weights()[0], bits=bits)
@@ -55,28 +69,28 @@ def test_weights_of_few_bits_are_int8_codes_exactly(bits, edsr, evidence):
 
 
 def test_the_kernels_are_dfsqs(edsr):
-    made = with_dfsq_weights(edsr, bits=4)
+    dfsq = with_dfsq_weights(edsr, bits=4)
     for name in ("block0_conv0", "block0_conv1"):
         kernel = edsr.get_layer(name).get_weights()[0]
-        found = made.get_layer(name).get_weights()[0]
+        found = dfsq.get_layer(name).get_weights()[0]
         np.testing.assert_allclose(found, quantized_weights(kernel, bits=4), atol=1e-6)
     # Head and tail are none of the body.
     for name in ("first", "last_relu"):
         np.testing.assert_array_equal(
-            made.get_layer(name).get_weights()[0], edsr.get_layer(name).get_weights()[0]
+            dfsq.get_layer(name).get_weights()[0], edsr.get_layer(name).get_weights()[0]
         )
 
 
 def test_at_eight_bits_kernels_stay_where_codes_would_not_fit(edsr):
-    made = with_dfsq_weights(edsr, bits=8)
+    dfsq = with_dfsq_weights(edsr, bits=8)
     kernel = edsr.get_layer("block0_conv0").get_weights()[0]
     codes, _ = weight_codes(kernel, bits=8)
     assert np.abs(codes).max() > 127
-    np.testing.assert_array_equal(made.get_layer("block0_conv0").get_weights()[0], kernel)
+    np.testing.assert_array_equal(dfsq.get_layer("block0_conv0").get_weights()[0], kernel)
 
 
-def test_scales_are_folded_without_changing_the_function(edsr, evidence):
-    network = parse_recipe("dfsq-static").apply(edsr, evidence)
+def test_scales_are_folded_without_changing_the_function(edsr, evidence, made):
+    network, _ = made("dfsq-static")
     x = np.stack(evidence.pictures).astype(np.float32) / 255.0
     np.testing.assert_allclose(network.model(x), edsr(x), atol=1e-4)
     # Channels reach 1, and there is a little room; those of the trunk share their scales.
@@ -88,13 +102,10 @@ def test_scales_are_folded_without_changing_the_function(edsr, evidence):
 
 @pytest.mark.parametrize("recipe", ["dfsq-static", "dfsq-static-w4"])
 def test_the_builtin_file_is_its_integer_simulation_and_no_worse_at_the_border(
-    recipe, edsr, evidence
+    recipe, edsr, evidence, made
 ):
     """A scale that padding does not share would show in the outermost pixels alone."""
-    network, pictures = parse_recipe(recipe).apply(edsr, evidence), evidence.pictures
-    content = convert_with_ranges(
-        network.model, network.ranges, sample=pictures[0], height=32, width=32
-    )
+    (network, content), pictures = made(recipe), evidence.pictures
     runner = open_model(content, delegate="builtin")
     found = np.concatenate([runner.run(picture[None]) for picture in pictures])
     assert found.std() > 20.0, "a network with something to compute"

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from export.methods.choose import choose_ranges, chosen, output_error
+from export.methods.choose import choose_ranges, chosen, mean_square
 from export.quantizing.quantized_network import observe
 from sr_models.quantization.ranges import PIXELS, TensorRange
 
 
 def errors(model, pictures, *ranges):
     expected = np.clip(model(pictures).numpy(), 0.0, 1.0)
-    return [output_error(model, r, pictures=pictures, expected=expected) for r in ranges]
+    return [mean_square(model, r, pictures=pictures, expected=expected) for r in ranges]
 
 
 def test_a_good_candidate_is_taken_and_a_bad_one_is_not(network, evidence):

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.methods.adaround import (
+    channel_errors,
     choose_codes,
     fit_layer,
     in_more_colours,
-    output_error,
     round_codes,
     rounded,
 )
@@ -68,7 +68,7 @@ def test_more_orders_find_no_worse_and_often_better_codes():
     weights = rng.normal(size=(24, 40))
     scales = np.abs(weights).max(axis=0) / 127.0
     one, many = (
-        output_error(round_codes(weights, moments, scales, orders=n) * scales - weights, moments)
+        channel_errors(round_codes(weights, moments, scales, orders=n) * scales - weights, moments)
         for n in (1, 6)
     )
     assert (many <= one).all() and many.sum() < 0.9 * one.sum()

@@ -49,3 +49,18 @@ def test_a_channel_that_is_stretched_leaves_the_function_as_it_was(residual):
         np.testing.assert_allclose(new[..., 2], 3.0 * old[..., 2], atol=1e-5)
         np.testing.assert_allclose(new[..., :2], old[..., :2], atol=1e-5)
     np.testing.assert_allclose(after[-1], before[-1], atol=1e-5)
+
+
+def test_a_channel_passes_a_leaky_relu():
+    """Positively homogeneous: a factor before it is a factor behind it, and no shift."""
+    picture = tf_keras.Input((None, None, 3), name="input")
+    first = tf_keras.layers.Conv2D(4, 3, padding="same", name="first")
+    y = tf_keras.layers.LeakyReLU(0.1, name="bent")(first(picture))
+    model = tf_keras.Model(picture, tf_keras.layers.Conv2D(3, 1, name="last")(y))
+    found = [channel for channel in find_channels(model) if ("first", 0) in channel.producers]
+    assert [channel.tensors for channel in found] == [[("first", 0), ("bent", 0)]]
+    assert found[0].readers == [("last", 0)] and not found[0].linear
+    x = np.random.default_rng(0).normal(size=(1, 5, 6, 3)).astype(np.float32)
+    before = model(x).numpy()
+    stretch(model, found[0], 3.0, 0.0)
+    np.testing.assert_allclose(model(x), before, atol=1e-6)

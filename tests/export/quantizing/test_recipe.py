@@ -4,7 +4,6 @@ import tf_keras
 
 from export.methods.equalize import equalize
 from export.methods.relus import as_relu_pairs
-from export.quantizing import recipe as recipes
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.quantizing.recipe import dataset_of, parse_recipe
 from sr_models.ground.errors import NetworkError, OptionError
@@ -64,14 +63,14 @@ def test_both_together_are_better_than_either(network, evidence, distance):
 
 def test_what_a_method_finds_for_pixels_is_overruled(network, evidence, monkeypatch):
     """The pixel contract is no method's to change."""
-    from export.quantizing.registry import Method
+    from export.quantizing.registry import _METHODS, Method
     from sr_models.quantization.ranges import TensorRange
 
     def greedy(net, _):
         return type(net)(net.model, net.ranges.replacing({"input": TensorRange(0.0, 0.5)}))
 
     method = Method("greedy", "ranges", "here", "Spoils it.", greedy)
-    monkeypatch.setattr(recipes, "get_method", lambda name: method)
+    monkeypatch.setitem(_METHODS._entries, "greedy", method)
     found = parse_recipe("natural+greedy").apply(network, evidence)
     assert found.ranges["input"] == PIXELS
 

@@ -194,8 +194,8 @@ def test_a_file_that_takes_no_picture(flat):
         ({"threads": 0}, "threads"),
         ({"height": 8}, "only one of them"),
         ({"width": 8}, "only one of them"),
-        ({"height": 0, "width": 8}, "found 0x8"),
-        ({"height": 8, "width": -1}, "found 8x-1"),
+        ({"height": 0, "width": 8}, "as height, found 0"),
+        ({"height": 8, "width": -1}, "as width, found -1"),
         ({"height": 10**6, "width": 10**6}, "megapixels"),
     ],
 )
@@ -246,7 +246,7 @@ def test_what_the_interpreter_says_is_put_in_one_line(step, doing, contents):
         open_model(contents["uint8"], runtime=runtime).invoke()
     assert str(caught.value) == (
         f"expected to {doing} <bytes> (fake 1.0, xnnpack), found: cannot {step}; "
-        "export the file anew, or take another delegate"
+        "export it again, or take another delegate"
     )
 
 

@@ -9,13 +9,14 @@ from export.running.interpreters import Tensor, open_model
 from export.running.pixels import (
     codes_of_pixels,
     dequantized_pixels,
+    ends_of,
     pixels_of_codes,
     quantized_pixels,
     upscale,
-    white_value,
 )
 from representative_data.observation import observe_ranges, pin_pixels
-from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.ground.errors import ModelFileError
+from sr_models.ground.pixel_range import Ends
 
 ALL_CODES = np.arange(256, dtype=np.uint8)
 pictures = arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3)))
@@ -48,11 +49,12 @@ def test_under_the_contract_codes_are_pixels_by_both_readings(picture, contract)
     assert saturated == 0.0
 
 
-@given(pictures, st.sampled_from([1, 255]))
-def test_float_round_trip(picture, white):
-    fed = quantized_pixels(picture, FLOAT, white=white)
-    assert fed.dtype == np.float32 and fed.max() <= white
-    pixels, saturated = dequantized_pixels(fed, FLOAT, white=white)
+@given(pictures, st.sampled_from([(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0), (-0.5, 2.5)]))
+def test_float_round_trip(picture, ends):
+    ends = Ends(*ends)
+    fed = quantized_pixels(picture, FLOAT, ends=ends)
+    assert fed.dtype == np.float32 and ends.black <= fed.min() and fed.max() <= ends.white
+    pixels, saturated = dequantized_pixels(fed, FLOAT, ends=ends)
     np.testing.assert_array_equal(pixels, picture)
     assert saturated == 0.0
 
@@ -104,29 +106,48 @@ def test_int16_is_read_dequantized():
 
 
 @pytest.mark.parametrize(
-    ("t", "white"),
+    ("t", "ends"),
     [
-        (tensor(), 1),
-        (tensor(scale=0.0049), 1),
-        (tensor("int8", 1 / 255, -128), 1),
-        (tensor(scale=1.0), 255),
-        (tensor(scale=1.3), 255),
-        (tensor("int8", 1.0, -128), 255),
-        (tensor("int16", 1 / 32767, 0), 1),
-        (tensor("int16", 255 / 32767, 0), 255),
-        (FLOAT, 1),
+        (tensor(), (0, 1)),
+        (tensor(scale=0.0049), (0, 1)),
+        (tensor("int8", 1 / 255, -128), (0, 1)),
+        (tensor(scale=1.0), (0, 255)),
+        (tensor(scale=1.3), (0, 255)),
+        (tensor("int8", 1.0, -128), (0, 255)),
+        (tensor("int8", 1.0, 0), (-128, 127)),
+        (tensor("int16", 1 / 32767, 0), (0, 1)),
+        (tensor("int16", 255 / 32767, 0), (0, 255)),
+        (tensor(scale=2 / 255, zero_point=127), (-1, 1)),
+        (tensor(scale=2 / 255, zero_point=128), (-1, 1)),
+        (tensor("int8", 2.3 / 255, -10), (-1, 1)),
+        (tensor("int8", 1.3 / 255, -88), (0, 1)),
+        (tensor("uint8", None, None), (0, 255)),
+        (tensor("int8", None, None), (-128, 127)),
+        (FLOAT, (0, 1)),
     ],
 )
-def test_white_is_told_by_what_the_tensor_can_hold(t, white):
-    assert white_value(t) == white
+def test_black_and_white_are_told_by_what_the_tensor_can_hold(t, ends):
+    assert ends_of(t) == ends
 
 
-def test_the_caller_knows_white_better():
-    assert white_value(FLOAT, white=255) == 255.0
-    assert white_value(tensor(scale=1.0), white=1) == 1.0
-    for bad in (0, 2, 256, -1, float("nan")):
-        with pytest.raises(OptionError, match="expected 1 or 255"):
-            white_value(FLOAT, white=bad)
+@pytest.mark.parametrize("zero_point", [127, 128])
+def test_codes_of_negative_values_are_pixels_to_half_a_code(zero_point):
+    """Code c stands for (c - z) 2/255, whose pixel is c - z + 127.5: half a code from c."""
+    t = tensor(scale=float(np.float32(2 / 255)), zero_point=zero_point)
+    np.testing.assert_array_equal(quantized_pixels(ALL_CODES, t), ALL_CODES)
+    pixels, saturated = dequantized_pixels(ALL_CODES, t)
+    np.testing.assert_array_equal(pixels, ALL_CODES)
+    assert saturated == 0.0
+
+
+def test_a_loose_range_of_negative_values_by_hand():
+    # Scale 0.01, zero point 110: white is code 110 + 100, black 10; code 110 is 0, mid-grey.
+    t = tensor(scale=0.01, zero_point=110)
+    pixels, saturated = dequantized_pixels(np.array([0, 10, 110, 160, 210, 255], np.uint8), t)
+    assert pixels.tolist() == [0, 0, 128, 191, 255, 255]
+    assert saturated == pytest.approx(2 / 6)
+    # Pixel 51 is 51 / 127.5 - 1 = -0.6, sixty codes below 110.
+    assert quantized_pixels(np.array([0, 51, 255], np.uint8), t).tolist() == [10, 50, 210]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

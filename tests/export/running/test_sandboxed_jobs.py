@@ -1,7 +1,7 @@
 import pytest
 
 from export.running.interpreters import prepare_model
-from export.stripping.proof import compare_files
+from export.stripping.proof import compare_outputs
 from sr_models.ground.errors import ModelFileError
 from tests.tiny_files import clipped_file
 
@@ -24,7 +24,7 @@ def test_a_file_of_one_size_is_prepared_at_its_own(sandbox):
 
 def test_files_are_compared(sandbox):
     content = clipped_file("RELU")
-    found = sandbox.call(compare_files, content, content, steps=[1.0], delegate="reference")
+    found = sandbox.call(compare_outputs, content, content, steps=[1.0], delegate="reference")
     assert found["max_abs_code_difference"] == 0
 
 

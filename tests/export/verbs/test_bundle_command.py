@@ -23,18 +23,18 @@ def small(export_small, monkeypatch):
 
 def test_a_bundle_is_written_and_told_about(small, tmp_path, capsys):
     out = tmp_path / "phone"
-    assert run("bundle", "any", "--out", out, "--size", "8x8", "--no-twin", "--json", "-") == 0
+    assert run("bundle", "xlsr_x3", "--out", out, "--size", "8x8", "--no-twin", "--json", "-") == 0
     manifest = json.loads(capsys.readouterr().out)
     assert manifest == json.loads((out / "manifest.json").read_text())
     assert run("verify", out, "--json", "-") == 0
-    assert run("bundle", "any", "--out", out, "--size", "8x8", "--no-twin", "--overwrite") == 0
+    assert run("bundle", "xlsr_x3", "--out", out, "--size", "8x8", "--no-twin", "--overwrite") == 0
     assert "model.tflite" in capsys.readouterr().out
 
 
 def test_a_model_is_written_as_a_bundle(small, tmp_path, capsys):
     out = tmp_path / "phone"
-    sizes = ("--height", 8, "--width", 12)
-    assert run("model", "any", "--out", out, *sizes, "--bundle") == 0
+    sizes = ("--size", "8x12")
+    assert run("model", "xlsr_x3", "--out", out, *sizes, "--bundle") == 0
     assert "model.tflite │ 8x12" in capsys.readouterr().out
     assert run("verify", out, "--delegate", "xnnpack") == 0
 

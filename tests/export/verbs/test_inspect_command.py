@@ -27,7 +27,7 @@ def test_one_file_is_told_at_length(folder, capsys):
     assert run(folder / "clipped.tflite") == 0
     told = capsys.readouterr().out
     assert "1 MINIMUM 4x6x12" in told and "2/4 operators in 2 part(s)" in told
-    assert "clip: MINIMUM and RELU" in told and "costs:" in told and "sr-export strip" in told
+    assert "clip: MINIMUM and RELU" in told and "impact:" in told and "sr-export strip" in told
 
 
 def test_a_good_file_has_no_findings(folder, capsys):

@@ -22,7 +22,7 @@ def test_what_help_says_is_what_is_done_where_nothing_is_asked():
         if choice == "method":
             assert found == DEFAULT_RECIPE == DEFAULTS.quantizing.recipe
         elif found is None:
-            assert choice in ("height", "width") or default in ((), None)
+            assert choice == "sizes" or default in ((), None)
         else:
             assert found == default, choice
 
@@ -31,8 +31,8 @@ def test_what_help_says_is_what_is_done_where_nothing_is_asked():
     ("before", "options", "after"),
     [
         ({}, {"io": "int8"}, {"io": "int8"}),
-        ({"sizes": (DYNAMIC,)}, {"height": 9}, {"height": 9}),
-        ({"height": 9}, {"size": (Size(3, 4),)}, {"height": 9, "sizes": (Size(3, 4),)}),
+        ({"sizes": (DYNAMIC,)}, {"size": (Size(3, 4),)}, {"sizes": (Size(3, 4),)}),
+        ({"tail": "none"}, {"size": (Size(3, 4),)}, {"tail": "none", "sizes": (Size(3, 4),)}),
         ({"precision": "mixed", "kept": ("mix",)}, {"precision": "int8"}, {}),
         (
             {"precision": "mixed", "kept": ("mix",)},

@@ -2,7 +2,7 @@ import pytest
 
 from runtime_bench.android.run import measure_phones, plan_job
 from runtime_bench.android.tool import ToolRun
-from runtime_bench.pages.results import kind_of
+from runtime_bench.pages.results import kind_of_results
 from tests.runtime_bench.android import texts
 from tests.runtime_bench.android.fakes import FakeAdb
 from tests.runtime_bench.measuring.test_latency import AGREED_KEYS
@@ -20,7 +20,7 @@ def measured(files, program):
 def test_rows_have_the_keys_of_the_desktop_and_those_of_the_phone(measured, files):
     row = measured().to_json()
     assert set(row) >= AGREED_KEYS
-    assert kind_of({"results": [row]}) == "android"
+    assert kind_of_results({"results": [row]}) == "android"
     assert (row["median_ms"], row["p5_ms"], row["p95_ms"]) == pytest.approx((71.951, 71.18, 75.61))
     assert (row["first_ms"], row["init_ms"]) == pytest.approx((83.45, 3.21))
     assert (row["delegated_nodes"], row["total_nodes"], row["partitions"]) == (12, 14, 2)

@@ -1,7 +1,7 @@
 import pytest
 
 from runtime_bench.android.run import measure_phones, plan_job
-from runtime_bench.android.tables import SCHEDULING, print_phones, protocol_lines
+from runtime_bench.android.tables import SCHEDULING, phone_protocol_lines, print_phones
 from runtime_bench.android.tool import ToolRun
 from tests.runtime_bench.android import texts
 from tests.runtime_bench.android.fakes import FakeAdb
@@ -41,8 +41,8 @@ def test_what_is_unknown_is_a_question_mark(measured, capsys):
 
 def test_protocol_and_notices_are_said_once(measured):
     results = measured(texts.FALLBACK, delegate="nnapi")
-    lines = protocol_lines([*results, *results])
+    lines = phone_protocol_lines([*results, *results])
     assert lines[0].startswith("Acme Phone 9 (P1), Google Tensor G4, API 35, arm64-v8a/armeabi-v7a")
     assert lines[1] == SCHEDULING
     assert len(lines) == 3 and lines[2].startswith("warning: NNAPI is deprecated since Android 15")
-    assert protocol_lines([]) == []
+    assert phone_protocol_lines([]) == []

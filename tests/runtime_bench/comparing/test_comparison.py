@@ -6,6 +6,8 @@ import pytest
 
 from export.exporting.conversion import convert_float
 from export.running.interpreters import open_model
+from export.running.plan import Plan
+from export.running.statistics import compare_samples
 from runtime_bench.comparing.comparison import (
     FileComparison,
     code_difference,
@@ -15,9 +17,8 @@ from runtime_bench.comparing.comparison import (
     psnr_drops,
 )
 from runtime_bench.comparing.gates import Gates
-from runtime_bench.measuring.latency import Plan, open_entries
+from runtime_bench.measuring.latency import open_entries
 from runtime_bench.measuring.quality import ImageQuality, QualityResult, find_datasets
-from runtime_bench.measuring.statistics import compare_samples
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.metrics import Quality
 from tests.networks import sharpening_network

@@ -10,8 +10,9 @@ from PIL import Image
 
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
-from runtime_bench.comparing.crops import GAIN, place_of_most, require_crops, take_crops
+from runtime_bench.comparing.crops import GAIN, place_of_most, take_crops
 from runtime_bench.measuring.quality import find_datasets, load_pair
+from runtime_bench.measuring.usage import require_crops
 from sr_models.ground.errors import OptionError
 
 

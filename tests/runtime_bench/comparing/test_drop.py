@@ -7,6 +7,7 @@ from export.exporting.settings import ExportSettings
 from runtime_bench.comparing.drop import TWIN, Drop, drop_rows, drops, worse_than_twins
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError
+from sr_models.ground.sizes import Size
 
 MADE = Drop(
     "xlsr_x3", "cfqp", {"Set5": (0.3, 0.1), "Set14": (0.1, 0.06)}, 43.5, 12.4, "ab", "xnnpack", 3
@@ -40,9 +41,9 @@ def test_a_file_below_its_own_twin_is_named():
 @pytest.mark.slow
 def test_a_better_method_drops_less(picture_folder):
     dataset = Dataset("crops", tuple(sorted(picture_folder.iterdir())[:2]))
-    settings = ExportSettings(height=16, width=24, pictures=12, tile_side=32)
+    settings = ExportSettings(sizes=(Size(16, 24),), pictures=12, tile_side=32)
     plain, better, twin = drops(
-        "xlsr_x3",
+        "quicksrnet_s_x2",
         ["cfqp", "cfqp+equalize+adaround"],
         datasets=[dataset],
         settings=settings,

@@ -32,7 +32,7 @@ def test_clip_free_replaces_its_clipped_twin(files, ground_truth):
     ],
 )
 def test_a_planted_fault_is_found(files, ground_truth, baseline, candidate, gates, said):
-    from runtime_bench.measuring.latency import Plan
+    from export.running.plan import Plan
 
     with pytest.raises(AssertionError, match=said):
         assert_no_regression(

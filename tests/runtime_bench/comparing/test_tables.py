@@ -1,7 +1,6 @@
 from export.running.differences import CodeDifference
-from runtime_bench.comparing.comparison import FileComparison
-from runtime_bench.comparing.tables import gate_rows, print_comparison
-from runtime_bench.measuring.statistics import Comparison
+from export.running.statistics import Comparison
+from runtime_bench.comparing.comparison import FileComparison, gate_rows, print_comparison
 from tests.runtime_bench.results import latency, rated
 
 

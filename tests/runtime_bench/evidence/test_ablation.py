@@ -4,7 +4,7 @@ from dataclasses import asdict, fields
 import pytest
 
 from representative_data.tiles import load_tiles
-from runtime_bench.evidence.ablation import VARIED, Choice, ablate, choices
+from runtime_bench.evidence.ablation import VARIED, CalibrationChoice, ablate, choices
 from sr_models.ground.errors import OptionError
 from sr_models.quantization.contract import PIXEL_TOLERANCE
 from tests.networks import sharpening_network
@@ -41,12 +41,12 @@ def rows(ablated):
 
 
 def test_every_choice_is_varied():
-    assert set(VARIED) == {field.name for field in fields(Choice)}
-    assert VARIED["pictures"] == (1, 4, 16, 256) and Choice().pictures == 64
+    assert set(VARIED) == {field.name for field in fields(CalibrationChoice)}
+    assert VARIED["pictures"] == (1, 4, 16, 256) and CalibrationChoice().pictures == 64
 
 
 def test_one_choice_changes_at_a_time():
-    base = Choice()
+    base = CalibrationChoice()
     planned = choices(base, list(VARIED))
     assert planned[0] == ("", base)
     for name, choice in planned[1:]:
@@ -57,7 +57,7 @@ def test_one_choice_changes_at_a_time():
 
 def test_an_unknown_choice_is_refused():
     with pytest.raises(OptionError, match="found weather"):
-        choices(Choice(), ["taming", "weather"])
+        choices(CalibrationChoice(), ["taming", "weather"])
 
 
 def test_natural_pictures_break_the_contract_and_taming_keeps_it(rows):
@@ -85,7 +85,7 @@ def test_a_shared_change_touches_all_pictures(rows):
 
 
 def test_a_choice_that_leaves_no_set_is_a_row_that_says_why(ablated):
-    (row,) = ablated(0.9, base=Choice(taming="select"), varied=())
+    (row,) = ablated(0.9, base=CalibrationChoice(taming="select"), varied=())
     assert row.counts is None and "--taming contrast" in row.failure
 
 

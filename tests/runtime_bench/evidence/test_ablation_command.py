@@ -2,11 +2,17 @@ import json
 
 import pytest
 
-from runtime_bench.evidence.ablation import COLUMNS, AblationRow, Choice, command, table_row
+from runtime_bench.evidence.ablation import (
+    COLUMNS,
+    AblationRow,
+    CalibrationChoice,
+    ablation,
+    table_row,
+)
 from sr_models.ground.console import new_app, status_of_command
 
 APP = new_app("for tests")
-APP.command()(command)
+APP.command()(ablation)
 
 
 def run(*arguments):
@@ -16,7 +22,7 @@ def run(*arguments):
 @pytest.mark.slow
 def test_the_choice_asked_for_is_varied(picture_folder, capsys):
     status = run(
-        "xlsr_x3",
+        "quicksrnet_s_x2",
         "--images",
         picture_folder,
         "--pictures",
@@ -51,5 +57,7 @@ def test_a_mistake_is_one_line_and_status_two(arguments, said, capsys):
 
 
 def test_a_row_without_a_set_says_why():
-    cells = table_row(AblationRow("taming", Choice(taming="select"), failure="nothing fits"))
+    cells = table_row(
+        AblationRow("taming", CalibrationChoice(taming="select"), failure="nothing fits")
+    )
     assert cells[:3] == ["taming", "select", "nothing fits"] and len(cells) == len(COLUMNS)

@@ -3,8 +3,8 @@ import pytest
 
 from export.inspecting.audit import audit_model
 from export.running.interpreters import open_model
+from export.running.plan import Plan
 from runtime_bench.evidence.forms import time_forms, write_forms
-from runtime_bench.measuring.latency import Plan
 from sr_models.networks.presets import get_preset
 
 pytestmark = pytest.mark.slow

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from export.running.plan import Plan
 from runtime_bench.evidence.layers import draw_layer, measure_layers
-from runtime_bench.measuring.latency import Plan
 from sr_models.ground.errors import OptionError
 
 

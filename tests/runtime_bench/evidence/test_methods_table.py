@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from export.exporting.settings import ExportSettings
+from export.running.plan import Plan
 from runtime_bench.evidence import methods_table
 from runtime_bench.evidence.methods_report import (
     TRAINED,
@@ -16,9 +17,9 @@ from runtime_bench.evidence.methods_table import (
     Training,
     measure_methods,
 )
-from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError, PictureError, UnknownModelError, WeightsError
+from sr_models.ground.sizes import Size
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import Preset
 from sr_models.networks.tails import attach_tail
@@ -39,13 +40,13 @@ def test_methods_are_simulated_exported_timed_and_trained(dataset, picture_folde
     quick = {"steps": 2, "batch_size": 1, "patch_size": 12, "validation_interval": 1}
     stages, counts = [], []
     rows = measure_methods(
-        "abpn_x3",
+        "quicksrnet_s_x2",
         bits=[8],
         datasets=[dataset],
         methods=["minmax", "pams"],
         calibration=calibration,
         training=Training(picture_folder, quick),
-        settings=ExportSettings(height=16, width=24, pictures=4, tile_side=24),
+        settings=ExportSettings(sizes=(Size(16, 24),), pictures=4, tile_side=24),
         plan=Plan(runs=5),
         on_stage=stages.append,
         run_dir=tmp_path / "run",
@@ -70,7 +71,7 @@ def test_methods_are_simulated_exported_timed_and_trained(dataset, picture_folde
     assert counts[-2:] == [(1, 2), (2, 2)]
     # What a run left is gone on with; how long it took in all is not known then.
     again = MethodsTable(
-        "abpn_x3", datasets=[dataset], calibration=calibration, run_dir=tmp_path / "run"
+        "quicksrnet_s_x2", datasets=[dataset], calibration=calibration, run_dir=tmp_path / "run"
     ).trained_row(8, Training(picture_folder, quick))
     assert again.simulated_db == trained.simulated_db
     assert (again.seconds, again.curve) == (None, ())
@@ -79,7 +80,7 @@ def test_methods_are_simulated_exported_timed_and_trained(dataset, picture_folde
 @pytest.mark.slow
 def test_narrower_is_a_simulation_and_worse(dataset):
     rows = measure_methods(
-        "abpn_x3", bits=[4, 6], datasets=[dataset], methods=["minmax"], calibration=SMALL
+        "quicksrnet_s_x2", bits=[4, 6], datasets=[dataset], methods=["minmax"], calibration=SMALL
     )
     assert rows[1].simulated_db["crops"] < rows[2].simulated_db["crops"]
     assert [(row.exported_as, row.exported_db, row.median_ms) for row in rows] == 3 * [

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from export.running.plan import Plan
 from runtime_bench.evidence import overhead
 from runtime_bench.evidence.overhead import (
     Overhead,
@@ -11,7 +12,6 @@ from runtime_bench.evidence.overhead import (
     our_median_ms,
     their_median_ms,
 )
-from runtime_bench.measuring.latency import Plan
 from sr_models.ground.errors import ModelFileError, OptionError
 
 

@@ -3,14 +3,15 @@ import json
 import pytest
 
 from export.exporting.settings import ExportSettings
+from export.running.plan import Plan
 from runtime_bench.evidence.precision import compare_precisions, precision_choices, precision_rows
-from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError
+from sr_models.ground.sizes import Size
 
 
 def test_int8_comes_first_for_all_else_is_held_against_it():
-    choices = precision_choices(height=16, width=24, method="cfqp", most_sensitive=2)
+    choices = precision_choices(size=Size(16, 24), method="cfqp", most_sensitive=2)
     assert list(choices) == ["int8", "mixed, 2 float32", "mixed, 2 int16x8", "int16x8", "float32"]
     assert {c.quantizing.precision for c in choices.values()} == {
         "int8",
@@ -18,13 +19,13 @@ def test_int8_comes_first_for_all_else_is_held_against_it():
         "int16x8",
         "float32",
     }
-    assert all((c.files.height, c.files.width) == (16, 24) for c in choices.values())
+    assert all(c.files.sizes == (Size(16, 24),) for c in choices.values())
     assert all(c.quantizing.recipe == "cfqp" for c in choices.values())
 
 
 def test_mixed_files_need_a_layer():
     with pytest.raises(OptionError, match="found none"):
-        precision_choices(height=16, width=24, method="cfqp", most_sensitive=0)
+        precision_choices(size=Size(16, 24), method="cfqp", most_sensitive=0)
 
 
 @pytest.mark.slow
@@ -37,7 +38,7 @@ def test_precision_buys_fidelity_and_the_table_says_what_it_costs(picture_folder
         "float32": ExportSettings(precision="float32", **small),
     }
     plan = Plan(runs=5, warmup=1)
-    results = compare_precisions("xlsr_x3", choices, datasets=[dataset], plan=plan)
+    results = compare_precisions("quicksrnet_s_x2", choices, datasets=[dataset], plan=plan)
     int8, mixed, whole = results
     assert int8.layers == {} and mixed.layers == {"last_relu": "float32"}
     assert int8.drop.fidelity_db < mixed.drop.fidelity_db < whole.drop.fidelity_db

@@ -13,7 +13,7 @@ def test_a_wrong_name_suggests_the_nearest(options, call):
     ("options", "said"),
     [
         (("--method", "cfqp+adaruond"), "did you mean adaround"),
-        (("--most-sensitive", 0), "expected layers to keep above eight bits, found none"),
+        (("--most-sensitive", 0), "expected high-precision layers, found none"),
         (("--size", "0x640"), "expected a height and width"),
         (("--runs", 0), "at least 1 run"),
     ],

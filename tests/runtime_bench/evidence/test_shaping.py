@@ -4,7 +4,7 @@ import tensorflow as tf
 import tf_keras
 
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
-from representative_data.taming import Taming
+from representative_data.choices import Taming
 from representative_data.tiles import Tile, load_tiles
 from runtime_bench.evidence import shaping
 from runtime_bench.evidence.shaping import CalibrationSpeed, time_calibration

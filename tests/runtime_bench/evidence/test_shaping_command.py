@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from runtime_bench.evidence.shaping import command
+from runtime_bench.evidence.shaping import shaping
 from sr_models.ground.console import new_app, status_of_command
 
 APP = new_app("for tests")
-APP.command()(command)
+APP.command()(shaping)
 
 
 def run(*arguments):
@@ -27,7 +27,7 @@ sys.exit(f"imported {heavy}" if heavy else 0)
 @pytest.mark.slow
 def test_few_pictures_fail_the_gate_for_they_share_one_search(picture_folder, capsys):
     status = run(
-        "xlsr_x3",
+        "quicksrnet_s_x2",
         "--images",
         picture_folder,
         "--pictures",

@@ -1,8 +1,8 @@
+from export.running.statistics import Comparison
 from runtime_bench.evidence.calibration import ObserverTiming, print_calibration
 from runtime_bench.evidence.forms import print_forms
 from runtime_bench.evidence.training import print_training
 from runtime_bench.evidence.training_speed import TrainingSpeed
-from runtime_bench.measuring.statistics import Comparison
 from tests.runtime_bench.results import latency
 
 

@@ -17,16 +17,16 @@ from runtime_bench.evidence.training_speed import (
 )
 from sr_models.ground.errors import OptionError, UnknownModelError
 from sr_models.networks.presets import get_preset
-from sr_models.training.patches import load_pairs
-from sr_models.training.recipe import Recipe
+from sr_models.training.patches import load_training_pairs
+from sr_models.training.recipe import TrainingRecipe
 from sr_models.training.trainer import Trainer
 
-RECIPE = Recipe(steps=200, batch_size=2, patch_size=8)
+RECIPE = TrainingRecipe(steps=200, batch_size=2, patch_size=8)
 
 
 @pytest.fixture(scope="module")
 def pairs(picture_folder):
-    return load_pairs(picture_folder, scale=3, patch_size=8)
+    return load_training_pairs(picture_folder, scale=3, patch_size=8)
 
 
 def test_figures_derived_by_hand(tiny_preset):
@@ -104,7 +104,11 @@ def test_a_signal_ends_the_watching(number, smallest_preset, pairs, tmp_path):
 def test_a_recipe_too_short_to_watch(smallest_preset, pairs, tmp_path):
     with pytest.raises(OptionError, match="at least 20 steps, found 15"):
         time_training(
-            smallest_preset, pairs, run_dir=tmp_path, recipe=Recipe(steps=15), pace=Pace(warmup=10)
+            smallest_preset,
+            pairs,
+            run_dir=tmp_path,
+            recipe=TrainingRecipe(steps=15),
+            pace=Pace(warmup=10),
         )
 
 

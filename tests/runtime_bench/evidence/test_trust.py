@@ -1,8 +1,9 @@
 import pytest
 
+from export.running.plan import Plan
+from export.running.statistics import Comparison
 from runtime_bench.evidence.trust import SlowedRunner, Trust, measure_trust
-from runtime_bench.measuring.latency import Entry, Plan
-from runtime_bench.measuring.statistics import Comparison
+from runtime_bench.measuring.latency import Entry
 from sr_models.ground.errors import ModelFileError, OptionError
 
 
@@ -52,7 +53,7 @@ def test_only_right_verdicts_count():
     )
     assert (found.right_same, found.right_slowed) == (2, 2)
     row = found.to_json()
-    assert (row["comparisons"], row["no_difference_shown"], row["slowdowns_found"]) == (4, 2, 2)
+    assert (row["compared"], row["no_difference_shown"], row["slowdowns_found"]) == (4, 2, 2)
     assert [one["verdict"] for one in row["same"]][2:] == ["slower", "faster"]
     assert len(row["slowed"]) == 4 and row["slowdown"] == 0.05
 

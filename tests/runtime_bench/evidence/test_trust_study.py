@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from export.running.plan import Plan
 from runtime_bench.evidence import twin_files
 from runtime_bench.evidence.overhead import Overhead
-from runtime_bench.measuring.latency import Plan
 
 QUICK = ("--runs", 9, "--warmup", 0, "--delegate", "builtin")
 

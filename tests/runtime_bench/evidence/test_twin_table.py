@@ -2,6 +2,8 @@ import types
 
 import pytest
 
+from export.running.plan import Plan
+from export.running.statistics import Comparison
 from runtime_bench.evidence.twins import (
     TwinRow,
     Twins,
@@ -10,9 +12,7 @@ from runtime_bench.evidence.twins import (
     twin_cells,
     twin_page,
 )
-from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.quality import find_datasets
-from runtime_bench.measuring.statistics import Comparison
 
 SHORT = Plan(runs=9, warmup=0)
 

@@ -4,8 +4,9 @@ import pytest
 
 from export.exporting.settings import ExportSettings
 from runtime_bench.evidence import twin_files
-from runtime_bench.evidence.twin_files import SIDE, export_twins, shipped_presets, twin_settings
+from runtime_bench.evidence.twin_files import SIDE, both_settings, export_twins, shipped_presets
 from sr_models.ground.errors import ConversionError, OutputError, UnknownModelError
+from sr_models.ground.sizes import Size
 from sr_models.networks.card import find_card
 from sr_models.networks.presets import PRESETS, get_preset
 
@@ -28,15 +29,15 @@ def test_patterns_choose_each_preset_once():
 
 
 def test_the_twin_is_what_people_ship():
-    found = twin_settings()
+    found = both_settings()
     assert list(found) == ["clipped", "clip_free"]
     clipped = found["clipped"].quantizing
     assert (clipped.method, clipped.tail) == ("natural", "clip")
-    assert found["clip_free"] == ExportSettings(height=SIDE, width=SIDE)
-    asked = ExportSettings(height=24, width=32, method="cfqp", io="int8")
-    found = twin_settings(asked)
+    assert found["clip_free"] == ExportSettings(sizes=(Size(SIDE, SIDE),))
+    asked = ExportSettings(sizes=(Size(24, 32),), method="cfqp", io="int8")
+    found = both_settings(asked)
     assert found["clip_free"] == asked
-    assert (found["clipped"].files.height, found["clipped"].files.io) == (24, "int8")
+    assert found["clipped"].files == asked.files
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_a_file_that_is_not_the_same_is_made_anew(change, exports, tmp_path, mon
     elif change == "weights":
         note.write_text(json.dumps({**json.loads(note.read_text()), "weights": "others"}))
     else:
-        settings = ExportSettings(height=SIDE, width=SIDE, method="cfqp")
+        settings = ExportSettings(sizes=(Size(SIDE, SIDE),), method="cfqp")
     export_twins(PRESET, tmp_path, settings)
     assert exports[2:] == [("etds_t_x3", "relu")]
     assert found.clip_free.read_bytes() == b"etds_t_x3 relu 3"

@@ -6,15 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.running.interpreters import Runner, Tensor
+from export.running.plan import LEAST_RUNS, Plan
 from export.tflite.files import read_model
 from runtime_bench.measuring.latency import (
-    LEAST_RUNS,
     Entry,
-    Plan,
+    latency_protocol,
     measure_latency,
     open_entries,
     picture_input,
-    protocol,
     seeded_input,
     time_entries,
 )
@@ -155,11 +154,11 @@ def test_impossible_plans_are_refused(options):
 
 def test_the_protocol_says_how_to_repeat_it():
     plan = Plan(runs=7, seconds=2.0, warmup=1, seed=5)
-    found = protocol(plan)
+    found = latency_protocol(plan)
     assert (found["runs_at_most"], found["seconds_at_most"]) == (7, 2.0)
     assert (found["warmup"], found["seed"]) == (1, 5)
     assert "random" in found["input"]
-    assert protocol(plan, picture="cat.png")["input"] == "cat.png"
+    assert latency_protocol(plan, picture="cat.png")["input"] == "cat.png"
 
 
 def tensor(dtype, scale=None, zero_point=None, shape=(1, 5, 6, 3)):

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from export.running.interpreters import open_model
+from export.running.plan import Plan
 from export.tflite.flatbuffer import read_graph
-from runtime_bench.measuring.latency import Plan
 from runtime_bench.measuring.litert_profiler import Event, RecordedRun
-from runtime_bench.measuring.profile import METHOD, operators_of, profile_file, require_profiled
+from runtime_bench.measuring.profile import METHOD, operators_of, profile_file
+from runtime_bench.measuring.usage import require_profiled
 from sr_models.ground.errors import ModelFileError, OptionError
 
 

@@ -9,7 +9,6 @@ from export.running.interpreters import open_model
 from runtime_bench.measuring.quality import (
     Dataset,
     ImageQuality,
-    Pair,
     QualityResult,
     find_datasets,
     load_pair,
@@ -17,13 +16,14 @@ from runtime_bench.measuring.quality import (
     mean_quality,
     measure_file,
     measure_upscaler,
-    protocol,
-    require_scale,
+    quality_protocol,
     scale_of,
 )
+from runtime_bench.measuring.usage import require_scale
 from sr_models.ground.errors import ModelFileError, OptionError, PictureError
 from sr_models.ground.metrics import Quality
-from sr_models.ground.pictures import degrade, to_pixels
+from sr_models.ground.pictures import Pair, degrade, to_pixels
+from sr_models.ground.pixel_range import UNIT
 from tests.networks import luma_file_content, sharpening_network
 
 
@@ -216,7 +216,7 @@ def test_json_has_the_agreed_keys(measured):
     } <= set(row)
     assert (row["dataset"], row["images"], row["scale"]) == ("first", 2, 2)
     assert row["psnr_rgb_db"] == pytest.approx(np.mean(figures(found)))
-    assert row["protocol"] == protocol(2) and row["protocol"].startswith("x2, ")
+    assert row["protocol"] == quality_protocol(2) and row["protocol"].startswith("x2, ")
     assert row["delegate"] == "builtin" and len(row["sha256"]) == 64
     per_image = found.per_image()
     assert [image["image"] for image in per_image] == ["astronaut.png", "chelsea.png"]
@@ -240,7 +240,7 @@ def test_progress_names_the_picture(files, ground_truth):
     assert steps == [(0, 2, "first astronaut.png"), (1, 2, "first chelsea.png")]
 
 
-def test_a_float_file_in_codes_is_told_by_white(ground_truth):
+def test_a_float_file_in_codes_is_told_without_a_word(ground_truth):
     """A network in 0..255 that also adds 20 codes, which is white itself in 0..1."""
     import tf_keras
 
@@ -248,7 +248,7 @@ def test_a_float_file_in_codes_is_told_by_white(ground_truth):
     model = tf_keras.Model(picture, sharpening_network()(picture + 20.0))
     runner = open_model(convert_float(model, height=24, width=24), delegate="builtin")
     dataset = find_datasets(ground_truth)[1]
-    right, wrong = (measure_file(runner, dataset, white=white) for white in (255, None))
+    right, wrong = (measure_file(runner, dataset, pixels=pixels) for pixels in (None, UNIT))
     (expected,) = measure_upscaler(
         lambda low: to_pixels(model(low[None].astype(np.float32)).numpy()[0] / 255),
         load_pairs(dataset.paths, scale=2),
@@ -257,5 +257,4 @@ def test_a_float_file_in_codes_is_told_by_white(ground_truth):
     assert right.raw.psnr_rgb_db == pytest.approx(expected.raw.psnr_rgb_db, abs=0.01)
     assert wrong.raw.psnr_rgb_db < right.raw.psnr_rgb_db - 3
     assert wrong.saturated_fraction > 0.9
-    with pytest.raises(OptionError, match="expected 1 or 255"):
-        measure_file(runner, dataset, white=2)
+    assert right.to_json()["pixels"]["pixels_in"] == [0.0, 255.0]

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.running.runtimes import Delegation
+from export.running.statistics import summarize
 from runtime_bench.measuring.machine import Machine
 from runtime_bench.measuring.profile import Profile, TimedOperator
-from runtime_bench.measuring.statistics import summarize
 from runtime_bench.measuring.tables import (
     nodes_text,
     place_text,

@@ -17,7 +17,7 @@ def demo(picture_folder, tmp_path_factory):
         app,
         [
             "demo",
-            "xlsr_x3",
+            "quicksrnet_s_x2",
             "--out",
             out,
             "--images",

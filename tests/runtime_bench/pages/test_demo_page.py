@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from runtime_bench.measuring.statistics import Comparison, summarize
+from export.running.statistics import Comparison, summarize
 from runtime_bench.pages.demo import Demonstration, Row, build_page, speedup_text, table
 
 

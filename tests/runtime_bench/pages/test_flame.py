@@ -1,6 +1,6 @@
 import pytest
 
-from runtime_bench.pages.flame import BETWEEN, Span, flame, spans_of
+from runtime_bench.pages.flame import BETWEEN, Box, flame, spans_of
 from tests.sr_models.ground.test_plots import drawn
 
 
@@ -93,7 +93,7 @@ def test_what_lies_in_which_of_several_kernels_is_not_guessed():
 
 @pytest.mark.parametrize("label", ["CONV_2D 24x24 4 ms", "<script>", "$x^2$", "_hidden"])
 def test_boxes_are_drawn_whatever_they_are_called(label):
-    spans = [Span(0, 0.0, 10.0, "all"), Span(1, 0.0, 9.9, label, label), Span(1, 9.9, 0.1, label)]
+    spans = [Box(0, 0.0, 10.0, "all"), Box(1, 0.0, 9.9, label, label), Box(1, 9.9, 0.1, label)]
     assert drawn(flame(spans)).tag.endswith("svg")
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from runtime_bench.history.history import append_history
 from runtime_bench.pages import gathered
-from runtime_bench.pages.results import KINDS, kind_of, page_of_results, read_results
+from runtime_bench.pages.results import KINDS, kind_of_results, page_of_results, read_results
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import OptionError
 
@@ -27,7 +27,7 @@ def test_each_verbs_json_is_known_and_drawn(kind, parts, tmp_path):
     path = tmp_path / f"{kind}.json"
     path.write_text(json_text(parts[kind]))
     read = read_results(path)
-    assert kind_of(read) == kind
+    assert kind_of_results(read) == kind
     page = page_of_results([read], title="A title")
     headings = [block["text"] for block in page.blocks if block["kind"] == "heading"]
     assert headings == HEADINGS[kind]
@@ -39,7 +39,7 @@ def test_a_history_is_known_by_its_name_and_drawn(parts, tmp_path):
     path = tmp_path / "speed.jsonl"
     append_history(path, parts["history"]["history"])
     read = read_results(path)
-    assert kind_of(read) == "history" and len(read["history"]) == 6
+    assert kind_of_results(read) == "history" and len(read["history"]) == 6
     page = page_of_results([read], title="t")
     assert [block["kind"] for block in page.blocks] == ["heading", "plot"]
     path.write_text("{}\n")
@@ -95,7 +95,7 @@ def test_infinite_psnr_comes_back_as_a_gap(parts):
     ],
 )
 def test_other_data_is_of_no_kind(other, tmp_path):
-    assert kind_of(other) is None
+    assert kind_of_results(other) is None
     path = tmp_path / "other.json"
     path.write_text(json.dumps(other))
     with pytest.raises(OptionError, match="found other data"):

@@ -9,7 +9,8 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from runtime_bench.upscaling.photographs import Canvas, Photograph, read_photograph, require_format
+from runtime_bench.upscaling.photographs import Canvas, Photograph, read_photograph
+from runtime_bench.upscaling.targets import require_format
 from sr_models.ground.errors import OptionError, OutputError, PictureError
 
 

@@ -24,10 +24,13 @@ from tests.tiny_files import TinyFile, pixel_grid
 
 LARGE = ("edsr_baseline_x2", "edsr_baseline_x4", "rdn_x2", "rdn_x4")
 """Presets that take minutes; the smaller EDSR and a small RDN have the same layers."""
-NETWORKS = (
-    *(preset for name, preset in PRESETS.items() if name not in LARGE),
-    Preset("rdn_small_x2", "rdn", SMALL["rdn"], "for tests"),
-)
+_BUILT = {
+    (preset.family, *sorted((k, v) for k, v in preset.config.items() if k != "scale")): preset
+    for name, preset in reversed(PRESETS.items())
+    if name not in LARGE
+}
+NETWORKS = (*_BUILT.values(), Preset("rdn_small_x2", "rdn", SMALL["rdn"], "for tests"))
+"""One of those that differ in their scale alone; `test_tiling.py` has each of them."""
 
 
 def picture_of(height: int, width: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 import json
 
+from tests.enlarging_files import enlarging_file
 from tests.networks import luma_file_content
 
 QUICK = ("--runs", 5, "--warmup", 0)
@@ -54,6 +55,26 @@ def test_files_of_luma_are_measured_and_compared_on_luma(tmp_path, ground_truth,
     assert (found["psnr_drop_db"], found["psnr_y_drop_db"]) == (0.0, 0.0)
     status, _, err = call("quality", luma_file, "--data", ground_truth, "--crops", 1)
     assert status == 2 and "expected an RGB picture in" in err
+
+
+def test_quality_and_compare_find_black_and_white_of_each_file(ground_truth, tmp_path, call):
+    """The same function behind an interface of 0..255, of 0..1 and of bytes to 0..1."""
+    made = {
+        "bytes": enlarging_file(lift=4.0),
+        "unit": enlarging_file(lift=4 / 255, after=[("MAXIMUM", 0.0), ("MINIMUM", 1.0)]),
+        "mixed": enlarging_file(low="uint8", lift=4.0, after=[("MUL", 1 / 255)]),
+    }
+    for name, content in made.items():
+        (tmp_path / name).write_bytes(content)
+    paths = [tmp_path / name for name in made]
+    status, out, err = call("quality", *paths, "--data", ground_truth, "--json", "-")
+    rows = json.loads(out)["results"]
+    assert status == 0 and err.count("inputs of ") == 3
+    assert len({round(row["psnr_rgb_db"], 3) for row in rows if row["dataset"] == "first"}) == 1
+    words = ("--max-code-difference", 0, "--json", "-", *QUICK)
+    status, out, err = call("compare", *paths[:2], *words)
+    assert status == 0, err
+    assert call("compare", *paths[:2], *words, "--pixels", "0..1")[0] == 1
 
 
 def test_compare_is_told_as_json_and_its_gates_pass(files, ground_truth, call):

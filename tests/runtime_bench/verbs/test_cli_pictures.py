@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
+
+from tests.enlarging_files import enlarging_file
+from tests.tiny_files import pixel_grid
 
 
 @pytest.fixture
@@ -28,6 +32,34 @@ def test_a_picture_is_upscaled_and_told_about(call, files, picture, tmp_path):
     assert told["codes_are_pixels"] and told["model"]["sha256"] and told["peak_memory_mb"] > 0
     assert "peak memory" in err
     assert Image.open(tmp_path / "out.png").size == (80, 60)
+
+
+def test_black_and_white_are_found_said_and_overruled(call, picture, tmp_path):
+    """A float file of 0..255 that repeats each pixel, four levels brighter."""
+    file, out = tmp_path / "m.tflite", tmp_path / "out.png"
+    file.write_bytes(enlarging_file(lift=4.0))
+    expected = np.asarray(Image.open(picture)).repeat(2, 0).repeat(2, 1).astype(int) + 4
+    status, text, err = call("upscale", file, picture, out, "--json", "-")
+    assert status == 0 and "inputs of 0..255 and outputs of 0..255 (by its answers" in err
+    assert np.array_equal(np.asarray(Image.open(out)), np.minimum(expected, 255))
+    assert json.loads(text)["pixels"]["pixels_in"] == [0.0, 255.0]
+    # Half the contrast around black: 255 is read as 510 of 255.
+    words = ("--pixels", "0..255:0..510", "--overwrite")
+    status, _, err = call("upscale", file, picture, out, *words)
+    assert status == 0 and "(as given)" in err
+    assert np.array_equal(np.asarray(Image.open(out)), np.rint(expected / 2).astype(np.uint8))
+    status, _, err = call("upscale", file, picture, out, "--pixels", "1..0")
+    assert status == 2 and "change --pixels" in err
+
+
+def test_channels_first_are_upscaled_as_they_are(call, picture, tmp_path):
+    for name, first in (("first", True), ("last", False)):
+        path = tmp_path / f"{name}.tflite"
+        grid = pixel_grid()
+        path.write_bytes(enlarging_file(low=grid, high=grid, inner=grid, channels_first=first))
+        assert call("upscale", path, picture, tmp_path / f"{name}.png")[0] == 0
+    pictures = [np.asarray(Image.open(tmp_path / f"{n}.png")) for n in ("first", "last")]
+    assert np.array_equal(*pictures)
 
 
 def test_notices_are_said(call, files, tmp_path):

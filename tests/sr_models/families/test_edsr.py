@@ -7,7 +7,8 @@ from sr_models.families.edsr import EdsrConfig, build_edsr
 from sr_models.ground.errors import OptionError
 from sr_models.networks.layers import DepthToSpace, SpaceToDepth
 from sr_models.networks.network import named_weights
-from sr_models.networks.tails import TAILS, attach_tail
+from sr_models.networks.tail_names import TAILS
+from sr_models.networks.tails import attach_tail
 from tests.families import check_int8_file, random_weights
 
 SLOW = pytest.mark.slow

@@ -191,3 +191,12 @@ def test_a_signal_ends_a_command_with_a_word_and_no_leftovers(name, start_python
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "interrupted\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("40", 40), ("", 200)])
+def test_a_piped_table_is_as_wide_as_columns_says_or_as_it_needs(
+    columns, widest, monkeypatch, capsys
+):
+    monkeypatch.setenv("COLUMNS", columns)
+    console.print_table("Title", ["name", "what it does"], [["some", "a word " * 40]])
+    assert max(map(len, capsys.readouterr().out.splitlines())) == widest

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sr_models.ground.errors import PictureError
-from sr_models.ground.pictures import SUFFIXES, list_images, list_images_by_folder, load_image
+from sr_models.ground.picture_files import SUFFIXES, list_images, list_images_by_folder
+from sr_models.ground.pictures import load_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 GREY = RGB[..., 0]

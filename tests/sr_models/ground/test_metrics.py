@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from sr_models.ground.errors import OptionError, PictureError
 from sr_models.ground.metrics import cut_border, luma, measure_quality, psnr_db
 from sr_models.ground.pictures import to_pixels, unit
 
@@ -135,9 +136,11 @@ def test_ssim_against_its_definition(photographs):
     assert measure_quality(noisy, picture, scale=3).ssim_y == pytest.approx(expected, abs=1e-6)
 
 
-def test_other_shapes_or_types_are_a_programming_error():
+def test_other_shapes_types_or_sizes_are_said():
     picture = np.zeros((20, 20, 3), np.uint8)
-    with pytest.raises(ValueError, match="cannot compare"):
+    with pytest.raises(PictureError, match=r"one shape, found \[19, 20, 3\] and \[20, 20, 3\]"):
         measure_quality(picture[:19], picture, scale=2)
-    with pytest.raises(ValueError, match="cannot compare"):
+    with pytest.raises(OptionError, match=r"as result, found an array of float32 \[20, 20, 3\]"):
         measure_quality(picture.astype(np.float32), picture, scale=2)
+    with pytest.raises(PictureError, match="at least 15 pixels a side, found 20x14"):
+        measure_quality(picture[:14], picture[:14], scale=2)

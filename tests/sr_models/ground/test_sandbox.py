@@ -2,7 +2,7 @@ import importlib
 
 import pytest
 
-from sr_models.ground.child import Crash, Sandbox
+from sr_models.ground.child import Crash, Sandbox, ask_module
 from sr_models.ground.errors import ModelFileError
 
 JOBS = """
@@ -85,3 +85,13 @@ def test_memory_is_limited(child, jobs):
     assert child.call(jobs.eat, b"", megabytes=50) == 50 << 20
     with pytest.raises(ModelFileError, match="200 MB"):
         child.call(jobs.eat, b"", megabytes=400)
+
+
+def test_a_module_that_fails_says_its_last_line():
+    with pytest.raises(Crash, match="No such file or directory"):
+        ask_module("json.tool", "none.json")
+
+
+def test_a_module_that_says_nothing_is_no_answer():
+    with pytest.raises(Crash, match="exit status 0"):
+        ask_module("compileall", "-q", "none")

@@ -55,6 +55,38 @@ def keras3_files(run_python, tmp_path_factory):
             def call(self, x):
                 return x * 2.0
 
+        class DepthToSpace(keras.layers.Layer):  # in the channel order of PyTorch
+            def __init__(self, block_size, **keywords):
+                super().__init__(**keywords)
+                self.block_size = block_size
+
+            def get_config(self):
+                return {**super().get_config(), "block_size": self.block_size}
+
+            def call(self, x):
+                n, h, w, c = ops.shape(x)
+                r = self.block_size
+                x = ops.reshape(x, [n, h, w, c // r**2, r, r])
+                x = ops.transpose(x, [0, 1, 4, 2, 5, 3])
+                return ops.reshape(x, [n, h * r, w * r, c // r**2])
+
+        class Clip(keras.layers.Layer):
+            def call(self, x):
+                return x * 2.0
+
+        class ReLU(keras.layers.Layer):
+            def call(self, x):
+                return x * 2.0
+
+        def depth_to_space(x):
+            return DepthToSpace(2)(x)
+
+        y = L.Conv2D(12, 1)(x)
+        for suffix in ("keras", "h5"):
+            keep("shuffle", x, DepthToSpace(2, name="mine")(y), suffix)
+            keep("clip", x, Clip(name="mine")(L.UpSampling2D(2)(x)), suffix)
+            keep("relu", x, ReLU(name="mine")(L.UpSampling2D(2)(x)), suffix)
+            keep("named", x, L.Lambda(depth_to_space, name="mine")(y), suffix)
         keep("own", x, Own()(L.UpSampling2D(2)(x)))
         keep("three_inputs", x, ops.clip(L.UpSampling2D(2)(ops.erf(x)), 0, 1))
         """

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from export.exporting.job import run_export
 from export.exporting.settings import ExportSettings
+from sr_models.ground.sizes import Size
 from sr_models.importing.keras_network import to_keras
 from sr_models.importing.operations import INPUT
 from sr_models.importing.pixel_ends import joins_of_input, with_input_apart
@@ -84,7 +85,7 @@ def test_a_network_that_joins_no_picture_stays_as_it_is():
 
 def test_the_file_of_a_network_that_joins_its_picture_takes_pixels(tmp_path):
     joining(times=2).save(tmp_path / "joining.keras")
-    settings = ExportSettings(height=24, width=32, pictures=4, tile_side=32, method="cfqp")
+    settings = ExportSettings(sizes=(Size(24, 32),), pictures=4, tile_side=32, method="cfqp")
     made = run_export(str(tmp_path / "joining.keras"), settings)
     assert made.failures == [] and made.audit.pixel_contract.holds
     assert made.fidelity.psnr_db > 40.0

@@ -5,7 +5,7 @@ import tf_keras
 from sr_models.importing.keras_network import packed, to_keras
 from sr_models.importing.operations import INPUT, Network, Operation, affine_values
 from sr_models.networks.graph import at_size
-from sr_models.networks.layers import DepthToSpace, SpaceToDepth
+from sr_models.networks.layers import ClipByValue, DepthToSpace, SpaceToDepth
 from sr_models.networks.tails import attach_tail
 from tests.strangers import read, stranger
 
@@ -66,3 +66,47 @@ def test_names_of_the_tail_are_left_to_the_tail():
     trunk = packed(to_keras(network, name="named"), scale=2)
     model = attach_tail(trunk, "relu", scale=2)
     assert any(isinstance(layer, DepthToSpace) for layer in model.layers)
+
+
+def test_many_parts_are_joined_in_nested_concatenations():
+    network = Network()
+    network.add(Operation(INPUT, "input", (), 3))
+    parts = [
+        network.add(Operation(f"part{i}", "affine", (INPUT,), 3, affine_values(3, i)))
+        for i in range(11)
+    ]
+    joined = Operation("joined", "concatenate", tuple(parts), 33)
+    network.output = network.add(joined)
+    model = to_keras(network, name="joined")
+    expected = np.concatenate([i * PICTURE for i in range(11)], axis=-1)
+    np.testing.assert_allclose(model(PICTURE), expected, atol=1e-5)
+    joins = [x for x in model.layers if isinstance(x, tf_keras.layers.Concatenate)]
+    assert [len(layer.input) for layer in joins] == [5, 3, 5]
+    assert joins[-1].name == "joined"
+
+
+def test_one_slope_for_all_channels_is_a_leaky_relu():
+    for slope, kind in (
+        ([0.25, 0.25, 0.25], tf_keras.layers.LeakyReLU),
+        ([0.25, 0.25, 0.5], tf_keras.layers.PReLU),
+    ):
+        network = Network()
+        network.add(Operation(INPUT, "input", (), 3))
+        values = {"slope": np.float32(slope)}
+        network.output = network.add(Operation("bent", "prelu", (INPUT,), 3, values))
+        model = to_keras(network, name="bent")
+        assert type(model.get_layer("bent")) is kind
+        found = model(-PICTURE).numpy()
+        np.testing.assert_allclose(found, -PICTURE * np.float32(slope), rtol=1e-6)
+
+
+def test_relu6_stays_the_activation_that_convolutions_take_in():
+    for bounds, kind in (((0.0, 6.0), tf_keras.layers.ReLU), ((0.0, 5.0), ClipByValue)):
+        network = Network()
+        network.add(Operation(INPUT, "input", (), 3))
+        values = dict(zip(("minimum", "maximum"), bounds))
+        network.output = network.add(Operation("six", "bound", (INPUT,), 3, values))
+        model = to_keras(network, name="six")
+        assert type(model.get_layer("six")) is kind
+        found = model(20.0 * PICTURE - 5.0).numpy()
+        np.testing.assert_allclose(found, np.clip(20.0 * PICTURE - 5.0, *bounds), rtol=1e-5)

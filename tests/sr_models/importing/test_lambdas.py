@@ -1,5 +1,6 @@
 import base64
 import marshal
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import tf_keras
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.lambdas import known_function, read_lambda
+from tests.sr_models.importing.lambdas_of_other_pythons import CODES
 
 K = tf_keras.backend
 X = np.random.default_rng(0).uniform(-2.0, 2.0, (1, 2, 2, 8)).astype(np.float32)
@@ -112,3 +114,38 @@ def test_damaged_code_is_one_line_even_with_trust(code):
     config = {"function": [code, None, None], "name": "mine"}
     with pytest.raises(NetworkError):
         read_lambda(config, trust=True)
+
+
+VERSION = "{}.{}".format(*sys.version_info)
+
+
+def runs_here(version):
+    """Python 3.10 marshals and runs these two as 3.8 did."""
+    return version == VERSION or (version == "3.8" and VERSION == "3.10")
+
+
+@pytest.mark.parametrize("trust", [False, True])
+@pytest.mark.parametrize(("version", "name"), [place for place in CODES if not runs_here(place[0])])
+def test_code_of_another_python_is_sent_to_the_network_s_own_at_once(version, name, trust):
+    config = {"function": [CODES[version, name], None, None], "name": "mine"}
+    with pytest.raises(NetworkError, match=r"another version's .* mine.*module:function") as e:
+        read_lambda(config, trust=trust)
+    assert "--trust" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [("depth_to_space", {}), ("depth_to_space_v2", {}), ("clip_by_value", {}), ("relu", {})],
+)
+def test_a_function_of_the_users_own_is_not_known_by_its_name(function, arguments):
+    """Keras 3 writes "builtins" for the module of every function."""
+    named = {"class_name": "function", "module": "builtins", "config": function}
+    config = {"function": named, "arguments": arguments, "name": "mine"}
+    with pytest.raises(NetworkError, match=r"a name in mine.*module:function"):
+        read_lambda(config, trust=False)
+
+
+def test_what_only_a_function_of_tensorflow_is_called_with_tells_it():
+    named = {"class_name": "function", "module": "builtins", "config": "depth_to_space_v2"}
+    config = {"function": named, "arguments": {"block_size": 2}, "name": "mine"}
+    np.testing.assert_array_equal(read_lambda(config, trust=False)(X), tf.nn.depth_to_space(X, 2))

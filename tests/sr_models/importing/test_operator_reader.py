@@ -7,7 +7,7 @@ import tf_keras
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.operator_reader import layer_name
-from sr_models.importing.reading import read_graph
+from sr_models.importing.reading import read_network
 from tests.strangers import freeze, layers, read
 
 
@@ -15,7 +15,7 @@ def test_channels_first_is_refused():
     layer = layers.Conv2D(4, 3, data_format="channels_first")
     graph = freeze(layer, (1, 3, 12, 14))
     with pytest.raises(NetworkError, match="NCHW in conv2d"):
-        read_graph(graph)
+        read_network(graph)
 
 
 def test_operations_are_called_what_the_layers_are_called():

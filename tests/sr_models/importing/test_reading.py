@@ -1,11 +1,23 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.keras_network import to_keras
 from tests.strangers import read
 
+LAYERS = tf_keras.layers
+
+
+def built(layer):
+    """A layer whose variables are there before it is traced."""
+    layer(np.zeros((1, 12, 14, 3), np.float32))
+    return layer
+
+
+ATTENTION = LAYERS.MultiHeadAttention(1, 2)
+ATTENTION(*[np.zeros((1, 168, 3), np.float32)] * 2)
 TAIL = np.random.default_rng(5).normal(size=(3, 3, 4, 4)).astype(np.float32)
 
 
@@ -20,6 +32,7 @@ SUPPORTED = {
     "leaky by maximum": (lambda x: tf.maximum(x, 0.2 * x), ["prelu"]),
     "arithmetic": (lambda x: (1.0 - x) / 4.0 - x, ["affine", "affine", "affine", "add"]),
     "negative": (lambda x: -x, ["affine"]),
+    "SiLU": (lambda x: tf.nn.silu(x), ["affine", "sigmoid", "multiply"]),
     "product": (lambda x: x * tf.sigmoid(x), ["sigmoid", "multiply"]),
     "sum of three": (lambda x: tf.add_n([x, tf.tanh(x), x]), ["tanh", "add", "add"]),
     "nothing": (lambda x: tf.stop_gradient(tf.reshape(x, (1, 12, 14, 3))), []),
@@ -40,16 +53,32 @@ def test_an_operator_is_read_and_computes_the_same(name):
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        (lambda x: tf.nn.gelu(x), "found Erf|found Tanh|found Pow"),
+        (lambda x: tf.nn.gelu(x), r"found GELU .*take ReLU or PReLU"),
         (lambda x: tf.nn.max_pool2d(x, 2, 2, "SAME"), r"found MaxPool .*take a convolution"),
-        (lambda x: x - tf.reduce_mean(x, (1, 2), keepdims=True), r"found Mean .*attention"),
+        (lambda x: x - tf.reduce_mean(x, (1, 2), keepdims=True), "found instance normalization"),
+        (lambda x: x * tf.reduce_mean(x, (1, 2), keepdims=True), r"a mean over the .*attention"),
+        (lambda x: tf.nn.gelu(x, approximate=True), "found GELU"),
+        (lambda x: x * tf.tanh(tf.nn.softplus(x)), "found Softplus"),
+        (lambda x: tf.nn.l2_normalize(x, -1), "found L2 normalization"),
+        (lambda x: tf.nn.softmax(x), "found Softmax"),
+        (lambda x: x - tf.reduce_mean(x, -1, keepdims=True), "found LayerNormalization"),
+        (built(LAYERS.LayerNormalization()), r"found LayerNormalization .*BatchNorm"),
+        (built(LAYERS.GroupNormalization(3)), "found GroupNormalization"),
+        (built(LAYERS.Dense(3)), r"found Dense .*take a 1x1 convolution"),
+        (
+            lambda x: tf.reshape(ATTENTION(*[tf.reshape(x, (1, 168, 3))] * 2), (1, 12, 14, 3)),
+            "found attention",
+        ),
         (lambda x: tf.reverse(x, [1]), "found ReverseV2"),
         (lambda x: tf.image.resize(x, (13, 15)), r"from \[12, 14\] to \[13, 15\]"),
         (lambda x: tf.compat.v1.image.resize_bilinear(x, (24, 28)), "half-pixel"),
         (lambda x: tf.nn.conv2d(x, TAIL[:, :, :3], 2, "SAME"), "strides"),
         (lambda x: tf.maximum(x, tf.tanh(x)), "found Maximum of two tensors"),
         (lambda x: x + np.random.default_rng(0).normal(size=(12, 14, 1)), "depend on the place"),
-        (lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT"), "found MirrorPad"),
+        (
+            lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT"),
+            "found reflecting padding",
+        ),
         (lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=1.0), "zeros"),
         (lambda x: tf.transpose(x, (0, 2, 1, 3)), "found Transpose"),
         (lambda x: x[:, 1:], "a part of a picture"),

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.frozen_graph import freeze
-from sr_models.importing.reading import read_graph
+from sr_models.importing.reading import read_network
 from sr_models.importing.saved_models import load_saved_model
 from tests.strangers import stranger
 
@@ -74,7 +74,7 @@ def test_with_keras_and_without_the_signature_is_taken(tmp_path):
     check(tmp_path / "keras", model(PICTURE))
     module = Bare()
     graph = check(save(module, tmp_path / "bare"), module.upscale(PICTURE)["large"])
-    kinds = [operation.kind for operation in read_graph(graph)]
+    kinds = [operation.kind for operation in read_network(graph)]
     assert kinds == ["input", "convolution", "affine", "depth_to_space", "bound", "bound"]
 
 
@@ -87,7 +87,7 @@ def test_an_operator_that_writes_files_is_neither_run_nor_taken(tmp_path):
     folder = save(Writing(str(place)), tmp_path / "net")
     graph = freeze(load_saved_model(folder).function, PICTURE.shape)
     with pytest.raises(NetworkError, match="found WriteFile"):
-        read_graph(graph)
+        read_network(graph)
     assert not place.exists()
 
 

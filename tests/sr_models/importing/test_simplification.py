@@ -43,6 +43,32 @@ def test_a_prelu_that_was_composed_is_one_again():
     assert small["sloped"]["slope"].shape == (3,)
 
 
+@pytest.mark.parametrize("slopes", [[-0.1, -0.2, -0.3], [-0.1, 0.2, -0.3]])
+def test_negative_slopes_are_slopes(slopes):
+    """Where all are negative, -a relu(-x) has become relu(a x) before the sum is looked at."""
+    picture = tf_keras.Input((12, 14, 3))
+    sloped = layers.PReLU(tf_keras.initializers.Constant([[slopes]]), shared_axes=[1, 2])
+    y = sloped(layers.Conv2D(3, 1, name="made")(picture))
+    small = check(
+        tf_keras.Model(picture, layers.Conv2D(4, 1)(y)), ["convolution", "prelu", "convolution"]
+    )
+    (found,) = (operation for operation in small if operation.kind == "prelu")
+    np.testing.assert_allclose(found["slope"], slopes, rtol=1e-6)
+
+
+def test_slopes_that_are_none_leave_no_prelu():
+    def sloped(value):
+        start = tf_keras.initializers.Constant(value)
+        return lambda x: layers.PReLU(start, shared_axes=[1, 2], name="sloped")(x)
+
+    for value, expected in ((0.0, ["bound"]), (1.0, []), (0.1, ["prelu"])):
+        picture = tf_keras.Input((12, 14, 3))
+        check(tf_keras.Model(picture, sloped(value)(picture)), expected)
+    check(
+        model_of(lambda x: layers.LeakyReLU(0.0)(layers.Conv2D(4, 3)(x))), ["convolution", "bound"]
+    )
+
+
 def test_zero_padding_and_an_unpadded_convolution_are_a_padded_one():
     build = lambda x: layers.Conv2D(4, (5, 3))(layers.ZeroPadding2D((2, 1))(x))  # noqa: E731
     small = check(model_of(build), ["convolution"])

@@ -8,7 +8,8 @@ from representative_data.pictures import bundled_pictures
 from representative_data.tiles import load_tiles
 from sr_models.ground.errors import NetworkError, OptionError, UnknownModelError
 from sr_models.ground.files import file_sha256
-from sr_models.importing.sources import kind_of, open_network
+from sr_models.importing.source_kinds import kind_of
+from sr_models.importing.sources import open_network
 from tests.onnx_files import stranger_file
 from tests.strangers import stranger
 
@@ -100,7 +101,9 @@ def test_an_onnx_file_is_adopted_as_any_other_source(tmp_path):
     assert (origin["kind"], origin["source"]) == ("ONNX, pytorch", "net.onnx")
     assert origin["sha256"] == file_sha256(tmp_path / "net.onnx")
     assert "removed the output clip net (to 0..1)" in network.notes[0]
-    assert origin["done"][-1].startswith("checked against the source itself, run by onnx")
+    check = origin["check"]
+    assert check["checked_against_source"] and check["largest_difference_of_255"] < 0.1
+    assert check["checked_against"].startswith("the source itself, by onnx")
 
 
 def test_an_onnx_file_of_half_precision_and_of_one_size(tmp_path):
@@ -126,7 +129,8 @@ def test_what_no_runtime_runs_is_said(tmp_path, monkeypatch):
     onnx.save(stranger_file(shape=(1, 3, 180, 160)), tmp_path / "net.onnx")
     monkeypatch.setattr(onnx_file, "find_spec", lambda _: None)
     network = open_network(str(tmp_path / "net.onnx"), pictures=pictures)
-    assert network.notes[-1].startswith("not checked against the source: onnxruntime is not")
+    assert network.notes[-1].startswith("not checked against the source: it fails")
+    assert "onnxruntime is not installed" in network.origin["check"]["not_checked_because"]
 
 
 @pytest.mark.parametrize("first", ["onnx", "tensorflow"])

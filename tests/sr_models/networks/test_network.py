@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sr_models.ground.errors import OptionError, UnknownModelError, WeightsError
+from sr_models.ground.registry import Registry
 from sr_models.networks import network, presets
 from sr_models.networks.presets import get_preset
+from sr_models.networks.registry import Family
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +150,34 @@ def test_shipped_weights_are_those_of_their_card(tmp_path, monkeypatch):
     shipped.weights_path.write_bytes(damaged)
     with pytest.raises(WeightsError, match="that its card describes"):
         network.load_trunk(shipped)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    width: int = 4
+
+
+def registered(monkeypatch, build):
+    registry = Registry("network family")
+    registry.add("net", Family("net", build, dict, dict, "nowhere"))
+    monkeypatch.setattr("sr_models.networks.registry._FAMILIES", registry)
+
+
+def test_a_builder_may_call_its_configuration_as_it_likes(tiny_preset, monkeypatch):
+    def build(sizes: Sizes, *, form: str = "deploy"):
+        return sizes, form
+
+    registered(monkeypatch, build)
+    preset = dataclasses.replace(tiny_preset, family="net", config={"width": 8})
+    assert network.build_trunk(preset) == (Sizes(8), "deploy")
+    with pytest.raises(OptionError, match=r"of Sizes in the preset .* 'depth'"):
+        network.build_trunk(dataclasses.replace(preset, config={"depth": 8}))
+
+
+def test_a_builder_without_a_configuration_is_said(tiny_preset, monkeypatch):
+    def build(sizes, *, form="deploy"):
+        return sizes, form
+
+    registered(monkeypatch, build)
+    with pytest.raises(OptionError, match="found sizes: None; annotate it with a dataclass"):
+        network.build_trunk(dataclasses.replace(tiny_preset, family="net"))

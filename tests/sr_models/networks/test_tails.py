@@ -4,7 +4,8 @@ import tf_keras
 
 from sr_models.ground.errors import OptionError
 from sr_models.networks.layers import ClipByValue, DepthToSpace, SpaceToDepth
-from sr_models.networks.tails import TAILS, attach_tail, require_tail
+from sr_models.networks.tail_names import TAILS, require_tail
+from sr_models.networks.tails import attach_tail
 
 SCALE = 2
 CHANNELS = 3 * SCALE**2

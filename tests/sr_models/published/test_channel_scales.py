@@ -3,6 +3,7 @@ import pytest
 import tf_keras
 
 from sr_models.ground.errors import CalibrationError
+from sr_models.networks.graph import tensors_of
 from sr_models.networks.network import build_trunk, named_weights
 from sr_models.networks.presets import Preset
 from sr_models.published.channel_scales import (
@@ -12,7 +13,6 @@ from sr_models.published.channel_scales import (
     scale_groups,
     with_static_scales,
 )
-from sr_models.quantization.observing import tensors_of
 from tests.families import random_weights
 
 BATCHES = np.random.default_rng(1).random((2, 2, 12, 10, 3), np.float32)
@@ -131,3 +131,11 @@ def test_layers_that_are_not_homogeneous_or_called_twice_are_left_alone():
 def test_no_pictures_are_refused(edsr):
     with pytest.raises(CalibrationError, match="expected pictures to freeze scales on"):
         with_static_scales(edsr, batches=[])
+
+
+def test_a_leaky_relu_between_convolutions_is_no_end_of_a_group():
+    layers = tf_keras.layers
+    picture = tf_keras.Input((None, None, 3), name="input")
+    y = layers.LeakyReLU(0.1, name="bent")(layers.Conv2D(4, 3, padding="same", name="a")(picture))
+    model = tf_keras.Model(picture, layers.Conv2D(3, 3, padding="same", name="last")(y))
+    assert scale_groups(model) == [ScaleGroup(("a", "bent"), ("a",), ("last",))]

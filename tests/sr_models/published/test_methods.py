@@ -5,13 +5,13 @@ import pytest
 import skimage.data
 
 from sr_models.ground.pictures import degrade
+from sr_models.networks.graph import tensors_of
 from sr_models.networks.network import build_trunk, load_model, named_weights
 from sr_models.networks.presets import Preset
 from sr_models.published.outlier_student import OutlierSettings, calibrated, outlier_student
 from sr_models.published.pams_student import pams_student, start_alphas
 from sr_models.published.registry import quantization_methods, simulate_method
 from sr_models.published.settings import PamsSettings
-from sr_models.quantization.observing import tensors_of
 from tests.families import random_weights
 
 BATCHES = np.random.default_rng(1).random((1, 2, 10, 10, 3), np.float32)

@@ -3,12 +3,12 @@ import pytest
 import tensorflow as tf
 
 from sr_models.ground.errors import CalibrationError, OptionError
+from sr_models.networks.graph import tensors_of
 from sr_models.networks.network import build_trunk, named_weights
 from sr_models.networks.presets import Preset
 from sr_models.published.outlier_student import OutlierSettings, calibrated, outlier_student
 from sr_models.published.regions import Regions, regions_of
 from sr_models.published.sensitivity import sensitivities, spread
-from sr_models.quantization.observing import tensors_of
 from tests.families import random_weights
 from tests.networks import sharpening_trunk
 

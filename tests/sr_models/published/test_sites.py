@@ -12,7 +12,7 @@ from sr_models.published.sites import (
     convolution_sites,
     feature_points,
     is_rectified,
-    pixel_points,
+    points_of_pixels,
     quantized_tensors,
     residual_blocks,
 )
@@ -96,7 +96,7 @@ def test_what_is_only_moved_keeps_its_sign():
 
 def test_pixels_are_the_input_the_output_and_what_is_moved_of_them():
     model = attach_tail(trunk("abpn", scale=3, blocks=1), "relu", scale=3)
-    assert pixel_points(model) == {"input", "anchor", "tail_relu", "depth_to_space"}
+    assert points_of_pixels(model) == {"input", "anchor", "tail_relu", "depth_to_space"}
 
 
 def test_each_stored_tensor_but_the_pixels_has_one_grid(edsr):

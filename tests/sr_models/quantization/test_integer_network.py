@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tf_keras
 
+from export.exporting.conversion import convert_with_ranges
 from sr_models.ground.errors import CalibrationError
-from sr_models.networks.tails import TAILS
+from sr_models.networks.layers import ChannelSlice
+from sr_models.networks.tail_names import TAILS
 from sr_models.quantization import integer_kernels as builtin_kernels
 from sr_models.quantization.integer_network import simulate_builtin
 from sr_models.quantization.ranges import TensorRange, TensorRanges
@@ -58,21 +62,52 @@ def three_joins(picture):
     return layers.Concatenate(name="join2")([x, y])
 
 
+def cut_and_bent(picture):
+    """Channels cut out of what a leaky ReLU bends, joined with others in another range."""
+    x = layers.LeakyReLU(0.05, name="bent")(convolution("first")(picture))
+    kept, rest = ChannelSlice(0, 4, name="kept")(x), ChannelSlice(4, 8, name="rest")(x)
+    y = layers.LeakyReLU(0.3, name="bent_too")(convolution("second")(rest))
+    return layers.Concatenate(name="joined")([kept, y])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [
         two_uses,
         three_joins,
+        cut_and_bent,
         lambda picture: layers.Activation("sigmoid", name="bent")(convolution("first")(picture)),
         lambda picture: convolution("apart", dilation_rate=2)(
             layers.Conv2D(64, 5, padding="same", name="wide")(picture)
         ),
     ],
-    ids=["relu_alone", "three_joins", "sigmoid", "wide_and_dilated"],
+    ids=["relu_alone", "three_joins", "cut_and_bent", "sigmoid", "wide_and_dilated"],
 )
 def test_no_code_differs_in_other_graphs(build):
     check_every_code(export_small(trunk_of(build), tail="relu", scale=2))
+
+
+@pytest.mark.slow
+def test_no_code_differs_behind_a_relu6():
+    """Fused into the convolution, and alone where an addition reads what is before it."""
+
+    def build(picture):
+        x = layers.ReLU(6.0, name="six")(convolution("first")(picture))
+        y = convolution("second")(x)
+        return layers.Add(name="added")([y, layers.ReLU(6.0, name="six_alone")(y)])
+
+    trunk = trunk_of(build)
+    for name in ("first", "second"):
+        layer = trunk.get_layer(name)
+        layer.set_weights([12.0 * layer.get_weights()[0], layer.get_weights()[1]])
+    file = export_small(trunk, tail="relu", scale=2)
+    assert file.ranges["six"].maximum == file.ranges["six_alone"].maximum == 6.0
+    # What is wider than the bound must be cut by the operator and not by the grid.
+    wider = file.ranges.replacing({"six": TensorRange(0.0, 9.0)})
+    content = convert_with_ranges(file.model, wider, sample=file.pictures[0], height=24, width=36)
+    check_every_code(file)
+    check_every_code(replace(file, ranges=wider, content=content))
 
 
 @pytest.mark.slow
@@ -120,7 +155,7 @@ def test_a_missing_range_is_named(sharpening):
     ("layer", "found"),
     [
         (layers.LayerNormalization(name="odd"), r"LayerNormalization \(odd\)"),
-        (layers.ReLU(6.0, name="odd"), r"ReLU \(odd\)"),
+        (layers.ReLU(3.0, name="odd"), r"ReLU \(odd\)"),
         (layers.Conv2D(3, 1, activation="elu", name="odd"), r"Conv2D \(odd\)"),
     ],
 )
@@ -134,7 +169,7 @@ def test_a_layer_without_an_int8_operator_here_is_named(layer, found):
 
 def test_a_bound_above_is_no_fused_activation_here():
     picture = tf_keras.Input((4, 4, 3), name="input")
-    bounded = layers.ReLU(6.0, name="odd")(layers.Conv2D(3, 1, name="first")(picture))
+    bounded = layers.ReLU(3.0, name="odd")(layers.Conv2D(3, 1, name="first")(picture))
     ranges = TensorRanges({n: TensorRange(0.0, 6.0) for n in ("input", "odd")}, "test")
     with pytest.raises(CalibrationError, match=r"found ReLU \(odd\)"):
         simulate_builtin(tf_keras.Model(picture, bounded), ranges)

@@ -13,7 +13,7 @@ from sr_models.ground.pictures import to_pixels
 from sr_models.networks.layers import ClipByValue
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import Preset
-from sr_models.networks.tails import TAILS
+from sr_models.networks.tail_names import TAILS
 from sr_models.quantization.ranges import TensorRange, TensorRanges
 from sr_models.quantization.simulator import (
     SimulatedPrelu,

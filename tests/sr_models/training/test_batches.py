@@ -3,17 +3,16 @@ import types
 import numpy as np
 import pytest
 
-from sr_models.training.batches import distributed_batches
 from sr_models.training.distribution import Distribution
-from sr_models.training.patches import PatchSampler, load_pairs
-from sr_models.training.recipe import Recipe
+from sr_models.training.patches import PatchSampler, distributed_batches, load_training_pairs
+from sr_models.training.recipe import TrainingRecipe
 
-RECIPE = Recipe(steps=9, batch_size=4, patch_size=12)
+RECIPE = TrainingRecipe(steps=9, batch_size=4, patch_size=12)
 
 
 @pytest.fixture(scope="module")
 def sampler(picture_folder):
-    pairs = load_pairs(picture_folder, scale=3, patch_size=12)
+    pairs = load_training_pairs(picture_folder, scale=3, patch_size=12)
     return PatchSampler(pairs, scale=3, batch_size=4, patch_size=12)
 
 

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from sr_models.ground.errors import TrainingError
+from sr_models.networks.graph import watcher
 from sr_models.networks.network import build_trunk, load_trunk, named_weights, save_trunk
 from sr_models.networks.presets import Preset
 from sr_models.networks.tails import attach_tail
@@ -13,7 +14,6 @@ from sr_models.published.pams_file import load_learned
 from sr_models.published.pams_student import start_alphas
 from sr_models.published.settings import PamsSettings
 from sr_models.published.sites import body_output
-from sr_models.quantization.observing import watcher
 from sr_models.training.course import PamsCourse
 from sr_models.training.finetuning import Start
 from sr_models.training.pams_pupil import (

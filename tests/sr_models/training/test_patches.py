@@ -5,13 +5,13 @@ import pytest
 from PIL import Image
 
 from sr_models.ground.errors import PictureError
-from sr_models.ground.pictures import degrade
+from sr_models.ground.pictures import Pair, degrade
 from sr_models.training import patches
 
 
 @pytest.fixture(scope="module")
 def pairs(picture_folder):
-    return patches.load_pairs(picture_folder, scale=3, patch_size=16)
+    return patches.load_training_pairs(picture_folder, scale=3, patch_size=16)
 
 
 def sampler(pairs, **changes):
@@ -61,7 +61,7 @@ def test_every_flip_and_turn_is_drawn():
     ramp = np.zeros((48, 48, 3), np.uint8)
     ramp[..., 0] = np.arange(48)[:, None] * 4
     ramp[..., 1] = np.arange(48)[None] * 4
-    pair = patches.Pair("ramp", degrade(ramp, 3), ramp)
+    pair = Pair("ramp", degrade(ramp, 3), ramp)
     corners = set()
     for step in range(30):
         for high in sampler([pair]).batch(step)[1]:
@@ -71,7 +71,7 @@ def test_every_flip_and_turn_is_drawn():
 
 def test_intensity_is_applied_to_both_alike():
     white = np.full((48, 48, 3), 255, np.uint8)
-    pair = patches.Pair("white", white[:16, :16], white)
+    pair = Pair("white", white[:16, :16], white)
     seen = set()
     for step in range(10):
         low, high = sampler([pair], intensities=(1.0, 0.7, 0.5)).batch(step)
@@ -84,7 +84,7 @@ def test_intensity_is_applied_to_both_alike():
 def test_the_more_varied_of_the_candidates_is_taken():
     picture = np.full((300, 300, 3), 128, np.uint8)
     picture[:, 150:] = np.random.default_rng(0).integers(0, 256, (300, 150, 3))
-    pair = patches.Pair("half flat", degrade(picture, 3), picture)
+    pair = Pair("half flat", degrade(picture, 3), picture)
 
     def variance(candidates):
         drawn = sampler([pair], candidates=candidates, batch_size=16)
@@ -98,7 +98,7 @@ def test_pictures_too_small_are_left_out(tmp_path, picture_folder):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     Image.new("RGB", (47, 200)).save(tmp_path / "narrow.png")
     done = []
-    pairs = patches.load_pairs(
+    pairs = patches.load_training_pairs(
         tmp_path, scale=3, patch_size=16, on_picture=lambda *counts: done.append(counts)
     )
     assert len(pairs) == 4 and "narrow.png" not in {pair.path.name for pair in pairs}
@@ -108,21 +108,21 @@ def test_pictures_too_small_are_left_out(tmp_path, picture_folder):
 def test_only_small_pictures_is_an_error(tmp_path):
     Image.new("RGB", (40, 40)).save(tmp_path / "small.png")
     with pytest.raises(PictureError, match=r"at least 48x48 .*--patch-size"):
-        patches.load_pairs(tmp_path, scale=3, patch_size=16)
+        patches.load_training_pairs(tmp_path, scale=3, patch_size=16)
 
 
 def test_a_damaged_picture_is_an_error(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"")
     with pytest.raises(PictureError, match=r"broken\.png"):
-        patches.load_pairs(tmp_path, scale=3, patch_size=16)
+        patches.load_training_pairs(tmp_path, scale=3, patch_size=16)
 
 
 def test_ground_truth_is_cropped_and_large_pictures_are_halved(tmp_path):
     Image.new("RGB", (50, 52)).save(tmp_path / "odd.png")
-    pair = patches.load_pair(tmp_path / "odd.png", scale=3, patch_size=16)
+    pair = patches.load_training_pair(tmp_path / "odd.png", scale=3, patch_size=16)
     assert pair.high.shape == (51, 48, 3) and pair.low.shape == (17, 16, 3)
     Image.new("RGB", (2000, 1200)).save(tmp_path / "large.png")
-    pair = patches.load_pair(tmp_path / "large.png", scale=3, patch_size=16)
+    pair = patches.load_training_pair(tmp_path / "large.png", scale=3, patch_size=16)
     assert pair.high.shape == (600, 999, 3)
 
 
@@ -140,7 +140,7 @@ def test_validation_crops_are_centred_and_stacked_by_size():
     low = np.arange(100 * 120 * 3, dtype=np.uint32).reshape(100, 120, 3)
     high = low.repeat(2, axis=0).repeat(2, axis=1)
     small = np.zeros((10, 12, 3), np.uint8), np.zeros((20, 24, 3), np.uint8)
-    pairs = [patches.Pair(*each) for each in (("a", low, high), ("b", *small), ("c", low, high))]
+    pairs = [Pair(*each) for each in (("a", low, high), ("b", *small), ("c", low, high))]
     crops = patches.validation_crops(pairs, scale=2)
     assert [part.shape for group in crops for part in group] == [
         (2, 96, 96, 3),

@@ -14,12 +14,12 @@ from sr_models.ground.errors import OutputError, PictureError, WeightsError
 from sr_models.networks.network import load_trunk, named_weights
 from sr_models.networks.tails import attach_tail
 from sr_models.training.finetuning import find_start
-from sr_models.training.patches import PatchSampler, load_pairs
-from sr_models.training.recipe import Recipe
+from sr_models.training.patches import PatchSampler, load_training_pairs
+from sr_models.training.recipe import TrainingRecipe
 from sr_models.training.run import train
 from sr_models.training.trainer import Trainer
 
-RECIPE = Recipe(
+RECIPE = TrainingRecipe(
     steps=40,
     batch_size=2,
     patch_size=12,
@@ -70,7 +70,7 @@ def mean_loss(trunk, folder):
     """Mean absolute difference on the same patches, less noisy than the losses while training."""
     model = attach_tail(trunk, "none", scale=3)
     sampler = PatchSampler(
-        load_pairs(folder, scale=3, patch_size=12), scale=3, batch_size=16, patch_size=12
+        load_training_pairs(folder, scale=3, patch_size=12), scale=3, batch_size=16, patch_size=12
     )
     low, high = sampler.batch(0)
     return np.abs(model(low).numpy() - high).mean()
@@ -116,7 +116,7 @@ TRAIN = """
 import json, os, resource, signal, sys
 from sr_models.ground.errors import OutputError
 from sr_models.networks.presets import Preset
-from sr_models.training.recipe import Recipe
+from sr_models.training.recipe import TrainingRecipe
 from sr_models.training.run import train
 
 preset, recipe, data, run_dir = *map(json.loads, sys.argv[1:3]), *sys.argv[3:]
@@ -135,7 +135,7 @@ def killed(step, loss):
 
 for fate in (full_disk, killed):
     try:
-        train(Preset(**preset), Recipe(**recipe), data=data, run_dir=run_dir, on_step=fate)
+        train(Preset(**preset), TrainingRecipe(**recipe), data=data, run_dir=run_dir, on_step=fate)
     except OutputError as error:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
         print(error, flush=True)

@@ -9,12 +9,12 @@ import pytest
 
 from sr_models.ground.errors import OptionError, TrainingError
 from sr_models.networks.network import named_weights
-from sr_models.training.patches import PatchSampler, load_pairs, validation_crops
-from sr_models.training.recipe import Recipe
+from sr_models.training.patches import PatchSampler, load_training_pairs, validation_crops
+from sr_models.training.recipe import TrainingRecipe
 from sr_models.training.soap import Soap
 from sr_models.training.trainer import StopSignal, Trainer, make_optimizer
 
-RECIPE = Recipe(
+RECIPE = TrainingRecipe(
     steps=40,
     batch_size=2,
     patch_size=12,
@@ -36,8 +36,8 @@ def test_a_signal_is_noted_and_handlers_come_back(number):
 
 
 def test_an_optimizer_is_what_the_recipe_names():
-    assert isinstance(make_optimizer(Recipe()), Soap)
-    assert type(make_optimizer(Recipe(optimizer="adam"))).__name__ == "Adam"
+    assert isinstance(make_optimizer(TrainingRecipe()), Soap)
+    assert type(make_optimizer(TrainingRecipe(optimizer="adam"))).__name__ == "Adam"
 
 
 def test_a_step_follows_the_averages(without_graphs, smallest_preset, tmp_path):
@@ -81,7 +81,7 @@ def test_a_batch_that_replicas_cannot_share_is_refused(smallest_preset, tmp_path
 
 
 def run(trainer, folder):
-    pairs = load_pairs(folder, scale=3, patch_size=12)
+    pairs = load_training_pairs(folder, scale=3, patch_size=12)
     sampler = PatchSampler(pairs, scale=3, batch_size=2, patch_size=12)
     crops = validation_crops(pairs[:1], scale=3)
     ignored = {"on_step": lambda *_: None, "on_validation": lambda *_: None}

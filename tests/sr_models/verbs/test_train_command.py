@@ -166,13 +166,13 @@ def test_a_signal_while_pictures_load_ends_in_one_line(call, picture_folder, tmp
     def load(*_, **__):
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(run, "load_pairs", load)
+    monkeypatch.setattr(run, "load_training_pairs", load)
     before = signal.getsignal(signal.SIGTERM)
     status, out, err = call("train", "xlsr_x3", "--data", picture_folder, "--run-dir", tmp_path)
     assert (status, out, err) == (
         130,
         "",
-        "interrupted, nothing is lost; run the same command again to go on\n",
+        "interrupted, nothing is lost; run the same command again to resume\n",
     )
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from runtime_bench.measuring.statistics import (
+from export.running.statistics import (
     LEAST_DIFFERENCE,
     LEAST_ROUNDS,
     Comparison,

@@ -1,6 +1,6 @@
 import numpy as np
 
-from sr_models.quantization.observing import tensors_of, watcher
+from sr_models.networks.graph import tensors_of, watcher
 from tests.networks import branched_trunk
 
 

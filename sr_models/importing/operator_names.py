@@ -1,0 +1,98 @@
+"""What users call a group of operators of which a frozen graph holds the parts.
+
+Keras and TensorFlow take layers apart: a layer normalization arrives as a reshape, a GELU as an
+error function. A message that named those parts would send people looking for what they never
+wrote.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+_SCOPES = {
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "swish": "SiLU",
+    "mish": "Mish",
+    "hard_swish": "HardSwish",
+    "layer_norm": "LayerNormalization",
+    "group_norm": "GroupNormalization",
+    "l2_normalize": "L2 normalization",
+    "tensordot": "Dense",
+    "softmax": "Softmax",
+}
+"""What stands in the names of TensorFlow's operators, in lower case, and what that is a part of."""
+
+_READERS = {
+    "FusedBatchNormV3": "LayerNormalization",
+    "Einsum": "attention",
+    "BatchMatMulV2": "attention",
+    "MatMul": "Dense",
+    "Mean": "GroupNormalization",
+}
+"""Who reads a reshaped tensor, and what both are parts of."""
+
+_TYPES = {"Erf": "GELU", "Erfc": "GELU", "MirrorPad": "reflecting padding", "LRN": "LRN"}
+
+_INSTEAD = {
+    "GELU": "ReLU or PReLU",
+    "SiLU": "ReLU or PReLU",
+    "Mish": "ReLU or PReLU",
+    "HardSwish": "ReLU or PReLU",
+    "LayerNormalization": "BatchNormalization, which is folded away,",
+    "GroupNormalization": "BatchNormalization, which is folded away,",
+    "instance normalization": "BatchNormalization, which is folded away,",
+    "L2 normalization": "BatchNormalization, which is folded away,",
+    "Dense": "a 1x1 convolution",
+    "attention": "convolutions",
+    "Softmax": "a network without attention",
+    "a mean over the whole picture": "a network without attention over the whole picture",
+    "reflecting padding": "zero padding",
+}
+
+
+def known_as(op) -> str | None:
+    """What users call the layer that an operator is a part of; `None` where it says it itself."""
+    scope = op.name.lower().replace("_normalization", "_norm")
+    for part, name in _SCOPES.items():
+        if part in scope:
+            return name
+    if op.type in ("Reshape", "Transpose"):
+        return _of_readers(op)
+    if op.type == "Mean":
+        return _of_mean(op)
+    return _TYPES.get(op.type)
+
+
+def taken_instead(name: str) -> str | None:
+    """What to take in the place of a layer that `known_as` names."""
+    return _INSTEAD.get(name)
+
+
+def _of_readers(op) -> str | None:
+    """What the first readers of a tensor, moves looked through, make of it."""
+    seen, waiting = set(), [op]
+    while waiting:
+        for reader in waiting.pop().outputs[0].consumers():
+            if reader.name in seen:
+                continue
+            seen.add(reader.name)
+            if reader.type in _READERS:
+                return _READERS[reader.type]
+            if reader.type in ("Reshape", "Transpose", "Shape", "Identity") and reader.outputs:
+                waiting.append(reader)
+    return None
+
+
+def _of_mean(op) -> str:
+    axes = _axes(op)
+    if axes is not None and all(axis in (-1, 3) for axis in axes):
+        return "LayerNormalization"
+    nearby = {reader.type for reader in op.outputs[0].consumers()}
+    normalizes = nearby & {"SquaredDifference", "Sub", "StopGradient"}
+    return "instance normalization" if normalizes else "a mean over the whole picture"
+
+
+def _axes(op) -> list[int] | None:
+    value = tf.get_static_value(op.inputs[1])
+    return None if value is None else [int(axis) for axis in value.reshape(-1)]

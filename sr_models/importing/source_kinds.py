@@ -1,0 +1,155 @@
+"""What a source is, told by its name and what lies there; no library is loaded for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sr_models.ground.errors import NetworkError, OptionError, require_known
+from sr_models.ground.pointers import require_no_pointer
+from sr_models.networks.presets import get_preset, list_presets
+
+PIXELS = {
+    "0..1": (0.0, 1.0),
+    "0..255": (0.0, 255.0),
+    "-1..1": (-1.0, 1.0),
+}
+"""What black and white can be, by the name that the user gives it."""
+
+FILES = (".keras", ".h5", ".hdf5", ".onnx")
+_BY_KERAS = "build the same network in Keras with these weights and give module:function"
+_PYTORCH = (
+    "PyTorch weights or a pickled PyTorch network",
+    f"export it to ONNX (docs/networks.md has the lines), or {_BY_KERAS}",
+)
+_OTHERS: dict[str, tuple[str, str]] = {
+    ".tflite": ("a TFLite file", "take its clip out with: sr-export strip"),
+    ".pth": _PYTORCH,
+    ".pt": _PYTORCH,
+    ".pt2": _PYTORCH,
+    ".safetensors": ("weights without their network", _BY_KERAS),
+    ".pb": (
+        "a graph of TensorFlow",
+        "give the folder of a SavedModel (saved_model.pb and variables/), or make one of the graph",
+    ),
+    ".pbtxt": ("a graph of TensorFlow in text", "make a SavedModel of it and give the folder"),
+    ".meta": ("a graph of TensorFlow 1", "make a SavedModel of it and give the folder"),
+    ".ckpt": (
+        "a checkpoint of TensorFlow, weights without their network",
+        "load it in Python and give module:function",
+    ),
+    ".index": (
+        "a checkpoint of TensorFlow, weights without their network",
+        "load it in Python and give module:function",
+    ),
+    ".json": (
+        "a description without weights",
+        "load both in Python and give module:function, or save the whole network with model.save",
+    ),
+    ".yaml": (
+        "a description without weights",
+        "load both in Python and give module:function, or save the whole network with model.save",
+    ),
+    ".npz": ("arrays without their network", "load them in Python and give module:function"),
+    ".npy": ("an array without its network", "load it in Python and give module:function"),
+    ".mlmodel": ("a Core ML file", _BY_KERAS),
+    ".param": ("an NCNN file", _BY_KERAS),
+    ".caffemodel": ("a Caffe file", _BY_KERAS),
+    ".py": ("a Python file", "name the function that builds the network: file.py:function"),
+}
+"""Suffix -> what such a file is, and the way to go from there."""
+_HEAD = 64
+_PICKLED = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+def require_source(
+    source: str, *, weights: str | Path | None = None, pixels: str | None = None
+) -> str:
+    """The kind of a source that can be opened, as far as can be told without opening it.
+
+    Args:
+        source: See `sr_models.importing.sources.open_network`.
+        weights: A preset's weights from another file.
+        pixels: One of `PIXELS`, or `None`.
+
+    Raises:
+        UnknownModelError: Neither a preset nor a path.
+        WeightsError: A preset's weights are missing.
+        NetworkError: A path that is missing, or of something else.
+        OptionError: Options that do not go with the source.
+    """
+    if pixels is not None:
+        require_known("pixels", pixels, PIXELS)
+    kind = kind_of(source)
+    if kind == "preset":
+        get_preset(source).require_weights(weights)
+    elif weights is not None:
+        raise given_weights(source)
+    if kind == "python":
+        require_python_place(source.rpartition(":")[0])
+    return kind
+
+
+def given_weights(source: str) -> OptionError:
+    """The error for weights beside a network that has its own."""
+    return OptionError(
+        f"expected --weights with a preset, found {source}, which brings its own; leave it out"
+    )
+
+
+def require_python_place(place: str) -> None:
+    """Raise `NetworkError` for a Python file that is missing; modules are left to who imports."""
+    if place.endswith(".py") and not Path(place).is_file():
+        raise NetworkError(f"expected a Python file, found no file {place}; check the path")
+
+
+def kind_of(source: str) -> str:
+    """`"preset"`, `"python"`, `"saved_model"`, `"onnx"` or `"keras"`, by name and what lies there.
+
+    Raises:
+        NetworkError: A path that is missing, or of something else.
+    """
+    path = Path(source)
+    if source in list_presets():
+        return "preset"
+    if path.is_dir():
+        for inside in (path / "saved_model.pb", *sorted(path.glob("variables/*"))):
+            require_no_pointer(inside, "a file of a SavedModel", error=NetworkError)
+        return "saved_model"
+    _require_no_other_format(path)
+    if path.is_file():
+        is_onnx = path.suffix.lower() == ".onnx"
+        expected = "an ONNX file" if is_onnx else "a Keras file"
+        require_no_pointer(path, expected, error=NetworkError)
+        return "onnx" if is_onnx else "keras"
+    if ":" in source:
+        return "python"
+    if path.suffix.lower() in FILES or "/" in source or "\\" in source:
+        raise NetworkError(
+            f"expected a preset's name, a .keras, .h5 or .onnx file, a SavedModel folder or "
+            f"module:function, found no file {source}; check the path"
+        )
+    return "preset"
+
+
+def _require_no_other_format(path: Path) -> None:
+    """Raise `NetworkError` for a file of another format, which says what it is and what to do."""
+    if path.suffix.lower() == ".pb" and (path.parent / "variables").is_dir():
+        raise NetworkError(
+            f"expected a SavedModel folder, found the graph inside of one: {path}; give its "
+            f"folder: {path.parent}"
+        )
+    found = _OTHERS.get(path.suffix.lower()) or _by_content(path)
+    if found is not None:
+        what, cure = found
+        there = "" if path.exists() else ", and none of that name"
+        raise NetworkError(f"expected a float Keras network, found {what}{there}: {path}; {cure}")
+
+
+def _by_content(path: Path) -> tuple[str, str] | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(_PICKLED) or (head.startswith(b"PK") and b"/data.pkl" in head):
+        return _PYTORCH
+    return _OTHERS[".tflite"] if head[4:8] == b"TFL3" else None

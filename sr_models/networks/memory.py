@@ -1,0 +1,57 @@
+"""How much memory a network takes for each pixel, and how many pictures therefore run at once."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import tf_keras
+
+from sr_models.ground.memory import budget_bytes
+from sr_models.networks.graph import points
+
+_SIDE = 48
+"""Pixels of the size that shapes are asked for: a multiple of what networks rearrange by."""
+_FLOAT = 4
+_BESIDE = 2.0
+"""What convolutions hold beside the tensors that they make, as a factor on these."""
+_known: WeakKeyDictionary = WeakKeyDictionary()
+
+
+def bytes_per_pixel(model) -> float:
+    """Bytes that all tensors of a network take for each pixel of its input, float32.
+
+    Args:
+        model: Functional Keras network.
+    """
+    if model not in _known:
+        channels = model.input.shape[-1]
+        shape = (1, *(size or _SIDE for size in model.input.shape[1:3]), channels)
+        tensors = [point.tensor for point in points(model).values()]
+        shapes = tf_keras.Model(model.input, tensors).compute_output_shape(shape)
+        values = sum(int(np.prod(tuple(found)[1:])) for found in shapes)
+        _known[model] = _BESIDE * _FLOAT * values / (shape[1] * shape[2])
+    return _known[model]
+
+
+def pixels_at_once(model, *, most: int) -> int:
+    """Pixels that a network may be given together: `most`, or as many as memory has room for.
+
+    Args:
+        model: Functional Keras network; what is none tells nothing of its tensors and gets `most`.
+        most: How many with room enough.
+    """
+    if not isinstance(model, tf_keras.Model):
+        return most
+    return max(1, min(most, int(budget_bytes() / bytes_per_pixel(model))))
+
+
+def pictures_at_once(model, *, height: int, width: int, most: int) -> int:
+    """Pictures of a size that a network may be given together, at least one."""
+    return max(1, pixels_at_once(model, most=most * height * width) // (height * width))
+
+
+def side_in_budget(model, *, side: int, least: int) -> int:
+    """The side of a square picture that fits: `side`, or the next smaller multiple of 8."""
+    room = int(np.sqrt(budget_bytes() / bytes_per_pixel(model)))
+    return side if room >= side else max(least, room - room % 8)

@@ -1,0 +1,54 @@
+"""Lambdas as other versions of Python marshal them, for the tests of what reads them.
+
+Each was printed by `base64.b64encode(marshal.dumps(function.__code__))` of that version: `clip` is
+`lambda x: tf.clip_by_value(x, 0, 1)`, `closure` is `lambda t: tf.nn.depth_to_space(t, scale)`.
+"""
+
+CODES = {
+    ("3.8", "clip"): (
+        "4wEAAAAAAAAAAAAAAAEAAAAFAAAAQwAAAHMOAAAAdACgAXwAZAFkAqEDUwApA07pAAAAAOkBAAAA"
+        "KQLaAnRm2g1jbGlwX2J5X3ZhbHVlqQHaAXipAHIHAAAA+gZnZW4ucHnaCDxsYW1iZGE+BAAAAPMA"
+        "AAAA"
+    ),
+    ("3.8", "closure"): (
+        "4wEAAAAAAAAAAAAAAAEAAAAEAAAAEwAAAHMOAAAAdABqAaACfACIAKECUwCpAU4pA9oCdGbaAm5u"
+        "2g5kZXB0aF90b19zcGFjZSkB2gF0qQHaBXNjYWxlqQD6Bmdlbi5wedoIPGxhbWJkYT4CAAAA8wAA"
+        "AAA="
+    ),
+    ("3.10", "clip"): (
+        "4wEAAAAAAAAAAAAAAAEAAAAFAAAAQwAAAHMOAAAAdACgAXwAZAFkAqEDUwApA07pAAAAAOkBAAAA"
+        "KQLaAnRm2g1jbGlwX2J5X3ZhbHVlqQHaAXipAHIHAAAA+g4vdG1wL3N0L2dlbi5wedoIPGxhbWJk"
+        "YT4EAAAA8wIAAAAOAA=="
+    ),
+    ("3.10", "closure"): (
+        "4wEAAAAAAAAAAAAAAAEAAAAEAAAAEwAAAHMOAAAAdABqAaACfACIAKECUwCpAU4pA9oCdGbaAm5u"
+        "2g5kZXB0aF90b19zcGFjZSkB2gF0qQHaBXNjYWxlqQD6Di90bXAvc3QvZ2VuLnB52gg8bGFtYmRh"
+        "PgIAAADzAgAAAA4A"
+    ),
+    ("3.12", "clip"): (
+        "4wEAAAAAAAAAAAAAAAUAAAADAAAA8zAAAACXAHQAAAAAAAAAAABqAwAAAAAAAAAAAAAAAAAAAAAA"
+        "AHwAZAFkAqsDAAAAAAAAUwApA07pAAAAAOkBAAAAKQLaAnRm2g1jbGlwX2J5X3ZhbHVlqQHaAXhz"
+        "AQAAACD6Di90bXAvc3QvZ2VuLnB5+gg8bGFtYmRhPnIJAAAABAAAAHMVAAAAgACcYtceLtEeLqhx"
+        "sBGwMdMeNYAA8wAAAAA="
+    ),
+    ("3.12", "closure"): (
+        "4wEAAAAAAAAAAAAAAAQAAAATAAAA80QAAACVAZcAdAAAAAAAAAAAAGoCAAAAAAAAAAAAAAAAAAAA"
+        "AAAAagUAAAAAAAAAAAAAAAAAAAAAAAB8AIkBqwIAAAAAAABTAKkBTikD2gJ0ZtoCbm7aDmRlcHRo"
+        "X3RvX3NwYWNlKQLaAXTaBXNjYWxlcwIAAAAggPoOL3RtcC9zdC9nZW4ucHn6CDxsYW1iZGE++hhh"
+        "cm91bmQuPGxvY2Fscz4uPGxhbWJkYT4CAAAAcxgAAAD4gACkQqdFoUXXJDjRJDi4EbhF0yRCgADz"
+        "AAAAAA=="
+    ),
+    ("3.13", "clip"): (
+        "4wEAAAAAAAAAAAAAAAUAAAADAAAA8zAAAACVAFsAAAAAAAAAAABSAwAAAAAAAAAAAAAAAAAAAAAA"
+        "AFUAUwFTAjUDAAAAAAAAJAApA07pAAAAAOkBAAAAKQLaAnRm2g1jbGlwX2J5X3ZhbHVlqQHaAXhz"
+        "AQAAACDaDi90bXAvc3QvZ2VuLnB52gg8bGFtYmRhPnIJAAAABAAAAHMTAAAAgACcYtceLtEeLqhx"
+        "sBGwMdQeNfMAAAAA"
+    ),
+    ("3.13", "closure"): (
+        "4wEAAAAAAAAAAAAAAAQAAAATAAAA80QAAAA+AZUAWwAAAAAAAAAAAFICAAAAAAAAAAAAAAAAAAAA"
+        "AAAAUgUAAAAAAAAAAAAAAAAAAAAAAABVAFQBNQIAAAAAAAAkAKkBTikD2gJ0ZtoCbm7aDmRlcHRo"
+        "X3RvX3NwYWNlKQLaAXTaBXNjYWxlcwIAAAAggNoOL3RtcC9zdC9nZW4ucHnaCDxsYW1iZGE+2hhh"
+        "cm91bmQuPGxvY2Fscz4uPGxhbWJkYT4CAAAAcxYAAAD4gACkQqdFoUXXJDjRJDi4EbhF1CRC8wAA"
+        "AAA="
+    ),
+}

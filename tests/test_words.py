@@ -1,0 +1,41 @@
+"""One word for each idea of docs/glossary.md, in messages, docstrings and docs."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("sr_models", "representative_data", "export", "runtime_bench")
+FORMER = {
+    "gone on with": "resumed",
+    "goes on with": "resumes",
+    "go on with": "resume",
+    "to go on from": "to resume from",
+    "kernels apart": "kernel difference",
+    "it anew": "export it again",
+    "bundle anew": "get the bundle again",
+    "files of strangers": "untrusted files",
+    "nobody vouches": "untrusted",
+    "mends": "fix",
+    "clipped twin": "clipped baseline",
+    "layers above": "high-precision layers",
+}
+"""What was said before, and the word that is said now."""
+
+
+def texts(path: Path) -> list[str]:
+    if path.suffix != ".py":
+        return [path.read_text()]
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+
+
+@pytest.mark.parametrize("former", FORMER)
+def test_each_idea_has_its_one_word(former):
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    files = [*pages, *(file for name in PACKAGES for file in (ROOT / name).rglob("*.py"))]
+    found = [str(file.relative_to(ROOT)) for file in files if any(former in t for t in texts(file))]
+    assert not found, f"say {FORMER[former]!r}"
