@@ -166,8 +166,11 @@ class _Reader(NodeConvolutions, NodeMoves):
         while operation.kind == "bound":
             operation = self.network[operation.inputs[0]]
         if target not in _FLOATS and operation.kind not in ("rounding", "input"):
-            raise self._refused(node, "found a Cast to whole numbers that cuts off without Round")
+            return self._read_Floor(node)
         return self._read_Identity(node)
+
+    def _read_Floor(self, node) -> View:
+        return self._add(node, "truncation", [self._view(node)])
 
     def _read_CastLike(self, node) -> View | list[np.ndarray]:
         return [self._weights(node, 0)] if self._is_constant(node, 0) else self._read_Identity(node)

@@ -322,4 +322,6 @@ class NodeReader:
         return self._refused(node, f"found {plain(name) if ' ' not in name else name}", name=name)
 
 
-_CHANNEL_BY_CHANNEL = ("bound", "prelu", "affine", "tanh", "sigmoid", "rounding", "add", "multiply")
+_CHANNEL_BY_CHANNEL = frozenset(
+    ("bound", "prelu", "affine", "tanh", "sigmoid", "rounding", "truncation", "add", "multiply")
+)

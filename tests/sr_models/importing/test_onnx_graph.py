@@ -254,10 +254,13 @@ def test_a_network_of_whole_numbers(tmp_path):
     assert 0.1 < difference.max() <= 0.5001  # The one rounds and the other does not.
 
 
-def test_numbers_that_are_cut_off_are_refused(tmp_path):
+@pytest.mark.parametrize("kind", ["Cast", "Floor"])
+def test_numbers_that_are_cut_off_are_known(kind, tmp_path):
     graph = Graph()
-    y = graph.node("Cast", graph.conv("input", 3, 3), to=onnx.TensorProto.UINT8)
-    refused(graph, y, tmp_path, "a Cast to whole numbers that cuts off without Round")
+    y = graph.node("Mul", graph.conv("input", 3, 3), graph.held(np.float32(255.0)))
+    y = graph.node(kind, y, **({"to": onnx.TensorProto.UINT8} if kind == "Cast" else {}))
+    read = opened(graph.model(y), tmp_path).at(PICTURE.shape)
+    assert kinds(read.network)[-1] == "truncation"
 
 
 def test_attributes_of_another_type_are_refused_in_one_line(tmp_path):
