@@ -20,7 +20,7 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME|FILE",
-        help="Preset name, .keras or .h5 file, SavedModel folder, or module:function.",
+        help="Preset name, .keras, .h5 or .onnx file, SavedModel folder, or module:function.",
     ),
 ]
 PresetName = Annotated[

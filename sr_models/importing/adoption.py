@@ -13,6 +13,7 @@ from sr_models.ground.errors import NetworkError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.sizes import MAX_SIDE
 from sr_models.importing.channel_slices import with_parts_computed
+from sr_models.importing.foreign_graph import ForeignGraph, ForeignNetwork
 from sr_models.importing.frozen_graph import FrozenGraph, freeze
 from sr_models.importing.keras_network import packed, to_keras
 from sr_models.importing.operations import INPUT, Network
@@ -75,7 +76,8 @@ def adopt(
     """Read a function, find its clip and its pixels, and rebuild it.
 
     Args:
-        function: Takes and returns one picture tensor, (N, H, W, C) -> (N, H s, W s, C).
+        function: Takes and returns one picture tensor, (N, H, W, C) -> (N, H s, W s, C); or a file
+            of another runtime.
         shape: Shape of its input; `None` for sizes that are free.
         pictures: uint8 (h, w, 3) natural pictures, to tell 0..1 from other ranges.
         name: What to call the network.
@@ -88,9 +90,11 @@ def adopt(
     """
     height, width, channels = require_picture_input(shape)
     fixed = (1, height or _SIDE, width or _SIDE, channels)
-    graph = freeze(function, fixed, dtype=dtype)
+    is_foreign = isinstance(function, ForeignNetwork)
+    graph = function.at(fixed) if is_foreign else freeze(function, fixed, dtype=dtype)
     scale = _require_upscaling(graph)
-    plain, rounding = without_aids_to_round(read_network(graph))
+    operations = graph.network if is_foreign else read_network(graph)
+    plain, rounding = without_aids_to_round(operations)
     read = simplified(plain)
     end = find_output_end(read)
     count = max(1, min(_PICTURES, _PIXELS // (fixed[1] * fixed[2])))
@@ -133,7 +137,7 @@ def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int 
     return shape[1], shape[2], shape[3]
 
 
-def _require_upscaling(graph: FrozenGraph) -> int:
+def _require_upscaling(graph: FrozenGraph | ForeignGraph) -> int:
     low, high = graph.input.shape.as_list(), graph.output.shape.as_list()
     if len(high) == 4 and None not in high:
         scale = high[1] // low[1]
@@ -155,7 +159,11 @@ def _fitted(picture: np.ndarray, shape: tuple[int, int, int, int]) -> np.ndarray
 
 
 def _pixels_of(
-    graph: FrozenGraph, pictures: Sequence[np.ndarray], end: OutputEnd, *, pixels: str | None
+    graph: FrozenGraph | ForeignGraph,
+    pictures: Sequence[np.ndarray],
+    end: OutputEnd,
+    *,
+    pixels: str | None,
 ) -> PixelRange:
     if pixels is not None:
         black, white = PIXELS[pixels]

@@ -7,7 +7,9 @@ import numpy as np
 from sr_models.importing.operator_reader import OperatorReader, require_nhwc
 
 
-def as_convolution(kernel: np.ndarray, *, stride: int, padding: str) -> np.ndarray:
+def as_convolution(
+    kernel: np.ndarray, *, stride: int, padding: str | tuple[int, int]
+) -> np.ndarray:
     """The kernel of the convolution whose channels are the pixels of each s x s block.
 
     A transposed convolution adds `x[i] kernel[t]` to output pixel `i s + t - p`. Pixel `s q + r`
@@ -17,7 +19,8 @@ def as_convolution(kernel: np.ndarray, *, stride: int, padding: str) -> np.ndarr
     Args:
         kernel: float32 (h, w, out, in), TensorFlow's layout of transposed convolutions.
         stride: s, the factor by which the picture grows.
-        padding: `"same"`, or `"valid"` where the kernel is no larger than the stride.
+        padding: `"same"`, or `"valid"` where the kernel is no larger than the stride; or p itself,
+            of rows and of columns.
 
     Returns:
         float32 (2 R + 1, 2 R + 1, in, out s^2), for zero padding of R; channel `(i s + j) out + c`
@@ -28,9 +31,8 @@ def as_convolution(kernel: np.ndarray, *, stride: int, padding: str) -> np.ndarr
     def before(size: int) -> int:
         return max(0, size - stride) // 2 if padding == "same" else 0
 
-    def taps(size: int):
+    def taps(size: int, p: int):
         """(offset d, place r, tap t) of one axis."""
-        p = before(size)
         return [
             ((r + p - t) // stride, r, t)
             for r in range(stride)
@@ -38,7 +40,8 @@ def as_convolution(kernel: np.ndarray, *, stride: int, padding: str) -> np.ndarr
             if (r + p - t) % stride == 0
         ]
 
-    rows, columns = taps(height), taps(width)
+    given = (before(height), before(width)) if isinstance(padding, str) else padding
+    rows, columns = taps(height, given[0]), taps(width, given[1])
     radius = max(abs(d) for d, _, _ in (*rows, *columns))
     made = np.zeros((2 * radius + 1, 2 * radius + 1, inputs, stride, stride, outputs), np.float32)
     for dy, i, ty in rows:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from sr_models.ground.errors import NetworkError
 from sr_models.ground.pictures import unit
+from sr_models.importing.foreign_graph import ForeignGraph
 from sr_models.importing.frozen_graph import FrozenGraph, first_line, freeze
 from sr_models.importing.output_rounding import OutputRounding
 from sr_models.networks.pixel_range import PixelRange
@@ -129,7 +130,7 @@ class Comparison:
 
 def check_source(
     comparison: Comparison,
-    graph: FrozenGraph,
+    graph: FrozenGraph | ForeignGraph,
     source: Source,
     pictures: Sequence[np.ndarray],
 ) -> SourceCheck:

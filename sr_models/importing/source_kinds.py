@@ -15,18 +15,14 @@ PIXELS = {
 }
 """What black and white can be, by the name that the user gives it."""
 
-FILES = (".keras", ".h5", ".hdf5")
+FILES = (".keras", ".h5", ".hdf5", ".onnx")
 _BY_KERAS = "build the same network in Keras with these weights and give module:function"
 _PYTORCH = (
     "PyTorch weights or a pickled PyTorch network",
-    f"export it to ONNX and that to a SavedModel (onnx2tf), or {_BY_KERAS}",
+    f"export it to ONNX (docs/networks.md has the lines), or {_BY_KERAS}",
 )
 _OTHERS: dict[str, tuple[str, str]] = {
     ".tflite": ("a TFLite file", "take its clip out with: sr-export strip"),
-    ".onnx": (
-        "an ONNX file",
-        f"make a SavedModel of it (onnx2tf) and give the folder, or {_BY_KERAS}",
-    ),
     ".pth": _PYTORCH,
     ".pt": _PYTORCH,
     ".pt2": _PYTORCH,
@@ -107,7 +103,7 @@ def require_python_place(place: str) -> None:
 
 
 def kind_of(source: str) -> str:
-    """`"preset"`, `"python"`, `"saved_model"` or `"keras"`, by the name and what lies there.
+    """`"preset"`, `"python"`, `"saved_model"`, `"onnx"` or `"keras"`, by name and what lies there.
 
     Raises:
         NetworkError: A path that is missing, or of something else.
@@ -121,13 +117,15 @@ def kind_of(source: str) -> str:
         return "saved_model"
     _require_no_other_format(path)
     if path.is_file():
-        require_no_pointer(path, "a Keras file", error=NetworkError)
-        return "keras"
+        is_onnx = path.suffix.lower() == ".onnx"
+        expected = "an ONNX file" if is_onnx else "a Keras file"
+        require_no_pointer(path, expected, error=NetworkError)
+        return "onnx" if is_onnx else "keras"
     if ":" in source:
         return "python"
     if path.suffix.lower() in FILES or "/" in source or "\\" in source:
         raise NetworkError(
-            f"expected a preset's name, a .keras or .h5 file, a SavedModel folder or "
+            f"expected a preset's name, a .keras, .h5 or .onnx file, a SavedModel folder or "
             f"module:function, found no file {source}; check the path"
         )
     return "preset"

@@ -125,7 +125,7 @@ def open_network(
     and it is rewritten for pixels of 0..1, proven equal.
 
     Args:
-        source: Preset name; path of a `.keras` or `.h5` file or of a SavedModel folder;
+        source: Preset name; path of a `.keras`, `.h5` or `.onnx` file or of a SavedModel folder;
             `module:function`; or a Keras model in memory (tf_keras or Keras 3), of one picture
             (N, H, W, C) -> (N, H s, W s, C). An opened network is returned as it is.
         weights: A preset's weights from another file.
@@ -216,6 +216,8 @@ def _found(source: Any, *, trust: bool) -> _Found:
         function, shape, name = saved.function, saved.input_shape, place.resolve().name
         sha256 = _folder_sha256(place)
         return _Found(name, "SavedModel", place.name, sha256, function, shape, saved.dtype)
+    if kind == "onnx":
+        return _found_onnx(place)
     read = load_keras_file(source, trust=trust)
     sha256 = file_sha256(source)
     return _Found(
@@ -229,10 +231,26 @@ def _found(source: Any, *, trust: bool) -> _Found:
     )
 
 
+def _found_onnx(place: Path) -> _Found:
+    # Its library is loaded for such files alone.
+    from sr_models.importing.onnx_file import load_onnx_file
+
+    file = load_onnx_file(place)
+    sha256 = _files_sha256(file.files, place.parent) if file.files[1:] else file_sha256(place)
+    run = Source(file, file.dtype, what=f"the source itself, by {file.runtime}")
+    return _Found(
+        place.stem, file.producer, place.name, sha256, file, file.input_shape, file.dtype, run
+    )
+
+
 def _folder_sha256(folder: Path) -> str:
     """Hash over the names and contents of all files of a folder."""
+    return _files_sha256([p for p in folder.rglob("*") if p.is_file()], folder)
+
+
+def _files_sha256(files: Sequence[Path], folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(files):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()
 

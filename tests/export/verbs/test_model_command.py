@@ -1,11 +1,15 @@
 from inspect import signature
 
+import onnx
 import pytest
 
+from export.cli import app
 from export.exporting.settings import CHOICES, DEFAULTS, ExportSettings
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.verbs.model import model, overruled
+from sr_models.ground.console import status_of_command
 from sr_models.ground.sizes import DYNAMIC, Size
+from tests.onnx_files import stranger_file
 
 
 def test_what_help_says_is_what_is_done_where_nothing_is_asked():
@@ -44,3 +48,19 @@ def test_what_help_says_is_what_is_done_where_nothing_is_asked():
 )
 def test_an_option_overrules_what_is_saved(before, options, after):
     assert overruled(ExportSettings(**before), options) == ExportSettings(**after)
+
+
+@pytest.mark.parametrize("damage", ["cut", "two outputs", "circle"])
+def test_a_bad_onnx_file_is_refused_in_one_line_and_nothing_is_written(damage, tmp_path, capfd):
+    source, out, network = tmp_path / "net.onnx", tmp_path / "phone", stranger_file()
+    if damage == "two outputs":
+        network.graph.output.add().name = "another"
+    if damage == "circle":
+        network.graph.node[0].input[0] = network.graph.node[1].output[0]
+    onnx.save(network, source)
+    if damage == "cut":
+        source.write_bytes(source.read_bytes()[:-50])
+    arguments = ["model", str(source), "--out", str(out)]
+    assert status_of_command(app, arguments) == 2
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "expected" in lines[0] and not out.exists()

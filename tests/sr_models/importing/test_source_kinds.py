@@ -9,7 +9,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n"
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("net.onnx", b"\x08\x07", r"found an ONNX file: .*onnx2tf"),
+        ("net.onnx", POINTER, r"an ONNX file, found a Git LFS pointer to one: .*git lfs pull"),
         ("net.pth", b"PK\x03\x04", r"found PyTorch weights .*module:function"),
         ("net.pt", b"PK\x03\x04", "PyTorch"),
         ("net.bin", b"\x80\x02\x8a", "PyTorch"),
@@ -35,8 +35,8 @@ def test_a_file_of_another_kind_is_called_what_it_is(name, content, said, tmp_pa
 
 
 def test_a_file_of_another_kind_that_is_not_there(tmp_path):
-    with pytest.raises(NetworkError, match="an ONNX file, and none of that name"):
-        kind_of(str(tmp_path / "none.onnx"))
+    with pytest.raises(NetworkError, match="a Core ML file, and none of that name"):
+        kind_of(str(tmp_path / "none.mlmodel"))
 
 
 @pytest.mark.parametrize("pointer", ["saved_model.pb", "variables/variables.data-00000-of-00001"])

@@ -1,3 +1,6 @@
+import textwrap
+
+import onnx
 import pytest
 import tensorflow as tf
 
@@ -7,6 +10,7 @@ from sr_models.ground.errors import NetworkError, OptionError, UnknownModelError
 from sr_models.ground.files import file_sha256
 from sr_models.importing.source_kinds import kind_of
 from sr_models.importing.sources import open_network
+from tests.onnx_files import stranger_file
 from tests.strangers import stranger
 
 
@@ -86,3 +90,64 @@ def test_options_that_do_not_go_with_the_source(files):
     with pytest.raises(OptionError, match=r"0\.\.1, 0\.\.255, -1\.\.1, found '0\.\.2'"):
         open_network(str(files / "net.h5"), pixels="0..2", pictures=pictures)
     assert kind_of("a.b:c") == "python" and kind_of("xlsr_x3") == "preset"
+
+
+def test_an_onnx_file_is_adopted_as_any_other_source(tmp_path):
+    onnx.save(stranger_file(), tmp_path / "net.onnx")
+    network = open_network(str(tmp_path / "net.onnx"), pictures=pictures)
+    assert (network.name, network.scale, network.channels) == ("net", 2, 3)
+    assert network.trunk.count_params() == stranger().count_params()
+    origin = network.origin
+    assert (origin["kind"], origin["source"]) == ("ONNX, pytorch", "net.onnx")
+    assert origin["sha256"] == file_sha256(tmp_path / "net.onnx")
+    assert "removed the output clip net (to 0..1)" in network.notes[0]
+    check = origin["check"]
+    assert check["checked_against_source"] and check["largest_difference_of_255"] < 0.1
+    assert check["checked_against"].startswith("the source itself, by onnx")
+
+
+def test_an_onnx_file_of_half_precision_and_of_one_size(tmp_path):
+    shape = (1, 3, 24, 20)
+    onnx.save(stranger_file(half=True, shape=shape), tmp_path / "net.onnx")
+    network = open_network(str(tmp_path / "net.onnx"), pictures=pictures)
+    assert network.trunk.input_shape == (None, None, None, 3)
+
+
+def test_an_onnx_file_that_computes_otherwise_than_it_is_read_is_refused(tmp_path, monkeypatch):
+    from sr_models.importing.onnx_file import OnnxFile
+
+    onnx.save(stranger_file(), tmp_path / "net.onnx")
+    run = OnnxFile.__call__
+    monkeypatch.setattr(OnnxFile, "__call__", lambda self, batch: 0.9 * run(self, batch))
+    with pytest.raises(NetworkError, match="expected the rebuilt network to answer as the given"):
+        open_network(str(tmp_path / "net.onnx"), pictures=pictures)
+
+
+def test_what_no_runtime_runs_is_said(tmp_path, monkeypatch):
+    from sr_models.importing import onnx_file
+
+    onnx.save(stranger_file(shape=(1, 3, 180, 160)), tmp_path / "net.onnx")
+    monkeypatch.setattr(onnx_file, "find_spec", lambda _: None)
+    network = open_network(str(tmp_path / "net.onnx"), pictures=pictures)
+    assert network.notes[-1].startswith("not checked against the source: it fails")
+    assert "onnxruntime is not installed" in network.origin["check"]["not_checked_because"]
+
+
+@pytest.mark.parametrize("first", ["onnx", "tensorflow"])
+def test_onnx_and_tensorflow_go_together_in_either_order(first, run_python):
+    second = {"onnx": "tensorflow", "tensorflow": "onnx"}[first]
+    code = f"""
+        import {first}, {second}
+        from sr_models.importing.onnx_file import load_onnx_file
+        assert tensorflow.io.decode_raw and onnx.ModelProto().SerializeToString() == b""
+    """
+    assert run_python(textwrap.dedent(code)).returncode == 0
+
+
+def test_help_and_other_sources_do_not_load_onnx(run_python):
+    code = """
+        import sys
+        import sr_models.importing.sources, export.verbs.model
+        assert "onnx" not in sys.modules and "onnxruntime" not in sys.modules
+    """
+    assert run_python(textwrap.dedent(code)).returncode == 0

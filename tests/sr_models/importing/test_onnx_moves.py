@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+
+from sr_models.ground.errors import NetworkError
+from tests.onnx_files import Graph
+from tests.sr_models.importing.onnx_architectures import bilinear, nearest
+from tests.sr_models.importing.test_onnx_graph import PICTURE, kinds, opened, same
+
+
+def refused(graph, output, tmp_path, match):
+    file = opened(graph.model(output), tmp_path)
+    with pytest.raises(NetworkError, match=match):
+        file.at(PICTURE.shape)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kind"),
+    [
+        ({"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, "repeat"),
+        ({}, "repeat"),
+        ({"coordinate_transformation_mode": "pytorch_half_pixel"}, "repeat"),
+        ({"mode": "linear"}, "bilinear"),
+        ({"mode": "linear", "coordinate_transformation_mode": "pytorch_half_pixel"}, "bilinear"),
+    ],
+)
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_resizing_by_a_whole_factor(attributes, kind, factor, tmp_path):
+    graph = Graph()
+    scales = graph.held(np.array([1, 1, factor, factor], np.float32))
+    y = graph.node("Resize", graph.conv("input", 3, 3), "", scales, **attributes)
+    assert kind in kinds(same(graph, y, tmp_path))
+
+
+@pytest.mark.parametrize("how", [nearest, bilinear])
+def test_a_size_computed_from_the_picture_is_a_factor_at_any_size(how, tmp_path):
+    for shape in ((1, 10, 12, 3), (1, 7, 5, 3)):
+        graph = Graph()
+        picture = np.random.default_rng(0).random(shape).astype(np.float32)
+        same(graph, graph.conv(how(graph, "input", 2), 3, 3), tmp_path, picture)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "match"),
+    [
+        ({"mode": "cubic"}, "bicubic upscaling .*take bilinear or nearest"),
+        (
+            {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+            "linear upscaling with align_corners",
+        ),
+        (
+            {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "ceil"},
+            "nearest upscaling with asymmetric and ceil",
+        ),
+    ],
+)
+def test_other_ways_to_resize_are_refused(attributes, match, tmp_path):
+    graph = Graph()
+    scales = graph.held(np.array([1, 1, 2, 2], np.float32))
+    refused(graph, graph.node("Resize", "input", "", scales, **attributes), tmp_path, match)
+
+
+@pytest.mark.parametrize("scales", [(1, 1, 1.5, 1.5), (1, 1, 2, 3), (1, 1, 0.5, 0.5), (1, 2, 2, 2)])
+def test_resizing_by_no_whole_factor_is_refused(scales, tmp_path):
+    graph = Graph()
+    given = graph.held(np.array(scales, np.float32))
+    refused(graph, graph.node("Resize", "input", "", given), tmp_path, "found resizing from")
+
+
+@pytest.mark.parametrize(
+    ("opset", "widths", "as_input", "count"),
+    [
+        (11, [2, 6], False, 2),
+        (13, [2, 6], True, 2),
+        (13, None, None, 2),
+        (18, None, None, 3),
+    ],
+)
+def test_channels_are_split_as_the_opset_says(opset, widths, as_input, count, tmp_path):
+    graph = Graph(opset=opset)
+    given = [graph.numbers(*widths)] if as_input else []
+    attributes = {} if as_input or widths is None else {"split": widths}
+    if opset == 18:
+        attributes["num_outputs"] = count
+    x = graph.conv("input", 3, 8)
+    parts = graph.node("Split", x, *given, outputs=count, axis=-3, **attributes)
+    y = graph.conv(graph.node("Concat", *parts[::-1], axis=1), 8, 3)
+    assert kinds(same(graph, y, tmp_path)).count("slice") == count
+
+
+def test_channels_are_cut_out_by_slice_and_gather(tmp_path):
+    graph = Graph()
+    x = graph.conv("input", 3, 8)
+    ends = [graph.numbers(n) for n in (2, 2**62, 1)]
+    a = graph.node("Slice", x, *ends)
+    b = graph.node("Gather", x, graph.numbers(0, 1), axis=1)
+    everything = [graph.numbers(n) for n in (0, 2**62, 2)]
+    c = graph.node("Slice", x, *everything)
+    network = same(graph, graph.conv(graph.node("Concat", a, b, c, axis=1), 16, 3), tmp_path)
+    assert kinds(network).count("slice") == 2
+
+
+@pytest.mark.parametrize("axis", [2, -1])
+def test_a_part_of_a_picture_is_refused(axis, tmp_path):
+    graph = Graph()
+    y = graph.node("Slice", "input", graph.numbers(0), graph.numbers(4), graph.numbers(axis))
+    refused(graph, y, tmp_path, r"part of a picture cut out \(/net/Slice")
+
+
+def test_padding_goes_before_a_convolution(tmp_path):
+    graph = Graph()
+    pads = [0, 0, 1, 1, 0, 0, 1, 1]
+    y = graph.node("Pad", "input", graph.numbers(*pads))
+    y = graph.conv(y, 3, 3, pads=[0] * 4)
+    assert kinds(same(graph, y, tmp_path)) == ["input", "convolution"]
+    graph = Graph(opset=18)
+    y = graph.node("Pad", "input", graph.numbers(2, 1), "", graph.numbers(3))
+    y = graph.conv(y, 3, 3)
+    assert kinds(same(graph, y, tmp_path)) == ["input", "pad", "convolution"]
+
+
+def test_the_padding_that_the_torchscript_exporter_computes(tmp_path):
+    graph = Graph()
+    rest = graph.node("ConstantOfShape", graph.numbers(4))
+    given = graph.node("Concat", graph.numbers(1, 2, 3, 0), graph.node("Cast", rest, to=7), axis=0)
+    rows = graph.node("Reshape", given, graph.numbers(-1, 2))
+    backwards = [graph.numbers(n) for n in (-1, -(2**63 - 1), 0, -1)]
+    turned = graph.node("Transpose", graph.node("Slice", rows, *backwards), perm=(1, 0))
+    pads = graph.node("Cast", graph.node("Reshape", turned, graph.numbers(-1)), to=7)
+    y = graph.node("Pad", "input", pads, graph.held(np.float32(0.0)), mode="constant")
+    network = same(graph, graph.conv(y, 3, 3, pads=[0] * 4), tmp_path)
+    (pad,) = (operation for operation in network if operation.kind == "pad")
+    assert (pad["rows"], pad["columns"]) == ((3, 0), (1, 2))
+
+
+def test_the_pixel_shuffle_that_python_wrote_with_sizes(tmp_path):
+    """`x.view(b, c // 4, 2, 2, h, w)` of a picture of any size, with numbers like the picture's."""
+    graph = Graph(opset=18)
+    y = graph.conv("input", 3, 12)
+    shape = graph.node("Shape", y)
+    b, c, h, w = (graph.node("Gather", shape, graph.held(np.int64(i)), axis=0) for i in range(4))
+    four, two = graph.held(np.int64(4)), graph.held(np.int64(2))
+    sizes = [b, graph.node("Div", c, four), two, two, h, w]
+    last = [b, graph.node("Div", c, four), graph.node("Mul", h, two), graph.node("Mul", w, two)]
+    wide, high = (
+        graph.node("Concat", *(graph.node("Unsqueeze", n, graph.numbers(0)) for n in each), axis=0)
+        for each in (sizes, last)
+    )
+    y = graph.node("Transpose", graph.node("Reshape", y, wide), perm=(0, 1, 4, 2, 5, 3))
+    y = graph.node("Reshape", y, high)
+    half = graph.node("CastLike", graph.held(np.float64(0.5)), y)
+    network = same(graph, graph.node("Mul", y, half), tmp_path)
+    assert kinds(network) == ["input", "convolution", "depth_to_space"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "match"),
+    [("reflect", "reflecting padding .*take zero padding"), ("edge", "padding by the border")],
+)
+def test_other_paddings_are_refused_by_their_names(mode, match, tmp_path):
+    graph = Graph()
+    y = graph.node("Pad", "input", graph.numbers(0, 0, 1, 1, 0, 0, 1, 1), mode=mode)
+    refused(graph, graph.conv(y, 3, 3, pads=[0] * 4), tmp_path, match)
+
+
+def test_space_to_depth_and_squeezed_batches(tmp_path):
+    graph = Graph()
+    x = graph.node("SpaceToDepth", "input", blocksize=2)
+    x = graph.node("Squeeze", x, graph.numbers(0))
+    x = graph.node("Unsqueeze", x, graph.numbers(0))
+    y = graph.node("DepthToSpace", graph.conv(x, 12, 48), blocksize=4)
+    network = same(graph, y, tmp_path)
+    assert kinds(network) == ["input", "space_to_depth", "convolution", "depth_to_space"]
