@@ -11,11 +11,13 @@ _HEAD = b"version https://git-lfs.github.com/spec/"
 
 
 def is_pointer(path: str | Path) -> bool:
-    """Whether a file is a Git LFS pointer."""
+    """Whether a file is a Git LFS pointer; what is no plain file, such as a pipe, is not opened."""
     try:
+        if not Path(path).is_file():
+            return False
         with Path(path).open("rb") as file:
             return file.read(len(_HEAD)) == _HEAD
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
