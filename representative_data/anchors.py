@@ -16,7 +16,7 @@ import numpy as np
 
 from representative_data.probe import OutputProbe
 from sr_models.ground.errors import AnchorError
-from sr_models.quantization.contract import PIXEL_TOLERANCE
+from sr_models.ground.pixel_range import PIXEL_TOLERANCE
 
 
 @dataclass(frozen=True)

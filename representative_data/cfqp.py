@@ -40,9 +40,9 @@ from sr_models.ground.arguments import (
 )
 from sr_models.ground.errors import AnchorError, CalibrationError
 from sr_models.ground.files import tool_versions
+from sr_models.ground.pixel_range import PIXEL_TOLERANCE
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.pixel_range import require_unit_pixels
-from sr_models.quantization.contract import PIXEL_TOLERANCE
 
 _LEAST_ANSWER = 0.05
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sr_models.ground.arguments import finite_number, require_fields, takes, whole_number
 from sr_models.ground.errors import OptionError, require_known
-from sr_models.quantization.contract import PIXEL_TOLERANCE
+from sr_models.ground.pixel_range import PIXEL_TOLERANCE
 
 METHODS = ("contrast", "intensity", "blur", "select")
 TARGETS = ("picture", "set")

@@ -13,7 +13,7 @@ import numpy as np
 
 from representative_data.choices import Taming
 from representative_data.probe import OutputProbe
-from sr_models.quantization.contract import PIXEL_TOLERANCE
+from sr_models.ground.pixel_range import PIXEL_TOLERANCE
 
 _DEFAULT = Taming()
 

@@ -15,6 +15,9 @@ from pathlib import Path
 # where each core has a test process of its own, that takes four fifths of AdaRound's time. Other
 # processes inherit it. The results are the same, bit for bit.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Where xdist starts the workers, its readline gives them the size of a terminal that is not there.
+os.environ.pop("COLUMNS", None)
+os.environ.pop("LINES", None)
 
 import hypothesis
 import numpy as np

@@ -21,7 +21,6 @@ from export.running.statistics import Comparison
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import ExportSize, Json, Runs, Seconds, ThreadCounts, sides
-from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.ground.files import require_writable, writing_file
@@ -302,6 +301,8 @@ def third_party(
     columns, cells = third_party_cells(rows)
     if json != "-":
         print_table(f"Clipped baseline and clip-free at {size}", columns, cells)
+    from runtime_bench.measuring.tables import protocol_lines
+
     for line in protocol_lines(machine, str(find_runtime())):
         say(line)
     if markdown is not None:

@@ -8,6 +8,10 @@ from typing import NamedTuple
 
 from sr_models.ground.errors import OptionError
 
+PIXEL_TOLERANCE = 1 / 510
+"""Half a code of an eight-bit picture: how far a grid may be from the grid of pixels, or an output
+from black or white, where white is 1."""
+
 
 class Ends(NamedTuple):
     """The values that stand for black and for white on one side of a network.

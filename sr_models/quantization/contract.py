@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sr_models.ground.pixel_range import Ends
+from sr_models.ground.pixel_range import PIXEL_TOLERANCE, Ends
 from sr_models.quantization.grids import Grid
 from sr_models.quantization.ranges import TensorRange
 
-PIXEL_TOLERANCE = 1 / 510
-"""Half a code of an eight-bit picture: how far a grid may be from the grid of pixels, or an output
-from black or white, where white is 1."""
 _SLACK = 1e-3
 """Files hold scales as float32, so half a code is not hit exactly."""
 

@@ -24,11 +24,11 @@ from representative_data.tiles import Tile, load_tiles
 from runtime_bench.comparing.regression import assert_no_regression
 from runtime_bench.evidence.twin_files import both_settings, shipped_presets
 from sr_models.ground.pictures import load_image
+from sr_models.ground.pixel_range import PIXEL_TOLERANCE
 from sr_models.ground.sizes import Size
 from sr_models.networks.network import load_trunk
 from sr_models.networks.presets import get_preset
 from sr_models.networks.tails import attach_tail
-from sr_models.quantization.contract import PIXEL_TOLERANCE
 from tests.bundles import check_pixels, quantized_files
 
 # The default recipe without what takes half a minute for each network. Without the correction of

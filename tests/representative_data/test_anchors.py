@@ -4,7 +4,7 @@ import pytest
 from representative_data.anchors import Spot, find_anchors
 from representative_data.probe import OutputProbe, OutputProber
 from sr_models.ground.errors import CalibrationError
-from sr_models.quantization.contract import PIXEL_TOLERANCE
+from sr_models.ground.pixel_range import PIXEL_TOLERANCE
 from tests.networks import sharpening_network
 
 

@@ -21,10 +21,10 @@ from representative_data.probe import OutputProbe, probe_layers
 from representative_data.tiles import load_tiles
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.pictures import crop_to_multiple, degrade, load_image
+from sr_models.ground.pixel_range import PIXEL_TOLERANCE
 from sr_models.networks.graph import at_size
 from sr_models.networks.layers import DepthToSpace
 from sr_models.networks.network import load_model, weights_sha256
-from sr_models.quantization.contract import PIXEL_TOLERANCE
 from tests.networks import brightness_keeping_network, sharpening_network
 
 NAMED = {"network": "sharpening", "scale": 2}

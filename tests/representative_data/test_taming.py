@@ -7,7 +7,7 @@ from representative_data.choices import METHODS, Taming
 from representative_data.probe import OutputProbe, OutputProber
 from representative_data.taming import affine_step, fits, tame
 from sr_models.ground.errors import OptionError
-from sr_models.quantization.contract import PIXEL_TOLERANCE
+from sr_models.ground.pixel_range import PIXEL_TOLERANCE
 from tests.networks import sharpening_network
 
 

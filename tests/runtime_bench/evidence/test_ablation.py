@@ -6,7 +6,7 @@ import pytest
 from representative_data.tiles import load_tiles
 from runtime_bench.evidence.ablation import VARIED, CalibrationChoice, ablate, choices
 from sr_models.ground.errors import OptionError
-from sr_models.quantization.contract import PIXEL_TOLERANCE
+from sr_models.ground.pixel_range import PIXEL_TOLERANCE
 from tests.networks import sharpening_network
 
 

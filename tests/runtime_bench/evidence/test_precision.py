@@ -31,7 +31,7 @@ def test_mixed_files_need_a_layer():
 @pytest.mark.slow
 def test_precision_buys_fidelity_and_the_table_says_what_it_costs(picture_folder):
     dataset = Dataset("crops", tuple(sorted(picture_folder.iterdir())[:2]))
-    small = {"height": 16, "width": 24, "pictures": 12, "tile_side": 32, "method": "cfqp"}
+    small = {"sizes": (Size(16, 24),), "pictures": 12, "tile_side": 32, "method": "cfqp"}
     choices = {
         "int8": ExportSettings(**small),
         "mixed": ExportSettings(precision="mixed", kept=("last_relu",), **small),

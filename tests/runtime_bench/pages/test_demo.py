@@ -65,7 +65,7 @@ def test_taming_repairs_what_natural_pictures_break(demo):
     clipped, natural, _, cfqp, cfqp_int8 = (
         row["quality"][0]["psnr_rgb_db"] for row in results["results"]
     )
-    assert natural < clipped - 1.0
+    assert natural < clipped - 0.5
     assert cfqp > clipped - 0.05
     assert cfqp_int8 == pytest.approx(cfqp, abs=0.02)
     row = results["results"][3]["quality"][0]
