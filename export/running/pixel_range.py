@@ -20,7 +20,6 @@ from export.running.interpreters import Runner, open_model
 from export.running.pixels import codes_of_values, find_scale, run_picture, values_of_codes
 from export.tflite.files import ModelFile
 from export.tflite.pixel_ends import NOTHING_TOLD, Told, ends_of_input, ends_of_output
-from export.tflite.unpacked import unpack
 from sr_models.ground.bundled import bundled_pictures, bundled_pieces
 from sr_models.ground.errors import ModelFileError, PictureError
 from sr_models.ground.metrics import luma_pixels
@@ -133,6 +132,8 @@ def _of_manifest(file: ModelFile) -> PixelRange | None:
 
 @lru_cache(maxsize=8)
 def _by_tables(file: ModelFile, *, run: bool) -> FilePixels:
+    from export.tflite.unpacked import unpack
+
     model = unpack(file)
     if len(model.graph.inputs) != 1 or len(model.graph.outputs) != 1:
         return FilePixels(UNIT, _ASSUMED, _ASSUMED)

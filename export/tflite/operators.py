@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from export.tflite.flatbuffer import OperatorInfo
+if TYPE_CHECKING:
+    from export.tflite.flatbuffer import OperatorInfo
 
 BASELINE = (2, 5)
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.operators import MOVES, name_of
-from export.tflite.unpacked import UnpackedModel
 from sr_models.ground.pixel_range import (
     BYTE_ENDS,
     CENTRED_ENDS,
@@ -23,6 +22,10 @@ from sr_models.ground.pixel_range import (
     Ends,
 )
 from sr_models.quantization.grids import Grid
+
+if TYPE_CHECKING:
+    from export.tflite.flatbuffer import OperatorInfo
+    from export.tflite.unpacked import UnpackedModel
 
 # Networks end at 1 or at 255; the geometric mean tells them apart, however loose the range.
 _BETWEEN_RANGES = 16.0
