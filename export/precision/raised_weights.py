@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.tflite.additions import FLOAT32, INT16
+from export.tflite.additions import INT16
 from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.operators import CONVOLUTIONS
 from export.tflite.unpacked import UnpackedModel
 from sr_models.quantization.grids import LIMITS, Grid
-
-RAISED = (INT16, FLOAT32)
 
 HEADROOM = 2.0
 """How far beyond the calibrated range 16 bits reach: one bit of them, against saturation."""

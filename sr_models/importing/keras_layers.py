@@ -90,12 +90,6 @@ Call = Callable[..., Any]
 _LARGEST = 1 << 14
 
 
-def is_layer(class_name: str) -> bool:
-    """Whether `make_layer` knows the class."""
-    more = ("Lambda", "LeakyReLU", "Activation", "Average", *_ONLY_IN_TRAINING)
-    return class_name in _LAYERS or class_name in more
-
-
 def make_layer(class_name: str, entry: dict[str, Any], *, version: int, trust: bool) -> Call:
     """The layer of one entry of a configuration, as something that can be called on tensors.
 

@@ -26,7 +26,6 @@ _ALIASES = (
 _NOTHING = ("Placeholder", "NoOp")
 _AFFINE = ("BiasAdd", "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div")
 _TRANSPARENT = ("Reshape", "Squeeze", "ExpandDims", "Transpose")
-_STRETCHING = ("ExpandDims", "Tile", "Reshape")
 
 
 def read_network(graph: FrozenGraph) -> Network:
