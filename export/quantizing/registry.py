@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sr_models.ground.registry import Registry
+from sr_models.ground.registry import Registry, marked_functions
 
 if TYPE_CHECKING:
     from export.quantizing.quantized_network import Evidence, QuantizedNetwork
@@ -96,18 +96,11 @@ def outlines() -> dict[str, Outline]:
 @cache
 def _written() -> dict[str, Outline]:
     found: dict[str, Outline] = {}
-    for path in sorted(Path(__file__).parent.parent.joinpath("methods").glob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        if f"@{register_method.__name__}(" not in text:
-            continue
-        for node in ast.parse(text).body:
-            for mark in getattr(node, "decorator_list", ()):
-                named = getattr(getattr(mark, "func", None), "id", "")
-                if named == register_method.__name__:
-                    name = ast.literal_eval(mark.args[0])
-                    said = {k.arg: k.value for k in mark.keywords if k.arg in ("stage", "alone")}
-                    said = {key: ast.literal_eval(value) for key, value in said.items()}
-                    found[name] = Outline(name, **said)
+    folder = Path(__file__).parents[1] / "methods"
+    for _, _, mark in marked_functions(folder, register_method.__name__):
+        name = ast.literal_eval(mark.args[0])
+        said = {k.arg: k.value for k in mark.keywords if k.arg in ("stage", "alone")}
+        found[name] = Outline(name, **{key: ast.literal_eval(v) for key, v in said.items()})
     return found
 
 

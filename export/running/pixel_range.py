@@ -25,7 +25,7 @@ from sr_models.ground.errors import ModelFileError, PictureError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import load_image, resize_bicubic, unit
 from sr_models.ground.pixel_answers import PLAUSIBLE, distance, works_signed
-from sr_models.ground.pixel_range import SIGNED, UNIT, Ends, PixelRange
+from sr_models.ground.pixel_range import SIGNED, UNIT, PixelRange
 
 MANIFEST = "manifest.json"
 _LARGEST_MANIFEST = 2**24
@@ -99,17 +99,12 @@ def pixels_of_content(content: bytes) -> dict[str, Any]:
     Raises:
         ModelFileError: The file is damaged or none.
     """
-    found = _by_tables(ModelFile("the file", content, ""), run=True)
-    return {
-        "low": list(found.range.input_ends),
-        "high": list(found.range.output_ends),
-        "by": [found.input_by, found.output_by],
-    }
+    return _by_tables(ModelFile("the file", content, ""), run=True).to_json()
 
 
 def pixels_of_data(data: dict[str, Any]) -> FilePixels:
     """What `pixels_of_content` found."""
-    return FilePixels(PixelRange.of_ends(Ends(*data["low"]), Ends(*data["high"])), *data["by"])
+    return FilePixels(PixelRange.of_json(data), data["input_by"], data["output_by"])
 
 
 def _of_manifest(file: ModelFile) -> PixelRange | None:
@@ -122,9 +117,9 @@ def _of_manifest(file: ModelFile) -> PixelRange | None:
         entries = [*manifest.get("files", ()), *manifest.get("models", ())]
         for entry in entries:
             if entry.get("sha256") == file.sha256 and "pixels" in entry:
-                sides = (entry["pixels"][side] for side in ("pixels_in", "pixels_out"))
-                low, high = (Ends(*map(float, ends)) for ends in sides)
-                return PixelRange.of_ends(low, high) if min(low.width, high.width) > 0 else None
+                found = PixelRange.of_json(entry["pixels"])
+                narrowest = min(found.input_ends.width, found.output_ends.width)
+                return found if narrowest > 0 else None
     except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
     return None

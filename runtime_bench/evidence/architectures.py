@@ -63,6 +63,19 @@ def _shuffled(x, scale: int):
     return tf.nn.depth_to_space(x, scale)
 
 
+def _distilling(block: Callable, width: int, blocks: int, scale: int, *, name: str):
+    """Blocks in a row, all of their results joined, and a skip around them."""
+    picture = tf_keras.Input((None, None, 3))
+    first = x = _conv(width)(picture)
+    made = []
+    for _ in range(blocks):
+        x = block(x)
+        made.append(x)
+    joined = _L.LeakyReLU(0.05)(_conv(width, 1)(tf.concat(made, -1)))
+    x = _conv(width)(joined) + first
+    return tf_keras.Model(picture, _shuffled(_conv(3 * scale**2)(x), scale), name=name)
+
+
 def rfdn(width: int, blocks: int, scale: int):
     """Residual feature distillation, LeakyReLU of 0.05."""
 
@@ -74,15 +87,7 @@ def rfdn(width: int, blocks: int, scale: int):
         kept.append(_L.LeakyReLU(0.05)(_conv(width // 2)(inner)))
         return _conv(width, 1)(tf.concat(kept, -1))
 
-    picture = tf_keras.Input((None, None, 3))
-    first = x = _conv(width)(picture)
-    made = []
-    for _ in range(blocks):
-        x = block(x)
-        made.append(x)
-    joined = _L.LeakyReLU(0.05)(_conv(width, 1)(tf.concat(made, -1)))
-    x = _conv(width)(joined) + first
-    return tf_keras.Model(picture, _shuffled(_conv(3 * scale**2)(x), scale), name="rfdn")
+    return _distilling(block, width, blocks, scale, name="rfdn")
 
 
 def imdn(width: int, blocks: int, scale: int):
@@ -98,15 +103,7 @@ def imdn(width: int, blocks: int, scale: int):
         kept.append(_conv(quarter)(inner))
         return _conv(width, 1)(tf.concat(kept, -1)) + x
 
-    picture = tf_keras.Input((None, None, 3))
-    first = x = _conv(width)(picture)
-    made = []
-    for _ in range(blocks):
-        x = block(x)
-        made.append(x)
-    joined = _L.LeakyReLU(0.05)(_conv(width, 1)(tf.concat(made, -1)))
-    x = _conv(width)(joined) + first
-    return tf_keras.Model(picture, _shuffled(_conv(3 * scale**2)(x), scale), name="imdn")
+    return _distilling(block, width, blocks, scale, name="imdn")
 
 
 def carn(width: int, blocks: int, scale: int):

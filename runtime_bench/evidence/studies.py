@@ -9,7 +9,6 @@ imported.
 from __future__ import annotations
 
 import ast
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -17,9 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
-import runtime_bench.evidence
 from sr_models.ground.errors import OptionError
-from sr_models.ground.registry import unknown_name_message
+from sr_models.ground.registry import marked_functions, unknown_name_message
 
 Command = TypeVar("Command", bound=Callable)
 
@@ -57,17 +55,22 @@ def studies() -> dict[str, Study]:
     Raises:
         ValueError: Two functions of one name, or one without a docstring.
     """
+    return _studies_of(Path(__file__).parent, __package__)
+
+
+def _studies_of(folder: Path, package: str) -> dict[str, Study]:
     found: dict[str, Study] = {}
-    folder = runtime_bench.evidence
-    for module in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
-        path = Path(module.module_finder.path, f"{module.name.rpartition('.')[2]}.py")
-        for one in _studies_in(path.read_text(encoding="utf-8"), module.name):
-            if one.name in found:
-                raise ValueError(
-                    f"expected one study {one.name}, found it in {found[one.name].module} and "
-                    f"{one.module}; rename one"
-                )
-            found[one.name] = one
+    for stem, function, mark in marked_functions(folder, study.__name__):
+        module, said = f"{package}.{stem}", ast.get_docstring(function)
+        if not said:
+            raise ValueError(f"expected a docstring on {function.name} in {module}, found none")
+        name = ast.literal_eval(mark.args[0])
+        if name in found:
+            raise ValueError(
+                f"expected one study {name}, found it in {found[name].module} and "
+                f"{module}; rename one"
+            )
+        found[name] = Study(name, said.splitlines()[0], module, function.name)
     return dict(sorted(found.items()))
 
 
@@ -76,18 +79,3 @@ def find_study(name: str) -> Study:
     if name not in studies():
         raise OptionError(unknown_name_message("study", name, studies()))
     return studies()[name]
-
-
-def _studies_in(text: str, module: str) -> list[Study]:
-    if "@study(" not in text:
-        return []
-    found = []
-    for node in ast.parse(text).body:
-        for mark in getattr(node, "decorator_list", ()):
-            if isinstance(mark, ast.Call) and getattr(mark.func, "id", "") == study.__name__:
-                said = ast.get_docstring(node)
-                if not said:
-                    raise ValueError(f"expected a docstring on {node.name} in {module}, found none")
-                name = ast.literal_eval(mark.args[0])
-                found.append(Study(name, said.splitlines()[0], module, node.name))
-    return found

@@ -183,15 +183,7 @@ def time_training(
     trainer = WatchedTrainer(
         preset, recipe, run_dir=run_dir, distribution=Distribution("auto"), clock=clock
     )
-    sampler = PatchSampler(
-        pairs,
-        scale=preset.scale,
-        batch_size=recipe.batch_size,
-        patch_size=recipe.patch_size,
-        intensities=recipe.intensities,
-        candidates=recipe.candidates,
-        seed=recipe.seed,
-    )
+    sampler = PatchSampler.of_recipe(pairs, recipe, scale=preset.scale)
     ends: list[float] = []
 
     def on_step(done: int, loss: float) -> None:

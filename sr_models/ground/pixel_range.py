@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sr_models.ground.errors import OptionError
 
@@ -53,6 +54,11 @@ class PixelRange:
     def of_ends(cls, low: Ends, high: Ends) -> PixelRange:
         """The range of a network by the ends of its input and of its output."""
         return cls(low.white, high.white, low.black, high.black)
+
+    @classmethod
+    def of_json(cls, data: Mapping[str, Any]) -> PixelRange:
+        """What `to_json` wrote."""
+        return cls.of_ends(*(Ends(*map(float, data[side])) for side in ("pixels_in", "pixels_out")))
 
     @property
     def input_ends(self) -> Ends:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import fnmatch
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from sr_models.ground.errors import OptionError, SrError
@@ -63,6 +65,30 @@ class Registry(Generic[T]):
         """All of them by name, in the order they were registered."""
         self._load(None)
         return dict(self._entries)
+
+
+def marked_functions(
+    folder: Path, decorator: str
+) -> Iterator[tuple[str, ast.FunctionDef, ast.Call]]:
+    """The functions of a folder's modules under a decorator, read from their text.
+
+    None is imported, so a name can be looked up before the libraries behind it are loaded.
+
+    Args:
+        folder: Where the modules lie.
+        decorator: Name of the decorator, which is called: `@decorator(...)`.
+
+    Yields:
+        Name of the module in its folder, the function, and the call of its decorator.
+    """
+    for path in sorted(folder.glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if f"@{decorator}(" not in text:
+            continue
+        for node in ast.parse(text).body:
+            for mark in getattr(node, "decorator_list", ()):
+                if isinstance(mark, ast.Call) and getattr(mark.func, "id", "") == decorator:
+                    yield path.stem, node, mark
 
 
 def unknown_name_message(noun: str, name: str, known: Iterable[str]) -> str:

@@ -256,15 +256,13 @@ def _files_sha256(files: Sequence[Path], folder: Path) -> str:
 
 
 def _origin(found: _Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
-    white = adopted.pixels
     return {
         "kind": found.kind,
         "source": found.source,
         "sha256": found.sha256,
         "licence": LICENCE,
         "trusted": trust,
-        "pixels_in": [white.input_black, white.input],
-        "pixels_out": [white.output_black, white.output],
+        **adopted.pixels.to_json(),
         "check": adopted.check.to_json(),
         "done": list(adopted.notes),
     }

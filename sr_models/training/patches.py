@@ -111,6 +111,21 @@ class PatchSampler:
         areas = np.array([pair.low.shape[0] * pair.low.shape[1] for pair in pairs], dtype=float)
         self._shares = np.cumsum(np.sqrt(areas) / np.sqrt(areas).sum())
 
+    @classmethod
+    def of_recipe(
+        cls, pairs: Sequence[Pair], recipe: TrainingRecipe, *, scale: int
+    ) -> PatchSampler:
+        """What a recipe draws from pictures."""
+        return cls(
+            pairs,
+            scale=scale,
+            batch_size=recipe.batch_size,
+            patch_size=recipe.patch_size,
+            intensities=recipe.intensities,
+            candidates=recipe.candidates,
+            seed=recipe.seed,
+        )
+
     def _cut(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         drawn = np.searchsorted(self._shares, rng.random() * self._shares[-1], side="right")
         pair = self.pairs[drawn]

@@ -81,15 +81,7 @@ def train(
             data, scale=preset.scale, patch_size=recipe.patch_size, on_picture=on_picture
         )
         training, held = split_validation(pairs, count=recipe.validation_pictures, seed=recipe.seed)
-        sampler = PatchSampler(
-            training,
-            scale=preset.scale,
-            batch_size=recipe.batch_size,
-            patch_size=recipe.patch_size,
-            intensities=recipe.intensities,
-            candidates=recipe.candidates,
-            seed=recipe.seed,
-        )
+        sampler = PatchSampler.of_recipe(training, recipe, scale=preset.scale)
         on_data(training, held)
         crops = validation_crops(held or training[:1], scale=preset.scale)
         return trainer.run(sampler, crops, on_step=on_step, on_validation=on_validation)

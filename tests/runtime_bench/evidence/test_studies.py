@@ -24,12 +24,14 @@ def test_every_study_is_found_with_its_line_and_loads():
         assert callable(one.load()) and one.line.endswith("."), one
 
 
-def test_a_study_is_one_decorated_function():
-    (found,) = registry._studies_in(TEXT, "a.module")
+def test_a_study_is_one_decorated_function(tmp_path):
+    (tmp_path / "module.py").write_text(TEXT)
+    (found,) = registry._studies_of(tmp_path, "a").values()
     assert (found.name, found.line) == ("made-up", "What it does.")
     assert (found.module, found.function) == ("a.module", "measure")
     with pytest.raises(ValueError, match="expected a docstring on measure"):
-        registry._studies_in('@study("b")\ndef measure(): pass', "a.module")
+        (tmp_path / "module.py").write_text('@study("b")\ndef measure(): pass')
+        registry._studies_of(tmp_path, "a")
 
 
 def test_an_unknown_study_is_one_line_with_the_nearest_names(call):
