@@ -7,9 +7,10 @@ wider than what the slope leaves of it, so that steps are too coarse for the pos
 TFLite's XNNPACK delegate takes no PReLU of eight bits: each one splits the graph. A LeakyReLU, with
 one slope for all channels, it takes, so that one stays as it is.
 
-The two are read in one of two ways, whichever takes fewer products. Either a 1x1 convolution of
-[1, -a] joins them again, and whatever reads PReLU reads that. Or the convolutions behind read both,
-with kernels W and -a W, which rounds once less.
+The two are read in one of two ways. The convolutions behind read both, with kernels W and -a W,
+which rounds once less. Where that would take more time than the PReLU did, or something else reads
+it, a 1x1 convolution of [1, -a] joins them again, and whatever reads PReLU reads that. (Joined
+everywhere, FSRCNN x3 would lose 0.085 dB instead of 0.039.)
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ from export.quantizing.quantized_network import Evidence, QuantizedNetwork, obse
 from export.quantizing.registry import register_method
 from sr_models.networks.graph import Point, output_name, points, rebuild, require_own_layers
 
-LEAST_SAVING = 2.0
-"""Two ReLU are joined where convolutions behind would take so many times the products."""
 MOST_PRODUCTS = 256
 """For each value that a PReLU makes, products that two ReLU may take in addition.
 
@@ -48,12 +47,15 @@ def find_prelus(model) -> list[str]:
 
 
 def find_joined(model) -> list[str]:
-    """Of `find_prelus` those whose two ReLU a 1x1 convolution joins."""
+    """Of `find_prelus` those whose two ReLU a 1x1 convolution joins.
+
+    It rounds once more, so it stands only where the two would not be worth their products without.
+    """
     graph = points(model)
     return [
         name
         for name in find_prelus(model)
-        if _read(graph, graph[name]) > LEAST_SAVING * _joined(graph[name])
+        if _made(graph[graph[name].inputs[0]]) + _read(graph, graph[name]) > MOST_PRODUCTS
     ]
 
 

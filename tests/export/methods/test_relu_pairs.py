@@ -35,16 +35,25 @@ def test_those_that_a_convolution_makes_are_found(bent):
     assert find_prelus(bent) == ["one_bent", "two_bent", "three_bent"]
 
 
-def test_they_are_joined_where_that_takes_fewer_products(bent):
-    """By hand, products for each value: 3x3 onto 5 channels takes 9 * 5, joining four 2 * 4. Two
-    readers take 90. A sum reads one tensor, not two."""
-    assert find_joined(bent) == ["one_bent", "two_bent", "three_bent"]
+def test_they_are_joined_where_reading_both_takes_too_many_products(bent):
+    """By hand, products for each value: 3x3 onto 5 channels takes 9 * 5, and two readers 90, of 256
+    with 27 or 36 for making the second ReLU. A sum reads one tensor, not two."""
+    assert find_joined(bent) == ["three_bent"]
     picture = tf_keras.Input((None, None, 3), name="input")
     y = prelu("wide_bent")(conv(16, "wide")(picture))
     narrow = tf_keras.layers.Conv2D(5, 1, name="narrow")(y)
     model = tf_keras.Model(picture, narrow)
     # 1x1 onto 5 channels takes 5, where joining 16 takes 32.
     assert find_prelus(model) == ["wide_bent"] and find_joined(model) == []
+
+
+@pytest.mark.parametrize(("width", "expected"), [(14, []), (15, ["bent"])])
+def test_the_join_stands_only_where_the_pair_would_not_be_worth_it_without(width, expected):
+    """Making takes 9 * 14 products and reading as many: 252 of 256; of 15 channels 270."""
+    picture = tf_keras.Input((None, None, 3), name="input")
+    y = prelu("bent")(conv(width, "two")(conv(width, "one")(picture)))
+    model = tf_keras.Model(picture, conv(width, "three")(y))
+    assert find_prelus(model) == ["bent"] and find_joined(model) == expected
 
 
 @pytest.mark.parametrize(("width", "expected"), [(22, ["bent"]), (24, [])])
