@@ -149,12 +149,18 @@ class Debian:
                 )
             finally:
                 os.close(writing)
-            for line in told:
-                kind, _, rest = line.strip().partition(":")
-                parts = rest.split(":", 2)
-                if on_progress and kind == "dlstatus" and len(parts) == 3:
-                    on_progress(int(float(parts[1])), 100, parts[2])
-            output, errors = child.communicate()
+            try:
+                for line in told:
+                    kind, _, rest = line.strip().partition(":")
+                    parts = rest.split(":", 2)
+                    if on_progress and kind == "dlstatus" and len(parts) == 3:
+                        on_progress(int(float(parts[1])), 100, parts[2])
+                output, errors = child.communicate()
+            except BaseException:
+                # It would hold its lock on what the next set-up resumes with.
+                child.kill()
+                child.wait()
+                raise
         if child.returncode:
             lines = [line for line in errors.splitlines() if line.startswith("E:")]
             raise self._failed((lines or errors.splitlines() or ["no reason told"])[0])

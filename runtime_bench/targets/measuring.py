@@ -28,7 +28,7 @@ from export.running.pixels import EIGHT_BITS, codes_of_pixels, dequantized_pixel
 from export.running.runtimes import Delegation
 from export.running.tensors import Tensor
 from runtime_bench.targets.accelerated import run_on_gpu
-from runtime_bench.targets.target import Target, TargetRow
+from runtime_bench.targets.target import FileOnTargets, Target, TargetRow
 from runtime_bench.targets.vela import compile_file
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError, TargetError
@@ -123,7 +123,7 @@ class TargetBench:
         height: int | None = None,
         width: int | None = None,
         on_step: Callable[[str], Any] = lambda name: None,
-    ) -> list[TargetRow]:
+    ) -> FileOnTargets:
         """A file on targets, a row for each.
 
         Args:
@@ -160,7 +160,7 @@ class TargetBench:
                 rows[target] = TargetRow(target, failure=str(error))
             except Crash as crash:
                 raise self._blamed(target, crash) from crash
-        return list(rows.values())
+        return FileOnTargets(model, height, width, tuple(rows.values()))
 
     def _blamed(self, target: Target, crash: Crash) -> TargetError:
         if target.machine:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from runtime_bench.targets.target import TARGETS, TargetRow
+from runtime_bench.targets.target import TARGETS, FileOnTargets, TargetRow
 from sr_models.ground.console import print_table
 
 COLUMNS = (
@@ -25,17 +25,11 @@ COLUMNS = (
 _NONE = "-"
 
 
-def print_targets(name: str, rows: Sequence[TargetRow], *, size: str) -> None:
-    """One file's rows on stdout.
-
-    Args:
-        name: The file.
-        rows: What was found.
-        size: At which size it was run, in words.
-    """
-    print_table(
-        f"{name}: codes beside {TARGETS[0].name}, {size}", COLUMNS, [row_cells(row) for row in rows]
-    )
+def print_targets(found: FileOnTargets) -> None:
+    """One file's rows on stdout."""
+    size = f"{found.height}x{found.width}" if found.height else "the file's own size"
+    title = f"{found.model.name}: codes beside {TARGETS[0].name}, at {size}"
+    print_table(title, COLUMNS, [row_cells(row) for row in found.rows])
 
 
 def row_cells(row: TargetRow) -> list[Any]:

@@ -12,6 +12,7 @@ from export.running.machines import CPUS
 from export.running.runtimes import Delegation
 from runtime_bench.targets.vela import ACCELERATORS, Compiled
 from sr_models.ground.errors import OptionError
+from sr_models.tflite.files import ModelFile
 
 HERE = {"x86_64": "x86-64", "aarch64": "arm64-here", "arm64": "arm64-here"}.get(
     platform.machine(), platform.machine()
@@ -123,4 +124,30 @@ class TargetRow:
             "max_abs_code_difference": self.max_abs_code_difference,
             "differing_fraction": self.differing_fraction,
             "compiled": self.compiled.to_json() if self.compiled else None,
+        }
+
+
+@dataclass(frozen=True)
+class FileOnTargets:
+    """One file on every target that was asked for.
+
+    Attributes:
+        model: The file.
+        height: Input height of what was run; `None` for the file's own.
+        width: Input width of what was run; `None` for the file's own.
+        rows: A row for each target.
+    """
+
+    model: ModelFile
+    height: int | None
+    width: int | None
+    rows: tuple[TargetRow, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The file, the size and the rows."""
+        return {
+            **self.model.to_json(),
+            "height": self.height,
+            "width": self.width,
+            "results": [row.to_json() for row in self.rows],
         }

@@ -84,7 +84,6 @@ def targets(
     from runtime_bench.targets.measuring import TargetBench
     from runtime_bench.targets.tables import notes_of, print_targets
 
-    results, failed = [], []
     with TargetBench(folder) as bench, progress("running", unit="targets") as update:
         if target:
             bench.require_installed(chosen)
@@ -93,16 +92,13 @@ def targets(
         def step(name: str) -> None:
             update(next(steps), len(models) * len(chosen), name)
 
-        for model in models:
-            rows = bench.measure(model, chosen, on_step=step, **at)
-            results.append((model, rows))
-            failed += [row.failure for row in rows if row.failure]
-    found = [{**model.to_json(), "targets": [r.to_json() for r in rows]} for model, rows in results]
-    write_json({"size": size, "results": found}, json)
+        results = [bench.measure(model, chosen, on_step=step, **at) for model in models]
+    write_json({"results": [found.to_json() for found in results]}, json)
     if json != "-":
-        for model, rows in results:
-            print_targets(model.name, rows, size=f"at {size}" if size else "at the file's own size")
-    for line in dict.fromkeys(line for _, rows in results for line in notes_of(rows)):
+        for found in results:
+            print_targets(found)
+    failed = [row.failure for found in results for row in found.rows if row.failure]
+    for line in dict.fromkeys(line for found in results for line in notes_of(found.rows)):
         if line not in failed:
             say(line)
     if failed:

@@ -68,8 +68,8 @@ def stand_in(tmp_path):
 
 def rows_of(file, cache, *patterns, **size):
     with TargetBench(cache) as bench:
-        rows = bench.measure(read_model(file), choose_targets(patterns), **size)
-    return {row.target.name: row for row in rows}
+        found = bench.measure(read_model(file), choose_targets(patterns), **size)
+    return {row.target.name: row for row in found.rows}
 
 
 def test_targets_are_chosen_by_pattern():
