@@ -5,6 +5,7 @@ A job for the `Sandbox` of a machine that has a Vulkan device.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,14 @@ from sr_models.ground.errors import ModelFileError
 
 
 def run_on_gpu(
-    content: bytes, codes: bytes, *, shape: Sequence[int], dtype: str, resize: bool
+    content: bytes,
+    codes: bytes,
+    *,
+    shape: Sequence[int],
+    dtype: str,
+    output_shape: Sequence[int],
+    output_dtype: str,
+    resize: bool,
 ) -> dict[str, Any]:
     """Feed the only input and return the first output, as plain data.
 
@@ -26,6 +34,8 @@ def run_on_gpu(
         codes: The input's elements, as its type stores them.
         shape: The input's shape.
         dtype: Its NumPy type.
+        output_shape: The output's shape.
+        output_dtype: Its NumPy type.
         resize: Whether the file itself has another shape.
 
     Returns:
@@ -49,10 +59,8 @@ def run_on_gpu(
             inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
             inputs[0].write(np.frombuffer(codes, dtype).reshape(tuple(shape)))
             model.run_by_index(0, inputs, outputs)
-            told = outputs[0].get_tensor_details()
-            kind = np.dtype(str(told["dtype"]).lower())
-            size = tuple(int(side) for side in told["shape"])
-            output = np.asarray(outputs[0].read(int(np.prod(size)), kind.type)).reshape(size)
+            count, kind = math.prod(output_shape), np.dtype(output_dtype).type
+            output = np.asarray(outputs[0].read(count, kind)).reshape(tuple(output_shape))
         except (RuntimeError, ValueError, TypeError, KeyError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ModelFileError(

@@ -236,6 +236,8 @@ class TargetBench:
             fed.codes.tobytes(),
             shape=list(fed.codes.shape),
             dtype=fed.codes.dtype.name,
+            output_shape=list(fed.target.shape),
+            output_dtype=fed.target.dtype,
             resize=fed.size["height"] is not None,
         )
         runner = open_model(fed.model, **fed.size)

@@ -6,7 +6,6 @@ give wrong codes.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -129,18 +128,6 @@ def test_golden_pairs_are_proven_on_every_processor_that_is_there(files, stand_i
     proofs = prove_pair(content, pair, cache=stand_in(wrong=wrong))
     assert [proof.cpu.kernels for proof in proofs] == ["neon", "dotprod", "i8mm"]
     assert all((proof.found.max_abs_code_difference > 0) == wrong for proof in proofs)
-
-
-def test_on_the_real_machine_xnnpack_gives_the_same_codes(files, monkeypatch):
-    """Where `sr-bench targets --set-up arm64` has run."""
-    monkeypatch.setenv("SR_TARGETS", os.environ["SR_REAL_TARGETS"])
-    try:
-        folder = machines.find_machine("arm64")
-    except TargetError as error:
-        pytest.skip(str(error))
-    for file in (files.clip_free, files.clip_free_int8, files.clipped):
-        rows = rows_of(file, folder.parent, "arm64*/xnnpack")
-        assert {row.max_abs_code_difference for row in rows.values()} == {0}
 
 
 def test_a_machine_whose_python_does_not_start_is_one_line(files, stand_in):
