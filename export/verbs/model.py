@@ -20,6 +20,7 @@ from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Anchors,
     Dataset,
+    Dequantize,
     Images,
     Json,
     MaxPasses,
@@ -49,6 +50,7 @@ HEADINGS = {
         "pixels",
         "weights",
         "trust",
+        "dequantize",
         "images",
         "dataset",
         "pictures",
@@ -116,6 +118,7 @@ def model(
     size: Sizes = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    dequantize: Dequantize = False,
     method: Method = DEFAULT_RECIPE,
     tail: Tail = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
@@ -228,7 +231,14 @@ def model(
     given_options = {name: value for name, value in options.items() if was_given(context, name)}
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
-    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels)
+    require_network(
+        name,
+        images=images,
+        dataset=dataset,
+        weights=weights,
+        pixels=pixels,
+        dequantize=dequantize,
+    )
     import_tensorflow_quietly()
     from export.exporting.front_door import export_model
 
@@ -238,6 +248,7 @@ def model(
         "dataset": dataset,
         "weights": weights,
         "trust": trust,
+        "dequantize": dequantize,
         "pixels": pixels,
         "overwrite": overwrite,
         "run_dir": run_dir,

@@ -53,6 +53,7 @@ class Adopted:
         pixels: What black and white were for the network as it was given.
         check: What came of holding it against its source.
         notes: What was found and done, one sentence each.
+        clips: What the source calls the output clips that were taken out.
     """
 
     trunk: Any
@@ -61,6 +62,7 @@ class Adopted:
     pixels: PixelRange
     check: SourceCheck
     notes: tuple[str, ...]
+    clips: tuple[str, ...] = ()
 
 
 def adopt(
@@ -119,7 +121,7 @@ def adopt(
         Comparison(network, white, rounding), graph, source or Source(function, dtype), seen
     )
     notes = (*_notes(end, white, final, given=pixels is not None), str(check))
-    return Adopted(packed(network, scale=scale), scale, channels, white, check, notes)
+    return Adopted(packed(network, scale=scale), scale, channels, white, check, notes, end.layers)
 
 
 def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int | None, int]:

@@ -52,6 +52,18 @@ class ForeignGraph:
         return to_keras(made, name="as_read")
 
 
+_SIZED = ("factor", "block", "times", "rows", "columns", "padding")
+
+
+def moves_of(network: Network) -> str:
+    """What a network does to pictures, as text that is the same at each size of the input."""
+    moves = (
+        (op.kind, op.channels, {n: v for n, v in op.values.items() if n in _SIZED})
+        for op in network
+    )
+    return "\n".join(map(str, moves))
+
+
 class CannotRunError(RuntimeError):
     """A file that no runtime at hand runs; the text is the reason, as a clause."""
 

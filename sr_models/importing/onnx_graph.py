@@ -23,6 +23,7 @@ from sr_models.importing.onnx_views import View
 from sr_models.importing.operations import Network, affine_values
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+_STANDARD = ("", "ai.onnx")
 _SPATIAL = ({2, 3}, {-1, -2}, {-1, 2}, {-2, 3})
 
 
@@ -101,9 +102,8 @@ class _Reader(NodeConvolutions, NodeMoves):
         return Reading(self.network.pruned(), view.size, view.layout)
 
     def _require_known(self, node) -> None:
-        standard = node.domain in ("", "ai.onnx")
-        known = node.op_type in FOLDED or hasattr(self, f"_read_{node.op_type}")
-        if not (standard and known):
+        if not is_known(node):
+            standard = node.domain in _STANDARD
             raise self._unknown(node, None if standard else f"{node.domain}.{node.op_type}")
 
     def _take(self, node) -> None:
@@ -339,3 +339,9 @@ class _Reader(NodeConvolutions, NodeMoves):
         raise self._unknown(
             node, "a mean over the whole picture" if whole else "LayerNormalization"
         )
+
+
+def is_known(node: onnx.NodeProto) -> bool:
+    """Whether a node is read, or computed where it does not depend on the picture."""
+    known = node.op_type in FOLDED or hasattr(_Reader, f"_read_{node.op_type}")
+    return known and node.domain in _STANDARD
