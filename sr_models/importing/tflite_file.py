@@ -34,8 +34,8 @@ from sr_models.tflite.files import read_model
 from sr_models.tflite.unpacked import UnpackedModel, unpack
 
 _INPUTS = ("float32", "float16", "uint8", "int8", "int16")
-_OTHER_SIZES = ((64, 64), (40, 56))
-"""On which a file that lets itself be resized is read beside its own one."""
+_OTHER_SIZES = ((96, 96), (48, 144))
+"""On which a file that lets itself be resized is read; strides up to 16, and of 3, divide them."""
 _LARGEST_SCALE = 8
 _DEQUANTIZED = (
     "its integers were taken back to the real numbers that they stand for; what they lost in "
@@ -241,7 +241,8 @@ def _with_its_output(file: TfliteFile, path: Path) -> TfliteFile:
     outputs = file.model.graph.outputs
     if len(outputs) == 1:
         return file
-    height, width = (side or 64 for side in file.input_shape[1:3])
+    sides = zip(file.input_shape[1:3], _OTHER_SIZES[0])
+    height, width = (side or other for side, other in sides)
     found, names = [], [_called(file.model, output) for output in outputs]
     for output in outputs:
         chosen = replace(file, output=output)
