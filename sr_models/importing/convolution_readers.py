@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sr_models.importing.operator_names import is_normalization
 from sr_models.importing.operator_reader import OperatorReader, require_nhwc
 
 
@@ -126,7 +127,8 @@ class ConvolutionReaders(OperatorReader):
 
     def _read_FusedBatchNormV3(self, op) -> str:
         if op.get_attr("is_training"):
-            raise self._refused(op, "found batch normalization in its training form")
+            found = "found batch normalization in its training form"
+            raise self._unknown(op) if is_normalization(op) else self._refused(op, found)
         gamma, beta, mean, variance = (self._weights(op, t) for t in op.inputs[1:5])
         factor = gamma / np.sqrt(variance + op.get_attr("epsilon"))
         made = {"factor": factor, "shift": beta - mean * factor}

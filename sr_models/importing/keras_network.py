@@ -7,15 +7,18 @@ from dataclasses import replace
 import numpy as np
 import tf_keras
 
-from sr_models.importing.operations import INPUT, Network, Operation
+from sr_models.importing.operations import INPUT, RELU6, Network, Operation
 from sr_models.networks.layers import (
     MOST_JOINED,
     ChannelSlice,
     ClipByValue,
     DepthToSpace,
     EdgePadding,
+    Gelu,
+    PictureMean,
     RepeatChannels,
     SpaceToDepth,
+    SquareRoot,
 )
 from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
 
@@ -28,8 +31,6 @@ _TAKEN = (
     "tail_complement",
     "tail_complement_low",
 )
-RELU6 = 6.0
-"""The one upper bound that TFLite has a fused activation for."""
 _MOST_DENSE = 16
 """Channels up to which an explicit scale and shift is one dense 1x1 convolution."""
 
@@ -95,6 +96,16 @@ def _affine(operation: Operation, x):
     layer = _layers.Conv2D(channels, 1, groups=groups, trainable=False, name=operation.name)
     y = layer(x)
     layer.set_weights([kernel[None, None], operation["shift"]])
+    return y
+
+
+def _select(operation: Operation, x):
+    """Channels in another order, as a 1x1 convolution: the operators that move them are none of
+    XNNPACK's."""
+    kernel = np.eye(x.shape[-1], dtype=np.float32)[:, operation["order"]][None, None]
+    layer = _layers.Conv2D(operation.channels, 1, trainable=False, name=operation.name)
+    y = layer(x)
+    layer.set_weights([kernel, np.zeros(operation.channels)])
     return y
 
 
@@ -173,6 +184,10 @@ _WRITERS = {
     "concatenate": _concatenate,
     "depth_to_space": lambda op, x: DepthToSpace(op["block"], name=op.name)(x),
     "space_to_depth": lambda op, x: SpaceToDepth(op["block"], name=op.name)(x),
+    "gelu": lambda op, x: Gelu(op["approximate"], name=op.name)(x),
+    "mean": lambda op, x: PictureMean(op["axes"], name=op.name)(x),
+    "root": lambda op, x: SquareRoot(name=op.name)(x),
+    "select": _select,
     "repeat": lambda op, x: RepeatChannels(op["times"], name=op.name)(x),
     "slice": lambda op, x: ChannelSlice(op["start"], op["stop"], name=op.name)(x),
 }

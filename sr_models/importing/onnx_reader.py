@@ -14,7 +14,7 @@ import onnx
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.onnx_tensors import plain
 from sr_models.importing.onnx_views import View, rearrangement, whole_axes
-from sr_models.importing.operations import INPUT, Network, Operation
+from sr_models.importing.operations import INPUT, POINTWISE, Network, Operation
 
 MOST_MADE = 1 << 27
 """Numbers in one tensor: 64 channels of 1920x1080 pixels."""
@@ -276,17 +276,8 @@ class NodeReader:
         if folded is not None:
             made = replace(source, operation=folded, channels=len(order))
             return replace(made, axes=whole_axes(view.layout, *made.size))
-        values = {
-            "kernel": np.eye(operation.channels, dtype=np.float32)[:, order][None, None],
-            "bias": np.zeros(len(order), np.float32),
-            "padding": "same",
-            "dilation": (1, 1),
-            "groups": 1,
-            "order": order,
-        }
-        return self._add(
-            node, "convolution", [source], values, channels=len(order), alone=source.alone
-        )
+        values = {"order": order}
+        return self._add(node, "select", [source], values, channels=len(order), alone=source.alone)
 
     def _reordered(self, name: str, order: np.ndarray) -> str | None:
         """An operation that nothing else reads, with its channels in another order, or `None`."""
@@ -322,6 +313,4 @@ class NodeReader:
         return self._refused(node, f"found {plain(name) if ' ' not in name else name}", name=name)
 
 
-_CHANNEL_BY_CHANNEL = frozenset(
-    ("bound", "prelu", "affine", "tanh", "sigmoid", "rounding", "truncation", "add", "multiply")
-)
+_CHANNEL_BY_CHANNEL = POINTWISE | {"add", "multiply"}

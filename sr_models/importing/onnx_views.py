@@ -135,11 +135,16 @@ class Rearrangement:
     layout: str
 
 
-def rearrangement(view: View) -> Rearrangement | None:
-    """How a tensor is made of an operation's picture; `None` where it is no picture."""
+def rearrangement(view: View, layouts: Sequence[str] = ("NCHW", "NHWC")) -> Rearrangement | None:
+    """How a tensor is made of an operation's picture; `None` where it is no picture.
+
+    Args:
+        view: Of the operation.
+        layouts: Orders that a picture's axes may have.
+    """
     if len(view.axes) != 4 or view.axes[0]:
         return None
-    for layout in ("NCHW", "NHWC"):
+    for layout in layouts:
         axes = dict(zip(layout, view.axes))
         found = _spread(view, axes) or _gathered(view, axes)
         if found is not None:

@@ -209,7 +209,7 @@ def with_free_grid(network: Network) -> Network:
     TFLite fixes their output's grid at steps of 1/128 and 1/256, which are not those of pixels.
     """
     name = network.output
-    while network[name].kind in ("depth_to_space", "space_to_depth", "repeat"):
+    while network[name].kind in ("depth_to_space", "space_to_depth", "repeat", "select"):
         (name,) = network[name].inputs
     if network[name].kind not in _ACTIVATIONS:
         return network

@@ -16,8 +16,11 @@ from sr_models.networks.layers import (
     ChannelSlice,
     ClipByValue,
     DepthToSpace,
+    Gelu,
+    PictureMean,
     RepeatChannels,
     SpaceToDepth,
+    SquareRoot,
 )
 from sr_models.networks.receptive_field import (
     PIXELWISE,
@@ -48,7 +51,9 @@ _PIXELWISE = (
     _layers.Rescaling,
     ChannelSlice,
     ClipByValue,
+    Gelu,
     RepeatChannels,
+    SquareRoot,
 )
 _POOLINGS = (_layers.MaxPooling2D, _layers.AveragePooling2D)
 
@@ -120,6 +125,8 @@ _READINGS: tuple[tuple[Any, Callable[[Any, int], Reading]], ...] = (
 
 
 def _reading(layer, axis: int) -> Reading:
+    if isinstance(layer, PictureMean):
+        raise Untileable(f"{layer.name} takes a mean over the whole picture")
     for kinds, reading in _READINGS:
         if isinstance(layer, kinds):
             return reading(layer, axis)
