@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sr_models.importing.operator_reader import OperatorReader, require_nhwc
+from sr_models.importing.geometry_readers import GeometryReaders
+from sr_models.importing.operator_reader import require_nhwc
 
 STRETCHING = ("ExpandDims", "Tile", "Reshape")
 """Operators that `MoveReaders._stretch` may know as a part of `tf.repeat`."""
 
 
-class MoveReaders(OperatorReader):
+class MoveReaders(GeometryReaders):
     """Rearrangements, padding, upscaling, repeated and cut-out channels."""
 
     def _read_Tile(self, op) -> str:
@@ -77,6 +78,8 @@ class MoveReaders(OperatorReader):
         return factor
 
     def _read_ResizeNearestNeighbor(self, op) -> str:
+        if (reduction := self._reduction(op)) is not None:
+            return self._reduced_nearest(op, reduction)
         factor, channels = self._factor(op), op.outputs[0].shape[-1]
         if op.get_attr("align_corners"):
             raise self._refused(op, "found nearest upscaling with aligned corners")
@@ -85,12 +88,16 @@ class MoveReaders(OperatorReader):
         return self._add(op, "depth_to_space", [repeated], {"block": factor})
 
     def _read_ResizeBilinear(self, op) -> str:
+        if (reduction := self._reduction(op)) is not None:
+            return self._reduced_bilinear(op, reduction)
         factor = self._factor(op)
         if not op.get_attr("half_pixel_centers") or op.get_attr("align_corners"):
             raise self._refused(op, "found bilinear upscaling without half-pixel centres")
         return self._add(op, "bilinear", op.inputs[:1], {"factor": factor})
 
     def _read_StridedSlice(self, op) -> str:
+        if (cropped := self._cropped(op)) is not None:
+            return cropped
         shape, begin, end, strides = (
             op.inputs[0].shape.as_list(),
             *(self.constants[t].tolist() for t in op.inputs[1:]),

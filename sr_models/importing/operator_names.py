@@ -32,7 +32,7 @@ _READERS = {
 }
 """Who reads a reshaped tensor, and what both are parts of."""
 
-_TYPES = {"Erf": "GELU", "Erfc": "GELU", "MirrorPad": "reflecting padding", "LRN": "LRN"}
+_TYPES = {"Erf": "GELU", "Erfc": "GELU", "LRN": "LRN"}
 
 _INSTEAD = {
     "GELU": "ReLU or PReLU",
@@ -47,7 +47,6 @@ _INSTEAD = {
     "attention": "convolutions",
     "Softmax": "a network without attention",
     "a mean over the whole picture": "a network without attention over the whole picture",
-    "reflecting padding": "zero padding",
 }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.convolution_readers import ConvolutionReaders
 from sr_models.importing.frozen_graph import FrozenGraph
+from sr_models.importing.geometry import with_plain_geometry
 from sr_models.importing.move_readers import STRETCHING, MoveReaders
 from sr_models.importing.operations import Network, affine_values
 
@@ -57,7 +58,7 @@ class _Reader(ConvolutionReaders, MoveReaders):
             else:
                 self.made[op.outputs[0].name] = self._operation(op)
         self.network.output = self._of(self.graph.output)
-        network = self.network.pruned()
+        network = with_plain_geometry(self.network.pruned())
         for operation in network:
             if operation.kind == "stretch":
                 raise NetworkError(
