@@ -144,7 +144,8 @@ def _traced(
     function: Callable, size: tuple[int | None, int | None], channels: int, *, dtype: str
 ) -> tuple[FrozenGraph | ForeignGraph, int]:
     """What a function is at its own size, or at one that its strides divide; and its scale."""
-    for place, side in enumerate(_SIDES):
+    refused: list[NetworkError] = []
+    for side in _SIDES:
         fixed = (1, size[0] or side, size[1] or side, channels)
         try:
             if isinstance(function, ForeignNetwork):
@@ -153,10 +154,10 @@ def _traced(
                 graph = freeze(function, fixed, dtype=dtype)
             return graph, _require_upscaling(graph)
         except NetworkError as error:
-            first = error if place == 0 else first
+            refused.append(error)
             if None not in size:
                 break
-    raise first
+    raise refused[0]
 
 
 def _other_sides(multiple: int) -> tuple[int, int]:

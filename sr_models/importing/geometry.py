@@ -19,9 +19,20 @@ Pair = tuple[int, int]
 _POINTWISE = frozenset(
     ("affine", "bound", "prelu", "tanh", "sigmoid", "rounding", "truncation", "slice", "repeat")
 )
-_KEEPING = frozenset(
-    ("max_pool", "average_pool", "pad", "mirror_pad", "crop", "depth_to_space", "space_to_depth")
-    + ("slice", "repeat", "bilinear", "concatenate", "add", "multiply")
+_KEEPING = (
+    "max_pool",
+    "average_pool",
+    "pad",
+    "mirror_pad",
+    "crop",
+    "depth_to_space",
+    "space_to_depth",
+    "slice",
+    "repeat",
+    "bilinear",
+    "concatenate",
+    "add",
+    "multiply",
 )
 """What makes nothing negative of what is not."""
 
@@ -159,9 +170,8 @@ def is_never_negative(network: Network, name: str) -> bool:
         return operation["minimum"] >= 0.0
     if operation.kind == "sigmoid":
         return True
-    return operation.kind in _KEEPING and all(
-        is_never_negative(network, n) for n in operation.inputs
-    )
+    inputs = operation.inputs if operation.kind in _KEEPING else ()
+    return bool(inputs) and all(is_never_negative(network, name) for name in inputs)
 
 
 class _Lowering:
@@ -180,13 +190,18 @@ class _Lowering:
         return self.new.pruned()
 
     def _after(
-        self, operation: Operation, kind: str, values: Mapping[str, object], **changed
+        self,
+        operation: Operation,
+        kind: str,
+        values: Mapping[str, object],
+        *,
+        source: str,
+        channels: int | None = None,
     ) -> str:
-        made = {"layer": operation.layer, "channels": operation.channels, **changed}
-        inputs = made.pop("inputs", operation.inputs)
-        return self.new.add(
-            Operation(made["layer"], kind, tuple(inputs), made["channels"], dict(values))
-        )
+        """Another operation of the same layer."""
+        width = channels or operation.channels
+        name = operation.layer or operation.name
+        return self.new.add(Operation(name, kind, (source,), width, dict(values)))
 
     def _max_pool(self, operation: Operation) -> str:
         rows, columns = (operation.values.get(side, (0, 0)) for side in ("rows", "columns"))
@@ -215,9 +230,7 @@ class _Lowering:
         (name,) = operation.inputs
         while any(map(any, left.values())):
             now = {side: tuple(min(1, n) for n in amounts) for side, amounts in left.items()}
-            name = self._after(
-                operation, "mirror_pad", {**now, "mode": "SYMMETRIC"}, inputs=(name,)
-            )
+            name = self._after(operation, "mirror_pad", {**now, "mode": "SYMMETRIC"}, source=name)
             left = {s: [n - m for n, m in zip(left[s], now[s])] for s in left}
         return name
 
@@ -233,7 +246,7 @@ class _Lowering:
             amounts = [(0, n) for n in blocks]
             pads = {"rows": amounts[0], "columns": amounts[1]}
             channels = self.new[name].channels
-            name = self._after(operation, "pad", pads, inputs=(name,), channels=channels)
+            name = self._after(operation, "pad", pads, source=name, channels=channels)
         before = tuple(cut[0] for cut in cuts)
         small = as_convolution(kernel, stride=stride, padding=before)
         values = {
@@ -243,13 +256,11 @@ class _Lowering:
             "dilation": (1, 1),
             "groups": 1,
         }
-        name = self._after(
-            operation, "convolution", values, inputs=(name,), channels=small.shape[-1]
-        )
+        name = self._after(operation, "convolution", values, source=name, channels=small.shape[-1])
         if stride > 1:
-            name = self._after(operation, "depth_to_space", {"block": stride}, inputs=(name,))
+            name = self._after(operation, "depth_to_space", {"block": stride}, source=name)
         left = [n * stride - e for n, e in zip(blocks, excess)]
         if any(left):
             cut = {"rows": (0, left[0]), "columns": (0, left[1])}
-            name = self._after(operation, "crop", cut, inputs=(name,))
+            name = self._after(operation, "crop", cut, source=name)
         return name

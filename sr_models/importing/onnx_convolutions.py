@@ -6,12 +6,11 @@ from math import prod
 
 import numpy as np
 
-from sr_models.importing.onnx_geometry import NodeGeometry
+from sr_models.importing.onnx_geometry import NodeGeometry, Pads
 from sr_models.importing.onnx_reader import MOST_MADE, attribute
 from sr_models.importing.onnx_views import View, whole_axes
 from sr_models.importing.transposed import as_convolution
 
-Pads = list[tuple[int, int]]
 _MOST_TAPS = 64
 """Rows and columns of a kernel."""
 _LONGEST_REACH = 1024
@@ -82,25 +81,6 @@ class NodeConvolutions(NodeGeometry):
         if bias.shape != (outputs,):
             raise self._refused(node, f"found a bias of shape {list(bias.shape)[:8]}")
         return bias
-
-    def _pads(self, node, total: list[int]) -> Pads:
-        """Zeros before and after, in rows and in columns.
-
-        Args:
-            node: With `auto_pad` or `pads`.
-            total: What both together are where the node says to find them.
-        """
-        automatic = attribute(node, "auto_pad", "NOTSET")
-        if automatic == "SAME_UPPER":
-            return [(n // 2, n - n // 2) for n in total]
-        if automatic == "SAME_LOWER":
-            return [(n - n // 2, n // 2) for n in total]
-        if automatic == "VALID":
-            return [(0, 0), (0, 0)]
-        top, left, bottom, right = attribute(node, "pads", [0, 0, 0, 0])
-        if automatic != "NOTSET" or min(top, left, bottom, right) < 0:
-            raise self._refused(node, "found padding that takes pixels away")
-        return [(top, bottom), (left, right)]
 
     def _padded(self, node, view: View, pads: Pads) -> View:
         size = (view.height + sum(pads[0]), view.width + sum(pads[1]))

@@ -16,7 +16,7 @@ from sr_models.importing.onnx_views import View
 
 Pads = list[tuple[int, int]]
 _MOST_POOLED = 64
-"""Rows and columns of a pool."""
+"""Rows and columns of a pool, and of its strides."""
 _MODES = {"reflect": "REFLECT", "edge": "EDGE"}
 _MOST_EDGE = 4
 """Pixels of the border repeated: each takes a pass of its own."""
@@ -73,7 +73,11 @@ class NodeGeometry(NodeReader):
         strides = attribute(node, "strides", [1, 1])
         dilations = attribute(node, "dilations", [1, 1])
         numbers = (*pool, *strides)
-        if len(pool) != 2 or len(strides) != 2 or not 1 <= min(numbers) <= max(numbers) <= 64:
+        if (
+            len(pool) != 2
+            or len(strides) != 2
+            or not 1 <= min(numbers) <= max(numbers) <= _MOST_POOLED
+        ):
             raise self._refused(node, f"found a pool of {list(pool)[:8]} by {list(strides)[:8]}")
         if set(dilations) != {1}:
             raise self._refused(node, f"found {node.op_type} with dilations of {tuple(dilations)}")
@@ -99,9 +103,18 @@ class NodeGeometry(NodeReader):
 
     def _given_pads(self, node, size, kernel, strides, dilation=(1, 1)) -> Pads:
         """Padding before and after, in rows and in columns, as a node says it."""
-        automatic = attribute(node, "auto_pad", "NOTSET")
         axes = zip(size, kernel, strides, dilation)
         total = [max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0) for n, k, s, d in axes]
+        return self._pads(node, total)
+
+    def _pads(self, node, total: list[int]) -> Pads:
+        """Zeros before and after, in rows and in columns.
+
+        Args:
+            node: With `auto_pad` or `pads`.
+            total: What both together are where the node says to find them.
+        """
+        automatic = attribute(node, "auto_pad", "NOTSET")
         if automatic == "SAME_UPPER":
             return [(n // 2, n - n // 2) for n in total]
         if automatic == "SAME_LOWER":
@@ -176,13 +189,12 @@ class NodeGeometry(NodeReader):
         centred = places in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel")
         if attribute(node, "antialias", 0):
             raise self._refused(node, "found resizing to less with antialiasing", name="Resize")
+        first = mode == "linear" or nearest in _NEAREST
         if mode == "linear" and centred:
             taps = bilinear_reduction(factor, view.channels)
-        elif (mode == "linear" and places == "asymmetric") or (
-            mode == "nearest" and places == "asymmetric" and nearest in _FIRST
-        ):
+        elif places == "asymmetric" and first:
             taps = nearest_reduction(factor, view.channels, place=0)
-        elif mode == "nearest" and centred and nearest in _MIDDLE:
+        elif mode == "nearest" and centred and nearest in _NEAREST:
             place = (factor - 1) / 2
             place = int(np.ceil(place) if nearest in ("round_prefer_ceil", "ceil") else place)
             taps = nearest_reduction(factor, view.channels, place=place)
@@ -195,6 +207,5 @@ class NodeGeometry(NodeReader):
         return self._add(node, "convolution", [view], values, size=size)
 
 
-_FIRST = ("floor", "round_prefer_floor", "round_prefer_ceil", "ceil")
-_MIDDLE = ("floor", "round_prefer_floor", "round_prefer_ceil", "ceil")
+_NEAREST = ("floor", "round_prefer_floor", "round_prefer_ceil", "ceil")
 """Of a place between two pixels, which one is the nearest; of a whole place all say it itself."""

@@ -34,7 +34,7 @@ _INSTEAD = {
     "Selu": "ReLU or PReLU",
     "Mish": "ReLU or PReLU",
     "Softplus": "ReLU or PReLU",
-    "AveragePool": "count_include_pad=True, or pooling without padding,",
+    "AveragePool": "pooling without padding",
     "a mean over the whole picture": "a network without attention over the whole picture",
     "bicubic upscaling": "bilinear or nearest upscaling",
     "Reshape": "DepthToSpace",
