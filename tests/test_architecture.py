@@ -15,6 +15,7 @@ FOLDERS = {
         "networks",
         "families",
         "quantization",
+        "tflite",
         "importing",
         "published",
         "training",

@@ -14,14 +14,15 @@ from export.exporting.settings import ExportSettings
 from export.inspecting.audit import Audit, missing_ranges
 from export.running.interpreters import Runner
 from export.running.pixels import upscale
-from export.tflite.flatbuffer import FileGraph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.metrics import cut_border, luma, luma_pixels, psnr_db
 from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, to_pixels, unit
 from sr_models.ground.pixel_range import UNIT
 from sr_models.networks.evaluation import pixel_upscaler
-from sr_models.networks.graph import size_multiple, with_split_groups
+from sr_models.networks.graph import with_split_groups
+from sr_models.networks.keras_windows import size_multiple
 from sr_models.quantization.ranges import TensorRanges
+from sr_models.tflite.flatbuffer import FileGraph
 
 
 def find_failures(

@@ -31,9 +31,11 @@ from sr_models.importing.reading import read_network
 from sr_models.importing.simplification import simplified
 from sr_models.importing.source_check import Comparison, Source, SourceCheck, check_source
 from sr_models.importing.source_kinds import PIXELS
+from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.pixel_range import PixelRange, find_pixel_range
 
-_SIDE = 64
+_SIDES = (64, 96)
+"""Of a network of free sizes; the second is divided by strides of 3."""
 _PICTURES = 8
 _PIXELS = 300_000
 """Of a large fixed size fewer pictures are looked at."""
@@ -89,10 +91,9 @@ def adopt(
         NetworkError: No super-resolution network, or one that cannot be rebuilt.
     """
     height, width, channels = require_picture_input(shape)
-    fixed = (1, height or _SIDE, width or _SIDE, channels)
     is_foreign = isinstance(function, ForeignNetwork)
-    graph = function.at(fixed) if is_foreign else freeze(function, fixed, dtype=dtype)
-    scale = _require_upscaling(graph)
+    graph, scale = _traced(function, (height, width), channels, dtype=dtype)
+    fixed = tuple(graph.input.shape.as_list())
     operations = graph.network if is_foreign else read_network(graph)
     plain, rounding = without_aids_to_round(operations)
     read = simplified(plain)
@@ -112,13 +113,15 @@ def adopt(
     require_no_rounding(final)
     final = with_parts_computed(final)
     network = to_keras(with_input_apart(final), name=_model_name(name))
-    seen = [low[0]]
+    seen, multiple = [low[0]], size_multiple(network)
     if height is None and width is None:
-        seen.append(_fitted(pictures[0], (1, *_OTHER_SIDES, channels)))
+        seen.append(_fitted(pictures[0], (1, *_other_sides(multiple), channels)))
     check = check_source(
         Comparison(network, white, rounding), graph, source or Source(function, dtype), seen
     )
     notes = (*_notes(end, white, final, given=pixels is not None), str(check))
+    if multiple > 1:
+        notes = (f"it works on up to {multiple} times smaller pictures inside", *notes)
     return Adopted(packed(network, scale=scale), scale, channels, white, check, notes)
 
 
@@ -137,15 +140,41 @@ def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int 
     return shape[1], shape[2], shape[3]
 
 
+def _traced(
+    function: Callable, size: tuple[int | None, int | None], channels: int, *, dtype: str
+) -> tuple[FrozenGraph | ForeignGraph, int]:
+    """What a function is at its own size, or at one that its strides divide; and its scale."""
+    refused: list[NetworkError] = []
+    for side in _SIDES:
+        fixed = (1, size[0] or side, size[1] or side, channels)
+        try:
+            if isinstance(function, ForeignNetwork):
+                graph = function.at(fixed)
+            else:
+                graph = freeze(function, fixed, dtype=dtype)
+            return graph, _require_upscaling(graph)
+        except NetworkError as error:
+            refused.append(error)
+            if None not in size:
+                break
+    raise refused[0]
+
+
+def _other_sides(multiple: int) -> tuple[int, int]:
+    """Another size than the one that is read, of sides that the total stride divides."""
+    height, width = (-(-side // multiple) * multiple for side in _OTHER_SIDES)
+    return height, width + multiple * (width == height)
+
+
 def _require_upscaling(graph: FrozenGraph | ForeignGraph) -> int:
     low, high = graph.input.shape.as_list(), graph.output.shape.as_list()
     if len(high) == 4 and None not in high:
         scale = high[1] // low[1]
         same = (high[1], high[2]) == (low[1] * scale, low[2] * scale) and high[3] == low[3]
-        if same and 2 <= scale <= _LARGEST_SCALE:
+        if same and 1 <= scale <= _LARGEST_SCALE:
             return scale
     raise NetworkError(
-        f"expected a picture 2 to {_LARGEST_SCALE} times as large and of as many channels, found "
+        f"expected a picture 1 to {_LARGEST_SCALE} times as large and of as many channels, found "
         f"that {low[1:]} becomes {high[1:]}; give a super-resolution network"
     )
 

@@ -12,7 +12,10 @@ import numpy as np
 
 from sr_models.importing.operations import POINTWISE, Network, Operation
 
-_EVERY_CHANNEL_ALIKE = frozenset(POINTWISE - {"affine", "prelu"} | {"mean", "bilinear", "pad"})
+_EVERY_CHANNEL_ALIKE = frozenset(
+    POINTWISE - {"affine", "prelu"}
+    | {"mean", "bilinear", "pad", "mirror_pad", "crop", "max_pool", "average_pool"}
+)
 _PER_CHANNEL = {"affine": ("factor", "shift"), "prelu": ("slope",)}
 
 

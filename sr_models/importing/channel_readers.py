@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from sr_models.importing.channel_order import selection
-from sr_models.importing.operator_reader import OperatorReader, layer_name
+from sr_models.importing.geometry_readers import GeometryReaders
+from sr_models.importing.operator_reader import layer_name
 
 CUTTING = ("Split", "SplitV")
 """Operators of several outputs."""
 
 
-class ChannelReaders(OperatorReader):
+class ChannelReaders(GeometryReaders):
     """`StridedSlice`, `Slice`, `GatherV2`, `ReverseV2` and splits, of channels."""
 
     def _taken(self, op, tensor, places) -> str:
@@ -27,6 +28,8 @@ class ChannelReaders(OperatorReader):
             raise self._refused(op, "found a part of a picture cut out")
 
     def _read_StridedSlice(self, op) -> str:
+        if (cropped := self._cropped(op)) is not None:
+            return cropped
         shape, begin, end, strides = (
             op.inputs[0].shape.as_list(),
             *(self.constants[t].tolist() for t in op.inputs[1:]),

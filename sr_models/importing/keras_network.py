@@ -7,20 +7,19 @@ from dataclasses import replace
 import numpy as np
 import tf_keras
 
-from sr_models.importing.operations import INPUT, RELU6, Network, Operation
+from sr_models.importing.keras_geometry import GEOMETRY_WRITERS
+from sr_models.importing.operations import INPUT, RELU6, Network, Operation, strides_of
 from sr_models.networks.layers import (
     MOST_JOINED,
     ChannelSlice,
     ClipByValue,
     DepthToSpace,
     EdgePadding,
-    Gelu,
-    PictureMean,
     RepeatChannels,
     SpaceToDepth,
-    SquareRoot,
 )
 from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
+from sr_models.networks.value_layers import Gelu, PictureMean, SquareRoot
 
 _layers = tf_keras.layers
 _TAKEN = (
@@ -67,6 +66,8 @@ def _named_apart(network: Network) -> Network:
 
 def packed(model, *, scale: int):
     """The trunk (N, H, W, C) -> (N, H, W, C s^2) of a whole network; see `networks.tails`."""
+    if scale == 1:
+        return model
     last = model.output.node.layer
     if isinstance(last, DepthToSpace) and last.block_size == scale:
         return tf_keras.Model(model.input, last.input, name=model.name)
@@ -79,6 +80,7 @@ def _convolution(operation: Operation, x):
         operation.channels,
         operation["kernel"].shape[:2],
         padding=operation["padding"],
+        strides=strides_of(operation),
         dilation_rate=operation["dilation"],
         groups=operation["groups"],
         name=operation.name,
@@ -141,11 +143,6 @@ def _concatenate(operation: Operation, *parts):
     return _layers.Concatenate(name=operation.name)(tensors)
 
 
-def _pad(operation: Operation, x):
-    amounts = (operation["rows"], operation["columns"])
-    return _layers.ZeroPadding2D(amounts, name=operation.name)(x)
-
-
 def _bilinear(operation: Operation, x):
     """Bilinear upscaling as a convolution on the small picture, whose border is repeated.
 
@@ -175,7 +172,7 @@ _WRITERS = {
     "affine": _affine,
     "bound": _bound,
     "prelu": _prelu,
-    "pad": _pad,
+    **GEOMETRY_WRITERS,
     "bilinear": _bilinear,
     "tanh": lambda op, x: _layers.Activation("tanh", name=op.name)(x),
     "sigmoid": lambda op, x: _layers.Activation("sigmoid", name=op.name)(x),

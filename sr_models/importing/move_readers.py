@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sr_models.importing.operator_reader import OperatorReader, require_nhwc
+from sr_models.importing.geometry_readers import GeometryReaders
+from sr_models.importing.operator_reader import require_nhwc
 
 
-class MoveReaders(OperatorReader):
+class MoveReaders(GeometryReaders):
     """Rearrangements, padding, upscaling."""
 
     def _read_DepthToSpace(self, op) -> str:
@@ -34,6 +35,8 @@ class MoveReaders(OperatorReader):
         return factor
 
     def _read_ResizeNearestNeighbor(self, op) -> str:
+        if (reduction := self._reduction(op)) is not None:
+            return self._reduced_nearest(op, reduction)
         factor, channels = self._factor(op), op.outputs[0].shape[-1]
         if op.get_attr("align_corners"):
             raise self._refused(op, "found nearest upscaling with aligned corners")
@@ -42,6 +45,8 @@ class MoveReaders(OperatorReader):
         return self._add(op, "depth_to_space", [repeated], {"block": factor})
 
     def _read_ResizeBilinear(self, op) -> str:
+        if (reduction := self._reduction(op)) is not None:
+            return self._reduced_bilinear(op, reduction)
         factor = self._factor(op)
         if not op.get_attr("half_pixel_centers") or op.get_attr("align_corners"):
             raise self._refused(op, "found bilinear upscaling without half-pixel centres")

@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto
 
 from sr_models.ground.errors import NetworkError
+from sr_models.importing.geometry import with_plain_geometry
 from sr_models.importing.onnx_constants import FOLDED, Constants
 from sr_models.importing.onnx_convolutions import NodeConvolutions
 from sr_models.importing.onnx_moves import NodeMoves
@@ -98,7 +99,7 @@ class _Reader(NodeConvolutions, NodeMoves):
         if view.layout is None:
             view = self._rearranged(self._makers[output], view)
         self.network.output = view.operation
-        return Reading(self.network.pruned(), view.size, view.layout)
+        return Reading(with_plain_geometry(self.network.pruned()), view.size, view.layout)
 
     def _require_known(self, node) -> None:
         standard = node.domain in ("", "ai.onnx")

@@ -18,6 +18,13 @@
 | `bilinear` | `factor`: upscaling with half-pixel centres |
 | `slice` | `start`, `stop` of channels |
 | `pad` | `rows`, `columns`: zeros (before, after) |
+| `mirror_pad` | `rows`, `columns`, `mode`: `"REFLECT"`, `"SYMMETRIC"`, `"EDGE"` |
+| `crop` | `rows`, `columns`: pixels taken away (before, after) |
+| `max_pool`, `average_pool` | `pool`, `strides`, `padding`; means leave out what lies beyond the border |
+| `transposed` | `kernel` (h, w, out, in), `bias`, `stride`; `rows`, `columns` that are cut off |
+
+`strides` of a convolution are (1, 1) where none are given; one with others and without padding may
+say the `size` that it reads. What stands in the last line, and "EDGE", is gone once `geometry` has seen it.
 
 The inputs of `add` and `multiply` may have one channel, one row or one column where the other has
 more; it counts for all of them then.
@@ -140,6 +147,11 @@ def affine_values(channels: int, factor=1.0, shift=0.0) -> dict[str, np.ndarray]
         "factor": np.broadcast_to(np.float32(factor), (channels,)).astype(np.float32),
         "shift": np.broadcast_to(np.float32(shift), (channels,)).astype(np.float32),
     }
+
+
+def strides_of(operation: Operation) -> tuple[int, int]:
+    """The strides of a convolution or a pooling."""
+    return operation.values.get("strides", (1, 1))
 
 
 def is_shifted(operation: Operation) -> bool:

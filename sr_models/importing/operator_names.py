@@ -35,7 +35,6 @@ _READERS = {
 _TYPES = {
     "Erf": "GELU",
     "Erfc": "GELU",
-    "MirrorPad": "reflecting padding",
     "LRN": "LRN",
     "Einsum": "attention",
     "BatchMatMul": "attention",
@@ -65,7 +64,6 @@ _INSTEAD = {
     "attention": "convolutions",
     "Softmax": "a network without attention",
     "a mean over the whole picture": "a network without attention over the whole picture",
-    "reflecting padding": "zero padding",
 }
 
 

@@ -14,10 +14,8 @@ from sr_models.importing.operations import INPUT, POINTWISE, Network, Operation
 from sr_models.importing.operator_names import known_as, taken_instead
 
 _INSTEAD = {
-    "MaxPool": "a convolution",
-    "AvgPool": "a convolution",
+    "AvgPool": "pooling without padding, or a convolution",
     "Mean": "a network without attention over the whole picture",
-    "MirrorPad": "zero padding",
     "ResizeBicubic": "bilinear or nearest upscaling",
     "Elu": "ReLU or PReLU",
     "Selu": "ReLU",

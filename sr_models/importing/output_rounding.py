@@ -26,6 +26,7 @@ LOOKED_THROUGH = (
     "space_to_depth",
     "repeat",
     "select",
+    "crop",
     "rounding",
     "truncation",
     "affine",

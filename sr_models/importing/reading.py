@@ -12,6 +12,7 @@ import numpy as np
 from sr_models.importing.channel_readers import CUTTING, ChannelReaders
 from sr_models.importing.convolution_readers import ConvolutionReaders
 from sr_models.importing.frozen_graph import FrozenGraph
+from sr_models.importing.geometry import with_plain_geometry
 from sr_models.importing.move_readers import MoveReaders
 from sr_models.importing.operations import Network, affine_values
 from sr_models.importing.operator_names import is_normalization
@@ -62,7 +63,7 @@ class _Reader(ConvolutionReaders, MoveReaders, ChannelReaders, ValueReaders):
             elif (made := self._operation(op)) is not None:
                 self.made[op.outputs[0].name] = made
         self.network.output = self._of(self.graph.output)
-        return with_known_functions(self.network.pruned())
+        return with_known_functions(with_plain_geometry(self.network.pruned()))
 
     def _pass_on(self, source, target) -> None:
         if source.name in self.views:

@@ -16,6 +16,11 @@ from dataclasses import replace
 import numpy as np
 
 from sr_models.importing.channel_order import Reordering, read_in_order
+from sr_models.importing.geometry_rules import (
+    GeometryAbsorption,
+    GeometryRewriting,
+    is_padding_of,
+)
 from sr_models.importing.operations import (
     INPUT,
     Network,
@@ -29,7 +34,7 @@ from sr_models.importing.value_rules import ValueRules
 _NOTHING = {"factor": 1.0, "shift": 0.0}
 
 
-class Absorption:
+class Absorption(GeometryAbsorption):
     """Looks for operations of a network that can take a factor and a shift into themselves.
 
     Attributes:
@@ -180,7 +185,7 @@ def _has_room(convolution: Operation) -> bool:
     return convolution["padding"] == "same" and max(convolution["kernel"].shape[:2]) > 1
 
 
-class _Rewriting(ValueRules):
+class _Rewriting(GeometryRewriting, ValueRules):
     """One pass in the order of computation; what is left unused is dropped at the end."""
 
     def __init__(self, network: Network, *, final: bool):
@@ -222,6 +227,8 @@ class _Rewriting(ValueRules):
 
     def _bound(self, operation: Operation) -> str:
         source = self._source(operation)
+        if (moved := self.before_moves(operation)) is not None:
+            return moved
         if source.kind != "bound":
             scaled = self._as_relu6(operation) if self.final else None
             return self.new.add(operation) if scaled is None else scaled
@@ -270,18 +277,21 @@ class _Rewriting(ValueRules):
 
     def _convolution(self, operation: Operation) -> str:
         source = self._source(operation)
-        if source.kind == "pad" and self._replaces_padding(source, operation):
+        if source.kind == "pad" and is_padding_of(source, operation):
             values = {**operation.values, "padding": "same"}
             return self._convolution(replace(operation, inputs=source.inputs, values=values))
         if source.kind == "select" and operation["groups"] == 1:
             return self._convolution(read_in_order(self.new, operation))
+        padding = source if source.kind == "pad" else None
+        if padding is not None:
+            source = self._source(padding)
         if source.kind != "affine":
             return self.new.add(operation)
         kernel, groups = operation["kernel"], operation["groups"]
         scaled = kernel * _per_group(source["factor"], kernel, groups)
         if not is_shifted(source):
-            return self._with(operation, source.inputs, kernel=scaled)
-        if not _has_room(operation):
+            return self._with(operation, self.padded(padding, source.inputs), kernel=scaled)
+        if not _has_room(operation) and padding is None:
             moved = (kernel * _per_group(source["shift"], kernel, groups)).sum(axis=(0, 1, 2))
             return self._with(
                 operation, source.inputs, kernel=scaled, bias=operation["bias"] + moved
@@ -290,17 +300,9 @@ class _Rewriting(ValueRules):
             dense = _dense(kernel, groups)
             ones = (dense * source["shift"][:, None]).sum(axis=2, keepdims=True)
             widened = np.concatenate([dense * source["factor"][:, None], ones], axis=2)
-            picture = (self._picture_and_ones(),)
+            picture = self.padded(padding, (self._picture_and_ones(),))
             return self._with(operation, picture, kernel=widened, groups=1)
         return self.new.add(operation)
-
-    def _replaces_padding(self, pad: Operation, convolution: Operation) -> bool:
-        """Whether zeros around a convolution without padding are those of `"same"`."""
-        if convolution["padding"] != "valid":
-            return False
-        sizes = zip(convolution["kernel"].shape[:2], convolution["dilation"])
-        wanted = [((d * (k - 1)) // 2, d * (k - 1) - (d * (k - 1)) // 2) for k, d in sizes]
-        return [tuple(pad["rows"]), tuple(pad["columns"])] == wanted
 
     def _with(self, operation: Operation, inputs, **values) -> str:
         return self.new.add(

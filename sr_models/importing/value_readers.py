@@ -18,7 +18,7 @@ class ValueReaders(ViewReaders):
     def _read_Mean(self, op) -> str | None:
         if normalizes(op):
             raise self._unknown(op)
-        axes = self._reduced(op)
+        axes = self._summed(op)
         if axes == (3,):
             return self._mean_of_channels(op)
         if not axes or not set(axes) <= set(_SPATIAL):
@@ -28,7 +28,7 @@ class ValueReaders(ViewReaders):
         return self._without(op, made, axes)
 
     def _read_Sum(self, op) -> str | None:
-        axes = self._reduced(op)
+        axes = self._summed(op)
         if not axes or not set(axes) <= set(_SPATIAL):
             raise self._unknown(op)
         channels = op.inputs[0].shape[-1]
@@ -38,7 +38,7 @@ class ValueReaders(ViewReaders):
         made = self._add(op, "affine", [mean], factor, channels=channels)
         return self._without(op, made, axes)
 
-    def _reduced(self, op) -> tuple[int, ...]:
+    def _summed(self, op) -> tuple[int, ...]:
         """The axes that are summed up; none of them where the tensor is no picture."""
         if op.inputs[0].shape.rank != 4:
             return ()

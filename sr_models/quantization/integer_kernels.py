@@ -184,6 +184,18 @@ def requantize(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
     return target.stored(multiply_halves_away(source.centred(codes), factor))
 
 
+def average_pool(codes: np.ndarray, *, pool, strides, padding: str) -> np.ndarray:
+    """AVERAGE_POOL_2D: the mean of the codes inside of the picture, halves away from zero."""
+    ones = tf.ones((*pool, codes.shape[-1], 1))
+    shape = (1, *codes.shape[1:])
+    inside, counts = (
+        tf.nn.depthwise_conv2d(x, ones, (1, *strides, 1), padding).numpy().astype(np.int64)
+        for x in (codes.astype(np.float32), tf.ones(shape))
+    )
+    halves = (np.abs(inside) + counts // 2) // counts
+    return (np.sign(inside) * halves).astype(np.int8)
+
+
 def rectify(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
     """RELU as an operator of its own."""
     factor = FixedPoint.nearest(source.stored_scale / target.stored_scale)

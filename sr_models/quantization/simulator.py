@@ -307,7 +307,8 @@ def simulate(
 
 def _is_rounded(point, ranges, grids) -> bool:
     """Whether a tensor does not lie on its grid already, as what is only moved or joined does."""
-    moved = (point.repeats or point.passes_through) and point.name not in ranges
+    averaged = isinstance(point.layer, tf_keras.layers.AveragePooling2D)
+    moved = (point.repeats or point.passes_through) and point.name not in ranges and not averaged
     joins_the_same = point.concatenates and all(
         grids.get(i) == grids[point.name] for i in point.inputs
     )

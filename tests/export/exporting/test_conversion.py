@@ -8,7 +8,6 @@ from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model, missing_ranges
 from export.precision.sensitivity import LayerSensitivity
 from export.running.interpreters import open_model
-from export.tflite.flatbuffer import read_graph
 from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.ground.errors import ConversionError, OptionError, SrError
 from sr_models.ground.sizes import Size
@@ -16,6 +15,7 @@ from sr_models.networks.graph import output_name
 from sr_models.networks.tail_names import TAILS
 from sr_models.networks.tails import attach_tail
 from sr_models.quantization.ranges import PIXELS, TensorRange
+from sr_models.tflite.flatbuffer import read_graph
 from tests.bundles import quantized_files
 from tests.networks import sharpening_trunk
 
