@@ -45,6 +45,16 @@ def selection(source: str, order: np.ndarray, *, channels: int, layer: str) -> O
     return Operation("", "select", (source,), count, {"order": order}, layer)
 
 
+def chosen_channels(network: Network, name: str) -> tuple[str, np.ndarray]:
+    """Of which operation a tensor holds channels, and which."""
+    order = np.arange(network[name].channels)
+    while (operation := network[name]).kind in ("slice", "select"):
+        chosen = operation.values.get("order")
+        order = order + operation["start"] if chosen is None else chosen[order]
+        (name,) = operation.inputs
+    return name, order
+
+
 class Reordering:
     """Looks for operations of a network that can make their channels in another order.
 

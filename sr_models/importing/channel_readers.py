@@ -6,9 +6,10 @@ import numpy as np
 
 from sr_models.importing.channel_order import selection
 from sr_models.importing.geometry_readers import GeometryReaders
+from sr_models.importing.onnx_views import View, whole_axes
 from sr_models.importing.operator_reader import layer_name
 
-CUTTING = ("Split", "SplitV")
+CUTTING = ("Split", "SplitV", "Unpack")
 """Operators of several outputs."""
 
 
@@ -27,7 +28,7 @@ class ChannelReaders(GeometryReaders):
         if op.inputs[0].shape.rank != 4 or any(int(axis) not in (-1, 3) for axis in axes):
             raise self._refused(op, "found a part of a picture cut out")
 
-    def _read_StridedSlice(self, op) -> str:
+    def _read_StridedSlice(self, op) -> str | None:
         if (cropped := self._cropped(op)) is not None:
             return cropped
         shape, begin, end, strides = (
@@ -45,10 +46,34 @@ class ChannelReaders(GeometryReaders):
                 for i in range(3)
             )
             free_begin, free_end = masks["begin_mask"] & last, masks["end_mask"] & last
+        if op.get_attr("shrink_axis_mask") == 1 << (len(begin) - 1) and len(shape) == 4 and whole:
+            return self._one_channel(op, int(begin[-1]) % shape[-1])
         if not whole or op.outputs[0].shape.rank != 4:
             raise self._refused(op, "found a part of a picture cut out")
         start, stop = None if free_begin else begin[-1], None if free_end else end[-1]
         return self._taken(op, op.inputs[0], range(shape[-1])[slice(start, stop, strides[-1])])
+
+    def _one_channel(self, op, place: int, output=None) -> None:
+        """A channel without its axis, as `x[..., 0]` and `tf.unstack` have it."""
+        name = self._taken(op, op.inputs[0], [place])
+        _, height, width, _ = op.inputs[0].shape.as_list()
+        axes = whole_axes("NHWC", 1, height, width)[:3]
+        tensor = (output or op.outputs[0]).name
+        self.views[tensor], self.viewers[tensor] = View(name, 1, height, width, axes=axes), op
+
+    def _read_Pack(self, op) -> str:
+        """Channels without their axis, put together."""
+        if any(tensor in self.constants for tensor in op.inputs) or op.get_attr("axis") not in (
+            -1,
+            3,
+        ):
+            raise self._refused(op, "found a stack of anything but channels")
+        height, width = op.outputs[0].shape[1:3]
+        axes = whole_axes("NHWC", 1, height, width)[:3]
+        views = [self.views.get(tensor.name) for tensor in op.inputs]
+        if any(view is None or view.channels != 1 or view.axes != axes for view in views):
+            raise self._refused(op, "found a stack of anything but channels")
+        return self._add(op, "concatenate", [view.operation for view in views])
 
     def _read_Slice(self, op) -> str:
         begin = self.constants[op.inputs[1]].tolist()
@@ -70,7 +95,13 @@ class ChannelReaders(GeometryReaders):
         return self._taken(op, op.inputs[0], np.arange(op.inputs[0].shape[-1])[::-1])
 
     def _cut(self, op) -> None:
-        """`Split` and `SplitV`, even and uneven."""
+        """`Split` and `SplitV`, even and uneven, and `Unpack`."""
+        if op.type == "Unpack":
+            if op.inputs[0].shape.rank != 4 or op.get_attr("axis") not in (-1, 3):
+                raise self._refused(op, "found a picture cut into parts")
+            for place, output in enumerate(op.outputs):
+                self._one_channel(op, place, output)
+            return
         axis, tensor = (op.inputs[2], op.inputs[0]) if op.type == "SplitV" else op.inputs
         if tensor.shape.rank != 4 or int(self.constants[axis]) not in (-1, 3):
             raise self._refused(op, "found a picture cut into parts")

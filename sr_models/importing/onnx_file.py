@@ -25,6 +25,7 @@ from sr_models.importing.frozen_graph import first_line
 from sr_models.importing.onnx_graph import Reading, needed_nodes, read_onnx
 from sr_models.importing.onnx_tensors import LARGEST, plain, take_external, tensors_of, widen
 from sr_models.importing.onnx_wire import require_moderate
+from sr_models.importing.simplification import simplified
 
 OPSETS = (11, 24)
 MOST_NODES = 20_000
@@ -83,8 +84,8 @@ class OnnxFile(ForeignNetwork):
             raise NetworkError(f"{expected}; {cure} ({error})") from error
         moves = (
             [
-                (op.kind, op.channels, {n: v for n, v in op.values.items() if n in _SIZED})
-                for op in found.network
+                (op.kind, op.channels, {n: _nearly(v) for n, v in op.values.items() if n in _SIZED})
+                for op in simplified(found.network)
             ]
             for found in (read, larger)
         )
@@ -156,6 +157,13 @@ class OnnxFile(ForeignNetwork):
             known.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         return lambda feeds: session.run(None, feeds)
+
+
+def _nearly(value: Any) -> Any:
+    """A value to three digits: n / (n - 1) of all pixels is nearly 1 at any size."""
+    if not isinstance(value, np.ndarray):
+        return value
+    return [f"{number:.3g}" for number in value.reshape(-1).tolist()]
 
 
 def load_onnx_file(path: str | Path) -> OnnxFile:

@@ -29,13 +29,19 @@ _INSTEAD = {
     "MatMul": "a 1x1 convolution, or a network without attention,",
     "Einsum": "convolutions",
     "Gemm": "a 1x1 convolution",
-    "GELU": "ReLU or PReLU",
+    "Celu": "ReLU or PReLU",
     "Elu": "ReLU or PReLU",
     "Selu": "ReLU or PReLU",
     "Mish": "ReLU or PReLU",
     "Softplus": "ReLU or PReLU",
     "AveragePool": "pooling without padding",
     "a mean over the whole picture": "a network without attention over the whole picture",
+    "a mean over channels": "a 1x1 convolution",
+    "a maximum over the whole picture": "a mean over the whole picture",
+    "a division by what depends on the picture": "a product with a sigmoid",
+    "instance normalization": _NORMALIZED,
+    "attention": "convolutions",
+    "attention (MatMul of two tensors)": "convolutions",
     "bicubic upscaling": "bilinear or nearest upscaling",
     "Reshape": "DepthToSpace",
     "Transpose": "DepthToSpace",
@@ -49,10 +55,10 @@ _INSTEAD = {
 _OF_SHAPES = ("Shape", "Size", "CastLike")
 """Nodes that read of a picture how large it is, or its type."""
 _KNOWN_AS = {
-    "Erf": "GELU",
-    "Gelu": "GELU",
-    "GlobalAveragePool": "a mean over the whole picture",
-    "GlobalMaxPool": "a mean over the whole picture",
+    "GlobalMaxPool": "a maximum over the whole picture",
+    "ReduceMax": "a maximum over the whole picture",
+    "Einsum": "attention",
+    "Reciprocal": "a division by what depends on the picture",
 }
 """What users call a node that is a part of something, or has another name elsewhere."""
 
@@ -93,6 +99,10 @@ class NodeReader:
             name for node in nodes if node.op_type not in _OF_SHAPES for name in node.input
         )
         self._readers[output] += 1
+        self._consumers: dict[str, list[onnx.NodeProto]] = {}
+        for node in nodes:
+            for name in node.input:
+                self._consumers.setdefault(name, []).append(node)
         self._alone: dict[str, bool] = {}  # operation -> whether it alone reads its inputs
 
     def start(self, tensor: str, size: tuple[int, int, int], layout: str) -> None:

@@ -10,7 +10,7 @@ source each value is, whatever the order of axes was.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
@@ -103,6 +103,12 @@ def reshaped(axes: Sequence[Axis], shape: Sequence[int]) -> tuple[Axis, ...] | N
                 return None
         made.append(tuple(axis))
     return tuple(_joined(axis) for axis in made)
+
+
+def unexpanded(view: View) -> View:
+    """A view without repeated values, whose sizes then are 1."""
+    axes = tuple(tuple(factor for factor in axis if factor.stride) for axis in view.axes)
+    return replace(view, axes=axes)
 
 
 def _joined(axis: Axis) -> Axis:

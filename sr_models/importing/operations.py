@@ -41,20 +41,8 @@ import numpy as np
 INPUT = "input"
 RELU6 = 6.0
 """The one upper bound that TFLite has a fused activation for."""
-POINTWISE = frozenset(
-    [
-        "affine",
-        "bound",
-        "prelu",
-        "tanh",
-        "sigmoid",
-        "gelu",
-        "root",
-        "erf",
-        "power",
-        "rounding",
-        "truncation",
-    ]
+POINTWISE = frozenset({"affine", "bound", "prelu", "tanh", "sigmoid", "gelu", "root"}).union(
+    ("erf", "power", "rounding", "truncation")
 )
 """Kinds of one input that compute each value by itself, whatever stands beside it."""
 

@@ -40,7 +40,6 @@ _TYPES = {
     "BatchMatMul": "attention",
     "BatchMatMulV2": "attention",
     "MatMul": "a product of matrices",
-    "Softplus": "Softplus",
     "Rsqrt": "normalization by the picture's own statistics",
     "RealDiv": "a division by what depends on the picture",
     "Max": "a maximum over the whole picture",
@@ -79,6 +78,9 @@ def known_as(op) -> str | None:
         return _READERS[op.type] if op.inputs[0].op.type == "Reshape" else None
     if op.type == "Mean":
         return _of_mean(op)
+    if op.type == "Softplus":
+        readers = {reader.type for reader in op.outputs[0].consumers()}
+        return "Mish" if "Tanh" in readers else "Softplus"
     return _TYPES.get(op.type)
 
 
@@ -115,26 +117,9 @@ def _of_mean(op) -> str:
     return "instance normalization" if normalizes(op) else "a mean over the whole picture"
 
 
-_OF_STATISTICS = frozenset(
-    [
-        "Sub",
-        "Square",
-        "SquaredDifference",
-        "Mean",
-        "StopGradient",
-        "Identity",
-        "Sqrt",
-        "Pow",
-        "Add",
-        "AddV2",
-        "Maximum",
-        "Mul",
-        "Neg",
-        "Reshape",
-        "Squeeze",
-        "ExpandDims",
-        "Cast",
-    ]
+_OF_STATISTICS = {"Sub", "Square", "SquaredDifference", "Mean", "StopGradient", "Identity"}.union(
+    ("Sqrt", "Pow", "Add", "AddV2", "Maximum", "Mul", "Neg", "Cast"),
+    ("Reshape", "Squeeze", "ExpandDims"),
 )
 """What may stand between a mean and the division by what it is a part of."""
 _MOST_SEEN = 60

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sr_models.importing.channel_order import Reordering, behind
+from sr_models.importing.channel_order import Reordering, behind, chosen_channels
 from sr_models.importing.operations import RELU6, Network, Operation, is_relu6, is_shifted
 
 if TYPE_CHECKING:
@@ -94,6 +94,17 @@ class ValueRules:
 
     def _select(self, operation: Operation) -> str:
         return self.reordering.of_or_selected(operation.inputs[0], operation["order"], operation)
+
+    def _concatenate(self, operation: Operation) -> str:
+        """Channels of one tensor put together again, where something makes them so at no cost."""
+        parts = [chosen_channels(self.new, name) for name in operation.inputs]
+        sources = {source for source, _ in parts}
+        if len(sources) == 1:
+            order = np.concatenate([places for _, places in parts])
+            made = self.reordering.of(sources.pop(), order)
+            if made is not None:
+                return made
+        return self.new.add(operation)
 
     def _pad(self, operation: Operation) -> str:
         if self._source(operation).kind == "select":

@@ -22,18 +22,20 @@ from sr_models.importing.onnx_views import (
     View,
     rearrangement,
     reshaped,
+    unexpanded,
     whole_axes,
 )
 from sr_models.importing.operations import Operation
+from sr_models.importing.operator_names import known_as
 from sr_models.importing.operator_reader import OperatorReader, layer_name
 
-VIEWED = ("Reshape", "Transpose", "Squeeze", "ExpandDims", "Tile")
+VIEWED = ("Reshape", "Transpose", "Squeeze", "ExpandDims", "Tile", "BroadcastTo")
 """Operators of which only the axes are kept in mind."""
 _MOST = 1 << 27
 
 
 class ViewReaders(OperatorReader):
-    """`Reshape`, `Transpose`, `Squeeze`, `ExpandDims`, `Tile`, and `MatMul` of flattened pixels."""
+    """What `VIEWED` names, and `MatMul` of flattened pixels."""
 
     def _viewed(self, op) -> str | None:
         """The operation whose picture an operator leaves as it is; `None` for another view."""
@@ -44,6 +46,11 @@ class ViewReaders(OperatorReader):
         elif op.type == "Tile":
             times = self.constants[op.inputs[1]].tolist()
             axes = tuple(((Factor(C, n, 0),) * (n > 1)) + a for a, n in zip(view.axes, times))
+        elif op.type == "BroadcastTo":
+            full = ((),) * (len(shape) - len(view.axes)) + view.axes
+            axes = tuple(
+                ((Factor(C, n, 0),) if n > 1 and not a else a) for a, n in zip(full, shape)
+            )
         else:
             axes = reshaped(view.axes, shape)
         if axes is None or prod(shape) > _MOST:
@@ -78,7 +85,13 @@ class ViewReaders(OperatorReader):
                     "expected pixels repeated alike in rows and columns, found only one of them "
                     f"({layer_name(op)}); take UpSampling2D with one factor"
                 )
-            raise self._unknown(op)
+            if known_as(op) is not None:
+                raise self._unknown(op)
+            raise self._refused(
+                op,
+                f"found {op.type} to {op.outputs[0].shape.as_list()} that is no rearrangement of "
+                "pixels and channels",
+            )
         return self._moved(op, view, found)
 
     def _moved(self, op, view: View, found: Rearrangement) -> str:
@@ -125,11 +138,19 @@ class ViewReaders(OperatorReader):
                 inputs = (name, view.operation)
                 name = self.network.add(Operation(layer_name(op), kind, inputs, channels))
             return self._seen(op, replace(views[0], operation=name))
-        total, *others = [self._of(tensor) for tensor in tensors]
+        total, *others = [self._pixel_or_picture(tensor) for tensor in tensors]
         for other in others:
             channels = max(self.network[name].channels for name in (total, other))
             total = self._add(op, kind, [total, other], channels=channels)
         return total
+
+    def _pixel_or_picture(self, tensor) -> str:
+        """An operation that a sum or a product may read, where a pixel stands for all."""
+        if self._is_view(tensor):
+            plain = unexpanded(self.views[tensor.name])
+            if plain.layout == "NHWC":
+                return plain.operation
+        return self._of(tensor)
 
     def _spread_over(self, shapes) -> bool:
         """Whether tensors of these shapes have one size, or one pixel or channel where they differ.

@@ -79,7 +79,8 @@ def test_an_operator_is_read_and_computes_the_same(name):
         ),
         (lambda x: tf.nn.elu(x), r"found Elu .*take ReLU or PReLU"),
         (lambda x: x * tf.reduce_max(x, (1, 2), keepdims=True), "a maximum over the whole picture"),
-        (lambda x: x * tf.tanh(tf.nn.softplus(x)), "found Softplus"),
+        (lambda x: x * tf.tanh(tf.nn.softplus(x)), "found Mish"),
+        (lambda x: tf.nn.softplus(x), "found Softplus"),
         (lambda x: tf.nn.l2_normalize(x, -1), "found L2 normalization"),
         (lambda x: tf.nn.softmax(x), "found Softmax"),
         (
