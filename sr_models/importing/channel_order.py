@@ -14,7 +14,7 @@ from sr_models.importing.operations import POINTWISE, Network, Operation
 
 _EVERY_CHANNEL_ALIKE = frozenset(
     POINTWISE - {"affine", "prelu"}
-    | {"mean", "bilinear", "pad", "mirror_pad", "crop", "max_pool", "average_pool"}
+    | {"mean", "bilinear", "pad", "mirror_pad", "crop", "max_pool", "average_pool", "grid"}
 )
 _PER_CHANNEL = {"affine": ("factor", "shift"), "prelu": ("slope",)}
 

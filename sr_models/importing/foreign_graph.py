@@ -28,12 +28,15 @@ class ForeignGraph:
         output: The same of the output.
         step: Relative error of the half precision that the file asks for; it is read and run in
             float32. 0 where it asks for none.
+        rounds: Whether the file rounds its tensors to grids that it was trained for; it is read and
+            run without.
     """
 
     network: Network
     input: Any
     output: Any
     step: float = 0.0
+    rounds: bool = False
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Compute what was read, without what only rounds."""

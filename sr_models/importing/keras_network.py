@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import tf_keras
@@ -19,7 +20,8 @@ from sr_models.networks.layers import (
     SpaceToDepth,
 )
 from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
-from sr_models.networks.value_layers import Gelu, PictureMean, SquareRoot
+from sr_models.networks.value_layers import Gelu, KnownRange, PictureMean, SquareRoot
+from sr_models.quantization.weight_grids import GridConvolution
 
 _layers = tf_keras.layers
 _TAKEN = (
@@ -76,7 +78,10 @@ def packed(model, *, scale: int):
 
 
 def _convolution(operation: Operation, x):
-    layer = _layers.Conv2D(
+    kind = _layers.Conv2D
+    if "scales" in operation.values:
+        kind = partial(GridConvolution, scales=operation["scales"].tolist())
+    layer = kind(
         operation.channels,
         operation["kernel"].shape[:2],
         padding=operation["padding"],
@@ -84,7 +89,7 @@ def _convolution(operation: Operation, x):
         dilation_rate=operation["dilation"],
         groups=operation["groups"],
         name=operation.name,
-        trainable=not operation.values.get("fixed", False),
+        trainable=not (operation.values.get("fixed", False) or "scales" in operation.values),
     )
     y = layer(x)
     layer.set_weights([operation["kernel"], operation["bias"]])
@@ -181,6 +186,7 @@ _WRITERS = {
     "concatenate": _concatenate,
     "depth_to_space": lambda op, x: DepthToSpace(op["block"], name=op.name)(x),
     "space_to_depth": lambda op, x: SpaceToDepth(op["block"], name=op.name)(x),
+    "grid": lambda op, x: KnownRange(**op.values, name=op.name)(x),
     "gelu": lambda op, x: Gelu(op["approximate"], name=op.name)(x),
     "mean": lambda op, x: PictureMean(op["axes"], name=op.name)(x),
     "root": lambda op, x: SquareRoot(name=op.name)(x),

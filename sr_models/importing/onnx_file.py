@@ -23,6 +23,7 @@ from sr_models.ground.errors import NetworkError
 from sr_models.importing.foreign_graph import CannotRunError, ForeignGraph, ForeignNetwork
 from sr_models.importing.frozen_graph import first_line
 from sr_models.importing.onnx_graph import Reading, needed_nodes, read_onnx
+from sr_models.importing.onnx_grids import without_pairs
 from sr_models.importing.onnx_tensors import LARGEST, plain, take_external, tensors_of, widen
 from sr_models.importing.onnx_wire import require_moderate
 from sr_models.importing.simplification import simplified
@@ -69,6 +70,7 @@ class OnnxFile(ForeignNetwork):
             tf.TensorSpec(shape, self.dtype),
             tf.TensorSpec((1, height, width, channels), tf.float32),
             self.step,
+            rounds=any(operation.kind == "grid" for operation in read.network),
         )
 
     def _require_same_at(self, *size: int, read: Reading) -> None:
@@ -137,10 +139,14 @@ class OnnxFile(ForeignNetwork):
 
     @cached_property
     def _run(self):
-        """The nodes that were read, as a function of feeds that returns the outputs."""
+        """The nodes that were read, as a function of feeds that returns the outputs.
+
+        Without the rounding of tensors to grids, beside which no float network would be equal.
+        """
         known = onnx.ModelProto()
         known.CopyFrom(self.model)
-        nodes = needed_nodes(self.model.graph)
+        graph = self.model.graph
+        nodes = without_pairs(needed_nodes(graph), {graph.input[0].name})
         del known.graph.node[:]
         known.graph.node.extend(nodes)
         del known.graph.value_info[:]

@@ -17,6 +17,7 @@ from sr_models.ground.errors import NetworkError
 from sr_models.importing.geometry import with_plain_geometry
 from sr_models.importing.onnx_constants import FOLDED, Constants
 from sr_models.importing.onnx_convolutions import NodeConvolutions
+from sr_models.importing.onnx_grids import PAIR
 from sr_models.importing.onnx_moves import NodeMoves
 from sr_models.importing.onnx_reader import attribute
 from sr_models.importing.onnx_tensors import as_array, plain
@@ -138,6 +139,8 @@ class _Reader(NodeValues, NodeConvolutions, NodeMoves):
         if not pictures:
             if node.op_type == "Constant" and any(a.name == "value" for a in node.attribute):
                 return [as_array(next(a.t for a in node.attribute if a.name == "value"))]
+            if node.op_type in PAIR:
+                return self._quantized_constant(node)
             if node.op_type not in FOLDED:
                 raise self._refused(node, f"found {node.op_type} of constants")
             inputs = [self.constants[name] if name else None for name in node.input]

@@ -48,8 +48,7 @@ _INSTEAD = {
     "If": "one fixed path",
     "Loop": "unrolled layers",
     "Scan": "unrolled layers",
-    "QuantizeLinear": "the float network",
-    "DequantizeLinear": "the float network",
+    "QuantizeLinear": "pairs of QuantizeLinear and DequantizeLinear",
     "QLinearConv": "the float network",
 }
 _OF_SHAPES = ("Shape", "Size", "CastLike")
@@ -103,6 +102,7 @@ class NodeReader:
         for node in nodes:
             for name in node.input:
                 self._consumers.setdefault(name, []).append(node)
+        self.steps: dict[str, tuple[np.ndarray, int]] = {}  # weights -> see `NodeGrids`
         self._alone: dict[str, bool] = {}  # operation -> whether it alone reads its inputs
 
     def start(self, tensor: str, size: tuple[int, int, int], layout: str) -> None:
@@ -292,6 +292,8 @@ class NodeReader:
         values, inputs = operation.values, operation.inputs
         if operation.kind == "convolution" and operation["groups"] == 1:
             weights = {"kernel": values["kernel"][..., order], "bias": values["bias"][order]}
+            if "scales" in values:
+                weights["scales"] = values["scales"][order]
             values = {**values, **weights}
         elif operation.kind in _CHANNEL_BY_CHANNEL and self._alone.get(name):
             inputs = tuple(self._reordered(source, order) for source in inputs)
@@ -320,4 +322,4 @@ class NodeReader:
         return self._refused(node, f"found {plain(name) if ' ' not in name else name}", name=name)
 
 
-_CHANNEL_BY_CHANNEL = POINTWISE | {"add", "multiply"}
+_CHANNEL_BY_CHANNEL = POINTWISE | {"add", "multiply", "grid"}

@@ -17,12 +17,14 @@
 | `repeat` | `times`: the channels several times over |
 | `bilinear` | `factor`: upscaling with half-pixel centres |
 | `slice` | `start`, `stop` of channels |
+| `grid` | `minimum`, `maximum`, `narrow`: the range that a tensor was trained for; computes nothing |
 | `pad` | `rows`, `columns`: zeros (before, after) |
 | `mirror_pad` | `rows`, `columns`, `mode`: `"REFLECT"`, `"SYMMETRIC"`, `"EDGE"` |
 | `crop` | `rows`, `columns`: pixels taken away (before, after) |
 | `max_pool`, `average_pool` | `pool`, `strides`, `padding`; means leave out what lies beyond the border |
 | `transposed` | `kernel` (h, w, out, in), `bias`, `stride`; `rows`, `columns` that are cut off |
 
+`scales` (out,) of a convolution are the steps of the grid that its kernel was trained for.
 `strides` of a convolution are (1, 1) where none are given; one with others and without padding may
 say the `size` that it reads. What stands in the last line, and "EDGE", is gone once `geometry` has seen it.
 

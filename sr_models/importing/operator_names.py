@@ -61,6 +61,13 @@ _INSTEAD = {
     "L2 normalization": "BatchNormalization, which is folded away,",
     "Dense": "a 1x1 convolution",
     "attention": "convolutions",
+    "MultiHeadAttention": "convolutions",
+    "Attention": "convolutions",
+    "AdditiveAttention": "convolutions",
+    "GroupQueryAttention": "convolutions",
+    "UnitNormalization": "BatchNormalization, which is folded away,",
+    "GlobalMaxPooling2D": "GlobalAveragePooling2D",
+    "ELU": "ReLU or PReLU",
     "Softmax": "a network without attention",
     "a mean over the whole picture": "a network without attention over the whole picture",
 }

@@ -29,12 +29,13 @@ from sr_models.importing.operations import (
     is_relu6,
     is_shifted,
 )
+from sr_models.importing.source_grids import GridAbsorption, GridRules
 from sr_models.importing.value_rules import ValueRules
 
 _NOTHING = {"factor": 1.0, "shift": 0.0}
 
 
-class Absorption(GeometryAbsorption):
+class Absorption(GeometryAbsorption, GridAbsorption):
     """Looks for operations of a network that can take a factor and a shift into themselves.
 
     Attributes:
@@ -77,6 +78,8 @@ class Absorption(GeometryAbsorption):
             "kernel": operation["kernel"] * factor,
             "bias": operation["bias"] * factor + shift,
         }
+        if "scales" in operation.values:
+            weights["scales"] = operation["scales"] * np.abs(factor)
         return self.network.add(replace(operation, values={**operation.values, **weights}))
 
     def _absorbed_depth_to_space(self, operation: Operation, factor, shift) -> str | None:
@@ -185,7 +188,7 @@ def _has_room(convolution: Operation) -> bool:
     return convolution["padding"] == "same" and max(convolution["kernel"].shape[:2]) > 1
 
 
-class _Rewriting(GeometryRewriting, ValueRules):
+class _Rewriting(GeometryRewriting, ValueRules, GridRules):
     """One pass in the order of computation; what is left unused is dropped at the end."""
 
     def __init__(self, network: Network, *, final: bool):
@@ -227,8 +230,9 @@ class _Rewriting(GeometryRewriting, ValueRules):
 
     def _bound(self, operation: Operation) -> str:
         source = self._source(operation)
-        if (moved := self.before_moves(operation)) is not None:
-            return moved
+        for rule in (self.before_moves, self.before_grid):
+            if (moved := rule(operation)) is not None:
+                return moved
         if source.kind != "bound":
             scaled = self._as_relu6(operation) if self.final else None
             return self.new.add(operation) if scaled is None else scaled
@@ -289,6 +293,9 @@ class _Rewriting(GeometryRewriting, ValueRules):
             return self.new.add(operation)
         kernel, groups = operation["kernel"], operation["groups"]
         scaled = kernel * _per_group(source["factor"], kernel, groups)
+        if "scales" in operation.values:  # Right where all channels have one factor.
+            steps = operation["scales"] * np.abs(source["factor"][0])
+            operation = replace(operation, values={**operation.values, "scales": steps})
         if not is_shifted(source):
             return self._with(operation, self.padded(padding, source.inputs), kernel=scaled)
         if not _has_room(operation) and padding is None:

@@ -264,5 +264,6 @@ def _origin(found: _Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
         "trusted": trust,
         **adopted.pixels.to_json(),
         "check": adopted.check.to_json(),
+        "source_ranges": adopted.source_ranges,
         "done": list(adopted.notes),
     }

@@ -14,6 +14,7 @@ import numpy as np
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.channel_order import selection
+from sr_models.importing.grid_readers import GridReaders
 from sr_models.importing.onnx_views import (
     Axis,
     C,
@@ -27,14 +28,15 @@ from sr_models.importing.onnx_views import (
 )
 from sr_models.importing.operations import Operation
 from sr_models.importing.operator_names import known_as
-from sr_models.importing.operator_reader import OperatorReader, layer_name
+from sr_models.importing.operator_reader import layer_name
+from sr_models.importing.source_grids import with_steps
 
 VIEWED = ("Reshape", "Transpose", "Squeeze", "ExpandDims", "Tile", "BroadcastTo")
 """Operators of which only the axes are kept in mind."""
 _MOST = 1 << 27
 
 
-class ViewReaders(OperatorReader):
+class ViewReaders(GridReaders):
     """What `VIEWED` names, and `MatMul` of flattened pixels."""
 
     def _viewed(self, op) -> str | None:
@@ -179,6 +181,7 @@ class ViewReaders(OperatorReader):
             "dilation": (1, 1),
             "groups": 1,
         }
+        values = with_steps(values, None if turned else self._steps(op.inputs[1]))
         name = self._add(op, "convolution", [view.operation], values, channels=outputs)
         size = (outputs, view.height, view.width)
         last: Axis = (Factor(C, outputs),) if outputs > 1 else ()

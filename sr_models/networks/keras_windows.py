@@ -33,7 +33,7 @@ from sr_models.networks.receptive_field import (
     Window,
     find_receptive_field,
 )
-from sr_models.networks.value_layers import Gelu, PictureMean, SquareRoot
+from sr_models.networks.value_layers import Gelu, KnownRange, PictureMean, SquareRoot
 
 _layers = tf_keras.layers
 _PIXELWISE = (
@@ -54,6 +54,7 @@ _PIXELWISE = (
     ChannelSlice,
     ClipByValue,
     Gelu,
+    KnownRange,
     RepeatChannels,
     SquareRoot,
 )

@@ -50,3 +50,19 @@ class SquareRoot(tf_keras.layers.Layer):
 
     def call(self, inputs):
         return tf.sqrt(inputs)
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class KnownRange(tf_keras.layers.Layer):
+    """The identity, of a tensor whose range is known: that of quantization-aware training."""
+
+    def __init__(self, minimum: float, maximum: float, narrow: bool = False, **keywords):
+        super().__init__(**keywords)
+        self.minimum, self.maximum, self.narrow = float(minimum), float(maximum), bool(narrow)
+
+    def call(self, inputs):
+        return tf.identity(inputs)
+
+    def get_config(self):
+        own = {"minimum": self.minimum, "maximum": self.maximum, "narrow": self.narrow}
+        return {**super().get_config(), **own}

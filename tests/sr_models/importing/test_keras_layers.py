@@ -36,7 +36,7 @@ def test_of_a_layer_only_what_computes_is_taken_over():
         ("Conv2D", {"module": "my_package.layers"}),
         ("Conv2D", {"registered_name": "mine>Conv2D"}),
         ("mine>DepthToSpace", {}),
-        ("Dense", {}),
+        ("LSTM", {}),
     ],
 )
 def test_a_class_of_the_users_own_is_not_looked_up(class_name, entry):
