@@ -17,6 +17,7 @@ from export.exporting.kernel_agreement import KernelMeter
 from export.exporting.result import ExportResult, SourceFile, read_back
 from export.exporting.settings import DEFAULTS, ExportSettings, file_names
 from export.exporting.shaping import build_dataset, split_pictures, unseen_pictures
+from export.exporting.strides import require_sizes, require_tiles
 from export.precision.kept_layers import require_layers
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from representative_data.dataset import RepresentativeDataset, load_dataset
@@ -26,6 +27,7 @@ from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.files import file_sha256
 from sr_models.ground.memory import room_for
 from sr_models.importing.sources import SourceNetwork, open_network
+from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.memory import pictures_at_once
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.tails import attach_tail
@@ -118,6 +120,7 @@ class Export:
         for note in self.network.notes:
             on_stage(f"{self.network.name}: {note}")
         self._tailed: dict[str, Any] = {}
+        require_sizes(self.float_model, settings.files.sizes, network=self.network.name)
         require_layers(self.model, settings.quantizing.kept)
 
     @property
@@ -152,6 +155,8 @@ class Export:
         shaping, scale, channels = self.settings.shaping, self.network.scale, self.network.channels
         cut = {"scale": scale, "channels": channels, "side": shaping.tile_side}
         cut["seed"] = shaping.seed
+        if self._given_set is not None:
+            cut["side"] += -cut["side"] % size_multiple(self.float_model)
         apart = self._apart
         if self._given_set is None:
             self._on_stage("shaping the representative dataset")
@@ -186,13 +191,14 @@ class Export:
         """Take smaller tiles where memory has no room for the network on one."""
         asked = self.settings.shaping.tile_side
         side = fitting_side(self.float_model, asked, on_stage=self._on_stage)
-        if side < asked:
+        if side != asked:
             self.settings = replace(self.settings, tile_side=side)
 
     def _take_set(self, given: RepresentativeDataset | str | Path) -> None:
         held = isinstance(given, RepresentativeDataset)
         self.dataset, self.natural = given if held else load_dataset(given), []
         self.dataset.require_network(network=self.network.name, weights_sha256=self.weights_sha256)
+        require_tiles(self.float_model, self.dataset.pictures[0].shape, network=self.network.name)
         followed = self.settings.quantizing.on_set(self.dataset.method)
         if followed != self.settings.quantizing:
             holder = "the set" if held else given

@@ -18,7 +18,7 @@ from export.running.pixels import (
     quantized_pixels,
     run_picture,
 )
-from export.tflite.windows import read_receptive_field
+from export.tflite.windows import read_receptive_field, size_multiple
 from runtime_bench.upscaling.tiling import Span, aligned, margin_of, spans
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.pixel_range import PixelRange
@@ -132,9 +132,10 @@ class Upscaler:
         return TilePlan((tile[0], tile[1]), rows, columns, padded=covered != [height, width])
 
     def _whole(self, height: int, width: int) -> TilePlan:
+        multiple = size_multiple(self.runner.model)
+        tile = (aligned(height, multiple), aligned(width, multiple))
         try:
-            self._resize(height, width)
-            tile = (height, width)
+            self._resize(*tile)
         except (ModelFileError, OptionError):
             self._resize(*self.own)
             tile = self.own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from sr_models.ground.arguments import a_path, takes
@@ -55,3 +56,36 @@ def list_images_by_folder(folder: str | Path) -> dict[str, list[Path]]:
     for path in list_images(folder):
         groups.setdefault(subfolder_of(path, folder), []).append(path)
     return dict(sorted(groups.items()))
+
+
+def paired_inputs(
+    truths: Iterable[Path], inputs: str | Path, *, root: str | Path
+) -> dict[Path, Path]:
+    """For each picture of ground truth the one of its name that a network is given.
+
+    Args:
+        truths: Pictures of ground truth.
+        inputs: Folder of what networks are given: degraded pictures. Where it has the subfolders
+            of `root`, the picture of the same place counts, else that of the same name; its suffix
+            may be another.
+        root: Folder of the ground truth.
+
+    Raises:
+        PictureError: A picture without a partner, or with several.
+    """
+    folder, by_stem = Path(inputs), {}
+    for path in list_images(folder):
+        by_stem.setdefault(path.stem, []).append(path)
+    found = {}
+    for truth in truths:
+        place = truth.relative_to(root) if truth.is_relative_to(root) else Path(truth.name)
+        beside = [folder / place, folder / place.name]
+        there = [path for path in beside if path.is_file()][:1] or by_stem.get(truth.stem, [])
+        if len(there) != 1:
+            what = "none" if not there else f"{len(there)} of that name"
+            raise PictureError(
+                f"expected an input for {truth} in {folder}, found {what}; give one picture of "
+                "the same name for each of the ground truth"
+            )
+        found[truth] = there[0]
+    return found
