@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from export.exporting.settings import ExportSettings
+from representative_data.probe import fitting_side
 from sr_models.ground.errors import CalibrationError, OptionError
 from sr_models.ground.sizes import Size
 from sr_models.networks.keras_windows import size_multiple
+
+
+def with_fitting_tiles(
+    settings: ExportSettings, model, on_stage: Callable[[str], None]
+) -> ExportSettings:
+    """Settings with tiles that memory has room for, of a side that strides divide.
+
+    Args:
+        settings: Every choice.
+        model: Functional Keras network.
+        on_stage: Told of another side than was asked for.
+    """
+    asked = settings.shaping.tile_side
+    side = fitting_side(model, asked, on_stage=on_stage)
+    return settings if side == asked else replace(settings, tile_side=side)
 
 
 def require_sizes(model, sizes: Sequence[Size], *, network: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from export.running.runtimes import require_delegate, require_threads
 from sr_models.ground.errors import OptionError, PictureError
-from sr_models.ground.picture_files import list_images, paired_inputs
+from sr_models.ground.picture_files import inputs_of, list_images
 from sr_models.tflite.files import read_model
 
 MAX_SCALE = 8
@@ -74,11 +74,7 @@ def require_inputs(data: str | Path | None, inputs: str | Path | None) -> dict[P
         PictureError: A picture without an input of its name.
         OptionError: Inputs without ground truth.
     """
-    if inputs is None:
-        return {}
-    if data is None:
-        raise OptionError("expected ground truth for --inputs, found none; give --data")
-    return paired_inputs(list_images(data), inputs, root=data)
+    return inputs_of(data, inputs, option="--data")
 
 
 def require_picture(path: str | Path | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sr_models.ground.arguments import a_path, takes
-from sr_models.ground.errors import PictureError
+from sr_models.ground.errors import OptionError, PictureError
 from sr_models.ground.files import subfolder_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
@@ -56,6 +56,27 @@ def list_images_by_folder(folder: str | Path) -> dict[str, list[Path]]:
     for path in list_images(folder):
         groups.setdefault(subfolder_of(path, folder), []).append(path)
     return dict(sorted(groups.items()))
+
+
+def inputs_of(
+    truths: str | Path | None, inputs: str | Path | None, *, option: str
+) -> dict[Path, Path]:
+    """`paired_inputs` of a folder of ground truth; nothing where no inputs are given.
+
+    Args:
+        truths: Folder of ground truth.
+        inputs: Folder of inputs.
+        option: What the ground truth is given by.
+
+    Raises:
+        OptionError: Inputs without ground truth.
+        PictureError: See `paired_inputs`.
+    """
+    if inputs is None:
+        return {}
+    if truths is None:
+        raise OptionError(f"expected the ground truth of --inputs, found none; give {option}")
+    return paired_inputs(list_images(truths), inputs, root=truths)
 
 
 def paired_inputs(
