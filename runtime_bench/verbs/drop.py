@@ -65,11 +65,7 @@ def drop(
     wanted = methods or [DEFAULTS.quantizing.recipe]
     given = {"datasets": find_datasets(data), "images": images, "inputs": pairs}
     results = [
-        result
-        for name in names
-        for result in drops(
-            name, wanted, datasets=datasets, images=images, inputs=pairs, twin=twin, on_stage=say
-        )
+        result for name in names for result in drops(name, wanted, **given, twin=twin, on_stage=say)
     ]
     write_json({"results": [r.to_json() for r in results], "machine": machine.to_json()}, json)
     if json != "-":
