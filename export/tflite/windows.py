@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,8 @@ class _Site:
         options: Its table of options.
         kernel: Shape of its constant weights, where it has some.
         paddings: Its constant paddings (4, 2), where it has some.
+        begin: Where a slice begins, on each axis; `None` where it is computed, or from the end.
+        steps: Its steps.
         ratio: Output size over input size, where that is whole; 0 otherwise.
         axis: 0 for rows, 1 for columns.
     """
@@ -51,6 +55,8 @@ class _Site:
     options: Any
     kernel: tuple[int, ...]
     paddings: np.ndarray | None
+    begin: np.ndarray | None
+    steps: tuple[int, ...]
     ratio: int
     axis: int
 
@@ -100,6 +106,14 @@ def _everywhere(site: _Site) -> Reading:
     raise Untileable(f"{name_of(site.operator)} takes a mean over the whole picture")
 
 
+def _cropping(site: _Site) -> Reading:
+    if site.begin is None or set(site.steps) != {1}:
+        raise Untileable(f"{name_of(site.operator)} changes the size of the picture")
+    place = 1 + site.axis
+    free = getattr(site.options, "beginMask", 0) >> place & 1
+    return Window(before=0 if free else -int(site.begin[place]))
+
+
 _READINGS: dict[str, Callable[[_Site], Reading]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
@@ -114,6 +128,8 @@ _READINGS: dict[str, Callable[[_Site], Reading]] = {
     "PADV2": _padding,
     "MIRROR_PAD": _padding,
     "MEAN": _everywhere,
+    "SLICE": _cropping,
+    "STRIDED_SLICE": _cropping,
 }
 
 
@@ -140,6 +156,26 @@ def read_receptive_field(source: str | Path | bytes | ModelFile) -> ReceptiveFie
             f"expected a file that looks at a neighbourhood of each pixel, found that {why} in "
             f"{model.file.name}; give it whole pictures, without tiles"
         ) from error
+
+
+def size_multiple(source: str | Path | bytes | ModelFile) -> int:
+    """What height and width of a file's input must be multiples of, by its strides.
+
+    1 for a file that never works on a smaller picture, and for one that is not understood.
+    """
+    found = [1]
+    try:
+        model = unpack(source)
+        for axis in (0, 1):
+            ratios = {str(model.graph.inputs[0]): Fraction(1)}
+            for made, read in _steps(model, axis):
+                known = [ratios[name] * reading.ratio for name, reading in read if name in ratios]
+                if known:
+                    ratios[made] = known[0]
+                    found.append(known[0].denominator)
+    except (ModelFileError, Untileable, AttributeError, IndexError, ZeroDivisionError):
+        return 1
+    return lcm(*found)
 
 
 def _steps(model: UnpackedModel, axis: int) -> Iterable[tuple[str, list[tuple[str, Reading]]]]:
@@ -199,13 +235,18 @@ def _reading(
     if operator.name == "TRANSPOSE" and place and target:
         return PIXELWISE
     if operator.name in PIXELWISE_OPERATORS and place:
-        if before[place : place + 2] != after[place : place + 2]:
+        if before[place : place + 2] == after[place : place + 2]:
+            return PIXELWISE
+        if operator.name not in _READINGS:
             raise Untileable(f"{name_of(operator)} changes the size of the picture")
-        return PIXELWISE
     if operator.name not in _READINGS or place != 1:
         raise Untileable(f"the reach of {name_of(operator)} is not known")
     ratio, rest = divmod(after[1 + axis], before[1 + axis])
     constants = [i for i in operator.inputs if i >= 0 and tensors[i].constant]
+    vectors = [model.constant(i) for i in constants if tensors[i].shape == (4,)]
+    slices = operator.name in ("SLICE", "STRIDED_SLICE") and len(vectors) >= 2
+    begin = vectors[0] if slices and (vectors[0] >= 0).all() else None
+    steps = tuple(vectors[2].tolist()) if slices and len(vectors) == 3 else (1,)
     site = _Site(
         operator,
         model.tables.subgraphs[0].operators[operator.index].builtinOptions,
@@ -213,6 +254,8 @@ def _reading(
         paddings=next(
             (model.constant(i).reshape(4, 2) for i in constants if tensors[i].shape == (4, 2)), None
         ),
+        begin=begin,
+        steps=steps,
         ratio=0 if rest else ratio,
         axis=axis,
     )

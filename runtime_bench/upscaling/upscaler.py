@@ -18,7 +18,7 @@ from export.running.pixels import (
     quantized_pixels,
     run_picture,
 )
-from export.tflite.windows import read_receptive_field
+from export.tflite.windows import read_receptive_field, size_multiple
 from runtime_bench.upscaling.tiling import Span, aligned, margin_of, spans
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.pixel_range import PixelRange
@@ -145,9 +145,10 @@ class Upscaler:
         return TilePlan((height, width), rows, columns, padded=False)
 
     def _whole(self, height: int, width: int) -> TilePlan:
+        multiple = size_multiple(self.runner.model)
+        tile = (aligned(height, multiple), aligned(width, multiple))
         try:
-            self._resize(height, width)
-            tile = (height, width)
+            self._resize(*tile)
         except (ModelFileError, OptionError):
             if self.own != (height, width):
                 _ = self.field  # What fills the tile would change the whole picture.

@@ -70,11 +70,8 @@ def test_an_operator_is_read_and_computes_the_same(name):
     [
         (lambda x: tf.math.erf(x), r"found an error function .*take GELU, ReLU or PReLU"),
         (lambda x: x**3, r"found a power that is no part of a GELU"),
-        (lambda x: tf.nn.max_pool2d(x, 2, 2, "SAME"), r"found MaxPool .*take a convolution"),
         (
-            lambda x: (
-                (x - tf.reduce_mean(x, (1, 2), keepdims=True)) / tf.math.reduce_std(x, (1, 2))
-            ),
+            lambda x: x / tf.math.reduce_std(x, (1, 2), keepdims=True),
             "found instance normalization",
         ),
         (lambda x: tf.nn.elu(x), r"found Elu .*take ReLU or PReLU"),
@@ -96,16 +93,11 @@ def test_an_operator_is_read_and_computes_the_same(name):
         (lambda x: tf.reverse(x, [1]), "found ReverseV2"),
         (lambda x: tf.image.resize(x, (13, 15)), r"from \[12, 14\] to \[13, 15\]"),
         (lambda x: tf.compat.v1.image.resize_bilinear(x, (24, 28)), "half-pixel"),
-        (lambda x: tf.nn.conv2d(x, TAIL[:, :, :3], 2, "SAME"), "strides"),
         (lambda x: tf.maximum(x, tf.tanh(x)), "found Maximum of two tensors"),
         (lambda x: x + np.random.default_rng(0).normal(size=(12, 14, 1)), "depend on the place"),
-        (
-            lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT"),
-            "found reflecting padding",
-        ),
         (lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=1.0), "zeros"),
         (lambda x: tf.transpose(x, (0, 2, 1, 3)), "found Transpose"),
-        (lambda x: x[:, 1:], "a part of a picture"),
+        (lambda x: x[:, ::2], "a part of a picture"),
         (lambda x: 1.0 / x, "a division"),
         (lambda x: tf.concat([x, x], 1), "anything but channels"),
         (lambda x: tf.repeat(x, 2, axis=1), "only one of them"),
