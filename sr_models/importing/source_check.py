@@ -177,7 +177,7 @@ def _unrounded(source: Source) -> Source:
         return freeze(source.run, tuple(values.shape), dtype=source.dtype)(values)
 
     own = source.run if isinstance(source.run, ForeignNetwork) else run
-    return replace(source, run=own, what=f"{source.what}, without the rounding of its tensors,")
+    return replace(source, run=own, what=f"{source.what} without the rounding of its tensors")
 
 
 def _rounded_input(answer: Callable, dtype: tf.DType) -> Callable:
