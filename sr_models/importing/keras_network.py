@@ -92,8 +92,20 @@ def _convolution(operation: Operation, x):
         trainable=not (operation.values.get("fixed", False) or "scales" in operation.values),
     )
     y = layer(x)
-    layer.set_weights([operation["kernel"], operation["bias"]])
+    layer.set_weights([operation["kernel"], _told_apart(operation["bias"])])
     return y
+
+
+def _told_apart(bias: np.ndarray) -> np.ndarray:
+    """A bias whose values are not all the same to the last bit.
+
+    Of one number for all channels the TFLite converter of TensorFlow 2.21 makes one code, in the
+    steps of the first channel; in those of the others it stands for something else, by percents.
+    """
+    bias = np.array(bias, np.float32)
+    if bias.size > 1 and bias[0] and (bias == bias[0]).all():
+        bias[0] = np.nextafter(bias[0], np.float32(0.0))
+    return bias
 
 
 def _affine(operation: Operation, x):
@@ -102,7 +114,7 @@ def _affine(operation: Operation, x):
     kernel = np.diag(operation["factor"]) if groups == 1 else operation["factor"][None]
     layer = _layers.Conv2D(channels, 1, groups=groups, trainable=False, name=operation.name)
     y = layer(x)
-    layer.set_weights([kernel[None, None], operation["shift"]])
+    layer.set_weights([kernel[None, None], _told_apart(operation["shift"])])
     return y
 
 

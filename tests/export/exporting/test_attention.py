@@ -44,6 +44,9 @@ def attention_network():
             kernel, bias = layer.get_weights()
             spread = (0.1 if layer.name == "last" else 1.0) * np.prod(kernel.shape[:3]) ** -0.5
             layer.set_weights([rng.normal(0.0, spread, kernel.shape), 0.05 * rng.random(len(bias))])
+    # One number for all channels, which the converter would take for that of the first.
+    layer = model.get_layer("last")
+    layer.set_weights([layer.get_weights()[0], np.full(12, 0.02)])
     return model
 
 
