@@ -58,7 +58,7 @@ class ChannelReaders(GeometryReaders):
         name = self._taken(op, op.inputs[0], [place])
         _, height, width, _ = op.inputs[0].shape.as_list()
         axes = whole_axes("NHWC", 1, height, width)[:3]
-        tensor = (output or op.outputs[0]).name
+        tensor = (op.outputs[0] if output is None else output).name
         self.views[tensor], self.viewers[tensor] = View(name, 1, height, width, axes=axes), op
 
     def _read_Pack(self, op) -> str:

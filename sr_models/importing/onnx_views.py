@@ -106,8 +106,8 @@ def reshaped(axes: Sequence[Axis], shape: Sequence[int]) -> tuple[Axis, ...] | N
 
 
 def unexpanded(view: View) -> View:
-    """A view without repeated values, whose sizes then are 1."""
-    axes = tuple(tuple(factor for factor in axis if factor.stride) for axis in view.axes)
+    """A view without axes along which one value is repeated, whose sizes then are 1."""
+    axes = tuple(axis if any(factor.stride for factor in axis) else () for axis in view.axes)
     return replace(view, axes=axes)
 
 

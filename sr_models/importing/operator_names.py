@@ -68,6 +68,9 @@ _INSTEAD = {
     "UnitNormalization": "BatchNormalization, which is folded away,",
     "GlobalMaxPooling2D": "GlobalAveragePooling2D",
     "ELU": "ReLU or PReLU",
+    "QuantizeWrapper": "the SavedModel of the network",
+    "QuantizeWrapperV2": "the SavedModel of the network",
+    "QuantizeLayer": "the SavedModel of the network",
     "Softmax": "a network without attention",
     "a mean over the whole picture": "a network without attention over the whole picture",
 }

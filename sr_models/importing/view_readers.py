@@ -56,7 +56,7 @@ class ViewReaders(GridReaders):
         else:
             axes = reshaped(view.axes, shape)
         if axes is None or prod(shape) > _MOST:
-            raise self._unknown(op)
+            raise self._no_rearrangement(op)
         return self._seen(op, replace(view, axes=axes))
 
     def _seen(self, op, view: View) -> str | None:
@@ -87,14 +87,14 @@ class ViewReaders(GridReaders):
                     "expected pixels repeated alike in rows and columns, found only one of them "
                     f"({layer_name(op)}); take UpSampling2D with one factor"
                 )
-            if known_as(op) is not None:
-                raise self._unknown(op)
-            raise self._refused(
-                op,
-                f"found {op.type} to {op.outputs[0].shape.as_list()} that is no rearrangement of "
-                "pixels and channels",
-            )
+            raise self._no_rearrangement(op)
         return self._moved(op, view, found)
+
+    def _no_rearrangement(self, op) -> NetworkError:
+        if known_as(op) is not None:
+            return self._unknown(op)
+        found = f"found {op.type} to {op.outputs[0].shape.as_list()}"
+        return self._refused(op, f"{found} that is no rearrangement of pixels and channels")
 
     def _moved(self, op, view: View, found: Rearrangement) -> str:
         name, channels = view.operation, view.channels
