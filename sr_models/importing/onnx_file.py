@@ -171,7 +171,9 @@ def _is_same(first: Operation, second: Operation) -> bool:
     for name, value in first.values.items():
         other = second.values.get(name)
         if isinstance(value, np.ndarray):
-            if not np.allclose(value, other, rtol=_SLACK, atol=_SLACK * np.abs(value).max()):
+            if np.shape(value) != np.shape(other) or not np.allclose(
+                value, other, rtol=_SLACK, atol=_SLACK * np.abs(value).max()
+            ):
                 return False
         elif name in _SIZED and value != other:
             return False
