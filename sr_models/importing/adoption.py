@@ -249,6 +249,11 @@ def _notes(end: OutputEnd, white: PixelRange, final: Network, *, given: bool) ->
             f"GELU ({', '.join(left)}) is one operator of eight bits, which XNNPACK leaves to the "
             "CPU"
         )
+    if cut := [op.layer for op in final if op.kind == "slice"]:
+        notes.append(
+            f"channels that {', '.join(dict.fromkeys(cut))} cuts out are copied by an operator "
+            "that XNNPACK leaves to the CPU; parts of a multiple of 8 channels need none"
+        )
     if any(found := counts(final).values()):
         tensors, kernels = found
         notes.append(
