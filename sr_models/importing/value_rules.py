@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sr_models.importing.channel_order import Reordering, behind, chosen_channels
+from sr_models.importing.channel_order import (
+    Reordering,
+    behind,
+    chosen_channels,
+    is_permutation,
+)
 from sr_models.importing.operations import RELU6, Network, Operation, is_relu6, is_shifted
 
 if TYPE_CHECKING:
@@ -100,8 +105,10 @@ class ValueRules:
         parts = [chosen_channels(self.new, name) for name in operation.inputs]
         sources = {source for source, _ in parts}
         if len(sources) == 1:
-            order = np.concatenate([places for _, places in parts])
-            made = self.reordering.of(sources.pop(), order)
+            order, source = np.concatenate([places for _, places in parts]), sources.pop()
+            if is_permutation(order, self.new[source].channels):
+                return self.reordering.of_or_selected(source, order, operation)
+            made = self.reordering.of(source, order)
             if made is not None:
                 return made
         return self.new.add(operation)
