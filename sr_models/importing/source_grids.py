@@ -150,6 +150,6 @@ def counts(network: Network) -> dict[str, int]:
     joined = {name for op in network if op.kind == "concatenate" for name in op.inputs}
     ranges = [op for op in network if op.kind == "grid" and op.name not in joined]
     return {
-        "tensors": len(ranges),
-        "kernels": sum("scales" in operation.values for operation in network),
+        "tensor_ranges": len(ranges),
+        "kernel_grids": sum("scales" in operation.values for operation in network),
     }

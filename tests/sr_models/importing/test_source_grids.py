@@ -89,7 +89,7 @@ def of_file(tmp_path):
 @pytest.mark.parametrize("source", [of_graph, of_file])
 def test_ranges_and_grids_are_the_sources_and_no_method_moves_them(source, tmp_path):
     adopted = source(tmp_path)
-    assert adopted.source_ranges == {"tensors": 3, "kernels": 3}
+    assert adopted.source_ranges == {"tensor_ranges": 3, "kernel_grids": 3}
     assert "without the rounding of its tensors" in str(adopted.check)
     model = attach_tail(adopted.trunk, "relu", scale=2)
     kernels = [layer for layer in model.layers if isinstance(layer, GridConvolution)]
