@@ -38,7 +38,7 @@ class NodeValues(NodeReader):
     # The whole picture.
 
     def _read_GlobalAveragePool(self, node) -> View:
-        return self._mean(node, self._picture(node), ("H", "W"), keep=True)
+        return self._mean(node, self._nchw(node), ("H", "W"), keep=True)
 
     def _read_ReduceMean(self, node) -> View:
         view = self._picture(node)

@@ -41,7 +41,7 @@ class ViewReaders(GridReaders):
 
     def _viewed(self, op) -> str | None:
         """The operation whose picture an operator leaves as it is; `None` for another view."""
-        view, shape = self._view(op.inputs[0]), op.outputs[0].shape.as_list()
+        view, shape = self._view(op.inputs[0]), self._shape_of(op)
         if op.type == "Transpose":
             order = self.constants[op.inputs[1]].tolist()
             axes: tuple[Axis, ...] | None = tuple(view.axes[i] for i in order)
@@ -59,6 +59,18 @@ class ViewReaders(GridReaders):
             raise self._no_rearrangement(op)
         return self._seen(op, replace(view, axes=axes))
 
+    def _shape_of(self, op) -> list[int]:
+        """The shape that an operator makes, which may be computed from the picture's."""
+        target = op.outputs[0].shape
+        if target.is_fully_defined():
+            return target.as_list()
+        if op.type != "Reshape" or op.inputs[1] not in self.constants:
+            raise self._no_rearrangement(op)
+        shape = self.constants[op.inputs[1]].tolist()
+        if -1 in shape:
+            shape[shape.index(-1)] = prod(self._view(op.inputs[0]).shape) // -prod(shape)
+        return shape
+
     def _seen(self, op, view: View) -> str | None:
         """Keep the view that an operator makes; the operation itself where it is its picture."""
         if view.layout == "NHWC":
@@ -71,7 +83,12 @@ class ViewReaders(GridReaders):
         """What a tensor holds."""
         if tensor.name in self.views:
             return self.views[tensor.name]
-        name, (_, height, width, channels) = self._of(tensor), tensor.shape.as_list()
+        name, shape = self._of(tensor), tensor.shape.as_list()
+        if len(shape) == 2 and shape[0] == 1:  # What is left of a picture without its axes.
+            return View(name, shape[1], 1, 1, axes=whole_axes("NC", shape[1], 1, 1))
+        if len(shape) != 4 or None in shape:
+            raise self._unknown(tensor.op)
+        _, height, width, channels = shape
         axes = whole_axes("NHWC", channels, height, width)
         return View(name, channels, height, width, axes=axes)
 
@@ -93,7 +110,7 @@ class ViewReaders(GridReaders):
     def _no_rearrangement(self, op) -> NetworkError:
         if known_as(op) is not None:
             return self._unknown(op)
-        found = f"found {op.type} to {op.outputs[0].shape.as_list()}"
+        found = f"found {op.type} to {op.outputs[0].shape}".replace("(", "[").replace(")", "]")
         return self._refused(op, f"{found} that is no rearrangement of pixels and channels")
 
     def _moved(self, op, view: View, found: Rearrangement) -> str:
