@@ -42,7 +42,6 @@ _TYPES = {
     "MatMul": "a product of matrices",
     "Rsqrt": "normalization by the picture's own statistics",
     "RealDiv": "a division by what depends on the picture",
-    "Max": "a maximum over the whole picture",
 }
 
 _INSTEAD = {
@@ -54,6 +53,7 @@ _INSTEAD = {
     "a product of matrices": "1x1 convolutions",
     "normalization by the picture's own statistics": "BatchNormalization, which is folded away,",
     "a division by what depends on the picture": "a product with a sigmoid",
+    "a maximum over channels": "a 1x1 convolution",
     "a maximum over the whole picture": "a mean over the whole picture",
     "LayerNormalization": "BatchNormalization, which is folded away,",
     "GroupNormalization": "BatchNormalization, which is folded away,",
@@ -88,6 +88,8 @@ def known_as(op) -> str | None:
         return _READERS[op.type] if op.inputs[0].op.type == "Reshape" else None
     if op.type == "Mean":
         return _of_mean(op)
+    if op.type == "Max":
+        return "a maximum over channels" if _of_channels(op) else "a maximum over the whole picture"
     if op.type == "Softplus":
         readers = {reader.type for reader in op.outputs[0].consumers()}
         return "Mish" if "Tanh" in readers else "Softplus"
@@ -121,8 +123,7 @@ def _of_readers(op) -> str | None:
 
 
 def _of_mean(op) -> str:
-    axes = _axes(op)
-    if axes is not None and all(axis in (-1, 3) for axis in axes):
+    if _of_channels(op):
         return "LayerNormalization"
     return "instance normalization" if normalizes(op) else "a mean over the whole picture"
 
@@ -148,6 +149,11 @@ def normalizes(op) -> bool:
                 seen.add(reader.name)
                 waiting.append(reader)
     return False
+
+
+def _of_channels(op) -> bool:
+    axes = _axes(op)
+    return axes is not None and all(axis in (-1, 3) for axis in axes)
 
 
 def _axes(op) -> list[int] | None:

@@ -43,7 +43,8 @@ class ValueReaders(ViewReaders):
         if op.inputs[0].shape.rank != 4:
             return ()
         axes = np.atleast_1d(self.constants[op.inputs[1]])
-        return tuple(sorted({int(axis) % 4 for axis in axes}))
+        found = {int(axis) % 4 for axis in axes}
+        return tuple(sorted(found - {0} if op.inputs[0].shape[0] == 1 else found))
 
     def _without(self, op, name: str, axes: tuple[int, ...]) -> str | None:
         """What is left of a picture, where the axes that were summed up may be gone."""
