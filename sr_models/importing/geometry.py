@@ -16,6 +16,10 @@ from sr_models.importing.operations import Network, Operation
 from sr_models.importing.transposed import as_convolution
 
 Pair = tuple[int, int]
+MOST_POOLED = 64
+"""Rows and columns of a pool, and of its strides."""
+MOST_REDUCED = 16
+"""By how much a picture may be resized to less at once."""
 _POINTWISE = frozenset(
     ("affine", "bound", "prelu", "tanh", "sigmoid", "rounding", "truncation", "slice", "repeat")
 )
