@@ -49,12 +49,12 @@ def pixel_points(model) -> list[str]:
     """
     graph, name = points(model), output_name(model)
     found = {INPUT, name}
-    while graph[name].passes_through:
+    while graph[name].shares_grid:
         (name,) = graph[name].inputs
         found.add(name)
     moved = {INPUT}
     for point in graph.values():
-        copies = point.passes_through or (point.layer is not None and _copies(point.layer))
+        copies = point.shares_grid or (point.layer is not None and _copies(point.layer))
         if copies and moved.issuperset(point.inputs):
             moved.add(point.name)
     return [name for name in quantized_points(model) if name in found | moved]

@@ -32,6 +32,7 @@ from sr_models.tflite.files import ModelFile
 from sr_models.tflite.flatbuffer import OperatorInfo
 from sr_models.tflite.unpacked import UnpackedModel, unpack
 
+_SLICES = ("SLICE", "STRIDED_SLICE")
 _SAME = 0
 """`Padding.SAME` of the TFLite schema."""
 
@@ -108,6 +109,8 @@ def _everywhere(site: _Site) -> Reading:
 
 def _cropping(site: _Site) -> Reading:
     if site.begin is None or set(site.steps) != {1}:
+        if site.ratio == 1:
+            return PIXELWISE
         raise Untileable(f"{name_of(site.operator)} changes the size of the picture")
     place = 1 + site.axis
     free = getattr(site.options, "beginMask", 0) >> place & 1
@@ -234,17 +237,18 @@ def _reading(
     place, target = rows.get(picture, 1), rows.get(operator.outputs[0], 1)
     if operator.name == "TRANSPOSE" and place and target:
         return PIXELWISE
-    if operator.name in PIXELWISE_OPERATORS and place:
-        if before[place : place + 2] == after[place : place + 2]:
-            return PIXELWISE
-        if operator.name not in _READINGS:
+    # Of any size, both may be told as 1x1: where a slice begins counts.
+    is_slice = operator.name in _SLICES and place == 1
+    if operator.name in PIXELWISE_OPERATORS and place and not is_slice:
+        if before[place : place + 2] != after[place : place + 2]:
             raise Untileable(f"{name_of(operator)} changes the size of the picture")
+        return PIXELWISE
     if operator.name not in _READINGS or place != 1:
         raise Untileable(f"the reach of {name_of(operator)} is not known")
     ratio, rest = divmod(after[1 + axis], before[1 + axis])
     constants = [i for i in operator.inputs if i >= 0 and tensors[i].constant]
     vectors = [model.constant(i) for i in constants if tensors[i].shape == (4,)]
-    slices = operator.name in ("SLICE", "STRIDED_SLICE") and len(vectors) >= 2
+    slices = is_slice and len(vectors) >= 2
     begin = vectors[0] if slices and (vectors[0] >= 0).all() else None
     steps = tuple(vectors[2].tolist()) if slices and len(vectors) == 3 else (1,)
     site = _Site(

@@ -221,7 +221,8 @@ class Pair:
         high, low = load_image(path), load_image(source)
         wanted = tuple(side * scale for side in low.shape[:2])
         if wanted != high.shape[:2]:
-            size = f"a {scale}th of the size" if scale > 1 else "the size"
+            part = {2: "a half of ", 3: "a third of "}.get(scale, f"1/{scale} of ")
+            size = f"{part * (scale > 1)}the size"
             raise PictureError(
                 f"expected an input of {size} of its ground truth, found "
                 f"{low.shape[1]}x{low.shape[0]} in {source} for {high.shape[1]}x{high.shape[0]} in "

@@ -16,6 +16,10 @@ from sr_models.importing.operations import Network, Operation
 from sr_models.importing.transposed import as_convolution
 
 Pair = tuple[int, int]
+MOST_POOLED = 64
+"""Rows and columns of a pool, and of its strides."""
+MOST_REDUCED = 16
+"""By how much a picture may be resized to less at once."""
 _POINTWISE = frozenset(
     ("affine", "bound", "prelu", "tanh", "sigmoid", "rounding", "truncation", "slice", "repeat")
 )
@@ -122,56 +126,73 @@ def with_plain_geometry(network: Network) -> Network:
     return _Lowering(_with_crops_raised(network)).run()
 
 
+Cut = dict[str, Pair]
+_RAISING = _POINTWISE | {"transposed", "crop"}
+
+
 def _with_crops_raised(network: Network) -> Network:
-    """Crops moved towards the input, through what works pixel by pixel."""
-    while (found := _crop_to_raise(network)) is not None:
-        network = _raised(network, found)
-    return network
-
-
-def _crop_to_raise(network: Network) -> Operation | None:
+    """Crops moved towards the input, through what works pixel by pixel and is read once."""
     uses = network.uses()
-    for operation in network:
-        if operation.kind == "crop" and uses[operation.inputs[0]] == 1:
-            source = network[operation.inputs[0]]
-            if source.kind in _POINTWISE or source.kind in ("transposed", "crop"):
-                return operation
-    return None
+    asked: dict[str, Cut] = {}  # operation -> what is cut off what it makes
+    before: dict[str, Cut] = {}  # operation -> what is cut off what it reads
 
+    def passes(source: str, cut: Cut) -> bool:
+        if uses[source] > 1 or network[source].kind not in _RAISING:
+            return False
+        asked[source] = cut
+        return True
 
-def _raised(network: Network, crop: Operation) -> Network:
-    source = network[crop.inputs[0]]
+    gone = set()
+    for operation in reversed(list(network)):
+        cut = asked.get(operation.name)
+        if operation.kind == "crop":
+            cut = _more(operation.values, cut)
+            if passes(operation.inputs[0], cut):
+                gone.add(operation.name)
+            asked[operation.name] = cut
+        elif operation.kind in _POINTWISE and cut and not passes(operation.inputs[0], cut):
+            before[operation.name] = cut
     made, renamed = Network(), {}
     for operation in network:
-        inputs = tuple(renamed[name] for name in operation.inputs)
-        if operation.name == source.name:
-            if source.kind in _POINTWISE:
-                before = made[inputs[0]].channels
-                cut = replace(crop, inputs=inputs, channels=before)
-                inputs = (made.add(cut),)
-                renamed[operation.name] = made.add(replace(operation, inputs=inputs))
-            else:  # It cuts off more itself.
-                values = dict(source.values)
-                for side in ("rows", "columns"):
-                    values[side] = tuple(a + b for a, b in zip(source[side], crop[side]))
-                renamed[operation.name] = made.add(replace(operation, inputs=inputs, values=values))
-        elif operation.name == crop.name:
-            renamed[operation.name] = inputs[0]
-        else:
-            renamed[operation.name] = made.add(replace(operation, inputs=inputs))
+        inputs, name = tuple(renamed[source] for source in operation.inputs), operation.name
+        if name in gone:
+            renamed[name] = inputs[0]
+            continue
+        values = operation.values
+        if name in before:
+            channels, layer = made[inputs[0]].channels, f"{operation.layer}_crop"
+            inputs = (made.add(Operation(layer, "crop", inputs, channels, before[name])),)
+        if operation.kind == "crop":
+            values = asked[name]
+        elif operation.kind == "transposed":  # It cuts off more itself.
+            values = {**values, **_more(values, asked.get(name))}
+        renamed[name] = made.add(replace(operation, inputs=inputs, values=values))
     made.output = renamed[network.output]
     return made
 
 
+def _more(values: Mapping[str, object], cut: Cut | None) -> Cut:
+    """Rows and columns that two cuts take away, one after the other."""
+    given = {side: values[side] for side in ("rows", "columns")}
+    if cut is None:
+        return given
+    return {side: tuple(a + b for a, b in zip(given[side], cut[side])) for side in given}
+
+
 def is_never_negative(network: Network, name: str) -> bool:
     """Whether the values of an operation are 0 or more, whatever the input is."""
-    operation = network[name]
-    if operation.kind == "bound":
-        return operation["minimum"] >= 0.0
-    if operation.kind == "sigmoid":
-        return True
-    inputs = operation.inputs if operation.kind in _KEEPING else ()
-    return bool(inputs) and all(is_never_negative(network, name) for name in inputs)
+    seen, waiting = set(), [name]
+    while waiting:
+        name = waiting.pop()
+        operation = network[name]
+        bounded = operation.kind == "bound" and operation["minimum"] >= 0.0
+        if name in seen or bounded or operation.kind == "sigmoid":
+            continue
+        if operation.kind not in _KEEPING:
+            return False
+        seen.add(name)
+        waiting += operation.inputs
+    return True
 
 
 class _Lowering:

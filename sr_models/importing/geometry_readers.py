@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from sr_models.importing.geometry import (
+    MOST_POOLED,
+    MOST_REDUCED,
     averaging,
     bilinear_reduction,
     nearest_reduction,
@@ -44,6 +46,8 @@ class GeometryReaders(OperatorReader):
             padding = "valid"
         if op.get_attr("ksize")[3] != 1:
             raise self._refused(op, "found pooling over channels")
+        if max(*pool, *strides) > MOST_POOLED:
+            raise self._refused(op, f"found a pool of {pool} by {strides}")
         return {"pool": pool, "strides": strides, "padding": padding}, pads
 
     def _read_MirrorPad(self, op) -> str:
@@ -91,7 +95,8 @@ class GeometryReaders(OperatorReader):
         """By which whole factor an operator resizes to less; `None` where it does not."""
         low, high = op.outputs[0].shape[1:3], op.inputs[0].shape[1:3]
         factor = high[0] // low[0]
-        return factor if factor > 1 and list(high) == [factor * size for size in low] else None
+        usable = 1 < factor <= MOST_REDUCED and list(high) == [factor * size for size in low]
+        return factor if usable else None
 
     def _reduced_nearest(self, op, factor: int) -> str:
         if op.get_attr("align_corners"):

@@ -45,7 +45,9 @@ class GeometryRewriting:
     def before_moves(self, bound: Operation) -> str | None:
         """A bound before what moves or pools, where a convolution may take it in; else `None`."""
         source = self.new[bound.inputs[0]]
-        if source.kind not in _KEEPS_VALUES or source.name in self.absorption.shared:
+        holds_zero = source.kind == "pad" and bound["minimum"] <= 0.0 <= bound["maximum"]
+        moves = source.kind in _KEEPS_VALUES or holds_zero
+        if not moves or source.name in self.absorption.shared:
             return None
         moved = self._bound(replace(bound, inputs=source.inputs, channels=source.channels))
         return self.new.add(replace(source, inputs=(moved,)))

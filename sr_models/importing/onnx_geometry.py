@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sr_models.importing.geometry import (
+    MOST_POOLED,
     averaging,
     bilinear_reduction,
     is_same_padding,
@@ -15,8 +16,6 @@ from sr_models.importing.onnx_reader import NodeReader, attribute
 from sr_models.importing.onnx_views import View
 
 Pads = list[tuple[int, int]]
-_MOST_POOLED = 64
-"""Rows and columns of a pool, and of its strides."""
 _MODES = {"reflect": "REFLECT", "edge": "EDGE"}
 _MOST_EDGE = 4
 """Pixels of the border repeated: each takes a pass of its own."""
@@ -76,7 +75,7 @@ class NodeGeometry(NodeReader):
         if (
             len(pool) != 2
             or len(strides) != 2
-            or not 1 <= min(numbers) <= max(numbers) <= _MOST_POOLED
+            or not 1 <= min(numbers) <= max(numbers) <= MOST_POOLED
         ):
             raise self._refused(node, f"found a pool of {list(pool)[:8]} by {list(strides)[:8]}")
         if set(dilations) != {1}:

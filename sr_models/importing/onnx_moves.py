@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from sr_models.importing.geometry import MOST_REDUCED
 from sr_models.importing.onnx_geometry import NodeGeometry
 from sr_models.importing.onnx_reader import MOST_MADE, attribute
 from sr_models.importing.onnx_views import C, Factor, View, reshaped
@@ -256,7 +257,8 @@ def _reduction(view: View, wanted: dict[str, float], sizes: dict[str, int]) -> i
     """By which whole factor a picture becomes smaller, rows and columns alike; 0 for none."""
     high = wanted.get("H", 0)
     factor = round(view.height / high) if high >= 1 else 0
-    whole = {n: s / factor if n in "HW" else s for n, s in sizes.items()} if factor > 1 else {}
+    usable = 1 < factor <= MOST_REDUCED
+    whole = {n: s / factor if n in "HW" else s for n, s in sizes.items()} if usable else {}
     return factor if whole and all(wanted.get(n, whole[n]) == s for n, s in whole.items()) else 0
 
 

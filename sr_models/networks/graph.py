@@ -88,6 +88,11 @@ class Point:
         return isinstance(self.layer, _SHARES_GRID)
 
     @property
+    def shares_grid(self) -> bool:
+        """Whether it does either: the range of the input is its own."""
+        return self.passes_through or self.repeats
+
+    @property
     def has_fixed_grid(self) -> bool:
         """Whether TFLite itself fixes the int8 grid: steps of 1/128 for tanh, 1/256 for sigmoid."""
         activation = getattr(self.layer, "activation", None)

@@ -49,7 +49,7 @@ def keeping_network():
     for layer in model.layers:
         if layer.weights:
             kernel, bias = layer.get_weights()
-            spread = (0.05 if layer.name == "last" else 1.0) / np.sqrt(np.prod(kernel.shape[:3]))
+            spread = (0.02 if layer.name == "last" else 1.0) / np.sqrt(np.prod(kernel.shape[:3]))
             layer.set_weights([rng.normal(0.0, spread, kernel.shape), 0.0 * bias])
     return model
 

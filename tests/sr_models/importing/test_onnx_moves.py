@@ -59,7 +59,7 @@ def test_other_ways_to_resize_are_refused(attributes, match, tmp_path):
     refused(graph, graph.node("Resize", "input", "", scales, **attributes), tmp_path, match)
 
 
-@pytest.mark.parametrize("scales", [(1, 1, 1.5, 1.5), (1, 1, 2, 3), (1, 1, 0.5, 0.5), (1, 2, 2, 2)])
+@pytest.mark.parametrize("scales", [(1, 1, 1.5, 1.5), (1, 1, 2, 3), (1, 1, 0.3, 0.3), (1, 2, 2, 2)])
 def test_resizing_by_no_whole_factor_is_refused(scales, tmp_path):
     graph = Graph()
     given = graph.held(np.array(scales, np.float32))
