@@ -22,6 +22,7 @@ from sr_models.ground.options import (
     Dataset,
     Dequantize,
     Images,
+    Inputs,
     Json,
     MaxPasses,
     MemoryBudget,
@@ -52,6 +53,7 @@ HEADINGS = {
         "trust",
         "dequantize",
         "images",
+        "inputs",
         "dataset",
         "pictures",
         "tile_side",
@@ -107,6 +109,7 @@ def model(
     name: Name,
     out: Annotated[Path, typer.Option(help="Folder to write: model.tflite and manifest.json.")],
     images: Images = None,
+    inputs: Inputs = None,
     dataset: Dataset = None,
     settings: Annotated[
         Path | None,
@@ -231,21 +234,14 @@ def model(
     given_options = {name: value for name, value in options.items() if was_given(context, name)}
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
-    require_network(
-        name,
-        images=images,
-        dataset=dataset,
-        weights=weights,
-        pixels=pixels,
-        dequantize=dequantize,
-    )
+    pictures = {"images": images, "inputs": inputs, "dataset": dataset}
+    require_network(name, **pictures, weights=weights, pixels=pixels, dequantize=dequantize)
     import_tensorflow_quietly()
     from export.exporting.front_door import export_model
 
     given = {
         "out": out,
-        "images": images,
-        "dataset": dataset,
+        **pictures,
         "weights": weights,
         "trust": trust,
         "dequantize": dequantize,

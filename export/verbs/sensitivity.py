@@ -86,6 +86,7 @@ def sensitivity(
     from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
     from representative_data.observation import observe_ranges, pin_pixels
     from representative_data.pictures import HELD_OUT, held_out_tiles, open_subject
+    from representative_data.probe import fitting_side
 
     subject = open_subject(
         name,
@@ -98,6 +99,7 @@ def sensitivity(
         dequantize=dequantize,
     )
     network, model = subject.network, subject.model
+    tile_side = fitting_side(model, tile_side, on_stage=say)
     tiles = subject.tiles(count=pictures, side=tile_side, seed=seed)
     build = build_natural_dataset if method == "natural" else build_cfqp_dataset
     dataset = build(model, tiles, network=network.name, scale=network.scale)

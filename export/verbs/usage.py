@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sr_models.ground.errors import CalibrationError
-from sr_models.ground.picture_files import list_images
+from sr_models.ground.picture_files import inputs_of, list_images
 from sr_models.importing.source_kinds import require_source
 
 
@@ -13,6 +13,7 @@ def require_network(
     name: str,
     *,
     images: Path | None = None,
+    inputs: Path | None = None,
     dataset: Path | None = None,
     weights: Path | None = None,
     pixels: str | None = None,
@@ -23,6 +24,7 @@ def require_network(
     Args:
         name: A preset, a path or `module:function`.
         images: Folder of calibration pictures.
+        inputs: Folder of what the network is given in their place.
         dataset: A saved set.
         weights: A preset's weights from another file.
         pixels: What black and white are.
@@ -34,6 +36,7 @@ def require_network(
     require_source(name, weights=weights, pixels=pixels, dequantize=dequantize)
     if images is not None:
         list_images(images)
+    inputs_of(images, inputs, option="--images")
     if dataset is not None and not dataset.is_file():
         raise CalibrationError(
             f"expected a representative dataset, found no file {dataset}; make it with sr-calibrate"

@@ -62,6 +62,14 @@ Images = Annotated[
     Path | None,
     typer.Option(help="Folder of calibration pictures.", show_default="scikit-image's pictures"),
 ]
+Inputs = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="What the network is given, by the names of --images: degraded pictures.",
+        show_default="made of --images",
+    ),
+]
 Dataset = Annotated[
     Path | None, typer.Option(help="A set from sr-calibrate, instead of shaping one.")
 ]

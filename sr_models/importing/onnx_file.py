@@ -24,10 +24,11 @@ from sr_models.importing.foreign_graph import (
     CannotRunError,
     ForeignGraph,
     ForeignNetwork,
-    moves_of,
+    is_same_network,
 )
 from sr_models.importing.frozen_graph import first_line
 from sr_models.importing.onnx_graph import Reading, needed_nodes, read_onnx
+from sr_models.importing.onnx_grids import without_pairs
 from sr_models.importing.onnx_tensors import LARGEST, plain, take_external, tensors_of, widen
 from sr_models.importing.onnx_wire import require_moderate
 
@@ -72,6 +73,7 @@ class OnnxFile(ForeignNetwork):
             tf.TensorSpec(shape, self.dtype),
             tf.TensorSpec((1, height, width, channels), tf.float32),
             self.step,
+            rounds=any(operation.kind == "grid" for operation in read.network),
         )
 
     def _require_same_at(self, *size: int, read: Reading) -> None:
@@ -85,7 +87,7 @@ class OnnxFile(ForeignNetwork):
             larger = self._read(*size)
         except NetworkError as error:
             raise NetworkError(f"{expected}; {cure} ({error})") from error
-        if moves_of(read.network) != moves_of(larger.network):
+        if not is_same_network(read.network, larger.network):
             raise NetworkError(f"{expected}; {cure}")
 
     def _read(self, *size: int) -> Reading:
@@ -133,10 +135,14 @@ class OnnxFile(ForeignNetwork):
 
     @cached_property
     def _run(self):
-        """The nodes that were read, as a function of feeds that returns the outputs."""
+        """The nodes that were read, as a function of feeds that returns the outputs.
+
+        Without the rounding of tensors to grids, beside which no float network would be equal.
+        """
         known = onnx.ModelProto()
         known.CopyFrom(self.model)
-        nodes = needed_nodes(self.model.graph)
+        graph = self.model.graph
+        nodes = without_pairs(needed_nodes(graph), {graph.input[0].name})
         del known.graph.node[:]
         known.graph.node.extend(nodes)
         del known.graph.value_info[:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from sr_models.ground.errors import NetworkError
 from sr_models.ground.pictures import unit
-from sr_models.importing.foreign_graph import ForeignGraph
+from sr_models.importing.foreign_graph import ForeignGraph, ForeignNetwork
 from sr_models.importing.frozen_graph import FrozenGraph, first_line, freeze
 from sr_models.importing.output_rounding import OutputRounding
 from sr_models.networks.pixel_range import PixelRange
@@ -166,7 +166,7 @@ def check_source(
     comparison.require_equal(_rounded_input(graph, graph.input.dtype), pictures[0])
     if source.run is None:
         return SourceCheck(False, reason=source.reason)
-    step = graph.step
+    step, source = graph.step, _unrounded(source) if graph.rounds else source
     if source.is_read_from:
         own = freeze(source.run, (1, *pictures[0].shape), dtype=source.dtype)
         comparison.require_equal(_rounded_input(own, own.input.dtype), pictures[0])
@@ -209,6 +209,16 @@ def _check_lossy(comparison: Comparison, source: Source, picture: np.ndarray) ->
         )
     rounding = "computes on integers"
     return SourceCheck(True, source.what, most, rounding=rounding, average=average)
+
+
+def _unrounded(source: Source) -> Source:
+    """The source without the rounding of its tensors to grids that it was trained for."""
+
+    def run(values):
+        return freeze(source.run, tuple(values.shape), dtype=source.dtype)(values)
+
+    own = source.run if isinstance(source.run, ForeignNetwork) else run
+    return replace(source, run=own, what=f"{source.what} without the rounding of its tensors")
 
 
 def _rounded_input(answer: Callable, dtype: tf.DType) -> Callable:

@@ -310,5 +310,6 @@ def _origin(found: _Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
         "trusted": trust,
         **adopted.pixels.to_json(),
         "check": adopted.check.to_json(),
+        "source_ranges": adopted.source_ranges,
         "done": [*found.notes, *adopted.notes],
     }

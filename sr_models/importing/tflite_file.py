@@ -17,7 +17,7 @@ from sr_models.importing.foreign_graph import (
     CannotRunError,
     ForeignGraph,
     ForeignNetwork,
-    moves_of,
+    is_same_network,
 )
 from sr_models.importing.onnx_file import MOST_NODES
 from sr_models.importing.onnx_graph import Reading, read_onnx
@@ -300,7 +300,7 @@ def _with_its_size(file: TfliteFile, path: Path) -> TfliteFile:
         read, reason = None, str(error)
     for size in _OTHER_SIZES if read else ():
         try:
-            if moves_of(file.read(*size).network) != moves_of(read.network):
+            if not is_same_network(file.read(*size).network, read.network):
                 reason = "it is another network there"
         except NetworkError as error:
             reason = str(error)
