@@ -183,7 +183,7 @@ def test_codes_of_every_other_preset_are_pixels_and_nothing_is_left_behind(prese
     expected = 255.0 * np.clip(
         writer.shaping(held_out[None] / np.float32(255.0)).numpy()[0], 0.0, 1.0
     )
-    # Found: 0.6 (ABPN) to 6.3 codes (ETDS), since what the default recipe takes care of is left out.
+    # Found: 0.6 (ABPN) to 6.3 codes (ETDS), by a short recipe.
     assert np.sqrt(np.mean(np.square(found - expected))) < 8.0
 
 
