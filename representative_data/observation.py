@@ -96,6 +96,16 @@ def joined_grids(model) -> dict[str, TensorRange]:
     }
 
 
+def known_ranges(model) -> dict[str, TensorRange]:
+    """Ranges that the network was trained for, of the stored tensors that have one, by point."""
+    stored = set(quantized_points(model))
+    return {
+        name: TensorRange(point.layer.minimum, point.layer.maximum, point.layer.narrow)
+        for name, point in points(model).items()
+        if point.knows_range and name in stored
+    }
+
+
 def pin_pixels(ranges: TensorRanges, model) -> TensorRanges:
     """Write the range of all pixels as exactly [0, 1].
 

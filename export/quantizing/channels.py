@@ -72,7 +72,7 @@ def find_channels(model) -> list[Channel]:
                 for c in range(graph[source].tensor.shape[-1]):
                     tie((source, c), (name, place + c))
                 place += graph[source].tensor.shape[-1]
-        elif _is_homogeneous(point.layer):
+        elif _is_homogeneous(point.layer) and _are_as_wide(graph, point):
             for source in point.inputs:
                 for c, channel in enumerate(every(name)):
                     channel.linear = False
@@ -103,6 +103,11 @@ _HOMOGENEOUS = (
     MirrorPadding,
 )
 """What gives back a positive factor on a channel, whatever the channel holds."""
+
+
+def _are_as_wide(graph, point) -> bool:
+    """Whether no channel of what a point reads stands for all of its own."""
+    return all(graph[n].tensor.shape[-1] == point.tensor.shape[-1] for n in point.inputs)
 
 
 def _is_homogeneous(layer) -> bool:

@@ -103,6 +103,10 @@ def _padding(site: _Site) -> Reading:
     return Window(before=int(site.paddings[1 + site.axis, 0]))
 
 
+def _everywhere(site: _Site) -> Reading:
+    raise Untileable(f"{name_of(site.operator)} takes a mean over the whole picture")
+
+
 def _cropping(site: _Site) -> Reading:
     if site.begin is None or set(site.steps) != {1}:
         if site.ratio == 1:
@@ -126,6 +130,7 @@ _READINGS: dict[str, Callable[[_Site], Reading]] = {
     "PAD": _padding,
     "PADV2": _padding,
     "MIRROR_PAD": _padding,
+    "MEAN": _everywhere,
     "SLICE": _cropping,
     "STRIDED_SLICE": _cropping,
 }
@@ -152,7 +157,7 @@ def read_receptive_field(source: str | Path | bytes | ModelFile) -> ReceptiveFie
         why = error if isinstance(error, Untileable) else "an operator lacks its options"
         raise ModelFileError(
             f"expected a file that looks at a neighbourhood of each pixel, found that {why} in "
-            f"{model.file.name}; give it pictures no larger than its input"
+            f"{model.file.name}; give it whole pictures, without tiles"
         ) from error
 
 

@@ -30,6 +30,11 @@ from sr_models.importing.pixel_ends import (
 from sr_models.importing.reading import read_network
 from sr_models.importing.simplification import simplified
 from sr_models.importing.source_check import Comparison, Source, SourceCheck, check_source
+from sr_models.importing.source_grids import (
+    counts,
+    with_checked_steps,
+    without_grids_of_pixels,
+)
 from sr_models.importing.source_kinds import PIXELS
 from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.pixel_range import PixelRange, find_pixel_range
@@ -53,8 +58,10 @@ class Adopted:
         scale: Scale factor s.
         channels: C: 3 for RGB, 1 for luma.
         pixels: What black and white were for the network as it was given.
+        source_ranges: How many ranges of tensors, and grids of kernels, are the source's own.
         check: What came of holding it against its source.
         notes: What was found and done, one sentence each.
+        clips: What the source calls the output clips that were taken out.
     """
 
     trunk: Any
@@ -62,7 +69,9 @@ class Adopted:
     channels: int
     pixels: PixelRange
     check: SourceCheck
+    source_ranges: dict[str, int]
     notes: tuple[str, ...]
+    clips: tuple[str, ...] = ()
 
 
 def adopt(
@@ -95,7 +104,7 @@ def adopt(
     graph, scale = _traced(function, (height, width), channels, dtype=dtype)
     fixed = tuple(graph.input.shape.as_list())
     operations = graph.network if is_foreign else read_network(graph)
-    plain, rounding = without_aids_to_round(operations)
+    plain, rounding = without_aids_to_round(without_grids_of_pixels(operations))
     read = simplified(plain)
     end = find_output_end(read)
     count = max(1, min(_PICTURES, _PIXELS // (fixed[1] * fixed[2])))
@@ -111,7 +120,7 @@ def adopt(
     )
     final = with_free_grid(simplified(simplified(rescaled), final=True))
     require_no_rounding(final)
-    final = with_parts_computed(final)
+    final = with_checked_steps(with_parts_computed(final))
     network = to_keras(with_input_apart(final), name=_model_name(name))
     seen, multiple = [low[0]], size_multiple(network)
     if height is None and width is None:
@@ -122,7 +131,16 @@ def adopt(
     notes = (*_notes(end, white, final, given=pixels is not None), str(check))
     if multiple > 1:
         notes = (f"it works on up to {multiple} times smaller pictures inside", *notes)
-    return Adopted(packed(network, scale=scale), scale, channels, white, check, notes)
+    return Adopted(
+        packed(network, scale=scale),
+        scale,
+        channels,
+        white,
+        check,
+        counts(final),
+        notes,
+        end.layers,
+    )
 
 
 def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int | None, int]:
@@ -230,6 +248,27 @@ def _notes(end: OutputEnd, white: PixelRange, final: Network, *, given: bool) ->
         notes.append(
             f"a 1x1 convolution copies the picture for {', '.join(joined)}, so that the input's "
             "codes stay pixels"
+        )
+    if whole := [op.layer for op in final if op.kind == "mean"]:
+        notes.append(
+            f"{', '.join(whole)} takes a mean over the whole picture: run the file on whole "
+            "pictures, since tiles would each have a mean of their own"
+        )
+    if left := [op.layer for op in final if op.kind == "gelu"]:
+        notes.append(
+            f"GELU ({', '.join(left)}) is one operator of eight bits, which XNNPACK leaves to the "
+            "CPU"
+        )
+    if cut := [op.layer for op in final if op.kind == "slice"]:
+        notes.append(
+            f"channels that {', '.join(dict.fromkeys(cut))} cuts out are copied by an operator "
+            "that XNNPACK leaves to the CPU; parts of a multiple of 8 channels need none"
+        )
+    if any(found := counts(final).values()):
+        tensors, kernels = found
+        notes.append(
+            f"ranges of {tensors} tensors and grids of {kernels} kernels are the source's own, "
+            "from its quantization-aware training; no method moves them"
         )
     if final[INPUT].channels == 1:
         notes.append("one channel: the file takes and returns luma")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from sr_models.importing.geometry import same_padding
-from sr_models.importing.operator_reader import OperatorReader, require_nhwc
+from sr_models.importing.grid_readers import GridReaders
+from sr_models.importing.operator_names import is_normalization
+from sr_models.importing.operator_reader import require_nhwc
+from sr_models.importing.source_grids import with_steps
 from sr_models.importing.transposed import as_convolution
 
 
-class ConvolutionReaders(OperatorReader):
+class ConvolutionReaders(GridReaders):
     """`Conv2D` with groups and dilation, depthwise and transposed ones, batch normalization."""
 
     def _convolution(self, op, kernel: np.ndarray, *, groups: int) -> str:
@@ -37,6 +40,7 @@ class ConvolutionReaders(OperatorReader):
         if max(strides) > 1:
             self._require_plain_dilation(op, dilation)
             values |= {"strides": strides, "size": self._read_size(op, pads)}
+        values = with_steps(values, self._steps(op.inputs[1]))
         return self._add(op, "convolution", [source], values)
 
     def _require_plain_dilation(self, op, dilation: tuple[int, ...]) -> None:
@@ -112,7 +116,8 @@ class ConvolutionReaders(OperatorReader):
 
     def _read_FusedBatchNormV3(self, op) -> str:
         if op.get_attr("is_training"):
-            raise self._refused(op, "found batch normalization in its training form")
+            found = "found batch normalization in its training form"
+            raise self._unknown(op) if is_normalization(op) else self._refused(op, found)
         gamma, beta, mean, variance = (self._weights(op, t) for t in op.inputs[1:5])
         factor = gamma / np.sqrt(variance + op.get_attr("epsilon"))
         made = {"factor": factor, "shift": beta - mean * factor}

@@ -14,7 +14,15 @@ import tf_keras
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.keras_geometry_layers import TF_GEOMETRY, keras3_geometry
+from sr_models.importing.keras_value_layers import (
+    OUR_VALUE_LAYERS,
+    TF_VALUES,
+    VALUE_ACTIVATIONS,
+    VALUE_LAYERS,
+    keras3_values,
+)
 from sr_models.importing.lambdas import read_lambda
+from sr_models.importing.operator_names import taken_instead
 from sr_models.importing.provenance import is_of_keras, is_of_ours
 from sr_models.networks.layers import (
     ChannelSlice,
@@ -67,6 +75,7 @@ _LAYERS: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "GlobalAveragePooling2D": (_L.GlobalAveragePooling2D, ("keepdims",)),
     "Reshape": (_L.Reshape, ("target_shape",)),
     "Permute": (_L.Permute, ("dims",)),
+    **VALUE_LAYERS,
 }
 _OURS = (
     "DepthToSpace",
@@ -76,6 +85,7 @@ _OURS = (
     "RepeatChannels",
     "MirrorPadding",
     "EdgePadding",
+    *OUR_VALUE_LAYERS,
 )
 _ONLY_IN_TRAINING = (
     "Dropout",
@@ -102,6 +112,7 @@ _ACTIVATIONS: dict[str, Callable] = {
     "swish": tf.nn.silu,
     "silu": tf.nn.silu,
     "softplus": tf.nn.softplus,
+    **VALUE_ACTIVATIONS,
 }
 
 Call = Callable[..., Any]
@@ -166,6 +177,11 @@ def _keras_class(class_name: str) -> Callable | None:
 
 
 def _unknown(class_name: str, name: str) -> NetworkError:
+    if (instead := taken_instead(class_name)) is not None:
+        return NetworkError(
+            f"expected layers that run in full integer, found {class_name} ({name}); take "
+            f"{instead} in its place"
+        )
     return NetworkError(
         f"expected layers of Keras that an integer file can hold, found {class_name} ({name}); use "
         "other layers, or give module:function where the class is your own"
@@ -233,8 +249,9 @@ _OPERATIONS: dict[str, Callable] = {
     "leaky_relu": tf.nn.leaky_relu,
     "round": tf.round,
     **TF_GEOMETRY,
+    **TF_VALUES,
 }
-_TF_HOMES = ("", "math", "nn", "image", "__operators__", "compat.v1", "compat.v1.nn")
+_TF_HOMES = ("", "math", "nn", "image", "__operators__", "compat.v1", "compat.v1.nn", "linalg")
 _TF_HOMES += ("compat.v1.image",)
 
 
@@ -253,8 +270,9 @@ def make_tf_operation(function: str, layer: str) -> Callable:
 
 def make_keras3_operation(class_name: str, config: dict[str, Any]) -> Callable:
     """The function behind an operation of `keras.ops` in a Keras 3 configuration."""
-    if (geometry := keras3_geometry(class_name, config)) is not None:
-        return geometry
+    for known in (keras3_geometry, keras3_values):
+        if (function := known(class_name, config)) is not None:
+            return function
     if class_name == "Clip":
         return lambda x: tf.clip_by_value(x, config["x_min"], config["x_max"])
     if class_name == "Concatenate":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import tf_keras
 
 from sr_models.importing.keras_geometry import GEOMETRY_WRITERS
-from sr_models.importing.operations import INPUT, Network, Operation, strides_of
+from sr_models.importing.operations import INPUT, RELU6, Network, Operation, strides_of
 from sr_models.networks.layers import (
     MOST_JOINED,
     ChannelSlice,
@@ -19,6 +20,8 @@ from sr_models.networks.layers import (
     SpaceToDepth,
 )
 from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
+from sr_models.networks.value_layers import Gelu, KnownRange, PictureMean, SquareRoot
+from sr_models.quantization.weight_grids import GridConvolution
 
 _layers = tf_keras.layers
 _TAKEN = (
@@ -29,8 +32,6 @@ _TAKEN = (
     "tail_complement",
     "tail_complement_low",
 )
-RELU6 = 6.0
-"""The one upper bound that TFLite has a fused activation for."""
 _MOST_DENSE = 16
 """Channels up to which an explicit scale and shift is one dense 1x1 convolution."""
 
@@ -77,7 +78,10 @@ def packed(model, *, scale: int):
 
 
 def _convolution(operation: Operation, x):
-    layer = _layers.Conv2D(
+    kind = _layers.Conv2D
+    if "scales" in operation.values:
+        kind = partial(GridConvolution, scales=operation["scales"].tolist())
+    layer = kind(
         operation.channels,
         operation["kernel"].shape[:2],
         padding=operation["padding"],
@@ -85,11 +89,23 @@ def _convolution(operation: Operation, x):
         dilation_rate=operation["dilation"],
         groups=operation["groups"],
         name=operation.name,
-        trainable=not operation.values.get("fixed", False),
+        trainable=not (operation.values.get("fixed", False) or "scales" in operation.values),
     )
     y = layer(x)
-    layer.set_weights([operation["kernel"], operation["bias"]])
+    layer.set_weights([operation["kernel"], _told_apart(operation["bias"])])
     return y
+
+
+def _told_apart(bias: np.ndarray) -> np.ndarray:
+    """A bias whose values are not all the same to the last bit.
+
+    Of one number for all channels the TFLite converter of TensorFlow 2.21 makes one code, in the
+    steps of the first channel; in those of the others it stands for something else, by percents.
+    """
+    bias = np.array(bias, np.float32)
+    if bias.size > 1 and bias[0] and (bias == bias[0]).all():
+        bias[0] = np.nextafter(bias[0], np.float32(0.0))
+    return bias
 
 
 def _affine(operation: Operation, x):
@@ -98,7 +114,17 @@ def _affine(operation: Operation, x):
     kernel = np.diag(operation["factor"]) if groups == 1 else operation["factor"][None]
     layer = _layers.Conv2D(channels, 1, groups=groups, trainable=False, name=operation.name)
     y = layer(x)
-    layer.set_weights([kernel[None, None], operation["shift"]])
+    layer.set_weights([kernel[None, None], _told_apart(operation["shift"])])
+    return y
+
+
+def _select(operation: Operation, x):
+    """Channels in another order, as a 1x1 convolution: the operators that move them are none of
+    XNNPACK's."""
+    kernel = np.eye(x.shape[-1], dtype=np.float32)[:, operation["order"]][None, None]
+    layer = _layers.Conv2D(operation.channels, 1, trainable=False, name=operation.name)
+    y = layer(x)
+    layer.set_weights([kernel, np.zeros(operation.channels)])
     return y
 
 
@@ -172,6 +198,11 @@ _WRITERS = {
     "concatenate": _concatenate,
     "depth_to_space": lambda op, x: DepthToSpace(op["block"], name=op.name)(x),
     "space_to_depth": lambda op, x: SpaceToDepth(op["block"], name=op.name)(x),
+    "grid": lambda op, x: KnownRange(**op.values, name=op.name)(x),
+    "gelu": lambda op, x: Gelu(op["approximate"], name=op.name)(x),
+    "mean": lambda op, x: PictureMean(op["axes"], name=op.name)(x),
+    "root": lambda op, x: SquareRoot(name=op.name)(x),
+    "select": _select,
     "repeat": lambda op, x: RepeatChannels(op["times"], name=op.name)(x),
     "slice": lambda op, x: ChannelSlice(op["start"], op["stop"], name=op.name)(x),
 }

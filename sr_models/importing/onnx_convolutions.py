@@ -7,8 +7,10 @@ from math import prod
 import numpy as np
 
 from sr_models.importing.onnx_geometry import NodeGeometry, Pads
+from sr_models.importing.onnx_grids import NodeGrids
 from sr_models.importing.onnx_reader import MOST_MADE, attribute
 from sr_models.importing.onnx_views import View, whole_axes
+from sr_models.importing.source_grids import with_steps
 from sr_models.importing.transposed import as_convolution
 
 _MOST_TAPS = 64
@@ -17,7 +19,7 @@ _LONGEST_REACH = 1024
 """Pixels between the first and the last tap of a kernel."""
 
 
-class NodeConvolutions(NodeGeometry):
+class NodeConvolutions(NodeGeometry, NodeGrids):
     """`Conv`, `ConvTranspose` and `BatchNormalization`."""
 
     def _read_Conv(self, node) -> View:
@@ -62,6 +64,7 @@ class NodeConvolutions(NodeGeometry):
             "dilation": dilation,
             "groups": groups,
         }
+        values = with_steps(values, self._steps_of(node, 1))
         return self._add(node, "convolution", [view], values, channels=outputs, size=size)
 
     def _require_kernel(self, node, kernel: np.ndarray) -> None:

@@ -210,7 +210,8 @@ def with_free_grid(network: Network) -> Network:
     TFLite fixes their output's grid at steps of 1/128 and 1/256, which are not those of pixels.
     """
     name = network.output
-    while network[name].kind in ("depth_to_space", "space_to_depth", "repeat", "crop"):
+    moves = ("depth_to_space", "space_to_depth", "repeat", "select", "crop")
+    while network[name].kind in moves:
         (name,) = network[name].inputs
     if network[name].kind not in _ACTIVATIONS:
         return network

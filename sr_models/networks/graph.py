@@ -23,6 +23,7 @@ from sr_models.networks.layers import (
     SpaceToDepth,
     convolve,
 )
+from sr_models.networks.value_layers import KnownRange
 
 INPUT = "input"
 
@@ -31,6 +32,7 @@ _PASS_THROUGH = (
     SpaceToDepth,
     RepeatChannels,
     EdgePadding,
+    KnownRange,
     tf_keras.layers.Reshape,
     tf_keras.layers.Flatten,
     tf_keras.layers.Permute,
@@ -100,6 +102,11 @@ class Point:
         )
 
     @property
+    def knows_range(self) -> bool:
+        """Whether this says the range of what it reads, and changes nothing."""
+        return isinstance(self.layer, KnownRange)
+
+    @property
     def concatenates(self) -> bool:
         """Whether several tensors are joined here, which in int8 must share one range."""
         return isinstance(self.layer, tf_keras.layers.Concatenate)
@@ -154,7 +161,8 @@ def quantized_points(model) -> list[str]:
 
     Left out are tensors that a fused ReLU swallows, inputs of a concatenation, which take over its
     range, repeated and cut-out channels and pooled or padded pixels, which keep the range of where
-    they come from, and outputs of an activation whose grid TFLite fixes.
+    they come from, outputs of an activation whose grid TFLite fixes, and tensors of a range that is
+    known, which the point of that range stands for.
     """
     graph = points(model)
 
@@ -165,6 +173,8 @@ def quantized_points(model) -> list[str]:
         if not consumers:
             return True
         if any(consumer.concatenates for consumer in consumers):
+            return False
+        if all(consumer.knows_range for consumer in consumers):
             return False
         return not (
             isinstance(point.layer, _PRODUCERS)

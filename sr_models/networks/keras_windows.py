@@ -33,6 +33,7 @@ from sr_models.networks.receptive_field import (
     Window,
     find_receptive_field,
 )
+from sr_models.networks.value_layers import Gelu, KnownRange, PictureMean, SquareRoot
 
 _layers = tf_keras.layers
 _PIXELWISE = (
@@ -52,7 +53,10 @@ _PIXELWISE = (
     _layers.Rescaling,
     ChannelSlice,
     ClipByValue,
+    Gelu,
+    KnownRange,
     RepeatChannels,
+    SquareRoot,
 )
 _POOLINGS = (_layers.MaxPooling2D, _layers.AveragePooling2D)
 
@@ -155,6 +159,8 @@ _READINGS: tuple[tuple[Any, Callable[[Any, int], Reading]], ...] = (
 
 
 def _reading(layer, axis: int) -> Reading:
+    if isinstance(layer, PictureMean):
+        raise Untileable(f"{layer.name} takes a mean over the whole picture")
     for kinds, reading in _READINGS:
         if isinstance(layer, kinds):
             return reading(layer, axis)
