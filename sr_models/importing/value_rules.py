@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from sr_models.importing.channel_order import (
     is_permutation,
 )
 from sr_models.importing.operations import RELU6, Network, Operation, is_relu6, is_shifted
-
-if TYPE_CHECKING:
-    from sr_models.importing.simplification import Absorption
 
 
 class ValueRules:
@@ -38,7 +35,7 @@ class ValueRules:
     new: Network
     final: bool
     only_reader: dict[str, str]
-    absorption: Absorption
+    absorption: Any
     reordering: Reordering
     _affine: Callable[[Operation], str]
     _source: Callable[[Operation], Operation]

@@ -62,7 +62,7 @@ def test_a_file_with_attention_is_full_integer_and_near_the_float_network(result
     assert audit.full_integer and audit.pixel_contract.holds and not audit.clip_ops
     assert audit.ops["MEAN"] == 2 and audit.ops["LOGISTIC"] == 2 and audit.ops["GELU"] == 1
     assert "STRIDED_SLICE" not in audit.ops and "SPLIT" not in audit.ops
-    manifest = result.manifest()
+    manifest = result.manifest
     assert manifest["fidelity"]["psnr_db"] > 45.0
     assert manifest["kernels"]["builtin_from_integer_simulation"]["differing_fraction"] == 0.0
     notes = " ".join(result.network.notes)

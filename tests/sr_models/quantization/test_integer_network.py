@@ -83,7 +83,8 @@ def attentive(picture):
     gate = layers.Activation("sigmoid", name="all")(layers.Conv2D(8, 1, name="far")(deviation))
     x = layers.Multiply(name="far_product")([x, gate])
     six = layers.ReLU(6.0, name="six")(convolution("hard")(PictureMean((1,), name="row")(x)))
-    return layers.Multiply(name="hard_product")([x, six])
+    x = layers.Multiply(name="hard_product")([x, six])
+    return layers.Add(name="whole")([x, convolution("skip")(picture)])
 
 
 @pytest.mark.slow
