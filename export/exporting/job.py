@@ -78,6 +78,7 @@ class Export:
         dataset: RepresentativeDataset | str | Path | None = None,
         weights: str | Path | None = None,
         trust: bool = False,
+        dequantize: bool = False,
         pixels: str | None = None,
         model_file: str | None = None,
         run_dir: str | Path | None = None,
@@ -97,6 +98,7 @@ class Export:
                 shaping one; `images` then only serve for measuring fidelity.
             weights: A `.weights.h5` file instead of a preset's shipped weights.
             trust: Whether code from a Keras file may be run where we do not know it.
+            dequantize: Whether a TFLite file of integers is taken back to real numbers.
             pixels: What black and white are for a network of the user's; found by default.
             model_file: What the manifest calls the file, where there is one.
             run_dir: Folder where methods that fine-tune keep their state, made if missing; what
@@ -122,6 +124,7 @@ class Export:
                 network,
                 weights=weights,
                 trust=trust,
+                dequantize=dequantize,
                 pixels=pixels,
                 pictures=lambda: natural_pieces(self._calibration),
             )
@@ -339,7 +342,8 @@ def run_export(network: Any, settings: ExportSettings = DEFAULTS, **inputs: Any)
     Args:
         network: See `Export`.
         settings: Every choice.
-        inputs: See `Export`: `images`, `inputs`, `dataset`, `weights`, `trust`, `pixels`,
+        inputs: See `Export`: `images`, `inputs`, `dataset`, `weights`, `trust`, `dequantize`,
+            `pixels`,
             `model_file`, `run_dir`, `check_speed`, `on_stage`, `on_progress`.
 
     Raises:

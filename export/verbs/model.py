@@ -20,6 +20,7 @@ from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Anchors,
     Dataset,
+    Dequantize,
     Images,
     Inputs,
     Json,
@@ -50,6 +51,7 @@ HEADINGS = {
         "pixels",
         "weights",
         "trust",
+        "dequantize",
         "images",
         "inputs",
         "dataset",
@@ -119,6 +121,7 @@ def model(
     size: Sizes = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    dequantize: Dequantize = False,
     method: Method = DEFAULT_RECIPE,
     tail: Tail = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
@@ -232,7 +235,7 @@ def model(
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
     pictures = {"images": images, "inputs": inputs, "dataset": dataset}
-    require_network(name, **pictures, weights=weights, pixels=pixels)
+    require_network(name, **pictures, weights=weights, pixels=pixels, dequantize=dequantize)
     import_tensorflow_quietly()
     from export.exporting.front_door import export_model
 
@@ -241,6 +244,7 @@ def model(
         **pictures,
         "weights": weights,
         "trust": trust,
+        "dequantize": dequantize,
         "pixels": pixels,
         "overwrite": overwrite,
         "run_dir": run_dir,

@@ -17,6 +17,7 @@ def require_network(
     dataset: Path | None = None,
     weights: Path | None = None,
     pixels: str | None = None,
+    dequantize: bool = False,
 ) -> None:
     """Raise for a network, pictures or a set that cannot be opened, as far as can be told so soon.
 
@@ -27,11 +28,12 @@ def require_network(
         dataset: A saved set.
         weights: A preset's weights from another file.
         pixels: What black and white are.
+        dequantize: Whether a TFLite file of integers is to be taken back to real numbers.
 
     Raises:
         SrError: As opening them would.
     """
-    require_source(name, weights=weights, pixels=pixels)
+    require_source(name, weights=weights, pixels=pixels, dequantize=dequantize)
     if images is not None:
         list_images(images)
     inputs_of(images, inputs, option="--images")

@@ -20,7 +20,7 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME|FILE",
-        help="Preset name, .keras, .h5 or .onnx file, SavedModel folder, or module:function.",
+        help="Preset name, .keras, .h5, .onnx or .tflite file, SavedModel, or module:function.",
     ),
 ]
 PresetName = Annotated[
@@ -46,6 +46,12 @@ FilePixels = Annotated[
 ]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
+]
+Dequantize = Annotated[
+    bool,
+    typer.Option(
+        "--dequantize", help="Take the integers of a .tflite file back to real numbers; lossy."
+    ),
 ]
 Tail = Annotated[str, typer.Option(help="Output tail: relu, none, clip or conv_clip.")]
 OpenTail = Annotated[str, typer.Option(help="Output tail: relu or none.")]

@@ -61,6 +61,7 @@ class Adopted:
         source_ranges: How many ranges of tensors, and grids of kernels, are the source's own.
         check: What came of holding it against its source.
         notes: What was found and done, one sentence each.
+        clips: What the source calls the output clips that were taken out.
     """
 
     trunk: Any
@@ -70,6 +71,7 @@ class Adopted:
     check: SourceCheck
     source_ranges: dict[str, int]
     notes: tuple[str, ...]
+    clips: tuple[str, ...] = ()
 
 
 def adopt(
@@ -129,8 +131,16 @@ def adopt(
     notes = (*_notes(end, white, final, given=pixels is not None), str(check))
     if multiple > 1:
         notes = (f"it works on up to {multiple} times smaller pictures inside", *notes)
-    trunk = packed(network, scale=scale)
-    return Adopted(trunk, scale, channels, white, check, counts(final), notes)
+    return Adopted(
+        packed(network, scale=scale),
+        scale,
+        channels,
+        white,
+        check,
+        counts(final),
+        notes,
+        end.layers,
+    )
 
 
 def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int | None, int]:

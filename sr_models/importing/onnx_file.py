@@ -20,21 +20,22 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from sr_models.ground.errors import NetworkError
-from sr_models.importing.foreign_graph import CannotRunError, ForeignGraph, ForeignNetwork
+from sr_models.importing.foreign_graph import (
+    CannotRunError,
+    ForeignGraph,
+    ForeignNetwork,
+    is_same_network,
+)
 from sr_models.importing.frozen_graph import first_line
 from sr_models.importing.onnx_graph import Reading, needed_nodes, read_onnx
 from sr_models.importing.onnx_grids import without_pairs
 from sr_models.importing.onnx_tensors import LARGEST, plain, take_external, tensors_of, widen
 from sr_models.importing.onnx_wire import require_moderate
-from sr_models.importing.operations import Operation
-from sr_models.importing.simplification import simplified
 
 OPSETS = (11, 24)
 MOST_NODES = 20_000
 _MOST_SLOW_PIXELS = 128 * 128
 """Of a picture for the reference in Python, which takes seconds for it."""
-_SIZED = ("factor", "block", "times", "rows", "columns", "padding")
-_SLACK = 2e-3
 _PICTURES = {TensorProto.FLOAT: "float32", TensorProto.UINT8: "uint8"}
 
 
@@ -86,8 +87,7 @@ class OnnxFile(ForeignNetwork):
             larger = self._read(*size)
         except NetworkError as error:
             raise NetworkError(f"{expected}; {cure} ({error})") from error
-        pairs = [list(simplified(found.network)) for found in (read, larger)]
-        if len(set(map(len, pairs))) > 1 or not all(map(_is_same, *pairs)):
+        if not is_same_network(read.network, larger.network):
             raise NetworkError(f"{expected}; {cure}")
 
     def _read(self, *size: int) -> Reading:
@@ -161,25 +161,6 @@ class OnnxFile(ForeignNetwork):
         return lambda feeds: session.run(None, feeds)
 
 
-def _is_same(first: Operation, second: Operation) -> bool:
-    """Whether two operations are one, whatever the size of the picture that they were read for.
-
-    Numbers may differ by a little: n / (n - 1) of all pixels, as an unbiased deviation has it.
-    """
-    if (first.kind, first.channels) != (second.kind, second.channels):
-        return False
-    for name, value in first.values.items():
-        other = second.values.get(name)
-        if isinstance(value, np.ndarray):
-            if np.shape(value) != np.shape(other) or not np.allclose(
-                value, other, rtol=_SLACK, atol=_SLACK * np.abs(value).max()
-            ):
-                return False
-        elif name in _SIZED and value != other:
-            return False
-    return True
-
-
 def load_onnx_file(path: str | Path) -> OnnxFile:
     """Open an ONNX file.
 
@@ -190,7 +171,7 @@ def load_onnx_file(path: str | Path) -> OnnxFile:
         NetworkError: No such file, a damaged or a hostile one, or one of several pictures.
     """
     path = Path(path)
-    model = _parsed(path)
+    model = parse_onnx(path)
     _require_opset(model)
     graph = model.graph
     if len(graph.node) > MOST_NODES:
@@ -224,12 +205,21 @@ def load_onnx_file(path: str | Path) -> OnnxFile:
         del graph.input[:]
         graph.input.append(picture)
     shape, layout, dtype = _ends_of(graph.input[0], path)
+    return OnnxFile(model, shape, dtype, layout, producer_of(model), step, files)
+
+
+def producer_of(model: onnx.ModelProto) -> str:
+    """What wrote a file, e.g. `"ONNX, pytorch_2.4.0"`."""
     producer = " ".join(filter(None, (model.producer_name, model.producer_version)))
-    name = f"ONNX, {plain(producer)}" if producer else "ONNX"
-    return OnnxFile(model, shape, dtype, layout, name, step, files)
+    return f"ONNX, {plain(producer)}" if producer else "ONNX"
 
 
-def _parsed(path: Path) -> onnx.ModelProto:
+def parse_onnx(path: Path) -> onnx.ModelProto:
+    """The message of a file, of which nothing is believed yet.
+
+    Raises:
+        NetworkError: No such file, a damaged or a huge one.
+    """
     try:
         size = path.stat().st_size
         if size > LARGEST:

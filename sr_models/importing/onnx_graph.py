@@ -27,6 +27,7 @@ from sr_models.importing.operations import Network, affine_values
 from sr_models.importing.pointwise_functions import with_known_functions
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+_STANDARD = ("", "ai.onnx")
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,8 @@ class _Reader(NodeValues, NodeConvolutions, NodeMoves):
         return Reading(network, view.size, view.layout)
 
     def _require_known(self, node) -> None:
-        standard = node.domain in ("", "ai.onnx")
-        known = node.op_type in FOLDED or hasattr(self, f"_read_{node.op_type}")
-        if not (standard and known):
+        if not is_known(node):
+            standard = node.domain in _STANDARD
             raise self._unknown(node, None if standard else f"{node.domain}.{node.op_type}")
 
     def _take(self, node) -> None:
@@ -290,3 +290,9 @@ class _Reader(NodeValues, NodeConvolutions, NodeMoves):
 
     def _read_Round(self, node) -> View:
         return self._add(node, "rounding", [self._view(node)])
+
+
+def is_known(node: onnx.NodeProto) -> bool:
+    """Whether a node is read, or computed where it does not depend on the picture."""
+    known = node.op_type in FOLDED or hasattr(_Reader, f"_read_{node.op_type}")
+    return known and node.domain in _STANDARD

@@ -71,6 +71,11 @@ def attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
     return default
 
 
+def known_as(kind: str) -> str:
+    """What users call a node of a kind, for messages."""
+    return _KNOWN_AS.get(kind) or plain(kind)
+
+
 def layer_name(node: onnx.NodeProto) -> str:
     """What a user calls a node: the last part of its path that is not the operator itself."""
     parts = [part for part in re.split(r"[/:]", node.name) if part]

@@ -7,12 +7,11 @@ import tf_keras
 from export.exporting.conversion import convert_with_ranges
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.layers import ChannelSlice
-from sr_models.networks.tail_names import TAILS
 from sr_models.networks.value_layers import Gelu, PictureMean
 from sr_models.quantization import integer_kernels as builtin_kernels
 from sr_models.quantization.integer_network import simulate_builtin
 from sr_models.quantization.ranges import TensorRange, TensorRanges
-from tests.families import SMALL, VARIANTS, export_small, random_weights
+from tests.families import TAILED, VARIANTS, export_small, random_weights
 
 layers = tf_keras.layers
 
@@ -26,8 +25,7 @@ def check_every_code(file):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tail", TAILS)
-@pytest.mark.parametrize("family", SMALL)
+@pytest.mark.parametrize(("family", "tail"), TAILED)
 def test_no_code_differs_from_the_builtin_kernels(family, tail, small_file):
     check_every_code(small_file(family, tail))
 
