@@ -210,7 +210,7 @@ def requantize(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
     if source == target:
         return codes
     factor = FixedPoint.nearest(float(source.stored_scale) / float(target.stored_scale))
-    return target.stored(multiply_halves_away(source.centred(codes), factor))
+    return target.stored(multiply_halves_up(source.centred(codes), factor))
 
 
 def average_pool(codes: np.ndarray, *, pool, strides, padding: str) -> np.ndarray:
