@@ -202,10 +202,19 @@ def multiply(
 def picture_mean(
     codes: np.ndarray, *, axes: tuple[int, ...], source: Grid, target: Grid
 ) -> np.ndarray:
-    """MEAN over rows and columns, which are left with one pixel."""
-    sums = source.centred(codes).sum(axis=axes, keepdims=True)
-    count = float(np.prod([codes.shape[axis] for axis in axes]))
+    """MEAN over rows, over columns or over both, which are left with one pixel.
+
+    For both there is a kernel of its own, which adds codes as they are and rounds the zero point
+    apart; it computes its factors in single precision.
+    """
+    count = np.prod([codes.shape[axis] for axis in axes])
+    if tuple(axes) == (1, 2):
+        ratio = np.float32(source.zero_point) * source.stored_scale / target.stored_scale
+        factor = FixedPoint.nearest(source.stored_scale / (np.float32(count) * target.stored_scale))
+        sums = codes.astype(np.int64).sum(axis=axes, keepdims=True)
+        return target.stored(multiply_halves_away(sums, factor) - int(half_away(ratio)))
     factor = FixedPoint.nearest(float(source.stored_scale) / float(target.stored_scale) / count)
+    sums = source.centred(codes).sum(axis=axes, keepdims=True)
     return target.stored(multiply_halves_away(sums, factor))
 
 
@@ -214,7 +223,7 @@ def requantize(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
     if source == target:
         return codes
     factor = FixedPoint.nearest(float(source.stored_scale) / float(target.stored_scale))
-    return target.stored(multiply_halves_away(source.centred(codes), factor))
+    return target.stored(multiply_halves_up(source.centred(codes), factor))
 
 
 def average_pool(codes: np.ndarray, *, pool, strides, padding: str) -> np.ndarray:
