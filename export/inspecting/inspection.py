@@ -12,6 +12,7 @@ from export.inspecting.audit import Audit, audit_graph
 from export.inspecting.clips import is_clip
 from export.inspecting.findings import Finding, dynamic_dimensions, find, find_in_run
 from export.inspecting.plan import plan_strip
+from export.inspecting.work import TargetWork, work_of
 from export.running.interpreters import prepare_model
 from export.running.pixel_range import (
     FilePixels,
@@ -20,6 +21,7 @@ from export.running.pixel_range import (
     pixels_of_data,
     told_pixels,
 )
+from export.running.targets import Target
 from export.tflite.operators import BASELINE, MOVES, runtime_needed
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
@@ -46,6 +48,7 @@ class Inspection:
             that it `runs` on, where XNNPACK alone refuses it), or `crash`; `None` where it was
             not asked.
         findings: What is wrong.
+        work: What its operators cost a target; `None` where that was not asked.
     """
 
     model: str
@@ -58,6 +61,7 @@ class Inspection:
     minimum_runtime: str
     run: dict[str, Any] | None
     findings: tuple[Finding, ...]
+    work: TargetWork | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The audit's keys, and the rest."""
@@ -75,6 +79,7 @@ class Inspection:
             "delegation": run.get("delegation"),
             "runs_on": run.get("runs"),
             "findings": [finding.to_json() for finding in self.findings],
+            "work": self.work and self.work.to_json(),
         }
 
 
@@ -84,6 +89,7 @@ def inspect_model(
     sandbox: Sandbox | None = None,
     pixels: PixelRange | None = None,
     repairs: Callable[[UnpackedModel, PixelRange], Collection[str]] | None = None,
+    target: Target | None = None,
 ) -> Inspection:
     """Read a file and say what it holds and what is wrong with it.
 
@@ -92,6 +98,7 @@ def inspect_model(
         sandbox: Child process in which XNNPACK is asked what it takes; not asked without one.
         pixels: What black and white are for the file; found by default, with the child's help.
         repairs: Tells which of `input` and `output` can be repaired, for the advice.
+        target: Whose kernels the operators' work is given for; not at all without one.
 
     Raises:
         ModelFileError: The file is missing, damaged or none.
@@ -118,6 +125,7 @@ def inspect_model(
         minimum_runtime="{}.{}".format(*max(needs, default=BASELINE)),
         run=run,
         findings=tuple(findings),
+        work=None if target is None else work_of(model.graph, target),
     )
 
 
