@@ -19,6 +19,7 @@ from sr_models.networks.layers import (
     ChannelSlice,
     DepthToSpace,
     EdgePadding,
+    NeighboursToChannels,
     RepeatChannels,
     SpaceToDepth,
 )
@@ -30,6 +31,7 @@ _PASS_THROUGH = (
     SpaceToDepth,
     RepeatChannels,
     EdgePadding,
+    NeighboursToChannels,
     tf_keras.layers.Reshape,
     tf_keras.layers.Flatten,
     tf_keras.layers.Permute,
