@@ -94,7 +94,7 @@ def test_neighbours_are_codes_of_the_picture_in_the_file_and_in_both_simulations
 
 @pytest.mark.parametrize(
     ("kernels", "groups", "gathers"),
-    [("arm64-dotprod", 1, True), ("x86-avx2", 1, True), ("every", 1, True)],
+    [("arm64-dotprod", 1, False), ("x86-avx2", 1, True)],
 )
 def test_a_form_stands_where_the_targets_model_says_so(
     kernels, groups, gathers, model, evidence, monkeypatch
