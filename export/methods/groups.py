@@ -21,7 +21,11 @@ import tf_keras
 
 from export.methods.pack import pack
 from export.methods.split import allot_copies
-from export.quantizing.bounded_activations import BoundedActivation, find_bounded
+from export.quantizing.bounded_activations import (
+    BoundedActivation,
+    find_bounded,
+    saturation_costs,
+)
 from export.quantizing.channels import channel_sensitivities, channel_values
 from export.quantizing.network_cost import network_cost, output_values
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, observe
@@ -33,50 +37,14 @@ from sr_models.quantization.ranges import TensorRange
 from sr_models.quantization.simulator import FIXED_GRIDS
 
 PICTURES = 16
-ROWS = 20_000
-LEAST_END = 1e-3
-LARGEST_END = 8.0
-ENDS = 40
 GROUPS = 4
 LEAST_GAIN = 1.2
 """Groups are made where they lower the error at least by this factor."""
-CODES = 255
 CHANNELS_FOR_A_COPY = 16
 """One copy is made for so many channels: layers grow by a sixteenth at most."""
 SMALL = 1e-3
 LEAST_SLOPE = 0.05
 """A channel that is nearly always saturated is not moved by more than this asks for."""
-
-
-def saturation_costs(
-    model, found: BoundedActivation, pictures: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """What each channel's error costs the output, by the end of the range.
-
-    Args:
-        model: Float network.
-        found: The activation.
-        pictures: float32 (N, h, w, 3) in 0..1.
-
-    Returns:
-        Ends a of ranges -a..a: float64 (ENDS,), and squared errors of the output to first order:
-        float64 (C, ENDS).
-    """
-    graph = points(model)
-    values = tf_keras.Model(model.input, graph[found.source].tensor)(pictures).numpy()
-    values = values.reshape(-1, values.shape[-1])
-    values = values[:: max(1, len(values) // ROWS)]
-    activation = graph[found.name].layer.activation
-    expected = activation(values).numpy()
-    widest = max(LEAST_END, min(LARGEST_END, float(np.abs(values).max())))
-    ends = np.geomspace(widest / 16.0, widest, ENDS)
-    errors = []
-    for end in ends:
-        step = 2.0 * end / CODES
-        stored = np.clip(np.rint(values / step) * step, -end, end)
-        errors.append(np.square(activation(stored).numpy() - expected).mean(axis=0))
-    weight = channel_sensitivities(model, [found.name], pictures)[found.name]
-    return ends, weight[:, None] * np.stack(errors, axis=1)
 
 
 def group_channels(costs: np.ndarray, *, most: int = GROUPS, width: int = 1) -> list[np.ndarray]:
@@ -257,15 +225,34 @@ def _written(model, laid_out: Mapping[BoundedActivation, Layout]):
     return made
 
 
-def affordable_tiles(model, targets: Sequence[Target], *, width: int) -> dict[str, int]:
-    """Tiles of copies for which the network still costs no more than its clipped baseline.
+def worth_of_copies(model, pictures: np.ndarray, *, width: int) -> dict[str, float]:
+    """By how much a tile of copies lowers the squared error of the output: by activation.
 
-    The activation nearest to the output comes first, whose error nothing behind it mends.
+    Args:
+        model: Float network.
+        pictures: float32 (N, h, w, 3) in 0..1.
+        width: See `lay_out`.
+    """
+    graph, worth = points(model), {}
+    for found in find_bounded(model):
+        if found.readers:
+            step = FIXED_GRIDS[graph[found.name].layer.activation.__name__].scale
+            cost = channel_sensitivities(model, [found.name], pictures)[found.name]
+            saved = cost - cost / allot_copies(cost, width) ** 2.0
+            worth[found.name] = float(step**2 * saved.sum())
+    return worth
+
+
+def affordable_tiles(
+    model, targets: Sequence[Target], *, width: int, worth: Mapping[str, float]
+) -> dict[str, int]:
+    """Tiles of copies for which the network still costs no more than its clipped baseline.
 
     Args:
         model: Float network.
         targets: Those whose costs count, every one of them.
         width: See `lay_out`.
+        worth: Activation -> what a tile is worth; the greatest comes first.
 
     Returns:
         The name of the activation -> tiles.
@@ -273,7 +260,7 @@ def affordable_tiles(model, targets: Sequence[Target], *, width: int) -> dict[st
     values = output_values(model)
     chosen: dict[str, int] = {}
     bounded_ones = [found for found in find_bounded(model) if found.readers]
-    for found in reversed(bounded_ones):
+    for found in sorted(bounded_ones, key=lambda one: -worth[one.name]):
         tried = {**chosen, found.name: 1}
         layouts = {
             one: _stand_in(model, one, width, tried.get(one.name, 0)) for one in bounded_ones
@@ -308,8 +295,10 @@ def grouped(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """Convolutions before tanh and sigmoid split into channels of like range."""
     targets = packing_targets(evidence.packed_for)
     width = max(target.kernel.outputs for target in targets)
-    tiles = affordable_tiles(network.model, targets, width=width)
-    model = with_groups(network.model, evidence.stack(PICTURES), width=width, tiles=tiles)
+    model, pictures = network.model, evidence.stack(PICTURES)
+    worth = worth_of_copies(model, pictures, width=width)
+    tiles = affordable_tiles(model, targets, width=width, worth=worth)
+    model = with_groups(model, pictures, width=width, tiles=tiles)
     return network if model is network.model else observe(model, evidence)
 
 

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import tf_keras
 
+from export.quantizing.channels import channel_sensitivities
 from sr_models.networks.graph import points
+
+ROWS = 20_000
+LEAST_END = 1e-3
+LARGEST_END = 8.0
+ENDS = 40
+CODES = 255
 
 
 @dataclass(frozen=True)
@@ -41,3 +49,34 @@ def find_bounded(model) -> list[BoundedActivation]:
             plain = all(is_plain(reader) for reader in point.consumers)
             found.append(BoundedActivation(name, source, tuple(point.consumers) if plain else ()))
     return found
+
+
+def saturation_costs(
+    model, found: BoundedActivation, pictures: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What each channel's error costs the output, by the end of the range.
+
+    Args:
+        model: Float network.
+        found: The activation.
+        pictures: float32 (N, h, w, 3) in 0..1.
+
+    Returns:
+        Ends a of ranges -a..a: float64 (ENDS,), and squared errors of the output to first order:
+        float64 (C, ENDS).
+    """
+    graph = points(model)
+    values = tf_keras.Model(model.input, graph[found.source].tensor)(pictures).numpy()
+    values = values.reshape(-1, values.shape[-1])
+    values = values[:: max(1, len(values) // ROWS)]
+    activation = graph[found.name].layer.activation
+    expected = activation(values).numpy()
+    widest = max(LEAST_END, min(LARGEST_END, float(np.abs(values).max())))
+    ends = np.geomspace(widest / 16.0, widest, ENDS)
+    errors = []
+    for end in ends:
+        step = 2.0 * end / CODES
+        stored = np.clip(np.rint(values / step) * step, -end, end)
+        errors.append(np.square(activation(stored).numpy() - expected).mean(axis=0))
+    weight = channel_sensitivities(model, [found.name], pictures)[found.name]
+    return ends, weight[:, None] * np.stack(errors, axis=1)

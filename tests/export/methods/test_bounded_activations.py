@@ -198,7 +198,11 @@ def test_a_tile_of_copies_is_taken_where_the_clip_pays_for_it():
     y = tf_keras.layers.Activation("tanh", name="first_tanh")(wide(picture))
     y = tf_keras.layers.Activation("tanh", name="second_tanh")(conv(32, "second")(y))
     model = tf_keras.Model(picture, DepthToSpace(3)(conv(27, "last")(y)))
-    assert affordable_tiles(model, packing_targets("every"), width=16) == {"second_tanh": 1}
+    for best, other in (("second_tanh", "first_tanh"), ("first_tanh", "second_tanh")):
+        worth = {best: 2.0, other: 1.0}
+        found = affordable_tiles(model, packing_targets("every"), width=16, worth=worth)
+        assert found == {best: 1}
     y = tf_keras.layers.Activation("tanh", name="tanh")(conv(32, "one")(conv(32, "any")(picture)))
     plain = tf_keras.Model(picture, conv(3, "end")(y))
-    assert affordable_tiles(plain, packing_targets("arm64-neon"), width=16) == {}
+    neon = packing_targets("arm64-neon")
+    assert affordable_tiles(plain, neon, width=16, worth={"tanh": 1.0}) == {}
