@@ -317,7 +317,7 @@ def _error(model, evidence: Evidence) -> float:
 @register_method(
     "pack",
     stage="packing",
-    source="google/XNNPACK, src/configs/gemm-config.c",
+    source="for the tiles of Dukhan 2019, arXiv 1907.02129, as XNNPACK has them",
     changes_layers=True,
 )
 def packed(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
