@@ -32,8 +32,14 @@ hypothesis.settings.register_profile("repeatable", deadline=None, max_examples=4
 hypothesis.settings.load_profile("repeatable")
 
 
+def pytest_configure():
+    """Importing TensorFlow makes no rubbish, but many objects to look through: a fifth of it."""
+    gc.disable()
+
+
 def pytest_collection_finish():
     """Keep the garbage collector from going through all modules in every `saved_model.save`."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,9 @@ FORMER = {
 """What was said before, and the word that is said now."""
 
 
+@cache
 def texts(path: Path) -> list[str]:
+    """What a file says; read once for all words."""
     if path.suffix != ".py":
         return [path.read_text()]
     nodes = ast.walk(ast.parse(path.read_text()))

@@ -16,16 +16,22 @@ from export.exporting.judging import DropMeter
 from export.exporting.kernel_agreement import KernelMeter
 from export.exporting.result import ExportResult, SourceFile, read_back
 from export.exporting.settings import DEFAULTS, ExportSettings, file_names
-from export.exporting.shaping import build_dataset, split_pictures, unseen_pictures
+from export.exporting.shaping import (
+    build_dataset,
+    pictures_given,
+    split_pictures,
+    unseen_pictures,
+)
+from export.exporting.strides import require_sizes, require_tiles, with_fitting_tiles
 from export.precision.kept_layers import require_layers
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from representative_data.dataset import RepresentativeDataset, load_dataset
 from representative_data.pictures import natural_pieces
-from representative_data.probe import fitting_side
 from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.files import file_sha256
 from sr_models.ground.memory import room_for
 from sr_models.importing.sources import SourceNetwork, open_network
+from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.memory import pictures_at_once
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.tails import attach_tail
@@ -68,9 +74,11 @@ class Export:
         settings: ExportSettings = DEFAULTS,
         *,
         images: str | Path | None = None,
+        inputs: str | Path | None = None,
         dataset: RepresentativeDataset | str | Path | None = None,
         weights: str | Path | None = None,
         trust: bool = False,
+        dequantize: bool = False,
         pixels: str | None = None,
         model_file: str | None = None,
         run_dir: str | Path | None = None,
@@ -84,10 +92,13 @@ class Export:
             network: An opened network, or whatever `sr_models.open_network` takes.
             settings: Every choice.
             images: Folder of full-resolution calibration pictures; scikit-image's own by default.
+            inputs: Folder of what the network is given in their place, by their names: degraded
+                pictures, which calibrate and are judged against `images`.
             dataset: A representative dataset, or the file of one from `sr-calibrate`, instead of
                 shaping one; `images` then only serve for measuring fidelity.
             weights: A `.weights.h5` file instead of a preset's shipped weights.
             trust: Whether code from a Keras file may be run where we do not know it.
+            dequantize: Whether a TFLite file of integers is taken back to real numbers.
             pixels: What black and white are for a network of the user's; found by default.
             model_file: What the manifest calls the file, where there is one.
             run_dir: Folder where methods that fine-tune keep their state, made if missing; what
@@ -105,6 +116,7 @@ class Export:
         self._on_stage, self._on_progress = on_stage, on_progress
         on_stage("reading pictures")
         self._calibration, self._apart = split_pictures(images)
+        self._inputs = pictures_given(images, inputs)
         named = isinstance(network, (str, SourceNetwork))
         on_stage(f"loading {network if named else 'a Keras model'}")
         with room_for("opening the network", lower="the size that the network was built for"):
@@ -112,12 +124,14 @@ class Export:
                 network,
                 weights=weights,
                 trust=trust,
+                dequantize=dequantize,
                 pixels=pixels,
                 pictures=lambda: natural_pieces(self._calibration),
             )
         for note in self.network.notes:
             on_stage(f"{self.network.name}: {note}")
         self._tailed: dict[str, Any] = {}
+        require_sizes(self.float_model, settings.files.sizes, network=self.network.name)
         require_layers(self.model, settings.quantizing.kept)
 
     @property
@@ -148,10 +162,12 @@ class Export:
                 recipe that was named begins with.
         """
         if self._given_set is None:
-            self._fit_tiles()
+            self.settings = with_fitting_tiles(self.settings, self.float_model, self._on_stage)
         shaping, scale, channels = self.settings.shaping, self.network.scale, self.network.channels
         cut = {"scale": scale, "channels": channels, "side": shaping.tile_side}
-        cut["seed"] = shaping.seed
+        cut |= {"seed": shaping.seed, "inputs": self._inputs}
+        if self._given_set is not None:
+            cut["side"] += -cut["side"] % size_multiple(self.float_model)
         apart = self._apart
         if self._given_set is None:
             self._on_stage("shaping the representative dataset")
@@ -169,11 +185,15 @@ class Export:
         else:
             self._take_set(self._given_set)
             apart = [*self._calibration, *apart]
-        unseen = unseen_pictures(apart, self.dataset)
+        unseen = unseen_pictures(apart, self.dataset, inputs=self._inputs)
         self.held_out = load_tiles(list(unseen), count=HELD_OUT_TILES, hashes=unseen, **cut)
         if self.settings.limits.max_drop_db is not None:
             self.meter = DropMeter.of(
-                self.float_model, list(unseen), scale=scale, channels=channels
+                self.float_model,
+                list(unseen),
+                scale=scale,
+                channels=channels,
+                inputs=self._inputs,
             )
 
     def _room(self) -> int:
@@ -182,17 +202,11 @@ class Export:
         most = len(self.dataset) + len(self.natural)
         return pictures_at_once(self.float_model, height=height, width=width, most=most)
 
-    def _fit_tiles(self) -> None:
-        """Take smaller tiles where memory has no room for the network on one."""
-        asked = self.settings.shaping.tile_side
-        side = fitting_side(self.float_model, asked, on_stage=self._on_stage)
-        if side < asked:
-            self.settings = replace(self.settings, tile_side=side)
-
     def _take_set(self, given: RepresentativeDataset | str | Path) -> None:
         held = isinstance(given, RepresentativeDataset)
         self.dataset, self.natural = given if held else load_dataset(given), []
         self.dataset.require_network(network=self.network.name, weights_sha256=self.weights_sha256)
+        require_tiles(self.float_model, self.dataset.pictures[0].shape, network=self.network.name)
         followed = self.settings.quantizing.on_set(self.dataset.method)
         if followed != self.settings.quantizing:
             holder = "the set" if held else given
@@ -329,8 +343,9 @@ def run_export(network: Any, settings: ExportSettings = DEFAULTS, **inputs: Any)
     Args:
         network: See `Export`.
         settings: Every choice.
-        inputs: See `Export`: `images`, `dataset`, `weights`, `trust`, `pixels`, `model_file`,
-            `run_dir`, `check_speed`, `on_stage`, `on_progress`.
+        inputs: See `Export`: `images`, `inputs`, `dataset`, `weights`, `trust`, `dequantize`,
+            `pixels`,
+            `model_file`, `run_dir`, `check_speed`, `on_stage`, `on_progress`.
 
     Raises:
         SrError: See the children; nothing is left behind.

@@ -26,6 +26,8 @@ from export.tflite.operators import BASELINE, MOVES, runtime_needed
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
 from sr_models.ground.pixel_range import PixelRange
+from sr_models.importing.readiness import Readiness, readiness_of
+from sr_models.quantization.grids import LIMITS
 from sr_models.tflite.files import ModelFile, read_model
 from sr_models.tflite.unpacked import UnpackedModel, unpack
 
@@ -49,6 +51,7 @@ class Inspection:
             not asked.
         findings: What is wrong.
         work: What its operators cost a target; `None` where that was not asked.
+        readiness: What `sr-export model` would make of a float file; `None` for others.
     """
 
     model: str
@@ -62,6 +65,7 @@ class Inspection:
     run: dict[str, Any] | None
     findings: tuple[Finding, ...]
     work: TargetWork | None = None
+    readiness: Readiness | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The audit's keys, and the rest."""
@@ -80,6 +84,7 @@ class Inspection:
             "runs_on": run.get("runs"),
             "findings": [finding.to_json() for finding in self.findings],
             "work": self.work and self.work.to_json(),
+            "as_source": self.readiness and self.readiness.to_json(),
         }
 
 
@@ -90,6 +95,7 @@ def inspect_model(
     pixels: PixelRange | None = None,
     repairs: Callable[[UnpackedModel, PixelRange], Collection[str]] | None = None,
     target: Target | None = None,
+    as_source: bool = False,
 ) -> Inspection:
     """Read a file and say what it holds and what is wrong with it.
 
@@ -99,6 +105,7 @@ def inspect_model(
         pixels: What black and white are for the file; found by default, with the child's help.
         repairs: Tells which of `input` and `output` can be repaired, for the advice.
         target: Whose kernels the operators' work is given for; not at all without one.
+        as_source: Whether a float file is read as an export would; `source` is a path then.
 
     Raises:
         ModelFileError: The file is missing, damaged or none.
@@ -126,7 +133,15 @@ def inspect_model(
         run=run,
         findings=tuple(findings),
         work=None if target is None else work_of(model.graph, target),
+        readiness=readiness_of(file.name) if as_source and _is_float(model) else None,
     )
+
+
+def _is_float(model: UnpackedModel) -> bool:
+    graph = model.graph
+    computed = {i for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
+    kinds = {graph.tensors[i].dtype for i in computed if not graph.tensors[i].constant}
+    return "float32" in kinds and not kinds & LIMITS.keys()
 
 
 def pixels_in_child(

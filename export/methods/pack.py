@@ -173,10 +173,13 @@ def _rewritten(model, weights, changes, *, instead=MappingProxyType({}), **how):
     return made
 
 
+def _is_free(layer) -> bool:
+    return type(layer) is tf_keras.layers.Conv2D and layer.trainable
+
+
 def _is_plain(layer) -> bool:
     return (
-        type(layer) is tf_keras.layers.Conv2D
-        and layer.trainable
+        _is_free(layer)
         and set(layer.strides) == set(layer.dilation_rate) == {1}
         and (layer.padding == "same" or set(layer.kernel_size) == {1})
     )
@@ -250,9 +253,9 @@ def left_alone(model) -> list[str]:
     """Grouped convolutions that no rewrite here takes, in words."""
     return [
         f"{name} stays in {point.layer.groups} groups: "
-        + ("its weights are fixed" if not point.layer.trainable else "it is dilated or strided")
+        + ("it is dilated or strided" if _is_free(point.layer) else "its weights are fixed")
         for name, point in points(model).items()
-        if type(point.layer) is tf_keras.layers.Conv2D
+        if isinstance(point.layer, tf_keras.layers.Conv2D)
         and point.layer.groups > 1
         and not _is_plain(point.layer)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import prod
 
 import tf_keras
@@ -12,8 +11,9 @@ from export.running.targets import Target
 from sr_models.networks.graph import Point, output_name, points
 from sr_models.networks.layers import DepthToSpace, RepeatChannels, SpaceToDepth
 
-PIXELS = 360 * 640
-"""Of the picture that costs are given for."""
+SIDES = (384, 640)
+"""Of the picture that costs are given for, where a network takes any: multiples of its strides."""
+PIXELS = prod(SIDES)
 
 
 def network_cost(model, target: Target) -> float:
@@ -34,10 +34,11 @@ def output_values(model) -> int:
 
 
 def _pixels_of(model) -> dict[str, int]:
-    pixels: dict[str, int] = {}
-    for name, point in points(model).items():
-        pixels[name] = _pixels(point, pixels)
-    return pixels
+    graph = points(model)
+    sides = [given or side for given, side in zip(model.input.shape[1:3], SIDES)]
+    tensors = tf_keras.Model(model.input, [point.tensor for point in graph.values()])
+    shapes = tensors.compute_output_shape((1, *sides, model.input.shape[-1]))
+    return {name: prod(tuple(shape)[1:-1]) for name, shape in zip(graph, shapes)}
 
 
 def convolution_of(layer, pixels: int) -> Convolution:
@@ -45,16 +46,6 @@ def convolution_of(layer, pixels: int) -> Convolution:
     taps = prod(layer.kernel_size)
     inputs = layer.kernel.shape[2] * layer.groups
     return Convolution(pixels, taps, inputs, layer.filters, layer.groups)
-
-
-def _pixels(point: Point, pixels: dict[str, int]) -> int:
-    if point.layer is None:
-        return PIXELS
-    ratio = Fraction(1)
-    if isinstance(point.layer, (DepthToSpace, SpaceToDepth)):
-        ratio = Fraction(point.layer.block_size**2)
-        ratio = ratio if isinstance(point.layer, DepthToSpace) else 1 / ratio
-    return int(pixels[point.inputs[0]] * ratio)
 
 
 _OPERATORS = {

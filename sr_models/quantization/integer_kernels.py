@@ -176,12 +176,44 @@ def add(
     return target.stored(multiply_halves_away(total, factor), rectified=rectified)
 
 
+def multiply(
+    first: np.ndarray, second: np.ndarray, *, sources: tuple[Grid, Grid], target: Grid
+) -> np.ndarray:
+    """MUL of two tensors, one of which may have a single pixel or channel for all."""
+    scales = [float(grid.stored_scale) for grid in sources]
+    factor = FixedPoint.nearest(scales[0] * scales[1] / float(target.stored_scale))
+    products = sources[0].centred(first) * sources[1].centred(second)
+    return target.stored(multiply_halves_away(products, factor))
+
+
+def picture_mean(
+    codes: np.ndarray, *, axes: tuple[int, ...], source: Grid, target: Grid
+) -> np.ndarray:
+    """MEAN over rows and columns, which are left with one pixel."""
+    sums = source.centred(codes).sum(axis=axes, keepdims=True)
+    count = float(np.prod([codes.shape[axis] for axis in axes]))
+    factor = FixedPoint.nearest(float(source.stored_scale) / float(target.stored_scale) / count)
+    return target.stored(multiply_halves_away(sums, factor))
+
+
 def requantize(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
     """QUANTIZE from one int8 grid to another; nothing to do where both are one."""
     if source == target:
         return codes
     factor = FixedPoint.nearest(float(source.stored_scale) / float(target.stored_scale))
     return target.stored(multiply_halves_away(source.centred(codes), factor))
+
+
+def average_pool(codes: np.ndarray, *, pool, strides, padding: str) -> np.ndarray:
+    """AVERAGE_POOL_2D: the mean of the codes inside of the picture, halves away from zero."""
+    ones = tf.ones((*pool, codes.shape[-1], 1))
+    shape = (1, *codes.shape[1:])
+    inside, counts = (
+        tf.nn.depthwise_conv2d(x, ones, (1, *strides, 1), padding).numpy().astype(np.int64)
+        for x in (codes.astype(np.float32), tf.ones(shape))
+    )
+    halves = (np.abs(inside) + counts // 2) // counts
+    return (np.sign(inside) * halves).astype(np.int8)
 
 
 def rectify(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:

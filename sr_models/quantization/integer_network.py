@@ -18,6 +18,7 @@ import tf_keras
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import INPUT, Point, output_name, points
 from sr_models.networks.layers import ClipByValue, NeighboursToChannels
+from sr_models.networks.value_layers import Gelu, PictureMean, SquareRoot
 from sr_models.quantization import integer_kernels as kernels
 from sr_models.quantization.fake_quantization import require_ranges
 from sr_models.quantization.grids import Grid
@@ -107,10 +108,18 @@ def _operator(
         )
     if isinstance(layer, tf_keras.layers.Add) and len(sources) == 2:
         return partial(kernels.add, sources=tuple(sources), target=target, rectified=rectified)
+    if isinstance(layer, tf_keras.layers.Multiply) and len(sources) == 2:
+        return partial(kernels.multiply, sources=tuple(sources), target=target)
+    if isinstance(layer, PictureMean):
+        return partial(kernels.picture_mean, axes=layer.axes, **alone)
+    if isinstance(layer, (Gelu, SquareRoot)):
+        return partial(kernels.look_up, function=lambda x: layer(x).numpy(), **alone)
     if point.concatenates:
         return _concatenation(layer, sources, target)
+    if isinstance(layer, tf_keras.layers.AveragePooling2D):
+        return _mean(layer, **alone)
     if point.repeats or point.passes_through:
-        return lambda codes: kernels.requantize(layer(codes).numpy(), **alone)
+        return _moved(layer, **alone)
     if isinstance(layer, tf_keras.layers.PReLU):
         return partial(kernels.prelu, slopes=layer.alpha.numpy(), **alone)
     if isinstance(layer, tf_keras.layers.LeakyReLU):
@@ -158,6 +167,27 @@ def _convolution(layer, *, source: Grid, target: Grid, rectified: bool):
         padding=layer.padding.upper(),
         dilations=layer.dilation_rate,
     )
+
+
+def _moved(layer, *, source: Grid, target: Grid):
+    """Codes that a layer moves, chooses or mirrors; zeros that it adds have the code of zero."""
+
+    def move(codes):
+        values = layer(codes.astype(np.float32) - source.zero_point).numpy()
+        moved = (values + source.zero_point).astype(np.int8)
+        return kernels.requantize(moved, source=source, target=target)
+
+    return move
+
+
+def _mean(layer, *, source: Grid, target: Grid):
+    def mean(codes):
+        found = kernels.average_pool(
+            codes, pool=layer.pool_size, strides=layer.strides, padding=layer.padding.upper()
+        )
+        return kernels.requantize(found, source=source, target=target)
+
+    return mean
 
 
 def _concatenation(layer, sources: list[Grid], target: Grid):

@@ -193,7 +193,6 @@ def unknown(graph, kind):
         ("Erf", "GELU", "ReLU or PReLU"),
         ("Gelu", "GELU", "ReLU or PReLU"),
         ("GlobalAveragePool", "a mean over the whole picture", "without attention"),
-        ("MaxPool", "MaxPool", "a convolution"),
         ("If", "If", "one fixed path"),
         ("is_run", "is_run", "docs/networks.md"),
     ],

@@ -34,8 +34,14 @@ data class BundledModel(
  *
  * @property margin pixels that tiles must not keep next to their inner edges; null where the network
  *     looks at the whole picture, so that no tiling is exact
+ * @property alignment pixels that the places of tiles are multiples of: the strides of the network
  */
-class Bundle private constructor(val scale: Int, val margin: Int?, val models: List<BundledModel>) {
+class Bundle private constructor(
+    val scale: Int,
+    val margin: Int?,
+    val alignment: Int,
+    val models: List<BundledModel>
+) {
     /** The largest model that the picture fills, or the smallest there is. */
     fun modelFor(width: Int, height: Int): BundledModel {
         val bySize = models.sortedBy { it.width.toLong() * it.height }
@@ -61,13 +67,16 @@ class Bundle private constructor(val scale: Int, val margin: Int?, val models: L
                 "expected a manifest of schema $SCHEMA_VERSION or older, found $version"
             }
             var margin: Int? = null
+            var alignment = 1
             if (!root.isNull("receptive_field")) {
                 val field = root.getJSONObject("receptive_field")
-                margin = Tiling.margin(field.getInt("radius"), field.getInt("alignment"))
+                alignment = field.getInt("alignment")
+                margin = Tiling.margin(field.getInt("radius"), alignment)
             }
             val list = root.getJSONArray("models")
             val models = (0 until list.length()).map { model(list.getJSONObject(it)) }
-            return Bundle(root.getJSONObject("network").getInt("scale"), margin, models)
+            val scale = root.getJSONObject("network").getInt("scale")
+            return Bundle(scale, margin, alignment, models)
         }
 
         private fun model(entry: JSONObject): BundledModel {
