@@ -164,10 +164,9 @@ class Export:
         if self._given_set is None:
             self.settings = with_fitting_tiles(self.settings, self.float_model, self._on_stage)
         shaping, scale, channels = self.settings.shaping, self.network.scale, self.network.channels
-        cut = {"scale": scale, "channels": channels, "side": shaping.tile_side}
-        cut |= {"seed": shaping.seed, "inputs": self._inputs}
-        if self._given_set is not None:
-            cut["side"] += -cut["side"] % size_multiple(self.float_model)
+        alike = {"scale": scale, "channels": channels, "inputs": self._inputs}
+        side = shaping.tile_side + -shaping.tile_side % size_multiple(self.float_model)
+        cut = {**alike, "seed": shaping.seed, "side": side}
         apart = self._apart
         if self._given_set is None:
             self._on_stage("shaping the representative dataset")
@@ -188,13 +187,7 @@ class Export:
         unseen = unseen_pictures(apart, self.dataset, inputs=self._inputs)
         self.held_out = load_tiles(list(unseen), count=HELD_OUT_TILES, hashes=unseen, **cut)
         if self.settings.limits.max_drop_db is not None:
-            self.meter = DropMeter.of(
-                self.float_model,
-                list(unseen),
-                scale=scale,
-                channels=channels,
-                inputs=self._inputs,
-            )
+            self.meter = DropMeter.of(self.float_model, list(unseen), **alike)
 
     def _room(self) -> int:
         """Pictures whose tensors memory has room for together."""
@@ -343,9 +336,7 @@ def run_export(network: Any, settings: ExportSettings = DEFAULTS, **inputs: Any)
     Args:
         network: See `Export`.
         settings: Every choice.
-        inputs: See `Export`: `images`, `inputs`, `dataset`, `weights`, `trust`, `dequantize`,
-            `pixels`,
-            `model_file`, `run_dir`, `check_speed`, `on_stage`, `on_progress`.
+        inputs: See `Export`: `images`, `weights`, `pixels`, `on_progress` and the others.
 
     Raises:
         SrError: See the children; nothing is left behind.

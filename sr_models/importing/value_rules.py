@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,6 @@ from sr_models.importing.channel_order import (
 )
 from sr_models.importing.operations import RELU6, Network, Operation, is_relu6, is_shifted
 
-if TYPE_CHECKING:
-    from sr_models.importing.simplification import Absorption
-
 
 class ValueRules:
     """Rules of a rewriting, each named after the kind of operation that it rewrites.
@@ -31,14 +28,14 @@ class ValueRules:
         new: The operations made so far.
         final: Whether nothing is put before the input or behind the output any more.
         only_reader: Of tensors that one operation reads, its kind.
-        absorption: What can take factors and shifts into itself.
+        absorption: `simplification.Absorption`: what can take factors and shifts into itself.
         reordering: What can make its channels in another order.
     """
 
     new: Network
     final: bool
     only_reader: dict[str, str]
-    absorption: Absorption
+    absorption: Any
     reordering: Reordering
     _affine: Callable[[Operation], str]
     _source: Callable[[Operation], Operation]

@@ -231,7 +231,9 @@ def stored_ranges(model, ranges: TensorRanges) -> dict[str, TensorRange]:
         if point.has_fixed_grid:
             return FIXED_GRIDS[point.layer.activation.__name__]
         if point.repeats or (point.passes_through and not point.knows_range):
-            return look_up(point.inputs[0])
+            # Brought onto the grid of a concatenation, it is read there by all its readers.
+            shared = 0 < len(joined) < len(point.consumers)
+            return look_up(joined[-1].name if shared else point.inputs[0])
         if point.consumers and all(graph[c].knows_range for c in point.consumers):
             return look_up(point.consumers[0])
         return look_up(joined[-1].name) if joined else None
@@ -311,7 +313,8 @@ def simulate(
 def _is_rounded(point, ranges, grids) -> bool:
     """Whether a tensor does not lie on its grid already, as what is only moved or joined does."""
     averaged = isinstance(point.layer, tf_keras.layers.AveragePooling2D)
-    moved = (point.repeats or point.passes_through) and point.name not in ranges and not averaged
+    moved = point.shares_grid and point.name not in ranges and not averaged
+    moved = moved and grids[point.name] == grids.get(point.inputs[0])
     joins_the_same = point.concatenates and all(
         grids.get(i) == grids[point.name] for i in point.inputs
     )

