@@ -222,6 +222,7 @@ class Export:
             run_dir=self._run_dir,
             room=self._room(),
             on_progress=self._on_progress,
+            on_note=self._on_stage,
         )
         self.quantized = quantize(
             self.model,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
+from export.running.targets import EVERY
 from export.verbs.usage import require_network
 from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
@@ -19,6 +20,7 @@ from sr_models.ground.options import (
     Method,
     Name,
     Overwrite,
+    PackedFor,
     Pictures,
     Pixels,
     Seed,
@@ -40,6 +42,7 @@ def bundle(
     images: Images = None,
     dataset: Dataset = None,
     method: Method = DEFAULT_RECIPE,
+    packed_for: PackedFor = EVERY,
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
@@ -87,6 +90,7 @@ def bundle(
     settings = ExportSettings(
         sizes=tuple(parse_size(text) for text in size or ()),
         method=method if was_given(context, "method") else None,
+        packed_for=packed_for,
         pictures=pictures,
         tile_side=tile_side,
         seed=seed,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
+from export.running.targets import EVERY
 from export.verbs.bundle import tell
 from export.verbs.result_table import result_rows
 from export.verbs.usage import require_network
@@ -29,6 +30,7 @@ from sr_models.ground.options import (
     Method,
     Name,
     Overwrite,
+    PackedFor,
     Pictures,
     Pixels,
     Seed,
@@ -66,6 +68,7 @@ HEADINGS = {
     ),
     "Quantizing": (
         "method",
+        "packed_for",
         "tail",
         "precision",
         "keep",
@@ -123,6 +126,7 @@ def model(
     trust: Trust = False,
     dequantize: Dequantize = False,
     method: Method = DEFAULT_RECIPE,
+    packed_for: PackedFor = EVERY,
     tail: Tail = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
     precision: Annotated[
@@ -213,6 +217,7 @@ def model(
     options = {
         "size": tuple(parse_size(text) for text in size or ()),
         "method": method,
+        "packed_for": packed_for,
         "tail": tail,
         "io": io,
         "precision": precision,

@@ -91,6 +91,14 @@ Anchors = Annotated[bool, typer.Option(help="Add pictures that span the input.")
 # The file.
 
 Method = Annotated[str, typer.Option(help="A recipe, see docs/quantizing.md; or auto.")]
+PackedFor = Annotated[
+    str,
+    typer.Option(
+        "--packed-for",
+        metavar="TARGET",
+        help="Whose kernels layers are shaped for: a target of sr-export inspect, here or every.",
+    ),
+]
 Sizes = Annotated[
     list[str] | None,
     typer.Option(
