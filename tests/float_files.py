@@ -170,6 +170,23 @@ def enlarged(file: FloatFile) -> int:
     return file.larger(file.conv(packed, 12))
 
 
+def reduced(file: FloatFile) -> int:
+    """Pooling, strides and a gate by the mean of the whole picture."""
+    low, halves = (1, HEIGHT // 2, WIDTH // 2, 6), {"strideH": 2, "strideW": 2, "padding": 0}
+    pools = {**halves, "filterHeight": 2, "filterWidth": 2}
+    y = file.conv(file.picture, 6, activation="RELU")
+    most = file.made("MAX_POOL_2D", [y], low, **pools)
+    mean = file.made("AVERAGE_POOL_2D", [y], low, **{**pools, "padding": 1})
+    weights = [file.drawn(6, 3, 3, 6), file.drawn(6)]
+    strided = file.made("CONV_2D", [y, *weights], low, **halves)
+    y = file.same("ADD", file.same("ADD", most, mean), strided)
+    gate = file.made("MEAN", [y, file.numbers(1, 2)], (1, 1, 1, 6), keepDims=True)
+    y = file.same("MUL", y, file.same("LOGISTIC", gate))
+    size = file.numbers(HEIGHT, WIDTH)
+    y = file.made("RESIZE_NEAREST_NEIGHBOR", [y, size], (1, HEIGHT, WIDTH, 6))
+    return file.larger(file.conv(y, 12))
+
+
 SPELLINGS = {
     "onnx2tf": shuffled_nhwc,
     "litert_torch": shuffled_nchw,
@@ -177,6 +194,7 @@ SPELLINGS = {
     "channels": channelled,
     "dilation": dilated,
     "upscalings": enlarged,
+    "reductions": reduced,
 }
 
 

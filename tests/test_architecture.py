@@ -40,6 +40,7 @@ FOLDERS = {
         "history",
         "upscaling",
         "android",
+        "targets",
         "pages",
         "evidence",
         "verbs",

@@ -335,9 +335,7 @@ def run_export(network: Any, settings: ExportSettings = DEFAULTS, **inputs: Any)
     Args:
         network: See `Export`.
         settings: Every choice.
-        inputs: See `Export`: `images`, `inputs`, `dataset`, `weights`, `trust`, `dequantize`,
-            `pixels`,
-            `model_file`, `run_dir`, `check_speed`, `on_stage`, `on_progress`.
+        inputs: See `Export`: `images`, `weights`, `pixels`, `on_progress` and the others.
 
     Raises:
         SrError: See the children; nothing is left behind.

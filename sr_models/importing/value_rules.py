@@ -28,7 +28,7 @@ class ValueRules:
         new: The operations made so far.
         final: Whether nothing is put before the input or behind the output any more.
         only_reader: Of tensors that one operation reads, its kind.
-        absorption: What can take factors and shifts into itself.
+        absorption: `simplification.Absorption`: what can take factors and shifts into itself.
         reordering: What can make its channels in another order.
     """
 
