@@ -15,20 +15,24 @@ from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Dataset,
     Images,
+    Input,
     Json,
     MemoryBudget,
     Method,
     Name,
+    Output,
     Overwrite,
     PackedFor,
     Pictures,
     Pixels,
     Seed,
+    Signature,
     TileSide,
     Trust,
     Weights,
     was_given,
 )
+from sr_models.importing.ends import Ends
 
 
 def bundle(
@@ -52,6 +56,9 @@ def bundle(
     ] = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    input_name: Input = None,
+    output_name: Output = None,
+    signature: Signature = None,
     weights: Weights = None,
     licence: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Licence of the calibration pictures.")
@@ -96,7 +103,8 @@ def bundle(
         seed=seed,
         max_drop_db=max_drop_db,
     )
-    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels)
+    ends = Ends(input_name, output_name, signature)
+    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels, ends=ends)
     import_tensorflow_quietly()
     from export.bundle.writing import export_bundle
 
@@ -108,6 +116,7 @@ def bundle(
         dataset=dataset,
         weights=weights,
         trust=trust,
+        ends=ends,
         pixels=pixels,
         latency=latency,
         pictures_licence=licence,
