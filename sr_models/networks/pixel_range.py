@@ -33,6 +33,7 @@ _HOMOGENEOUS = (
 
 
 _OTHERS = (PixelRange(255.0, 255.0), PixelRange(1.0, 255.0), PixelRange(255.0, 1.0))
+_NEARLY = 1.5
 _ENDS = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
 
 
@@ -80,9 +81,12 @@ def find_pixel_range(
             PixelRange(255.0, 1.0, 0.0, -1.0),
         )
     # A picture repeated beside the convolutions hides most of what biases for 0..255 do to it.
-    if own > plausible / 2:
+    if own > (plausible / 2 if output is None else plausible):
         others = {white: distance(answer, batch, white) for white in candidates}
         best = min(others, key=others.get)
+        # Biases that shift -1..1 are small beside 0..255, which then does as well.
+        if others.get(SIGNED, np.inf) <= _NEARLY * others[best]:
+            best = SIGNED
         if others[best] <= 2 * plausible and not others[best] > own / 2:
             return best
     if own <= plausible and may_be_signed and works_signed(answer, batch):
