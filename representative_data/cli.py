@@ -23,17 +23,20 @@ from sr_models.ground.options import (
     Anchors,
     Dequantize,
     Images,
+    Input,
     Json,
     LowResolution,
     MaxPasses,
     MemoryBudget,
     Name,
     OpenTail,
+    Output,
     Overwrite,
     Pictures,
     Pixels,
     Seed,
     Shaping,
+    Signature,
     TamingMethod,
     Target,
     TileSide,
@@ -43,6 +46,7 @@ from sr_models.ground.options import (
     require_shaping,
 )
 from sr_models.ground.picture_files import list_images
+from sr_models.importing.ends import Ends
 from sr_models.importing.source_kinds import require_source
 
 # One command and no verbs: whatever stands first is a network's name, so that none is out of reach.
@@ -73,6 +77,9 @@ def calibrate(
     weights: Weights = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    input_name: Input = None,
+    output_name: Output = None,
+    signature: Signature = None,
     dequantize: Dequantize = False,
     unit_weights: Annotated[
         Path | None,
@@ -121,7 +128,8 @@ def calibrate(
     for place in places:
         refuse_existing(place, overwrite=overwrite)
     shaped_by = Taming(taming, max_passes=max_passes, target=target)
-    require_source(name, weights=weights, pixels=pixels, dequantize=dequantize)
+    ends = Ends(input_name, output_name, signature)
+    require_source(name, weights=weights, pixels=pixels, dequantize=dequantize, ends=ends)
     if images is not None:
         list_images(images)
     import_tensorflow_quietly()
@@ -149,6 +157,7 @@ def calibrate(
         weights=weights,
         pixels=pixels,
         trust=trust,
+        ends=ends,
         dequantize=dequantize,
     )
     network, model = subject.network, subject.model

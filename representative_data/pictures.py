@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.bundled import BUNDLED_HELD_OUT, bundled_pictures
 from sr_models.ground.console import say
 from sr_models.ground.picture_files import list_images
+from sr_models.importing.ends import TOLD_BY_ITSELF, Ends
 
 if TYPE_CHECKING:
     from sr_models.importing.sources import SourceNetwork
@@ -95,6 +96,7 @@ def open_subject(
     weights: Path | None = None,
     pixels: str | None = None,
     trust: bool = False,
+    ends: Ends = TOLD_BY_ITSELF,
     dequantize: bool = False,
 ) -> Subject:
     """Open what a command names, give it a tail, and tell the user what was found and done.
@@ -108,6 +110,7 @@ def open_subject(
         weights: A preset's weights from another file, rewritten for 0..1 where they are not.
         pixels: What black and white are for a network of the user's; found by default.
         trust: Whether code of a Keras file may run.
+        ends: Which input, output and signature of a network of the user's to take.
         dequantize: Whether a TFLite file of integers is taken back to real numbers.
 
     Raises:
@@ -129,6 +132,7 @@ def open_subject(
         dequantize=dequantize,
         pixels=pixels,
         pictures=pictures,
+        **asdict(ends),
     )
     for note in network.notes:
         say(f"{network.name}: {note}")

@@ -74,7 +74,7 @@ def prove_pair(
             try:
                 told = sandbox.call(run_once, content, codes, delegate="xnnpack")
             except Crash as crash:
-                raise broken("arm64", crash) from crash
+                raise broken("arm64", crash, cache) from crash
         # Codes of an int8 file are pixels less 128.
         output = unpacked(told)[0]
         shift = 128 if output.dtype == np.int8 else 0

@@ -44,6 +44,7 @@ def gather_evidence(
     run_dir: str | Path | None = None,
     room: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> Evidence:
     """What methods may look at.
 
@@ -56,6 +57,7 @@ def gather_evidence(
         run_dir: Folder of states of methods that fine-tune; see `Evidence`.
         room: Pictures whose tensors memory has room for together; `None` for any number.
         on_progress: Called with the steps done of a long method, and their number.
+        on_note: Told what a method did, or left, that nobody would expect.
     """
     return Evidence(
         dataset,
@@ -65,7 +67,10 @@ def gather_evidence(
         weights=Path(weights) if weights else None,
         run_dir=Path(run_dir) if run_dir else None,
         room=room,
+        packed_for=settings.quantizing.packed_for,
+        kept=settings.quantizing.kept,
         on_progress=on_progress,
+        on_note=on_note,
     )
 
 

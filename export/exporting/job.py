@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import asdict, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from representative_data.pictures import natural_pieces
 from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.files import file_sha256
 from sr_models.ground.memory import room_for
+from sr_models.importing.ends import TOLD_BY_ITSELF, Ends
 from sr_models.importing.sources import SourceNetwork, open_network
 from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.memory import pictures_at_once
@@ -80,6 +81,7 @@ class Export:
         trust: bool = False,
         dequantize: bool = False,
         pixels: str | None = None,
+        ends: Ends = TOLD_BY_ITSELF,
         model_file: str | None = None,
         run_dir: str | Path | None = None,
         check_speed: bool = False,
@@ -100,6 +102,7 @@ class Export:
             trust: Whether code from a Keras file may be run where we do not know it.
             dequantize: Whether a TFLite file of integers is taken back to real numbers.
             pixels: What black and white are for a network of the user's; found by default.
+            ends: Which input, output and signature of a network of the user's to take.
             model_file: What the manifest calls the file, where there is one.
             run_dir: Folder where methods that fine-tune keep their state, made if missing; what
                 stands there is resumed.
@@ -120,14 +123,9 @@ class Export:
         named = isinstance(network, (str, SourceNetwork))
         on_stage(f"loading {network if named else 'a Keras model'}")
         with room_for("opening the network", lower="the size that the network was built for"):
-            self.network = open_network(
-                network,
-                weights=weights,
-                trust=trust,
-                dequantize=dequantize,
-                pixels=pixels,
-                pictures=lambda: natural_pieces(self._calibration),
-            )
+            pieces = partial(natural_pieces, self._calibration)
+            given = {"weights": weights, "trust": trust, "pixels": pixels, **asdict(ends)}
+            self.network = open_network(network, pictures=pieces, dequantize=dequantize, **given)
         for note in self.network.notes:
             on_stage(f"{self.network.name}: {note}")
         self._tailed: dict[str, Any] = {}
@@ -222,6 +220,7 @@ class Export:
             run_dir=self._run_dir,
             room=self._room(),
             on_progress=self._on_progress,
+            on_note=self._on_stage,
         )
         self.quantized = quantize(
             self.model,

@@ -10,6 +10,7 @@ from typing import Any
 from export.precision.kept_precisions import KEPT_PRECISIONS
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.quantizing.recipe import AUTO, SEPARATOR, dataset_of, require_recipe
+from export.running.targets import EVERY, require_target
 from representative_data.choices import Taming, require_usable
 from sr_models.ground.arguments import (
     a_flag,
@@ -83,6 +84,8 @@ class Quantizing:
         tail: Output tail, see `sr_models.networks.tails`.
         precision: `"int8"`; `"int16x8"` (16-bit activations, 8-bit weights); `"mixed"` (int8 but
             for some layers); or `"float32"` for comparison.
+        packed_for: Whose kernels layers are packed for, see `export.running.targets`: a target,
+            `"here"` for this machine's, or `"every"` for what pays for some and costs none.
         kept: Names of the layers that `"mixed"` keeps above eight bits.
         most_sensitive: How many layers it keeps where none is named: those that cost most fidelity
             when they alone are quantized.
@@ -96,6 +99,7 @@ class Quantizing:
     method: str | None = None
     tail: str = "relu"
     precision: str = "int8"
+    packed_for: str = EVERY
     kept: tuple[str, ...] = ()
     most_sensitive: int = 0
     kept_precision: str = "float32"
@@ -108,6 +112,7 @@ class Quantizing:
             method=optional(a_text),
             tail=a_text,
             precision=a_text,
+            packed_for=a_text,
             kept=several(a_text, what="names of layers", least=0),
             most_sensitive=whole_number(),
             kept_precision=a_text,
@@ -116,6 +121,7 @@ class Quantizing:
         )
         require_tail(self.tail)
         require_known("a precision", self.precision, PRECISIONS)
+        require_target(self.packed_for, or_every=True)
         require_known("a calibrator", self.calibrator, CALIBRATORS)
         require_known("a precision to keep layers in", self.kept_precision, KEPT_PRECISIONS)
         self._require_layers_where_mixed()

@@ -12,6 +12,7 @@ from export.inspecting.audit import Audit, audit_graph
 from export.inspecting.clips import is_clip
 from export.inspecting.findings import Finding, dynamic_dimensions, find, find_in_run
 from export.inspecting.plan import plan_strip
+from export.inspecting.work import TargetWork, work_of
 from export.running.interpreters import prepare_model
 from export.running.pixel_range import (
     FilePixels,
@@ -20,6 +21,7 @@ from export.running.pixel_range import (
     pixels_of_data,
     told_pixels,
 )
+from export.running.targets import Target
 from export.tflite.operators import BASELINE, MOVES, runtime_needed
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
@@ -48,6 +50,7 @@ class Inspection:
             that it `runs` on, where XNNPACK alone refuses it), or `crash`; `None` where it was
             not asked.
         findings: What is wrong.
+        work: What its operators cost a target; `None` where that was not asked.
         readiness: What `sr-export model` would make of a float file; `None` for others.
     """
 
@@ -61,6 +64,7 @@ class Inspection:
     minimum_runtime: str
     run: dict[str, Any] | None
     findings: tuple[Finding, ...]
+    work: TargetWork | None = None
     readiness: Readiness | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -79,6 +83,7 @@ class Inspection:
             "delegation": run.get("delegation"),
             "runs_on": run.get("runs"),
             "findings": [finding.to_json() for finding in self.findings],
+            "work": self.work and self.work.to_json(),
             "as_source": self.readiness and self.readiness.to_json(),
         }
 
@@ -89,6 +94,7 @@ def inspect_model(
     sandbox: Sandbox | None = None,
     pixels: PixelRange | None = None,
     repairs: Callable[[UnpackedModel, PixelRange], Collection[str]] | None = None,
+    target: Target | None = None,
     as_source: bool = False,
 ) -> Inspection:
     """Read a file and say what it holds and what is wrong with it.
@@ -98,6 +104,7 @@ def inspect_model(
         sandbox: Child process in which XNNPACK is asked what it takes; not asked without one.
         pixels: What black and white are for the file; found by default, with the child's help.
         repairs: Tells which of `input` and `output` can be repaired, for the advice.
+        target: Whose kernels the operators' work is given for; not at all without one.
         as_source: Whether a float file is read as an export would; `source` is a path then.
 
     Raises:
@@ -125,6 +132,7 @@ def inspect_model(
         minimum_runtime="{}.{}".format(*max(needs, default=BASELINE)),
         run=run,
         findings=tuple(findings),
+        work=None if target is None else work_of(model.graph, target),
         readiness=readiness_of(file.name) if as_source and _is_float(model) else None,
     )
 

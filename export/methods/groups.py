@@ -11,29 +11,35 @@ each have a range of their own ("per-embedding-group quantization", Bondarenko e
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from export.methods.pack import pack
 from export.methods.split import allot_copies
+from export.quantizing.bounded_activations import (
+    BoundedActivation,
+    find_bounded,
+    saturation_costs,
+)
 from export.quantizing.channels import channel_sensitivities, channel_values
+from export.quantizing.network_cost import network_cost, output_values
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, observe
 from export.quantizing.registry import register_method
+from export.running.kernel_cost import clip_cost
+from export.running.targets import Target, packing_targets
 from sr_models.networks.graph import points, rebuild
 from sr_models.quantization.ranges import TensorRange
 from sr_models.quantization.simulator import FIXED_GRIDS
 
 PICTURES = 16
-ROWS = 20_000
-LEAST_END = 1e-3
-LARGEST_END = 8.0
-ENDS = 40
 GROUPS = 4
 LEAST_GAIN = 1.2
 """Groups are made where they lower the error at least by this factor."""
-CODES = 255
 CHANNELS_FOR_A_COPY = 16
 """One copy is made for so many channels: layers grow by a sixteenth at most."""
 SMALL = 1e-3
@@ -41,76 +47,13 @@ LEAST_SLOPE = 0.05
 """A channel that is nearly always saturated is not moved by more than this asks for."""
 
 
-@dataclass(frozen=True)
-class BoundedActivation:
-    """A tanh or sigmoid whose input one convolution makes for it alone.
-
-    Attributes:
-        name: Its point.
-        source: The point that it reads, a convolution without activation.
-        readers: The convolutions that read it; empty where anything else does.
-    """
-
-    name: str
-    source: str
-    readers: tuple[str, ...]
-
-
-def find_bounded(model) -> list[BoundedActivation]:
-    """Activations of a fixed grid, in the order of computation."""
-    graph = points(model)
-
-    def is_plain(name: str) -> bool:
-        layer = graph[name].layer
-        return type(layer) is tf_keras.layers.Conv2D and layer.groups == 1
-
-    found = []
-    for name, point in graph.items():
-        if not point.has_fixed_grid or graph[point.inputs[0]].consumers != [name]:
-            continue
-        (source,) = point.inputs
-        if is_plain(source) and graph[source].layer.activation.__name__ == "linear":
-            plain = all(is_plain(reader) for reader in point.consumers)
-            found.append(BoundedActivation(name, source, tuple(point.consumers) if plain else ()))
-    return found
-
-
-def saturation_costs(
-    model, found: BoundedActivation, pictures: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """What each channel's error costs the output, by the end of the range.
-
-    Args:
-        model: Float network.
-        found: The activation.
-        pictures: float32 (N, h, w, 3) in 0..1.
-
-    Returns:
-        Ends a of ranges -a..a: float64 (ENDS,), and squared errors of the output to first order:
-        float64 (C, ENDS).
-    """
-    graph = points(model)
-    values = tf_keras.Model(model.input, graph[found.source].tensor)(pictures).numpy()
-    values = values.reshape(-1, values.shape[-1])
-    values = values[:: max(1, len(values) // ROWS)]
-    activation = graph[found.name].layer.activation
-    expected = activation(values).numpy()
-    widest = max(LEAST_END, min(LARGEST_END, float(np.abs(values).max())))
-    ends = np.geomspace(widest / 16.0, widest, ENDS)
-    errors = []
-    for end in ends:
-        step = 2.0 * end / CODES
-        stored = np.clip(np.rint(values / step) * step, -end, end)
-        errors.append(np.square(activation(stored).numpy() - expected).mean(axis=0))
-    weight = channel_sensitivities(model, [found.name], pictures)[found.name]
-    return ends, weight[:, None] * np.stack(errors, axis=1)
-
-
-def group_channels(costs: np.ndarray, *, most: int = GROUPS) -> list[np.ndarray]:
+def group_channels(costs: np.ndarray, *, most: int = GROUPS, width: int = 1) -> list[np.ndarray]:
     """Channels in at most `most` groups of least cost, each group having its best end.
 
     Args:
         costs: float64 (C, ENDS).
+        most: Groups.
+        width: All groups but the last hold a multiple of so many channels.
 
     Returns:
         Indices of channels; one group of all where more would not pay.
@@ -126,7 +69,7 @@ def group_channels(costs: np.ndarray, *, most: int = GROUPS) -> list[np.ndarray]
                 [least[i]]
                 + [
                     (least[j][0] + (summed[i] - summed[j]).min(), (*least[j][1], j))
-                    for j in range(1, i)
+                    for j in range(width, i, width)
                 ]
             )
             for i in range(count + 1)
@@ -154,17 +97,29 @@ class Layout:
     moves: np.ndarray
 
 
-def lay_out(model, found: BoundedActivation, pictures: np.ndarray) -> Layout:
+def lay_out(
+    model, found: BoundedActivation, pictures: np.ndarray, *, width: int = 1, tiles: int = 0
+) -> Layout:
     """Channels in groups of like range, the costliest of them several times.
 
     The output's grid is TFLite's and cannot be made finer; but the mean of k copies whose outputs
     are moved by 0, 1/k, ... of a step has steps of a k-th of the size (as `split` has it).
+
+    Args:
+        model: Float network.
+        found: The activation.
+        pictures: float32 (N, h, w, 3) in 0..1.
+        width: Output channels that kernels compute at once. Groups are made of whole tiles, and
+            copies fill the last.
+        tiles: How many more are filled with copies.
     """
-    groups = group_channels(saturation_costs(model, found, pictures)[1])
+    costs = saturation_costs(model, found, pictures)[1]
     cost = channel_sensitivities(model, [found.name], pictures)[found.name]
-    layers = [points(model)[name].layer for name in (found.source, *found.readers)]
-    spare = len(cost) // CHANNELS_FOR_A_COPY if all(layer.use_bias for layer in layers) else 0
+    width, spare = _tiling(model, found, width, tiles)
     copies = allot_copies(cost, spare)
+    held = np.repeat(np.arange(len(cost)), copies)
+    turn = np.concatenate([np.arange(count) for count in copies])
+    groups = group_channels(costs[held] / copies[held, None], width=width)
     activation = points(model)[found.name].layer.activation
     values = np.concatenate(
         [v[found.source] for v in channel_values(model, [found.source], pictures)]
@@ -174,33 +129,59 @@ def lay_out(model, found: BoundedActivation, pictures: np.ndarray) -> Layout:
     slopes, step = np.maximum(slopes, LEAST_SLOPE), FIXED_GRIDS[activation.__name__].scale
     shifts, moves = [], []
     for group in groups:
-        own = [step * j / copies[c] / slopes[c] for c in group for j in range(copies[c])]
-        held = np.repeat(group, copies[group])
-        moved = activation(tf.constant(values[:, held] + np.float32(own))).numpy()
-        shifts.append(np.array(own))
-        moves.append((moved - plain[:, held]).mean(axis=0))
-    groups = [np.repeat(group, copies[group]) for group in groups]
-    shares = 1.0 / copies[np.concatenate(groups)]
-    return Layout(groups, shifts, shares, np.concatenate(moves))
+        channels = held[group]
+        own = step * turn[group] / copies[channels] / slopes[channels]
+        moved = activation(tf.constant(values[:, channels] + np.float32(own))).numpy()
+        shifts.append(own)
+        moves.append((moved - plain[:, channels]).mean(axis=0))
+    groups = [held[group] for group in groups]
+    return Layout(groups, shifts, 1.0 / copies[np.concatenate(groups)], np.concatenate(moves))
 
 
-def with_groups(model, pictures: np.ndarray):
+def _tiling(model, found: BoundedActivation, width: int, tiles: int) -> tuple[int, int]:
+    """Channels of a tile, and how many copies there is room for."""
+    count = points(model)[found.source].layer.filters
+    while width > 1 and count < 2 * width:
+        width //= 2
+    layers = [points(model)[name].layer for name in (found.source, *found.readers)]
+    if not all(layer.use_bias for layer in layers):
+        return width, 0
+    return width, min(-count % width, count // CHANNELS_FOR_A_COPY) + tiles * width
+
+
+def with_groups(
+    model,
+    pictures: np.ndarray,
+    *,
+    width: int = 1,
+    tiles: Mapping[str, int] = MappingProxyType({}),
+):
     """The network with the convolutions before bounded activations split by range.
 
     Where channels stand in it more than once, it computes the same but for a part of a step of the
     activation's grid, since tanh does not answer to a shift with a shift.
+
+    Args:
+        model: Float network.
+        pictures: float32 (N, h, w, 3) in 0..1.
+        width: See `lay_out`.
+        tiles: The same, by the activation's name.
     """
-    graph = points(model)
-    layouts, readers, activations = {}, {}, {}
+    layouts = {}
     for found in find_bounded(model):
         if found.readers:
-            layout = lay_out(model, found, pictures)
+            more = tiles.get(found.name, 0)
+            layout = lay_out(model, found, pictures, width=width, tiles=more)
             if len(layout.groups) > 1 or (layout.shares < 1.0).any():
-                layouts[found.source] = layout
-                activations[found.name] = found.source
-                readers |= dict.fromkeys(found.readers, layout)
-    if not layouts:
-        return model
+                layouts[found] = layout
+    return _written(model, layouts) if layouts else model
+
+
+def _written(model, laid_out: Mapping[BoundedActivation, Layout]):
+    graph = points(model)
+    activations = {found.name: found.source for found in laid_out}
+    layouts = {found.source: layout for found, layout in laid_out.items()}
+    readers = {name: layout for found, layout in laid_out.items() for name in found.readers}
     weights: dict[str, list[np.ndarray]] = {}
 
     def new_convolution(layer, name: str, kernel, bias):
@@ -244,15 +225,80 @@ def with_groups(model, pictures: np.ndarray):
     return made
 
 
+def worth_of_copies(model, pictures: np.ndarray, *, width: int) -> dict[str, float]:
+    """By how much a tile of copies lowers the squared error of the output: by activation.
+
+    Args:
+        model: Float network.
+        pictures: float32 (N, h, w, 3) in 0..1.
+        width: See `lay_out`.
+    """
+    graph, worth = points(model), {}
+    for found in find_bounded(model):
+        if found.readers:
+            step = FIXED_GRIDS[graph[found.name].layer.activation.__name__].scale
+            cost = channel_sensitivities(model, [found.name], pictures)[found.name]
+            saved = cost - cost / allot_copies(cost, width) ** 2.0
+            worth[found.name] = float(step**2 * saved.sum())
+    return worth
+
+
+def affordable_tiles(
+    model, targets: Sequence[Target], *, width: int, worth: Mapping[str, float]
+) -> dict[str, int]:
+    """Tiles of copies for which the network still costs no more than its clipped baseline.
+
+    Args:
+        model: Float network.
+        targets: Those whose costs count, every one of them.
+        width: See `lay_out`.
+        worth: Activation -> what a tile is worth; the greatest comes first.
+
+    Returns:
+        The name of the activation -> tiles.
+    """
+    values = output_values(model)
+    chosen: dict[str, int] = {}
+    bounded_ones = [found for found in find_bounded(model) if found.readers]
+    for found in sorted(bounded_ones, key=lambda one: -worth[one.name]):
+        tried = {**chosen, found.name: 1}
+        layouts = {
+            one: _stand_in(model, one, width, tried.get(one.name, 0)) for one in bounded_ones
+        }
+        other = pack(_written(model, layouts), targets)
+        if all(
+            network_cost(other, target)
+            <= network_cost(model, target) + clip_cost(values=values, target=target)
+            for target in targets
+        ):
+            chosen = tried
+    return chosen
+
+
+def _stand_in(model, found: BoundedActivation, width: int, tiles: int) -> Layout:
+    """A layout of as many channels and groups as the network's own may have."""
+    width, spare = _tiling(model, found, width, tiles)
+    count = points(model)[found.source].layer.filters
+    held = np.arange(count + spare) % count
+    groups = np.split(held, range(width, len(held), width)[: GROUPS - 1])
+    shifts = [np.zeros(len(group)) for group in groups]
+    return Layout(groups, shifts, np.ones(len(held)), np.zeros(len(held)))
+
+
 @register_method(
     "groups",
-    stage="network",
+    stage="layers",
     source="Bondarenko et al. 2021, arXiv 2109.12948, section 4",
     changes_layers=True,
 )
 def grouped(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """Convolutions before tanh and sigmoid split into channels of like range."""
-    model = with_groups(network.model, evidence.stack(PICTURES))
+    targets = packing_targets(evidence.packed_for)
+    width = max(target.kernel.outputs for target in targets)
+    model, pictures = network.model, evidence.stack(PICTURES)
+    worth = worth_of_copies(model, pictures, width=width)
+    tiles = affordable_tiles(model, targets, width=width, worth=worth)
+    model = with_groups(model, pictures, width=width, tiles=tiles)
     return network if model is network.model else observe(model, evidence)
 
 

@@ -130,7 +130,7 @@ def as_relu_pairs(model):
 
 @register_method(
     "relus",
-    stage="network",
+    stage="layers",
     source="Shang et al. 2016, arXiv 1603.05201, used backwards",
     changes_layers=True,
 )

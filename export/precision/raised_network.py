@@ -13,7 +13,7 @@ from export.quantizing.recipe import Recipe, parse_recipe
 from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.tflite.flatbuffer import read_graph
 
-_EXACT_STAGES = ("network", "ranges")
+_EXACT_STAGES = ("layers", "packing", "network", "ranges")
 """Stages of a recipe that leave the network's function as it is."""
 
 PICTURES = 16

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tf_keras
 
+from export.running.targets import EVERY
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import (
     joined_grids,
@@ -62,7 +63,10 @@ class Evidence:
         run_dir: Folder of states of methods that fine-tune, made if missing; what stands there is
             resumed. `None` keeps none.
         room: Pictures whose tensors memory has room for together; `None` for any number.
+        packed_for: Whose kernels layers are packed for, see `export.running.targets`.
+        kept: Names of layers that methods which put others in their place leave as they are.
         on_progress: Called with the steps done of a long method, and their number.
+        on_note: Told what a method did, or left, that nobody would expect.
     """
 
     dataset: RepresentativeDataset
@@ -72,7 +76,10 @@ class Evidence:
     weights: Path | None = None
     run_dir: Path | None = None
     room: int | None = None
+    packed_for: str = EVERY
+    kept: Sequence[str] = ()
     on_progress: Callable[[int, int], None] = lambda done, total: None
+    on_note: Callable[[str], None] = lambda note: None
 
     def observe(self, model) -> TensorRanges:
         """Min/max ranges of a network over the representative dataset."""

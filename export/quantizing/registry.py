@@ -16,7 +16,7 @@ from sr_models.ground.registry import Registry, marked_functions
 if TYPE_CHECKING:
     from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 
-STAGES = ("network", "ranges", "weights", "tuning")
+STAGES = ("layers", "packing", "network", "ranges", "weights", "tuning")
 """In the order in which methods can follow one another in a recipe."""
 
 _FOLDER = "export.methods"
@@ -40,7 +40,8 @@ class Method:
 
     Attributes:
         name: What recipes call it.
-        stage: One of `STAGES`: `"network"` changes weights but not the function, `"ranges"` finds
+        stage: One of `STAGES`: `"layers"` decides what the layers are, `"packing"` what form they
+            have for the kernels, `"network"` changes weights but not the function, `"ranges"` finds
             tensor ranges, `"weights"` rounds or corrects weights layer by layer, `"tuning"` trains
             all of it together.
         source: Where it was published.

@@ -90,9 +90,10 @@ def interpreter_version() -> str | None:
         return None
 
 
-def remedy(name: str) -> str:
-    """How a machine is had."""
-    return f"run: sr-bench targets --set-up {name}"
+def remedy(name: str, cache: Path | None = None) -> str:
+    """How a machine is had in a cache folder, the user's without one."""
+    place = "" if cache in (None, cache_folder()) else f" --cache {cache}"
+    return f"run: sr-bench targets --set-up {name}{place}"
 
 
 def find_machine(name: str, cache: Path | None = None) -> Path:
@@ -106,8 +107,9 @@ def find_machine(name: str, cache: Path | None = None) -> Path:
         TargetError: It is not set up, is broken, or was made for another interpreter.
     """
     folder = Path(cache or cache_folder()) / name
+    how = remedy(name, folder.parent)
     if not folder.is_dir():
-        raise TargetError(f"expected {name} in {folder.parent}, found none; {remedy(name)}")
+        raise TargetError(f"expected {name} in {folder.parent}, found none; {how}")
     try:
         told = json.loads((folder / READY).read_text())
         missing = [part for part in told["parts"] if not (folder / part).exists()]
@@ -115,13 +117,11 @@ def find_machine(name: str, cache: Path | None = None) -> Path:
     except (OSError, ValueError, KeyError, TypeError):
         missing, made_for, shape = [READY], None, FORMAT
     if missing:
-        raise TargetError(
-            f"expected a whole machine in {folder}, found no {missing[0]}; {remedy(name)}"
-        )
+        raise TargetError(f"expected a whole machine in {folder}, found no {missing[0]}; {how}")
     if shape != FORMAT or made_for not in (None, interpreter_version()):
         raise TargetError(
             f"expected {folder} made for {INTERPRETER} {interpreter_version()}, found one for "
-            f"{made_for}; {remedy(name)}"
+            f"{made_for}; {how}"
         )
     return folder
 
@@ -224,8 +224,8 @@ def _python_environment(folder: Path) -> Mapping[str, str]:
     }
 
 
-def broken(name: str, crash: Crash) -> TargetError:
+def broken(name: str, crash: Crash, cache: Path | None = None) -> TargetError:
     """What is said of a machine whose Python does not start."""
     return TargetError(
-        f"expected {name} to answer, found: {crash}; set it up once more, {remedy(name)}"
+        f"expected {name} to answer, found: {crash}; set it up once more, {remedy(name, cache)}"
     )

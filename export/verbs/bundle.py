@@ -8,25 +8,31 @@ from typing import Annotated, Any
 import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
+from export.running.targets import EVERY
 from export.verbs.usage import require_network
 from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Dataset,
     Images,
+    Input,
     Json,
     MemoryBudget,
     Method,
     Name,
+    Output,
     Overwrite,
+    PackedFor,
     Pictures,
     Pixels,
     Seed,
+    Signature,
     TileSide,
     Trust,
     Weights,
     was_given,
 )
+from sr_models.importing.ends import Ends
 
 
 def bundle(
@@ -40,6 +46,7 @@ def bundle(
     images: Images = None,
     dataset: Dataset = None,
     method: Method = DEFAULT_RECIPE,
+    packed_for: PackedFor = EVERY,
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
@@ -49,6 +56,9 @@ def bundle(
     ] = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    input_name: Input = None,
+    output_name: Output = None,
+    signature: Signature = None,
     weights: Weights = None,
     licence: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Licence of the calibration pictures.")
@@ -87,12 +97,14 @@ def bundle(
     settings = ExportSettings(
         sizes=tuple(parse_size(text) for text in size or ()),
         method=method if was_given(context, "method") else None,
+        packed_for=packed_for,
         pictures=pictures,
         tile_side=tile_side,
         seed=seed,
         max_drop_db=max_drop_db,
     )
-    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels)
+    ends = Ends(input_name, output_name, signature)
+    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels, ends=ends)
     import_tensorflow_quietly()
     from export.bundle.writing import export_bundle
 
@@ -104,6 +116,7 @@ def bundle(
         dataset=dataset,
         weights=weights,
         trust=trust,
+        ends=ends,
         pixels=pixels,
         latency=latency,
         pictures_licence=licence,

@@ -24,6 +24,14 @@ def inspect(
     run: Annotated[
         bool, typer.Option("--run/--no-run", help="Ask XNNPACK, in a child process.")
     ] = True,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Show each operator's work on these kernels: arm64-dotprod, arm64-i8mm, "
+            "arm64-neon, x86-avx2, x86-avxvnni, x86-avx512, x86-avx512vnni, or here.",
+            show_default="a total, for arm64-dotprod",
+        ),
+    ] = None,
     pixels: FilePixels = None,
     json: Json = None,
 ):
@@ -38,15 +46,18 @@ def inspect(
 
       sr-export inspect model.tflite
 
+      sr-export inspect model.tflite --target here
+
       sr-export inspect downloads other.tflite --fail-on clip,contract --json report.json
     """
+    from export.running.targets import DEFAULT_TARGET, find_target
     from sr_models.ground.child import Sandbox
     from sr_models.ground.errors import ModelFileError, NetworkError
     from sr_models.ground.pixel_range import parse_pixels
     from sr_models.importing.source_kinds import is_onnx
     from sr_models.tflite.files import read_model
 
-    wanted = _wanted(fail_on)
+    wanted, kernels = _wanted(fail_on), find_target(target or DEFAULT_TARGET)
     given = parse_pixels(pixels) if pixels else None
     paths = [path for place in files for path in _files_in(place)]
     if len(paths) == 1 and not is_onnx(paths[0]):
@@ -70,6 +81,7 @@ def inspect(
                     sandbox=sandbox if run else None,
                     pixels=given,
                     repairs=repairable_sides,
+                    target=kernels,
                     as_source=True,
                 )
                 data[str(path)] = found.to_json()
@@ -80,7 +92,7 @@ def inspect(
                 data[str(path)] = {"model": str(path), "error": str(error), "findings": []}
     write_json(data if len(paths) > 1 else next(iter(data.values())), json)
     if json != "-":
-        _print(data)
+        _print(data, operators=target is not None)
     _judge(data, wanted=wanted, unreadable=unreadable)
 
 
@@ -129,13 +141,15 @@ def _judge(data: dict[str, Any], *, wanted: list[str], unreadable: list[str]) ->
         raise GateNotMet(f"not met: {', '.join(failed)}")
 
 
-def _print(data: dict[str, Any]) -> None:
+def _print(data: dict[str, Any], *, operators: bool) -> None:
     if len(data) > 1:
         columns = ["file", "input", "output", "operators", "clips", "XNNPACK", "needs", "findings"]
         print_table("", columns, [_row(path, found) for path, found in data.items()])
         return
     for path, found in data.items():
         print_table(path, ["property", "value"], _glance(found))
+        if operators:
+            _print_work(found["work"])
         for finding in found["findings"]:
             print(f"\n{finding['id']}: {finding['what']}")
             print(f"  impact: {finding['impact']}")
@@ -196,11 +210,44 @@ def _glance(found: dict[str, Any]) -> list[list[str]]:
             for t in found["dynamic_dimensions"]
         ],
         ["XNNPACK", _delegation(found)],
+        ["kernels", _work(found["work"])],
         ["needs", f"TFLite {found['minimum_runtime']}"],
         *_readiness(found),
         ["size", f"{found['size_bytes'] / 1000:.1f} kB"],
         ["sha256", found["sha256"]],
     ]
+
+
+def _print_work(work: dict[str, Any]) -> None:
+    title = f"multiply-adds on {work['target']} ({work['kernel'] or 'kernels not known'}), millions"
+    columns = ["", "operator", "output", "useful", "computed", "wasted", "share of time, expected"]
+
+    def cell(value: float | None, form: str, factor: float = 1.0) -> str:
+        return "-" if value is None else format(value * factor, form)
+
+    rows = [
+        [
+            str(op["index"]),
+            op["op"] if op["taken"] else f"{op['op']}, left behind",
+            "-" if op["height"] is None else f"{op['height']}x{op['width']}x{op['channels']}",
+            cell(op["useful"], ",.1f", 1e-6),
+            cell(op["computed"], ",.1f", 1e-6),
+            cell(op["waste_fraction"], ".0%"),
+            cell(op["percent"], ".1f") + (" %" if op["percent"] is not None else ""),
+        ]
+        for op in work["operators"]
+    ]
+    print_table(title, columns, rows)
+    print(f"widths of kernels: {work['source']}")
+
+
+def _work(work: dict[str, Any]) -> str:
+    if not work["computed"]:
+        return f"{work['useful'] / 1e6:,.1f} million multiply-adds in int8"
+    return (
+        f"{work['useful'] / 1e6:,.1f} of {work['computed'] / 1e6:,.1f} million multiply-adds "
+        f"useful on {work['target']}"
+    )
 
 
 def _readiness(found: dict[str, Any]) -> list[list[str]]:

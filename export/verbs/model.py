@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
+from export.running.targets import EVERY
 from export.verbs.bundle import tell
 from export.verbs.result_table import result_rows
 from export.verbs.usage import require_network
@@ -22,16 +23,20 @@ from sr_models.ground.options import (
     Dataset,
     Dequantize,
     Images,
+    Input,
     Inputs,
     Json,
     MaxPasses,
     MemoryBudget,
     Method,
     Name,
+    Output,
     Overwrite,
+    PackedFor,
     Pictures,
     Pixels,
     Seed,
+    Signature,
     Sizes,
     Tail,
     TamingMethod,
@@ -41,6 +46,7 @@ from sr_models.ground.options import (
     Weights,
     was_given,
 )
+from sr_models.importing.ends import Ends
 
 if TYPE_CHECKING:
     from export.exporting.settings import ExportSettings
@@ -51,6 +57,9 @@ HEADINGS = {
         "pixels",
         "weights",
         "trust",
+        "input_name",
+        "output_name",
+        "signature",
         "dequantize",
         "images",
         "inputs",
@@ -66,6 +75,7 @@ HEADINGS = {
     ),
     "Quantizing": (
         "method",
+        "packed_for",
         "tail",
         "precision",
         "keep",
@@ -121,8 +131,12 @@ def model(
     size: Sizes = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    input_name: Input = None,
+    output_name: Output = None,
+    signature: Signature = None,
     dequantize: Dequantize = False,
     method: Method = DEFAULT_RECIPE,
+    packed_for: PackedFor = EVERY,
     tail: Tail = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
     precision: Annotated[
@@ -213,6 +227,7 @@ def model(
     options = {
         "size": tuple(parse_size(text) for text in size or ()),
         "method": method,
+        "packed_for": packed_for,
         "tail": tail,
         "io": io,
         "precision": precision,
@@ -234,8 +249,11 @@ def model(
     given_options = {name: value for name, value in options.items() if was_given(context, name)}
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
+    ends = Ends(input_name, output_name, signature)
     pictures = {"images": images, "inputs": inputs, "dataset": dataset}
-    require_network(name, **pictures, weights=weights, pixels=pixels, dequantize=dequantize)
+    require_network(
+        name, **pictures, weights=weights, pixels=pixels, dequantize=dequantize, ends=ends
+    )
     import_tensorflow_quietly()
     from export.exporting.front_door import export_model
 
@@ -244,6 +262,7 @@ def model(
         **pictures,
         "weights": weights,
         "trust": trust,
+        "ends": ends,
         "dequantize": dequantize,
         "pixels": pixels,
         "overwrite": overwrite,

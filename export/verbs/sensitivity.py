@@ -16,22 +16,26 @@ from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Dequantize,
     Images,
+    Input,
     Json,
     LowResolution,
     MemoryBudget,
     Name,
     OpenTail,
+    Output,
     Overwrite,
     Pictures,
     Pixels,
     Seed,
     Shaping,
+    Signature,
     TileSide,
     Trust,
     Weights,
     require_open_tail,
     require_shaping,
 )
+from sr_models.importing.ends import Ends
 
 if TYPE_CHECKING:
     from export.precision.sensitivity import LayerSensitivity
@@ -52,6 +56,9 @@ def sensitivity(
     weights: Weights = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    input_name: Input = None,
+    output_name: Output = None,
+    signature: Signature = None,
     dequantize: Dequantize = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Draw it, as .svg or .png.")
@@ -80,7 +87,10 @@ def sensitivity(
         require_plot_name(plot)
         refuse_existing(plot, overwrite=overwrite)
         require_writable(plot)
-    require_network(name, images=images, weights=weights, pixels=pixels, dequantize=dequantize)
+    ends = Ends(input_name, output_name, signature)
+    require_network(
+        name, images=images, weights=weights, pixels=pixels, dequantize=dequantize, ends=ends
+    )
     import_tensorflow_quietly()
     from export.precision.sensitivity import measure_sensitivity
     from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
@@ -96,6 +106,7 @@ def sensitivity(
         weights=weights,
         pixels=pixels,
         trust=trust,
+        ends=ends,
         dequantize=dequantize,
     )
     network, model = subject.network, subject.model

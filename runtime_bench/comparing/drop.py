@@ -24,9 +24,9 @@ from runtime_bench.measuring.quality import (
     quality_protocol,
 )
 from sr_models.ground.sizes import Size
+from sr_models.importing.sources import SourceNetwork, open_network
 from sr_models.networks.evaluation import pixel_upscaler
-from sr_models.networks.network import load_model
-from sr_models.networks.presets import get_preset
+from sr_models.networks.tails import attach_tail
 
 _NONE: Mapping[Path, Path] = MappingProxyType({})
 SIDE = 96
@@ -39,7 +39,7 @@ class Drop:
     """What one method costs one network.
 
     Attributes:
-        network: Preset name.
+        network: What the network is called.
         method: The recipe, or `TWIN`.
         datasets: Dataset -> (RGB, luma): PSNR of the float network, saturated and rounded, less
             that of the file's raw codes, in dB.
@@ -48,6 +48,7 @@ class Drop:
         sha256: Hash of the file.
         delegate: Kernel path of the file.
         scale: Scale factor.
+        luma: Whether it upscales luma alone; figures for RGB are no numbers then.
     """
 
     network: str
@@ -58,6 +59,7 @@ class Drop:
     sha256: str
     delegate: str
     scale: int
+    luma: bool = False
 
     @property
     def mean_rgb_db(self) -> float:
@@ -68,6 +70,16 @@ class Drop:
     def mean_y_db(self) -> float:
         """Mean over the datasets, luma."""
         return float(np.mean([y for _, y in self.datasets.values()]))
+
+    @property
+    def mean_db(self) -> float:
+        """Mean over the datasets by which files are compared: RGB, or luma where it is all."""
+        return self.mean_y_db if self.luma else self.mean_rgb_db
+
+    @property
+    def worst_db(self) -> float:
+        """The larger of both means."""
+        return self.mean_y_db if self.luma else max(self.mean_rgb_db, self.mean_y_db)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -85,12 +97,12 @@ class Drop:
             "seconds": self.seconds,
             "sha256": self.sha256,
             "delegate": self.delegate,
-            "protocol": quality_protocol(self.scale),
+            "protocol": quality_protocol(self.scale, luma=self.luma),
         }
 
 
 def drops(
-    network: str,
+    network: SourceNetwork | str,
     methods: Sequence[str],
     *,
     datasets: Sequence[Dataset],
@@ -103,7 +115,7 @@ def drops(
     """Export a network by each method and hold each file against the float network.
 
     Args:
-        network: Preset name.
+        network: An opened network, or whatever `sr_models.open_network` takes.
         methods: Recipes, see `export.quantizing.recipe`.
         datasets: Ground truth; for measuring only, methods never see it.
         images: Folder of calibration pictures; scikit-image's own by default.
@@ -127,7 +139,7 @@ def drops(
 
 
 def measured_exports(
-    network: str,
+    network: SourceNetwork | str,
     choices: Mapping[str, ExportSettings],
     *,
     datasets: Sequence[Dataset],
@@ -138,35 +150,39 @@ def measured_exports(
     """Export a network by each choice and hold each file against the float network.
 
     Args:
-        network: Preset name.
+        network: An opened network, or whatever `sr_models.open_network` takes.
         choices: Settings by what to call them.
         datasets: Ground truth; for measuring only, methods never see it.
         images: Folder of calibration pictures; scikit-image's own by default.
         inputs: See `runtime_bench.measuring.quality.measure_file`.
         on_stage: Called with what begins next.
     """
-    scale = get_preset(network).scale
-    upscale = pixel_upscaler(load_model(network, tail="none"))
-    on_stage(f"{network}: measuring the float network")
+    opened = open_network(network)
+    scale, luma, label = opened.scale, opened.channels == 1, opened.label
+    upscale = pixel_upscaler(attach_tail(opened.trunk, "none", scale=scale))
+    on_stage(f"{label}: measuring the float network")
     floats = {
         dataset.name: QualityResult(
-            network,
+            label,
             dataset.name,
             scale,
             None,
             measure_upscaler(
-                upscale, load_pairs(dataset.paths, scale=scale, inputs=inputs), scale=scale
+                upscale,
+                load_pairs(dataset.paths, scale=scale, luma=luma, inputs=inputs),
+                scale=scale,
             ),
+            luma=luma,
         )
         for dataset in datasets
     }
     for name, choice in choices.items():
-        on_stage(f"{network}: exporting by {name}")
+        on_stage(f"{label}: exporting by {name}")
         begun = time.perf_counter()
-        result = run_export(network, choice, images=images)
+        result = run_export(opened, choice, images=images)
         seconds = time.perf_counter() - begun
         runner = open_model(result.content, threads=2)
-        on_stage(f"{network}: measuring {name}")
+        on_stage(f"{label}: measuring {name}")
         found = {}
         for dataset in datasets:
             raw = measure_file(runner, dataset, scale=scale, inputs=inputs).raw
@@ -176,7 +192,7 @@ def measured_exports(
                 whole.psnr_y_db - raw.psnr_y_db,
             )
         drop = Drop(
-            network,
+            label,
             choice.quantizing.recipe,
             found,
             result.fidelity.psnr_db,
@@ -184,18 +200,28 @@ def measured_exports(
             result.audit.sha256,
             runner.delegate,
             scale,
+            luma,
         )
         yield drop, result
 
 
 def worse_than_twins(results: Sequence[Drop]) -> list[str]:
-    """Files whose raw PSNR (mean of the datasets, RGB) is below that of their clipped baseline."""
+    """Files whose raw PSNR (mean of the datasets) is below that of their clipped baseline."""
     twins = {result.network: result for result in results if result.method == TWIN}
     return [
         f"{result.network} by {result.method}"
         for result in results
-        if result.network in twins and result.mean_rgb_db > twins[result.network].mean_rgb_db
+        if result.network in twins and result.mean_db > twins[result.network].mean_db
     ]
+
+
+def drop_text(result: Drop) -> str:
+    """The means of both, RGB / luma, in dB."""
+    return _text(result, result.mean_rgb_db, result.mean_y_db)
+
+
+def _text(result: Drop, rgb: float, luma: float) -> str:
+    return f"- / {luma:.3f}" if result.luma else f"{rgb:.3f} / {luma:.3f}"
 
 
 def drop_rows(results: Sequence[Drop]) -> tuple[list[str], list[list[str]]]:
@@ -205,7 +231,7 @@ def drop_rows(results: Sequence[Drop]) -> tuple[list[str], list[list[str]]]:
     def cell(result: Drop, name: str) -> str:
         if name not in result.datasets:
             return "-"
-        return "{:.3f} / {:.3f}".format(*result.datasets[name])
+        return _text(result, *result.datasets[name])
 
     columns = ["network", "method", *names, "mean", "fidelity dB", "seconds"]
     rows = [
@@ -213,7 +239,7 @@ def drop_rows(results: Sequence[Drop]) -> tuple[list[str], list[list[str]]]:
             result.network,
             result.method,
             *(cell(result, name) for name in names),
-            f"{result.mean_rgb_db:.3f} / {result.mean_y_db:.3f}",
+            drop_text(result),
             f"{result.fidelity_db:.2f}",
             f"{result.seconds:.0f}",
         ]

@@ -20,15 +20,19 @@ from sr_models.ground.errors import CalibrationError, OptionError
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Images,
+    Input,
     Json,
     LowResolution,
     Name,
     OpenTail,
+    Output,
     Pixels,
+    Signature,
     Trust,
     Weights,
     require_open_tail,
 )
+from sr_models.importing.ends import Ends
 from sr_models.quantization.contract import PureContract
 
 if TYPE_CHECKING:
@@ -249,6 +253,9 @@ def ablation(
     weights: Weights = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    input_name: Input = None,
+    output_name: Output = None,
+    signature: Signature = None,
     json: Json = None,
 ):
     """Calibrate with one choice after another changed, and print what each does.
@@ -275,6 +282,7 @@ def ablation(
     base, varied = CalibrationChoice(pictures=pictures, seed=seed), vary or list(VARIED)
     choices(base, varied)
     require_usable(count=pictures, side=base.tile_side, seed=seed)
+    ends = Ends(input_name, output_name, signature)
     subject = open_subject(
         name,
         images=images,
@@ -283,6 +291,7 @@ def ablation(
         weights=weights,
         pixels=pixels,
         trust=trust,
+        ends=ends,
     )
     network = subject.network
     held_out = held_out_tiles(scale=network.scale, side=base.tile_side, channels=network.channels)

@@ -14,7 +14,6 @@ from runtime_bench.measuring.options import (
     ExportSize,
     Images,
     Json,
-    Name,
     Runs,
     Seconds,
 )
@@ -24,8 +23,10 @@ from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.files import require_writable
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import Input, Name, Output, Pixels, Signature, Trust, Weights
 from sr_models.ground.sizes import parse_fixed_size
-from sr_models.networks.presets import get_preset
+from sr_models.importing.ends import Ends
+from sr_models.importing.source_kinds import require_source
 from sr_models.published.settings import require_bits
 
 
@@ -55,6 +56,12 @@ def methods(
         list[str] | None, typer.Option("--method", help="A method; repeatable.", show_default="all")
     ] = None,
     images: Images = None,
+    weights: Weights = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
+    input_name: Input = None,
+    output_name: Output = None,
+    signature: Signature = None,
     patches: Annotated[int, typer.Option(help="Number of calibration patches.")] = 32,
     side: Annotated[int, typer.Option(help="Their height and width in input pixels.")] = 48,
     epochs: Annotated[
@@ -102,19 +109,28 @@ def methods(
     \b
     sr-bench evidence methods edsr_f32b5_x4 --data benchmark --bits 4,6,8
     sr-bench evidence methods xlsr_x3 --data benchmark --train photos --steps 2000 --out page.html
+    sr-bench evidence methods my_network.onnx --data benchmark --bits 8
     sr-bench evidence methods xlsr_x3 --data benchmark --learned runs/pams8/xlsr_x3.weights.h5
     """
     widths, chosen = parse_bits(bits), parse_fixed_size(size)
     if out is not None:
         require_writable(out)
+    ends = Ends(input_name, output_name, signature)
+    kind = require_source(name, weights=weights, pixels=pixels, ends=ends)
+    if kind != "preset" and (train or learned):
+        raise OptionError(
+            f"expected a preset with {'--train' if train else '--learned'}, found {name}; leave it "
+            "out, PAMS is shown as it starts"
+        )
     machine = read_machine()
     import_tensorflow_quietly()
     from export.exporting.settings import ExportSettings
     from export.running.runtimes import find_runtime
+    from representative_data.pictures import open_subject
     from runtime_bench.evidence.methods_report import methods_json, methods_page, text_rows
     from runtime_bench.evidence.methods_table import Calibration, Training, measure_methods
+    from sr_models.published.registry import get_quantizer
 
-    scale = get_preset(name).scale
     given = {
         "steps": steps,
         "batch_size": batch_size,
@@ -128,11 +144,18 @@ def methods(
             f"expected --train DIR with {', '.join('--' + k.replace('_', '-') for k in changes)}, "
             "found none; give pictures to train on"
         )
+    datasets = find_datasets(data)
+    for method in only or ():
+        get_quantizer(method)
+    network = open_subject(
+        name, images=images, weights=weights, pixels=pixels, trust=trust, ends=ends
+    ).network
+    scale, label = network.scale, network.label
     with progress("methods", unit="steps") as update:
         rows = measure_methods(
-            name,
+            network,
             bits=widths,
-            datasets=find_datasets(data),
+            datasets=datasets,
             methods=only or (),
             calibration=Calibration(images, patches, side, seed, epochs),
             training=Training(train, changes) if train else None,
@@ -143,13 +166,13 @@ def methods(
             on_stage=say,
             on_progress=update,
         )
-    data_of_table = methods_json(name, rows, scale=scale)
+    data_of_table = methods_json(label, rows, scale=scale)
     write_json({**data_of_table, "machine": machine.to_json()}, json)
     if json != "-":
         columns, cells = text_rows(rows)
-        print_table(f"Quantization methods on {name}, luma", columns, cells)
+        print_table(f"Quantization methods on {label}, luma", columns, cells)
     if out is not None:
-        methods_page(name, rows, scale=scale, machine=machine.to_json()).save(out)
+        methods_page(label, rows, scale=scale, machine=machine.to_json()).save(out)
         say(f"wrote {out}")
     for line in protocol_lines(machine, str(find_runtime())):
         say(line)

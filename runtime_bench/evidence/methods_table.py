@@ -27,8 +27,9 @@ from runtime_bench.measuring.latency import measure_latency
 from runtime_bench.measuring.quality import Dataset, load_pairs, measure_file, measure_upscaler
 from sr_models.ground.picture_files import list_images
 from sr_models.ground.pictures import unit
+from sr_models.importing.sources import SourceNetwork, open_network
 from sr_models.networks.evaluation import pixel_upscaler
-from sr_models.networks.network import load_model, load_trunk
+from sr_models.networks.network import load_trunk
 from sr_models.networks.presets import Preset, get_preset
 from sr_models.networks.tails import attach_tail
 from sr_models.published.pams import steps_of
@@ -83,7 +84,8 @@ class MethodsTable:
     """Measures methods on one network, one after another.
 
     Args:
-        network: Preset name.
+        network: An opened network, or whatever `sr_models.open_network` takes; training is for
+            presets.
         datasets: Ground truth; for measuring only, methods never see it.
         calibration: What methods are given.
         run_dir: Folder of states of tuning and training, made if missing; what stands there is
@@ -97,7 +99,7 @@ class MethodsTable:
 
     def __init__(
         self,
-        network: str,
+        network: SourceNetwork | str,
         *,
         datasets: Sequence[Dataset],
         run_dir: str | Path,
@@ -105,14 +107,15 @@ class MethodsTable:
         on_stage: Callable[[str], None] = lambda stage: None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ):
-        self.preset: Preset = get_preset(network)
+        self.network = open_network(network)
         self.datasets, self.calibration = datasets, calibration or Calibration()
         self._say, self._on_progress = on_stage, on_progress
         self.run_dir = Path(run_dir)
-        self.model = load_model(network, tail="none")
+        self.model = attach_tail(self.network.trunk, "none", scale=self.network.scale)
         tiles = load_tiles(
             bundled_pictures() if self.calibration.images is None else self.calibration.images,
-            scale=self.preset.scale,
+            scale=self.network.scale,
+            channels=self.network.channels,
             count=self.calibration.patches,
             side=self.calibration.side,
             seed=self.calibration.seed,
@@ -122,13 +125,18 @@ class MethodsTable:
         self._simulated: dict[tuple[str, int | None], Any] = {}
         self._crops: list[tuple] = []
 
+    @property
+    def preset(self) -> Preset:
+        """The preset that the network is; raises `UnknownModelError` for any other."""
+        return get_preset(self.network.label)
+
     def float_row(self) -> MethodResult:
         """The float network itself."""
         return MethodResult(FLOAT, None, None, True, self._scores(self.model))
 
     def calibrated_row(self, method: str, bits: int) -> MethodResult:
         """A method as far as it comes without training."""
-        self._say(f"{self.preset.name}: {method} at {bits} bits")
+        self._say(f"{self.network.label}: {method} at {bits} bits")
         state = self.run_dir / f"{method}{bits}.npz"
         known, begun = state.exists(), time.perf_counter()
         made = simulate_method(
@@ -236,32 +244,31 @@ class MethodsTable:
         weights: str | Path | None = None,
     ) -> MethodResult:
         """The row with its file made, measured and left at `out`."""
-        self._say(f"{self.preset.name}: exporting {row.exported_as}")
-        result = run_export(
-            self.preset.name,
-            replace(settings, method=row.exported_as),
-            images=self.calibration.images,
-            weights=weights,
-        )
+        self._say(f"{self.network.label}: exporting {row.exported_as}")
+        network = self.network if weights is None else self.preset.name
+        choices = replace(settings, method=row.exported_as)
+        result = run_export(network, choices, images=self.calibration.images, weights=weights)
         out.write_bytes(result.content)
         runner = open_model(result.content, threads=2)
         found = {
-            d.name: measure_file(runner, d, scale=self.preset.scale).raw.psnr_y_db
+            d.name: measure_file(runner, d, scale=self.network.scale).raw.psnr_y_db
             for d in self.datasets
         }
         return replace(row, exported_db=found, size_bytes=len(result.content))
 
     def _scores(self, model) -> Scores:
-        upscale, scale = pixel_upscaler(model), self.preset.scale
+        upscale, scale = pixel_upscaler(model), self.network.scale
+        luma = self.network.channels == 1
         scores = {}
         for dataset in self.datasets:
-            images = measure_upscaler(upscale, load_pairs(dataset.paths, scale=scale), scale=scale)
+            pairs = load_pairs(dataset.paths, scale=scale, luma=luma)
+            images = measure_upscaler(upscale, pairs, scale=scale)
             scores[dataset.name] = float(np.mean([image.raw.psnr_y_db for image in images]))
         return scores
 
 
 def measure_methods(
-    network: str,
+    network: SourceNetwork | str,
     *,
     bits: Sequence[int],
     datasets: Sequence[Dataset],
@@ -278,7 +285,7 @@ def measure_methods(
     """Every method at every width on one network.
 
     Args:
-        network: Preset name.
+        network: An opened network, or whatever `sr_models.open_network` takes.
         bits: Widths, each 2 to 16.
         datasets: Ground truth to measure on.
         methods: Names of `sr_models.published.registry`; all by default.
@@ -334,7 +341,7 @@ def measure_methods(
                     row, base, out=files[index], weights=weights.get(index)
                 )
         if files:
-            on_stage(f"{network}: timing {len(files)} files")
+            on_stage(f"{table.network.label}: timing {len(files)} files")
             for index, found in zip(files, measure_latency(list(files.values()), plan)):
                 rows[index] = replace(rows[index], median_ms=found.summary.median_ms)
     return rows

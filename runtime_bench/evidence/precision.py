@@ -17,7 +17,6 @@ from runtime_bench.measuring.options import (
     ExportSize,
     Images,
     Json,
-    Name,
     Runs,
     Seconds,
     Threads,
@@ -26,13 +25,16 @@ from runtime_bench.measuring.quality import Dataset, find_datasets
 from runtime_bench.measuring.tables import left_text, protocol_lines
 from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import Input, Name, Output, Pixels, Signature, Trust, Weights
 from sr_models.ground.sizes import Size, parse_fixed_size
-from sr_models.networks.presets import get_preset
+from sr_models.importing.ends import Ends
+from sr_models.importing.source_kinds import require_source
 from sr_models.tflite.files import read_model
 
 if TYPE_CHECKING:
     from export.exporting.settings import ExportSettings
     from runtime_bench.comparing.drop import Drop
+    from sr_models.importing.sources import SourceNetwork
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def precision_choices(*, size: Size, method: str, most_sensitive: int) -> dict[s
 
 
 def compare_precisions(
-    network: str,
+    network: SourceNetwork | str,
     choices: dict[str, ExportSettings],
     *,
     datasets: Sequence[Dataset],
@@ -97,7 +99,7 @@ def compare_precisions(
     """Export, measure against the float network, then time all files in interleaved rounds.
 
     Args:
-        network: Preset name.
+        network: An opened network, or whatever `sr_models.open_network` takes.
         choices: Settings by what to call them.
         datasets: Ground truth, for measuring only.
         images: Folder of calibration pictures; scikit-image's own by default.
@@ -106,11 +108,13 @@ def compare_precisions(
         on_stage: Called with what begins next.
     """
     from runtime_bench.comparing.drop import measured_exports
+    from sr_models.importing.sources import open_network
 
+    network = open_network(network)
     made = list(
         measured_exports(network, choices, datasets=datasets, images=images, on_stage=on_stage)
     )
-    on_stage(f"{network}: timing (interleaved)")
+    on_stage(f"{network.label}: timing (interleaved)")
     files = [read_model(result.content, name=name) for name, (_, result) in zip(choices, made)]
     timed = measure_latency(files, plan, threads=[threads])
     return [
@@ -121,6 +125,8 @@ def compare_precisions(
 
 def precision_rows(results: Sequence[PrecisionRow]) -> tuple[list[str], list[list[str]]]:
     """Column names and cells of a table; gains in dB and costs in ms are against the first row."""
+    from runtime_bench.comparing.drop import drop_text
+
     first = results[0]
     columns = [
         "precision",
@@ -138,8 +144,8 @@ def precision_rows(results: Sequence[PrecisionRow]) -> tuple[list[str], list[lis
         rows.append(
             [
                 row.name,
-                f"{row.drop.mean_rgb_db:.3f} / {row.drop.mean_y_db:.3f}",
-                f"{first.drop.mean_rgb_db - row.drop.mean_rgb_db:+.3f}",
+                drop_text(row.drop),
+                f"{first.drop.mean_db - row.drop.mean_db:+.3f}",
                 f"{row.drop.fidelity_db:.2f}",
                 f"{ms:.1f}",
                 f"{ms - of_first:+.1f}",
@@ -162,6 +168,12 @@ def precision(
         int, typer.Option(metavar="N", help="High-precision layers of the mixed files.")
     ] = 3,
     images: Images = None,
+    weights: Weights = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
+    input_name: Input = None,
+    output_name: Output = None,
+    signature: Signature = None,
     size: ExportSize = "360x640",
     threads: Threads = 1,
     runs: Runs = 15,
@@ -177,14 +189,17 @@ def precision(
 
     \b
     sr-bench evidence precision xlsr_x3 --data benchmark
+    sr-bench evidence precision my_network.onnx --data benchmark
     sr-bench evidence precision xlsr_x3 --data benchmark --method cfqp --most-sensitive 4 --json -
     """
-    get_preset(name)
+    ends = Ends(input_name, output_name, signature)
+    require_source(name, weights=weights, pixels=pixels, ends=ends)
     asked = parse_fixed_size(size)
     machine = read_machine()
     import_tensorflow_quietly()
     from export.exporting.settings import DEFAULTS
     from export.running.runtimes import find_runtime
+    from representative_data.pictures import open_subject
 
     plan, datasets = Plan(runs=runs, seconds=seconds), find_datasets(data)
     choices = precision_choices(
@@ -192,13 +207,16 @@ def precision(
         most_sensitive=most_sensitive,
         size=asked,
     )
+    network = open_subject(
+        name, images=images, weights=weights, pixels=pixels, trust=trust, ends=ends
+    ).network
     results = compare_precisions(
-        name, choices, datasets=datasets, images=images, threads=threads, plan=plan, on_stage=say
+        network, choices, datasets=datasets, images=images, threads=threads, plan=plan, on_stage=say
     )
     write_json({"results": [r.to_json() for r in results], "machine": machine.to_json()}, json)
     if json != "-":
         columns, rows = precision_rows(results)
-        title = f"{name}, {size}, {threads} thread(s): PSNR and median latency"
+        title = f"{network.label}, {size}, {threads} thread(s): PSNR and median latency"
         print_table(title, columns, rows)
         for row in results:
             if row.name.startswith("mixed"):

@@ -14,7 +14,20 @@ from runtime_bench.evidence.studies import study
 from sr_models.ground.console import GateNotMet, print_table, progress, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.native_output import import_tensorflow_quietly
-from sr_models.ground.options import Images, Json, Name, Pictures, Pixels, TileSide, Trust, Weights
+from sr_models.ground.options import (
+    Images,
+    Input,
+    Json,
+    Name,
+    Output,
+    Pictures,
+    Pixels,
+    Signature,
+    TileSide,
+    Trust,
+    Weights,
+)
+from sr_models.importing.ends import Ends
 
 if TYPE_CHECKING:
     from representative_data.tiles import Tile
@@ -137,6 +150,9 @@ def shaping(
     weights: Weights = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    input_name: Input = None,
+    output_name: Output = None,
+    signature: Signature = None,
     max_passes_per_picture: Annotated[
         float, typer.Option(help="Gate: forward passes per picture, anchors and report included.")
     ] = 15.0,
@@ -160,7 +176,10 @@ def shaping(
     from sr_models.ground.files import tool_versions
 
     require_usable(count=pictures, side=tile_side, seed=0)
-    subject = open_subject(name, images=images, weights=weights, pixels=pixels, trust=trust)
+    ends = Ends(input_name, output_name, signature)
+    subject = open_subject(
+        name, images=images, weights=weights, pixels=pixels, trust=trust, ends=ends
+    )
     network, tiles = subject.network, subject.tiles(count=pictures, side=tile_side)
     with progress("calibrating", unit="rounds") as update:
         found = time_calibration(

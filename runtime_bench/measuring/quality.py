@@ -200,10 +200,14 @@ def load_pair(
 
 
 def load_pairs(
-    paths: Iterable[str | Path], *, scale: int, inputs: Mapping[Path, Path] = _NONE
+    paths: Iterable[str | Path],
+    *,
+    scale: int,
+    luma: bool = False,
+    inputs: Mapping[Path, Path] = _NONE,
 ) -> Iterator[Pair]:
     """`load_pair` for each path, one at a time, with the input that `inputs` has for it."""
-    return (load_pair(path, scale=scale, source=inputs.get(path)) for path in paths)
+    return (load_pair(path, scale=scale, luma=luma, source=inputs.get(path)) for path in paths)
 
 
 def mean_quality(qualities: Sequence[Quality]) -> Quality:
@@ -222,7 +226,7 @@ def measure_upscaler(
     """Quality of anything that upscales a uint8 picture, e.g. the float Keras network.
 
     Args:
-        upscaler: uint8 (h, w, 3) -> uint8 (h s, w s, 3), RGB, already saturated.
+        upscaler: uint8 (h, w, C) -> uint8 (h s, w s, C), RGB or luma, already saturated.
         pairs: Ground truth and input.
         scale: Scale factor s.
 

@@ -164,7 +164,7 @@ class TargetBench:
 
     def _blamed(self, target: Target, crash: Crash) -> TargetError:
         if target.machine:
-            return broken(target.machine, crash)
+            return broken(target.machine, crash, self.cache)
         return TargetError(f"expected {target.name} to run the file, found: {crash}; leave it out")
 
     def _run_here(self, fed: Fed, delegate: str) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class SetUp:
                 try:
                     attempt(folder)
                 except Crash as crash:
-                    raise machines.broken(name, crash) from crash
+                    raise machines.broken(name, crash, self.cache) from crash
             shutil.rmtree(self._downloads(name), ignore_errors=True)
         return True
 

@@ -73,6 +73,8 @@ def compile_file(machine: Path, content: bytes, *, accelerator: str, name: str) 
         summaries = sorted(Path(folder).glob("*_summary_*.csv"))
         compiled = Path(folder, "model_vela.tflite")
         if done.returncode or not summaries or not compiled.exists():
+            # One that does not even tell its version rejects no file: it is broken.
+            try_vela(machine)
             raise ModelFileError(
                 f"expected {accelerator}'s compiler to take {name}, found: {_reason(done)}; "
                 "leave this target out, or export the file again"

@@ -10,10 +10,15 @@ import typer
 from runtime_bench.measuring.options import Data, Images, Inputs, Json
 from sr_models.ground.console import GateNotMet, print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import Input, Output, Pixels, Signature, Trust, Weights
+from sr_models.importing.ends import Ends
+from sr_models.importing.source_kinds import require_source
 
 
 def drop(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Preset names.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME|FILE...", help="Networks, as sr-export takes them.")
+    ],
     *,
     data: Data,
     methods: Annotated[
@@ -21,6 +26,12 @@ def drop(
         typer.Option("--method", help="A recipe; repeatable.", show_default="as sr-export"),
     ] = None,
     images: Images = None,
+    weights: Weights = None,
+    pixels: Pixels = None,
+    trust: Trust = False,
+    input_name: Input = None,
+    output_name: Output = None,
+    signature: Signature = None,
     inputs: Inputs = None,
     max_drop_db: Annotated[
         float | None, typer.Option(help="Gate: largest mean drop, RGB and luma, in dB.")
@@ -39,34 +50,37 @@ def drop(
     \b
     sr-bench drop xlsr_x3 abpn_x3 --data benchmark
     sr-bench drop xlsr_x3 --method cfqp --method cfqp+equalize+adaround --data benchmark
-    sr-bench drop xlsr_x3 --data benchmark --twin --max-drop-db 0.05 --json -
+    sr-bench drop my_network.onnx --data benchmark --twin --max-drop-db 0.05 --json -
     """
     from export.quantizing.recipe import AUTO, require_recipe
     from runtime_bench.measuring.machine import read_machine
     from runtime_bench.measuring.usage import require_data, require_inputs
-    from sr_models.networks.presets import get_preset
 
+    ends = Ends(input_name, output_name, signature)
     for name in names:
-        get_preset(name)
+        require_source(name, weights=weights, pixels=pixels, ends=ends)
     for method in methods or ():
         if method != AUTO:
             require_recipe(method)
     for folder in (data, images):
         require_data(folder)
+    opening = {"weights": weights, "pixels": pixels, "trust": trust, "ends": ends}
     pairs = require_inputs(data, inputs)
     machine = read_machine()
     import_tensorflow_quietly()
     from export.exporting.settings import DEFAULTS
     from export.running.runtimes import find_runtime
+    from representative_data.pictures import open_subject
     from runtime_bench.comparing.drop import TWIN, drop_rows, drops, worse_than_twins
     from runtime_bench.measuring.quality import find_datasets
     from runtime_bench.measuring.tables import protocol_lines
 
     wanted = methods or [DEFAULTS.quantizing.recipe]
     given = {"datasets": find_datasets(data), "images": images, "inputs": pairs}
-    results = [
-        result for name in names for result in drops(name, wanted, **given, twin=twin, on_stage=say)
-    ]
+    results = []
+    for name in names:
+        network = open_subject(name, images=images, **opening).network
+        results += drops(network, wanted, **given, twin=twin, on_stage=say)
     write_json({"results": [r.to_json() for r in results], "machine": machine.to_json()}, json)
     if json != "-":
         columns, rows = drop_rows(results)
@@ -77,7 +91,7 @@ def drop(
     over = [
         f"{r.network} by {r.method}"
         for r in results
-        if r.method != TWIN and not max(r.mean_rgb_db, r.mean_y_db) <= limit
+        if r.method != TWIN and not r.worst_db <= limit
     ]
     if over:
         raise GateNotMet(f"gate not met: max-drop-db {limit:g}; more for {', '.join(over)}")

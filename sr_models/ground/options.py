@@ -20,7 +20,7 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME|FILE",
-        help="Preset name, .keras, .h5, .onnx or .tflite file, SavedModel, or module:function.",
+        help="Preset name, .keras, .h5, .onnx, .tflite or .pb file, SavedModel, module:function.",
     ),
 ]
 PresetName = Annotated[
@@ -46,6 +46,25 @@ FilePixels = Annotated[
 ]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
+]
+Input = Annotated[
+    str | None,
+    typer.Option(
+        "--input", metavar="NAME|INDEX", help="Which input takes the picture.", show_default="found"
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        metavar="NAME|INDEX",
+        help="Which output is the upscaled picture.",
+        show_default="found",
+    ),
+]
+Signature = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Which signature of a SavedModel.", show_default="found"),
 ]
 Dequantize = Annotated[
     bool,
@@ -91,6 +110,14 @@ Anchors = Annotated[bool, typer.Option(help="Add pictures that span the input.")
 # The file.
 
 Method = Annotated[str, typer.Option(help="A recipe, see docs/quantizing.md; or auto.")]
+PackedFor = Annotated[
+    str,
+    typer.Option(
+        "--packed-for",
+        metavar="TARGET",
+        help="Whose kernels layers are shaped for: a target of sr-export inspect, here or every.",
+    ),
+]
 Sizes = Annotated[
     list[str] | None,
     typer.Option(

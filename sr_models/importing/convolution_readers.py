@@ -122,3 +122,6 @@ class ConvolutionReaders(GridReaders):
         factor = gamma / np.sqrt(variance + op.get_attr("epsilon"))
         made = {"factor": factor, "shift": beta - mean * factor}
         return self._add(op, "affine", [op.inputs[0]], made)
+
+    _read_FusedBatchNorm = _read_FusedBatchNormV3
+    _read_FusedBatchNormV2 = _read_FusedBatchNormV3

@@ -15,6 +15,11 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from sr_models.ground.errors import NetworkError
+from sr_models.importing.channels_first import (
+    first_output,
+    have_channels_first,
+    with_channels_last,
+)
 from sr_models.importing.fake_quantization_nodes import (
     FAKE_QUANTIZATION,
     without_fake_quantization,
@@ -22,7 +27,7 @@ from sr_models.importing.fake_quantization_nodes import (
 from sr_models.importing.wide_graph import in_float32, rounding_step
 from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
 
-_FOLDED = {
+FOLDED = {
     "Const",
     "Identity",
     "Shape",
@@ -54,6 +59,10 @@ _FOLDED = {
     "Pow",
     "Slice",
     "GatherV2",
+    "ZerosLike",
+    "OnesLike",
+    "Exp",
+    "Abs",
     *FAKE_QUANTIZATION,
 }
 """Pure operators that are computed where all of their inputs are constant."""
@@ -108,7 +117,8 @@ def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float3
         runs = convert_variables_to_constants_v2(traced)
         step = rounding_step(runs.graph)
         runs = in_float32(runs) if step else runs
-        frozen = _inlined(runs)
+        runs = _with_channels_last(runs)
+        frozen = _with_channels_last(_inlined(runs))
         rounds = any(op.type in FAKE_QUANTIZATION for op in frozen.graph.get_operations())
         runs = _without_rounding(frozen) if rounds else runs
     except Exception as error:  # Whatever a stranger's function raises.
@@ -128,7 +138,7 @@ def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float3
         raise NetworkError(
             f"expected one input, found {len(inputs)}; give a network that takes one picture"
         )
-    return FrozenGraph(runs, _ordered(outputs[0].op), inputs[0], outputs[0], step, rounds)
+    return FrozenGraph(runs, ordered(outputs[0].op), inputs[0], outputs[0], step, rounds)
 
 
 def _without_rounding(frozen):
@@ -165,13 +175,39 @@ def _inlined(frozen):
     return convert_variables_to_constants_v2(function_from_graph_def(nodes, *ends))
 
 
+def _with_channels_last(frozen):
+    """The function without operators that take channels first, which few machines run."""
+    nodes = frozen.graph.as_graph_def()
+    if not have_channels_first(nodes.node):
+        return frozen
+    ends = [[tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs)]
+    ends[1] = [first_output(nodes, name) for name in ends[1]]
+    return function_from_graph_def(with_channels_last(nodes), *ends)
+
+
+def traced_by_shape(function: Callable) -> Callable:
+    """A function that builds a part of a graph, for eager calls too: then once for each shape."""
+    made: dict[tuple, Callable] = {}
+
+    def call(x):
+        if not tf.executing_eagerly():
+            return function(x)
+        key = (*x.shape, x.dtype)
+        if key not in made:
+            spec = tf.TensorSpec(x.shape, x.dtype)
+            made[key] = tf.function(function, autograph=False).get_concrete_function(spec)
+        return made[key](x)
+
+    return call
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an exception's message, without a final stop."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0].strip().rstrip(".")[:200]
 
 
-def _ordered(last, *, control: bool = True) -> list[Any]:
+def ordered(last, *, control: bool = True) -> list[Any]:
     """`last` and everything that it depends on, inputs first.
 
     Args:
@@ -198,18 +234,27 @@ class Constants:
         self._known: set[str] = set()
         for op in graph.operators:
             shaped = op.type == "Shape" and op.inputs[0].shape.is_fully_defined()
-            if op.type in _FOLDED and (shaped or all(t.op.name in self._known for t in op.inputs)):
+            if op.type in FOLDED and (shaped or all(t.op.name in self._known for t in op.inputs)):
                 self._known.add(op.name)
 
     def __contains__(self, tensor) -> bool:
         return tensor.op.name in self._known
 
     def __getitem__(self, tensor) -> np.ndarray:
+        try:
+            return self._computed(tensor)
+        except Exception as error:  # Whatever TensorFlow raises for a constant that is none.
+            raise NetworkError(
+                f"expected constants that can be computed, found {first_line(error)} "
+                f"({tensor.op.name[-60:]}); save the network anew"
+            ) from error
+
+    def _computed(self, tensor) -> np.ndarray:
         if tensor.op.type == "Const":
             return tf.make_ndarray(tensor.op.get_attr("value"))
-        # Every operator behind it is a pure one of `_FOLDED`; shapes are known without the picture.
+        # Every operator behind it is a pure one of `FOLDED`; shapes are known without the picture.
         nodes = tf.compat.v1.GraphDef()
-        for op in _ordered(tensor.op, control=False):
+        for op in ordered(tensor.op, control=False):
             if op.name in self._known:
                 nodes.node.append(_as_constant(op) if op.type == "Shape" else op.node_def)
                 inputs = [name for name in nodes.node[-1].input if not name.startswith("^")]

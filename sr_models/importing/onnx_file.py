@@ -7,7 +7,7 @@ read: every node in it is known by then.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from sr_models.ground.errors import NetworkError
+from sr_models.importing.ends import place_of
 from sr_models.importing.foreign_graph import (
     CannotRunError,
     ForeignGraph,
@@ -29,8 +30,9 @@ from sr_models.importing.foreign_graph import (
 from sr_models.importing.frozen_graph import first_line
 from sr_models.importing.onnx_graph import Reading, needed_nodes, read_onnx
 from sr_models.importing.onnx_grids import without_pairs
+from sr_models.importing.onnx_outputs import keep_output, named, upscaled_output
 from sr_models.importing.onnx_tensors import LARGEST, plain, take_external, tensors_of, widen
-from sr_models.importing.onnx_wire import require_moderate
+from sr_models.importing.protobuf_wire import require_moderate
 
 OPSETS = (11, 24)
 MOST_NODES = 20_000
@@ -51,6 +53,8 @@ class OnnxFile(ForeignNetwork):
         producer: What wrote it, e.g. `"ONNX, pytorch 2.4.0"`.
         step: Relative error of the half precision that it asks for, or 0.
         files: The file, and those beside it that hold its weights.
+        batch: How many pictures it takes at once; copies of one, where that is more than one.
+        notes: What was taken of it, in sentences.
     """
 
     model: Any
@@ -60,6 +64,8 @@ class OnnxFile(ForeignNetwork):
     producer: str
     step: float
     files: tuple[Path, ...]
+    batch: int = 1
+    notes: tuple[str, ...] = ()
 
     def at(self, shape: Sequence[int]) -> ForeignGraph:
         """See `ForeignNetwork`."""
@@ -107,6 +113,7 @@ class OnnxFile(ForeignNetwork):
             raise CannotRunError(f"it does not take {height}x{width} pixels ({error})") from error
         if self.layout == "NCHW":
             picture = picture.transpose(0, 3, 1, 2)
+        picture = np.repeat(picture, self.batch, axis=0)
         if not self.is_run_fast and height * width > _MOST_SLOW_PIXELS:
             raise CannotRunError(
                 f"onnxruntime is not installed, and without it pictures of {height}x{width} take "
@@ -116,7 +123,7 @@ class OnnxFile(ForeignNetwork):
             (answer,) = self._run({self.model.graph.input[0].name: picture})
         except Exception as error:  # Whatever a runtime raises.
             raise CannotRunError(f"{self.runtime} does not run it ({first_line(error)})") from error
-        answer = np.asarray(answer, np.float32)
+        answer = np.asarray(answer, np.float32)[:1]
         return answer.transpose(0, 2, 3, 1) if layout == "NCHW" else answer
 
     @property
@@ -161,11 +168,12 @@ class OnnxFile(ForeignNetwork):
         return lambda feeds: session.run(None, feeds)
 
 
-def load_onnx_file(path: str | Path) -> OnnxFile:
+def load_onnx_file(path: str | Path, *, output: str | None = None) -> OnnxFile:
     """Open an ONNX file.
 
     Args:
         path: Of opset 11 to 24, with weights of float32 or float16 inside or in files beside it.
+        output: Name or number of the output that is the upscaled picture, where there are several.
 
     Raises:
         NetworkError: No such file, a damaged or a hostile one, or one of several pictures.
@@ -186,10 +194,16 @@ def load_onnx_file(path: str | Path) -> OnnxFile:
             "with dense weights and its functions inlined"
         )
     given = {weights.name for weights in graph.initializer}
+    outputs = list(graph.output)
+    if output is not None:
+        names = [value.name for value in outputs]
+        keep_output(graph, outputs[place_of(output, names, what="output")])
+    read = {name for node in needed_nodes(graph) for name in node.input} if outputs else set()
     inputs = [value for value in graph.input if value.name not in given]
+    inputs = [value for value in inputs if value.name in read or len(inputs) == 1]
     for ends, what, cure in (
         (inputs, "input", "takes one picture"),
-        (graph.output, "output", "returns one picture"),
+        (outputs[:1], "output", "returns one picture"),
     ):
         if len(ends) != 1:
             names = ", ".join(plain(value.name) for value in ends[:4])
@@ -201,11 +215,18 @@ def load_onnx_file(path: str | Path) -> OnnxFile:
     step = widen(model)
     if len(graph.input) > 1:  # Old files list weights among the inputs.
         picture = onnx.ValueInfoProto()
-        picture.CopyFrom(next(value for value in graph.input if value.name not in given))
+        picture.CopyFrom(inputs[0])
         del graph.input[:]
         graph.input.append(picture)
     shape, layout, dtype = _ends_of(graph.input[0], path)
-    return OnnxFile(model, shape, dtype, layout, producer_of(model), step, files)
+    batch = shape[0] or 1
+    notes = [f"took one picture of a batch of {batch}"] if batch > 1 else []
+    shape = (None, *shape[1:])
+    file = OnnxFile(model, shape, dtype, layout, producer_of(model), step, files, batch)
+    if outputs[1:]:
+        kept = upscaled_output(file, outputs) if output is None else graph.output[0].name
+        notes.append(f"took the output {plain(kept)} of {named(outputs)}")
+    return replace(file, notes=tuple(notes))
 
 
 def producer_of(model: onnx.ModelProto) -> str:
@@ -288,9 +309,9 @@ def _ends_of(value: onnx.ValueInfoProto, path: Path):
         None if d.HasField("dim_param") or not d.HasField("dim_value") else d.dim_value
         for d in tensor.shape.dim
     ]
-    if len(dims) != 4 or dims[0] not in (None, 1) or any(n is not None and n < 1 for n in dims):
+    if len(dims) != 4 or any(n is not None and n < 1 for n in dims):
         raise NetworkError(
-            f"expected an input (1, C, H, W), found {dims[:8]} in {path}; export the network for "
+            f"expected an input (N, C, H, W), found {dims[:8]} in {path}; export the network for "
             "one picture"
         )
     layout = "NHWC" if dims[1] not in (1, 3) and dims[3] in (1, 3) else "NCHW"

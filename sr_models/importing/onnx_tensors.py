@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from sr_models.ground.errors import NetworkError
+from sr_models.importing.plain_names import plain
 
 LARGEST = 512 << 20
 """Bytes of a file, and of all weights beside it together."""
@@ -27,11 +28,6 @@ _TYPES = {
 }
 HALF = 2.0**-11
 """The relative error that rounding to float16 makes."""
-
-
-def plain(text: str) -> str:
-    """A name of the file's for a message: one short line whatever it holds."""
-    return re.sub(r"[^\w./:+-]", "_", text)[:80] or "without a name"
 
 
 def tensors_of(model: onnx.ModelProto) -> list[TensorProto]:

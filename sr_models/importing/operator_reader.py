@@ -13,6 +13,8 @@ from sr_models.importing.onnx_views import View
 from sr_models.importing.operations import INPUT, POINTWISE, Network, Operation
 from sr_models.importing.operator_names import known_as, taken_instead
 
+UNFITTING = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What readers raise for constants of another shape, type or range than an operator's."""
 _INSTEAD = {
     "AvgPool": "pooling without padding, or a convolution",
     "Mean": "a network without attention over the whole picture",

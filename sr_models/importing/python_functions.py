@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from sr_models.ground.errors import NetworkError
+from sr_models.importing.ends import with_one_output
 from sr_models.importing.frozen_graph import first_line
 from sr_models.importing.source_kinds import require_python_place
 
@@ -46,23 +47,26 @@ class PythonNetwork:
         input_shape: Shape of its input.
         name: What the model is called.
         file: Where the module that made it lies; `None` where that is not known.
+        notes: Which of several outputs was taken, as a sentence.
     """
 
     function: Callable
     input_shape: tuple[int | None, ...]
     name: str
     file: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
-def load_python_network(source: str) -> PythonNetwork:
+def load_python_network(source: str, *, output: str | None = None) -> PythonNetwork:
     """Import a module, call the function, and take the Keras model that it returns.
 
     Args:
         source: `package.module:function`, found from the working folder on, or `file.py:function`.
+        output: Name or number of the output that is the upscaled picture, where there are several.
 
     Raises:
         NetworkError: No such module or function, one that fails, or one that returns something
-            else than a Keras model (of tf-keras or Keras 3) with one input and one output.
+            else than a Keras model (of tf-keras or Keras 3) with one input.
     """
     model, module = build_python_model(source)
     _require_model(
@@ -71,7 +75,7 @@ def load_python_network(source: str) -> PythonNetwork:
         cure="return a tf_keras.Model or a model of Keras 3",
     )
     file = getattr(module, "__file__", None)
-    return replace(take_keras_model(model), file=Path(file) if file else None)
+    return replace(take_keras_model(model, output=output), file=Path(file) if file else None)
 
 
 def build_python_model(source: str) -> tuple[Any, ModuleType]:
@@ -102,27 +106,37 @@ def build_python_model(source: str) -> tuple[Any, ModuleType]:
         raise NetworkError(f"{found}; call it without arguments in Python to see why") from error
 
 
-def take_keras_model(model: Any) -> PythonNetwork:
+def take_keras_model(model: Any, *, output: str | None = None) -> PythonNetwork:
     """Take a Keras model as it is in memory; both libraries have models of the same shape.
 
+    Args:
+        model: Of one input.
+        output: Name or number of the output that is the upscaled picture, where there are several.
+
     Raises:
-        NetworkError: Something else than a Keras model (of tf-keras or Keras 3) with one input and
-            one output.
+        NetworkError: Something else than a Keras model (of tf-keras or Keras 3) with one input, or
+            one of whose outputs none or several may be the picture.
     """
     _require_model(
         model,
         expected="a preset's name, a path or a Keras model",
         cure="give a tf_keras.Model or a model of Keras 3",
     )
-    for ends, what in ((model.inputs, "input"), (model.outputs, "output")):
-        if len(ends) != 1:
-            raise NetworkError(
-                f"expected one {what}, found {len(ends)}; give a network that takes one picture "
-                "and returns one"
-            )
-    return PythonNetwork(
-        lambda x: model(x, training=False), tuple(model.inputs[0].shape), str(model.name)
-    )
+    if len(model.inputs) != 1:
+        raise NetworkError(
+            f"expected one input, found {len(model.inputs)}; give a network that takes one picture "
+            "and returns one"
+        )
+    shape, notes = tuple(model.inputs[0].shape), ()
+    names = list(map(str, getattr(model, "output_names", range(len(model.outputs)))))
+
+    def function(x):
+        return model(x, training=False)
+
+    if len(names) > 1 or output is not None:
+        function, said = with_one_output(function, shape, names=names, asked=output)
+        notes = (said,) if said else ()
+    return PythonNetwork(function, shape, str(model.name), notes=notes)
 
 
 def _imported(place: str, source: str) -> ModuleType:

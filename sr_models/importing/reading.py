@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from sr_models.ground.errors import NetworkError
 from sr_models.importing.channel_readers import CUTTING, ChannelReaders
 from sr_models.importing.convolution_readers import ConvolutionReaders
-from sr_models.importing.frozen_graph import FrozenGraph
+from sr_models.importing.frozen_graph import FOLDED, FrozenGraph
 from sr_models.importing.geometry import with_plain_geometry
+from sr_models.importing.graph_views import has_channels_first, without_transposes
 from sr_models.importing.move_readers import MoveReaders
 from sr_models.importing.operations import Network, affine_values
-from sr_models.importing.operator_names import is_normalization
+from sr_models.importing.operator_names import is_normalization, known_as
+from sr_models.importing.operator_reader import UNFITTING
 from sr_models.importing.pointwise_functions import with_known_functions
 from sr_models.importing.value_readers import ValueReaders
 from sr_models.importing.view_readers import VIEWED
@@ -42,6 +45,10 @@ def read_network(graph: FrozenGraph) -> Network:
         NetworkError: An operator that has no place in an integer file, with its name and what to
             take instead; or weights that are not finite.
     """
+    if has_channels_first(graph):
+        reader = _Reader(graph)
+        reader.require_known()
+        graph = without_transposes(graph, reader.refused)
     return _Reader(graph).read()
 
 
@@ -52,18 +59,24 @@ class _Reader(ConvolutionReaders, MoveReaders, ChannelReaders, ValueReaders):
         for op in self.graph.operators:
             if (op.outputs and op.outputs[0] in self.constants) or op.type in _NOTHING:
                 continue
-            if op.type in CUTTING:
-                self._cut(op)
-            elif op.type == "IdentityN":  # Around what has a gradient of its own, as SiLU.
-                for source, target in zip(op.inputs, op.outputs):
-                    if source not in self.constants:
-                        self._pass_on(source, target)
-            elif op.type in _ALIASES:
-                self._pass_on(op.inputs[0], op.outputs[0])
-            elif (made := self._operation(op)) is not None:
-                self.made[op.outputs[0].name] = made
+            try:
+                self._read(op)
+            except UNFITTING as error:
+                raise self._refused(op, f"found values of {op.type} that do not fit") from error
         self.network.output = self._of(self.graph.output)
         return with_known_functions(with_plain_geometry(self.network.pruned()))
+
+    def _read(self, op) -> None:
+        if op.type in CUTTING:
+            self._cut(op)
+        elif op.type == "IdentityN":  # Around what has a gradient of its own, as SiLU.
+            for source, target in zip(op.inputs, op.outputs):
+                if source not in self.constants:
+                    self._pass_on(source, target)
+        elif op.type in _ALIASES:
+            self._pass_on(op.inputs[0], op.outputs[0])
+        elif (made := self._operation(op)) is not None:
+            self.made[op.outputs[0].name] = made
 
     def _pass_on(self, source, target) -> None:
         if source.name in self.views:
@@ -82,6 +95,19 @@ class _Reader(ConvolutionReaders, MoveReaders, ChannelReaders, ValueReaders):
         if reader is None:
             raise self._unknown(op)
         return reader(op)
+
+    def require_known(self) -> None:
+        """Raise `NetworkError` for the first operator that no reader takes, however it lies."""
+        for op in self.graph.operators:
+            if op.outputs and op.outputs[0] in self.constants:
+                continue
+            if op.type not in read_types():
+                raise self._unknown(op)
+
+    def refused(self, op, found: str) -> NetworkError:
+        """The error for what was found at an operator, by the name of the layer."""
+        moves = op.type in ("Reshape", "Transpose")
+        return self._unknown(op) if moves and known_as(op) else self._refused(op, found)
 
     def _affine(self, op) -> str:
         first = op.inputs[0] not in self.constants
@@ -158,6 +184,10 @@ class _Reader(ConvolutionReaders, MoveReaders, ChannelReaders, ValueReaders):
         slope = np.full(op.outputs[0].shape[-1], op.get_attr("alpha"), np.float32)
         return self._add(op, "prelu", op.inputs, {"slope": slope})
 
+    def _read_Abs(self, op) -> str:
+        slope = np.full(op.outputs[0].shape[-1], -1.0, np.float32)
+        return self._add(op, "prelu", op.inputs, {"slope": slope})
+
     def _read_Tanh(self, op) -> str:
         return self._add(op, "tanh", op.inputs)
 
@@ -217,3 +247,10 @@ class _Reader(ConvolutionReaders, MoveReaders, ChannelReaders, ValueReaders):
         if len(parts) > 1 and len(set(names)) == 1:
             return self._add(op, "repeat", names[:1], {"times": len(parts)})
         return self._add(op, "concatenate", names)
+
+
+def read_types() -> frozenset[str]:
+    """Types of all operators that are read, or computed where they are constant; all pure."""
+    readers = {name.removeprefix("_read_") for name in dir(_Reader) if name.startswith("_read_")}
+    named = (*_ALIASES, *_NOTHING, *_AFFINE, *VIEWED, *CUTTING, "IdentityN")
+    return frozenset({*readers, *named, *FOLDED})

@@ -16,9 +16,19 @@ from pathlib import Path
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
 
 from sr_models.ground.errors import NetworkError
-from sr_models.importing.frozen_graph import first_line
+from sr_models.importing.ends import TOLD_BY_ITSELF, Ends, place_of, shown, with_one_output
+from sr_models.importing.frozen_graph import first_line, traced_by_shape
+from sr_models.importing.graph_batches import of_batch_one
+from sr_models.importing.graph_files import network_of
+from sr_models.importing.graph_nodes import GraphNodes, name_of
+from sr_models.importing.graph_variables import with_variables
+from sr_models.importing.plain_names import plain
+from sr_models.importing.source_check import Source
 
 _LARGEST = 2 << 30
 _SIGNATURE = "serving_default"
@@ -32,24 +42,35 @@ class SavedNetwork:
 
     Attributes:
         function: Its signature, of one picture tensor.
-        input_shape: Shape of its input.
+        input_shape: Shape of its input; the batch is free or 1.
         dtype: Type of its input, e.g. `"float32"`.
+        run: What is run for comparison, where that is not the function itself.
+        notes: What was taken of it, in sentences.
     """
 
     function: Callable
     input_shape: tuple[int | None, ...]
     dtype: str
+    run: Source | None = None
+    notes: tuple[str, ...] = ()
 
 
-def load_saved_model(folder: str | Path) -> SavedNetwork:
+def load_saved_model(folder: str | Path, ends: Ends = TOLD_BY_ITSELF) -> SavedNetwork:
     """Open a SavedModel folder and take its signature.
+
+    Args:
+        folder: Holds `saved_model.pb` and `variables`.
+        ends: Which signature and which output to take, where there are several.
 
     Raises:
         NetworkError: No SavedModel, a damaged one, an operator that is not on the list, or a
             signature of several pictures.
     """
     folder = Path(folder)
-    _require_harmless(_read(folder), folder)
+    model = _read(folder)
+    _require_harmless(model, folder)
+    if not model.meta_graphs[0].object_graph_def.nodes:
+        return _of_tensorflow_1(model.meta_graphs[0], folder, ends)
     try:
         loaded = tf.saved_model.load(str(folder))
     except Exception as error:  # Whatever TensorFlow raises for damaged data.
@@ -59,31 +80,103 @@ def load_saved_model(folder: str | Path) -> SavedNetwork:
         ) from error
     signatures = dict(getattr(loaded, "signatures", {}))
     if not signatures:
-        raise NetworkError(
-            f"expected a SavedModel with a signature, found none in {folder}; save it with "
-            "model.export, or tf.saved_model.save with signatures"
-        )
-    if _SIGNATURE not in signatures and len(signatures) > 1:
-        raise NetworkError(
-            f"expected the signature {_SIGNATURE}, found {', '.join(sorted(signatures))}; save the "
-            "one that upscales under that name"
-        )
-    signature = signatures.get(_SIGNATURE, next(iter(signatures.values())))
+        raise _without_signature(folder)
+    name = _signature_name(sorted(signatures), ends.signature, folder)
+    signature = signatures[name]
+    taken = f"took the signature {name} of {shown(sorted(signatures))}"
     _, keywords = signature.structured_input_signature
     if len(keywords) != 1:
-        raise NetworkError(
-            f"expected one input, found {len(keywords)} in {folder}; give a network that takes one "
-            "picture"
-        )
-    ((name, spec),) = keywords.items()
+        raise _several_inputs(keywords, folder)
+    ((picture, spec),) = keywords.items()
     if spec.shape.rank is None:
         raise NetworkError(f"expected an input (N, H, W, C), found one of any shape in {folder}")
+    outputs = sorted(signature.structured_outputs)
+    shape, dtype = tuple(spec.shape.as_list()), spec.dtype.name
 
     def function(x):
         function.keep = loaded  # the signature alone does not hold its variables
-        return signature(**{name: x})
+        return signature(**{picture: x})
 
-    return SavedNetwork(function, tuple(spec.shape.as_list()), spec.dtype.name)
+    batch = shape[0] if shape else None
+    chosen = {"names": outputs, "dtype": spec.dtype}
+    upscale, said = with_one_output(function, shape, asked=ends.output, **chosen)
+    notes = tuple(filter(None, (taken if len(signatures) > 1 else None, said)))
+    if batch in (None, 1):
+        return SavedNetwork(upscale, shape, dtype, notes=notes)
+    single = _of_batch_one(signature, outputs, batch)
+    single, _ = with_one_output(single, (1, *shape[1:]), asked=ends.output, **chosen)
+    run = Source(lambda x: upscale(tf.repeat(x, batch, axis=0))[:1], dtype)
+    notes = (*notes, f"took one picture of a batch of {batch}")
+    return SavedNetwork(single, (None, *shape[1:]), dtype, run, notes)
+
+
+def _signature_name(names: list[str], asked: str | None, folder: Path) -> str:
+    if asked is not None:
+        if asked not in names:
+            raise NetworkError(
+                f"expected --signature to be one of {shown(names)}, found {asked!r} in {folder}"
+            )
+        return asked
+    if _SIGNATURE not in names and len(names) > 1:
+        raise NetworkError(
+            f"expected the signature {_SIGNATURE}, found {shown(names)}; say which upscales with "
+            "--signature NAME"
+        )
+    return _SIGNATURE if _SIGNATURE in names else names[0]
+
+
+def _of_batch_one(signature, outputs: list[str], batch: int) -> Callable:
+    """A signature for a fixed batch as a function of one picture; nothing of it is run."""
+    frozen = convert_variables_to_constants_v2(signature)
+    nodes = frozen.graph.as_graph_def()
+    of_batch_one(nodes, batch)
+    (picture,) = (tensor.name for tensor in frozen.inputs if tensor.dtype != tf.resource)
+    ends = [tensor.name for tensor in frozen.outputs]
+
+    def upscale(x):
+        found = tf.import_graph_def(nodes, input_map={picture: x}, return_elements=ends, name="")
+        return dict(zip(outputs, found))
+
+    return traced_by_shape(upscale)
+
+
+def _of_tensorflow_1(meta, folder: Path, ends: Ends) -> SavedNetwork:
+    """A folder that TensorFlow 1 wrote: a graph, and a checkpoint of its variables, both data."""
+    signatures = {n: s for n, s in meta.signature_def.items() if s.inputs and s.outputs}
+    if not signatures:
+        raise _without_signature(folder)
+    name = _signature_name(sorted(signatures), ends.signature, folder)
+    inputs = {n: value.name for n, value in sorted(signatures[name].inputs.items())}
+    outputs = {n: value.name for n, value in sorted(signatures[name].outputs.items())}
+    if ends.output is not None:
+        names = list(outputs)
+        asked = names[place_of(ends.output, names, what="output")]
+        outputs = {asked: outputs[asked]}
+    if len(inputs) != 1:
+        raise _several_inputs(inputs, folder)
+    (source,) = inputs.values()
+    graph = GraphNodes(with_variables(meta.graph_def, folder), folder / "saved_model.pb")
+    if missing := [n for n in (source, *outputs.values()) if name_of(n) not in graph.nodes]:
+        raise NetworkError(
+            f"expected a whole SavedModel, found no tensor {plain(missing[0])} in {folder}; save "
+            "the network anew"
+        )
+    found = network_of(graph, name_of(source), outputs)
+    return SavedNetwork(found.function, found.input_shape, found.dtype, notes=found.notes)
+
+
+def _without_signature(folder: Path) -> NetworkError:
+    return NetworkError(
+        f"expected a SavedModel with a signature, found none in {folder}; save it with "
+        "model.export, or tf.saved_model.save with signatures"
+    )
+
+
+def _several_inputs(names, folder: Path) -> NetworkError:
+    return NetworkError(
+        f"expected one input, found {len(names)} in {folder}: {shown(sorted(names))}; "
+        "give a network that takes one picture"
+    )
 
 
 def _read(folder: Path) -> saved_model_pb2.SavedModel:
@@ -120,10 +213,10 @@ def _require_harmless(model: saved_model_pb2.SavedModel, folder: Path) -> None:
     strange |= {child.local_name for node in nodes for child in node.children} & _HOOKS
     if any(node.saveable_objects or node.registered_saver for node in nodes):
         strange.add("functions that save and restore")
-    if meta.asset_file_def or any(key.endswith("init_op") for key in meta.collection_def):
+    if nodes and any(key.endswith("init_op") for key in meta.collection_def):
         strange.add("code to be run on opening")
-    if not nodes:
-        strange.add("a graph of TensorFlow 1")
+    if meta.asset_file_def:
+        strange.add("other files")
     if strange:
         raise NetworkError(
             f"expected nothing but variables and functions in a SavedModel, found "

@@ -25,10 +25,12 @@ from sr_models.importing.operations import (
     INPUT,
     Network,
     Operation,
+    affine_values,
     is_relu,
     is_relu6,
     is_shifted,
 )
+from sr_models.importing.piecewise import slopes_of_sum
 from sr_models.importing.source_grids import GridAbsorption, GridRules
 from sr_models.importing.value_rules import ValueRules
 
@@ -175,14 +177,6 @@ def simplified(network: Network, *, final: bool = False) -> Network:
         network = smaller
 
 
-def _is_scaling(operation: Operation, *, by: float) -> bool:
-    return (
-        operation.kind == "affine"
-        and bool((operation["factor"] == by).all())
-        and not is_shifted(operation)
-    )
-
-
 def _has_room(convolution: Operation) -> bool:
     """Whether the kernel may reach beyond the picture."""
     return convolution["padding"] == "same" and max(convolution["kernel"].shape[:2]) > 1
@@ -255,29 +249,27 @@ class _Rewriting(GeometryRewriting, ValueRules, GridRules):
         )
 
     def _add(self, operation: Operation) -> str:
-        """relu(x) - a relu(-x) is how PReLU is computed where there is no operator for it."""
-        first, second = (self.new[name] for name in operation.inputs)
-        for positive, other in ((first, second), (second, first)):
-            slope = self._slope(other, positive.inputs) if is_relu(positive) else None
-            if slope is not None:
-                values = {"slope": slope}
-                return self._prelu(
-                    replace(operation, kind="prelu", inputs=positive.inputs, values=values)
-                )
-        return self.new.add(operation)
+        """What a tensor and parts of it add up to is a PReLU, or its negative side."""
+        found = slopes_of_sum(self.new, operation.inputs)
+        if found is None:
+            return self.new.add(operation)
+        base, slopes = found
+        if not slopes.above.any():  # b x below 0 is -b relu(-x)
+            channels = operation.channels
+            turned = self._made(operation, "affine", base, affine_values(channels, -1.0))
+            positive = self._made(operation, "bound", turned, {"minimum": 0.0, "maximum": np.inf})
+            return self._made(operation, "affine", positive, affine_values(channels, -slopes.below))
+        if not (slopes.above > 0.0).all():
+            return self.new.add(operation)
+        slope = {"slope": (slopes.below / slopes.above).astype(np.float32)}
+        bent = self._prelu(replace(operation, kind="prelu", inputs=(base,), values=slope))
+        if (slopes.above == 1.0).all():
+            return bent
+        factor = affine_values(operation.channels, slopes.above)
+        return self._affine(replace(operation, kind="affine", inputs=(bent,), values=factor))
 
-    def _slope(self, operation: Operation, inputs: tuple[str, ...]) -> np.ndarray | None:
-        """The slopes a of -a relu(-x), or of relu(a x) where all of them are negative."""
-        if operation.kind == "affine" and is_relu(inner := self._source(operation)):
-            turned = self._source(inner)
-            if _is_scaling(turned, by=-1.0) and turned.inputs == inputs:
-                return None if is_shifted(operation) else -operation["factor"]
-        if is_relu(operation):
-            scaled = self._source(operation)
-            scales = scaled.kind == "affine" and not is_shifted(scaled)
-            if scales and scaled.inputs == inputs and (scaled["factor"] < 0.0).all():
-                return scaled["factor"]
-        return None
+    def _made(self, operation: Operation, kind: str, source: str, values) -> str:
+        return self.new.add(replace(operation, kind=kind, inputs=(source,), values=values))
 
     def _convolution(self, operation: Operation) -> str:
         source = self._source(operation)

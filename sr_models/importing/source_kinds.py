@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sr_models.ground.errors import NetworkError, OptionError, require_known
 from sr_models.ground.pointers import require_no_pointer
+from sr_models.importing.ends import TOLD_BY_ITSELF, Ends
 from sr_models.networks.presets import get_preset, list_presets
 
 PIXELS = {
@@ -15,7 +16,7 @@ PIXELS = {
 }
 """What black and white can be, by the name that the user gives it."""
 
-FILES = (".keras", ".h5", ".hdf5", ".onnx", ".tflite")
+FILES = (".keras", ".h5", ".hdf5", ".onnx", ".tflite", ".pb")
 _BY_KERAS = "build the same network in Keras with these weights and give module:function"
 _PYTORCH = (
     "PyTorch weights or a pickled PyTorch network",
@@ -26,12 +27,8 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ".pt": _PYTORCH,
     ".pt2": _PYTORCH,
     ".safetensors": ("weights without their network", _BY_KERAS),
-    ".pb": (
-        "a graph of TensorFlow",
-        "give the folder of a SavedModel (saved_model.pb and variables/), or make one of the graph",
-    ),
-    ".pbtxt": ("a graph of TensorFlow in text", "make a SavedModel of it and give the folder"),
-    ".meta": ("a graph of TensorFlow 1", "make a SavedModel of it and give the folder"),
+    ".pbtxt": ("a graph of TensorFlow in text", "freeze the network into a .pb file"),
+    ".meta": ("a graph of TensorFlow 1 without weights", "freeze the network into a .pb file"),
     ".ckpt": (
         "a checkpoint of TensorFlow, weights without their network",
         "load it in Python and give module:function",
@@ -56,7 +53,24 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ".py": ("a Python file", "name the function that builds the network: file.py:function"),
 }
 """Suffix -> what such a file is, and the way to go from there."""
-_FILE_KINDS = {"keras": "a Keras", "onnx": "an ONNX", "tflite": "a .tflite"}
+_FILE_KINDS = {
+    "keras": "a Keras",
+    "onnx": "an ONNX",
+    "tflite": "a .tflite",
+    "graph": "a frozen graph's",
+}
+_TAKING = {
+    "--input": ("graph",),
+    "--output": ("graph", "saved_model", "onnx", "python"),
+    "--signature": ("saved_model",),
+}
+"""Option -> kinds of sources that it goes with."""
+_KINDS = {
+    "graph": "a frozen graph",
+    "saved_model": "a SavedModel folder",
+    "onnx": "an ONNX file",
+    "python": "module:function",
+}
 _HEAD = 64
 _PICKLED = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
@@ -66,6 +80,7 @@ def require_source(
     *,
     weights: str | Path | None = None,
     pixels: str | None = None,
+    ends: Ends = TOLD_BY_ITSELF,
     dequantize: bool = False,
 ) -> str:
     """The kind of a source that can be opened, as far as can be told without opening it.
@@ -74,6 +89,7 @@ def require_source(
         source: See `sr_models.importing.sources.open_network`.
         weights: A preset's weights from another file.
         pixels: One of `PIXELS`, or `None`.
+        ends: Which input, output and signature to take.
         dequantize: Whether a TFLite file of integers is to be taken back to real numbers.
 
     Raises:
@@ -89,6 +105,7 @@ def require_source(
         get_preset(source).require_weights(weights)
     elif weights is not None:
         raise given_weights(source)
+    require_ends(source, kind, ends)
     if dequantize and kind != "tflite":
         raise OptionError(
             f"expected --dequantize with a TFLite file of integers, found {source}; leave it out"
@@ -96,6 +113,14 @@ def require_source(
     if kind == "python":
         require_python_place(source.rpartition(":")[0])
     return kind
+
+
+def require_ends(source: str, kind: str, ends: Ends) -> None:
+    """Raise `OptionError` for inputs and outputs named of a source that has one of each."""
+    for option in ends.given:
+        if kind not in _TAKING[option]:
+            takers = " or ".join(_KINDS[taker] for taker in _TAKING[option])
+            raise OptionError(f"expected {option} with {takers}, found {source}; leave it out")
 
 
 def given_weights(source: str) -> OptionError:
@@ -115,7 +140,7 @@ def kind_of(source: str) -> str:
     """What a source is, by its name and what lies there.
 
     Returns:
-        `"preset"`, `"python"`, `"saved_model"`, `"onnx"`, `"tflite"` or `"keras"`.
+        `"preset"`, `"python"`, `"saved_model"`, `"onnx"`, `"tflite"`, `"graph"` or `"keras"`.
 
     Raises:
         NetworkError: A path that is missing, or of something else.
@@ -136,8 +161,8 @@ def kind_of(source: str) -> str:
         return "python"
     if path.suffix.lower() in FILES or "/" in source or "\\" in source:
         raise NetworkError(
-            f"expected a preset's name, a .keras, .h5, .onnx or .tflite file, a SavedModel folder "
-            f"or module:function, found no file {source}; check the path"
+            f"expected a preset's name, a .keras, .h5, .onnx, .tflite or .pb file, a SavedModel "
+            f"folder or module:function, found no file {source}; check the path"
         )
     return "preset"
 
@@ -167,6 +192,8 @@ def _kind_of_file(path: Path) -> str:
     """One of `_FILE_KINDS`, by its suffix; a TFLite file by its mark too, whatever it is called."""
     if path.suffix.lower() == ".tflite" or _head_of(path)[4:8] == b"TFL3":
         return "tflite"
+    if path.suffix.lower() == ".pb":
+        return "graph"
     return "onnx" if is_onnx(path) else "keras"
 
 

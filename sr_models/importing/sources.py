@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,18 +21,16 @@ from sr_models.ground.arguments import (
 )
 from sr_models.ground.bundled import bundled_pieces
 from sr_models.ground.errors import require_known
-from sr_models.ground.files import file_sha256
 from sr_models.importing.adoption import Adopted, adopt
-from sr_models.importing.keras_files import load_keras_file
-from sr_models.importing.legacy_keras import load_by_legacy_keras
-from sr_models.importing.python_functions import (
-    LegacyCodeError,
-    load_python_network,
-    take_keras_model,
-)
-from sr_models.importing.saved_models import load_saved_model
+from sr_models.importing.ends import Ends
+from sr_models.importing.found_sources import Found, found_source
 from sr_models.importing.source_check import Source
-from sr_models.importing.source_kinds import PIXELS, given_weights, kind_of, require_source
+from sr_models.importing.source_kinds import (
+    PIXELS,
+    given_weights,
+    require_ends,
+    require_source,
+)
 from sr_models.networks.network import load_trunk
 from sr_models.networks.pixel_range import find_pixel_range, with_unit_pixels
 from sr_models.networks.presets import Preset, get_preset
@@ -96,6 +93,11 @@ class SourceNetwork:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def label(self) -> str:
+        """What tables call it: a preset's name, a file's with its suffix, or `module:function`."""
+        return self.name if self.origin is None else str(self.origin["source"])
+
 
 def a_natural_set(name: str, value: Any) -> None:
     """Raise `OptionError` for anything but uint8 (h, w, 3) pictures of 8 pixels a side or more."""
@@ -119,6 +121,9 @@ def open_network(
     dequantize: bool = False,
     pixels: str | None = None,
     pictures: Callable[[], Sequence[np.ndarray]] = bundled_pieces,
+    input: str | int | None = None,
+    output: str | int | None = None,
+    signature: str | None = None,
 ) -> SourceNetwork:
     """Open a network by whatever names it, or take the one that you hold.
 
@@ -126,7 +131,7 @@ def open_network(
     and it is rewritten for pixels of 0..1, proven equal.
 
     Args:
-        source: Preset name; path of a `.keras`, `.h5`, `.onnx` or `.tflite` file or of a
+        source: Preset name; path of a `.keras`, `.h5`, `.onnx`, `.tflite` or `.pb` file or of a
             SavedModel folder; `module:function`; or a Keras model in memory (tf_keras or Keras 3),
             of one picture (N, H, W, C) -> (N, H s, W s, C). An opened network is returned as it is.
         weights: A preset's weights from another file.
@@ -136,6 +141,9 @@ def open_network(
         pixels: What black and white are for a network of the user's, one of
             `sr_models.importing.source_kinds.PIXELS`; found by itself by default.
         pictures: Returns uint8 (h, w, 3) natural pictures to find it by; scikit-image's by default.
+        input: Name or number of the input that takes the picture, where a graph has several.
+        output: Name or number of the output that is the upscaled picture, where there are several.
+        signature: Name of the signature of a SavedModel that is the network.
 
     Raises:
         UnknownModelError: Neither a preset nor a path.
@@ -145,16 +153,19 @@ def open_network(
     """
     if isinstance(source, SourceNetwork):
         return source
+    ends = Ends(input, output, signature)
     if isinstance(source, (str, Path)):
         source = str(source)
-        kind = require_source(source, weights=weights, pixels=pixels, dequantize=dequantize)
-        if kind == "preset":
+        given = {"weights": weights, "pixels": pixels, "dequantize": dequantize, "ends": ends}
+        if require_source(source, **given) == "preset":
             return _open_preset(source, weights=weights, pictures=pictures)
     elif weights is not None:
         raise given_weights("a Keras model")
-    elif pixels is not None:
-        require_known("pixels", pixels, PIXELS)
-    found = _found(source, trust=trust, dequantize=dequantize)
+    else:
+        require_ends("a Keras model", "python", ends)
+        if pixels is not None:
+            require_known("pixels", pixels, PIXELS)
+    found = found_source(source, trust=trust, dequantize=dequantize, ends=ends)
     seen = pictures()
     a_natural_set("pictures", seen)
     adopted = adopt(
@@ -194,7 +205,7 @@ def read_unrun(
     Raises:
         NetworkError: See `open_network`.
     """
-    found = _found(source, trust=False, dequantize=False)
+    found = found_source(source, trust=False, dequantize=False, ends=Ends())
     unrun = Source(reason="nothing of it was run")
     adopted = adopt(
         found.function,
@@ -207,101 +218,7 @@ def read_unrun(
     return adopted, (*found.notes, *adopted.notes[:-1])
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A network of the user's, before it is adopted: what computes it, and what is known of it."""
-
-    name: str
-    kind: str
-    source: str
-    sha256: str | None
-    function: Callable
-    input_shape: tuple[int | None, ...]
-    dtype: str = "float32"
-    run: Source | None = None
-    notes: tuple[str, ...] = ()
-
-
-def _found(source: Any, *, trust: bool, dequantize: bool) -> _Found:
-    if not isinstance(source, str):
-        made = take_keras_model(source)
-        return _Found(made.name, "Python", made.name, None, made.function, made.input_shape)
-    kind, place = kind_of(source), Path(source)
-    if kind == "python":
-        name = source.rpartition(":")[2]
-        try:
-            made = load_python_network(source)
-        except LegacyCodeError as error:
-            saved = load_by_legacy_keras(source, error)
-            function, shape = saved.function, saved.input_shape
-            return _Found(name, "Python, Keras 2", source, None, function, shape, saved.dtype)
-        sha256 = made.file and file_sha256(made.file)
-        return _Found(name, "Python", source, sha256, made.function, made.input_shape)
-    if kind == "saved_model":
-        saved = load_saved_model(source)
-        function, shape, name = saved.function, saved.input_shape, place.resolve().name
-        sha256 = _folder_sha256(place)
-        return _Found(name, "SavedModel", place.name, sha256, function, shape, saved.dtype)
-    if kind == "onnx":
-        return _found_onnx(place)
-    if kind == "tflite":
-        return _found_tflite(place, dequantize=dequantize)
-    read = load_keras_file(source, trust=trust)
-    sha256 = file_sha256(source)
-    return _Found(
-        place.stem,
-        read.version,
-        place.name,
-        sha256,
-        read.function,
-        read.input_shape,
-        run=read.source,
-    )
-
-
-def _found_onnx(place: Path) -> _Found:
-    # Its library is loaded for such files alone.
-    from sr_models.importing.onnx_file import load_onnx_file
-
-    file = load_onnx_file(place)
-    sha256 = _files_sha256(file.files, place.parent) if file.files[1:] else file_sha256(place)
-    run = Source(file, file.dtype, what=f"the source itself, by {file.runtime}")
-    return _Found(
-        place.stem, file.producer, place.name, sha256, file, file.input_shape, file.dtype, run
-    )
-
-
-def _found_tflite(place: Path, *, dequantize: bool) -> _Found:
-    # Its library is loaded for such files alone.
-    from sr_models.importing.tflite_file import load_tflite_file
-
-    file = load_tflite_file(place, dequantize=dequantize)
-    return _Found(
-        place.stem,
-        file.kind,
-        place.name,
-        file_sha256(place),
-        file,
-        file.input_shape,
-        file.dtype,
-        Source(file, file.dtype, what=file.what_is_run, is_lossy=file.is_integer),
-        file.notes,
-    )
-
-
-def _folder_sha256(folder: Path) -> str:
-    """Hash over the names and contents of all files of a folder."""
-    return _files_sha256([p for p in folder.rglob("*") if p.is_file()], folder)
-
-
-def _files_sha256(files: Sequence[Path], folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def _origin(found: _Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
+def _origin(found: Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
     return {
         "kind": found.kind,
         "source": found.source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -113,6 +114,37 @@ class EdgePadding(tf_keras.layers.Layer):
 
     def call(self, inputs):
         return tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class NeighboursToChannels(tf_keras.layers.Conv2D):
+    """Each pixel's row of `width` neighbours as its channels: (N, H, W, C) -> (N, H, W, C width).
+
+    Channel `d C + c` is channel c of the pixel `d - (width - 1) // 2` to the right; what lies
+    beyond the border is zero. Written as a convolution of ones and zeros, which int8 computes
+    exactly where input and output share one grid. Kernels that take eight input channels at once
+    read such a picture in a third of the steps.
+    """
+
+    def __init__(self, width: int, *, channels: int, name: str | None = None, **_):
+        super().__init__(
+            width * channels,
+            (1, width),
+            padding="same",
+            use_bias=False,
+            kernel_initializer="zeros",
+            trainable=False,
+            name=name,
+        )
+        self.width, self.channels = width, channels
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        ones = np.eye(self.width * self.channels, dtype=np.float32)
+        self.kernel.assign(ones.reshape(1, self.width, self.channels, -1))
+
+    def get_config(self):
+        return {"name": self.name, "width": self.width, "channels": self.channels}
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)

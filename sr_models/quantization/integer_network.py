@@ -17,7 +17,7 @@ import tf_keras
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import INPUT, Point, output_name, points
-from sr_models.networks.layers import ClipByValue
+from sr_models.networks.layers import ClipByValue, NeighboursToChannels
 from sr_models.networks.value_layers import Gelu, PictureMean
 from sr_models.quantization import integer_kernels as kernels
 from sr_models.quantization.fake_quantization import require_ranges
@@ -106,7 +106,7 @@ def _operator(
     """The function from input codes to output codes of one layer."""
     layer = point.layer
     alone = {"source": sources[0], "target": target}
-    convolves = type(layer) in (tf_keras.layers.Conv2D, GridConvolution)
+    convolves = type(layer) in (tf_keras.layers.Conv2D, GridConvolution, NeighboursToChannels)
     if convolves and _name(layer.activation) in ("linear", "relu"):
         rectified = rectified or _name(layer.activation) == "relu"
         return _convolution(layer, rectified=rectified, arm64=arm64, **alone)

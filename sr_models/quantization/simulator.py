@@ -17,7 +17,7 @@ import tf_keras
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import points, rebuild
-from sr_models.networks.layers import ClipByValue, convolve
+from sr_models.networks.layers import ClipByValue, NeighboursToChannels, convolve
 from sr_models.quantization.fake_quantization import FakeQuantization, require_ranges
 from sr_models.quantization.grids import Grid
 from sr_models.quantization.integer_kernels import (
@@ -291,7 +291,7 @@ def simulate(
             return SimulatedLeakyRelu(layer, **around[id(layer)])
         if isinstance(layer, ClipByValue) and fed[id(layer)]:
             return simulated_clip(layer, fed[id(layer)])
-        if layer.weights and not isinstance(layer, GridConvolution):
+        if layer.weights and not isinstance(layer, (GridConvolution, NeighboursToChannels)):
             raise CalibrationError(
                 f"expected convolutions and PReLU as the layers with weights, found "
                 f"{type(layer).__name__} ({layer.name}); give the network in its deployed form"

@@ -34,6 +34,7 @@ from sr_models.ground.sizes import Size
         {"pictures": 0},
         {"taming": "wild"},
         {"target": "moon"},
+        {"packed_for": "moon"},
         {"max_passes": 0},
         {"seed": -1},
         {"precision": "mixed"},

@@ -68,12 +68,16 @@ def spoil(folder, how):
         ("old", "found one for 1.0"),
     ],
 )
-def test_what_is_wrong_with_a_machine_is_one_line_with_the_remedy(machine, how, said):
+def test_what_is_wrong_with_a_machine_is_one_line_with_the_remedy(machine, how, said, monkeypatch):
     assert find_machine("arm64", machine.parent) == machine
     spoil(machine, how)
     with pytest.raises(TargetError, match=said) as told:
         find_machine("arm64", machine.parent)
-    assert str(told.value).endswith("; run: sr-bench targets --set-up arm64")
+    place = machine.parent
+    assert str(told.value).endswith(f"; run: sr-bench targets --set-up arm64 --cache {place}")
+    monkeypatch.setenv("SR_TARGETS", str(place))
+    with pytest.raises(TargetError, match=r"; run: sr-bench targets --set-up arm64$"):
+        find_machine("arm64")
 
 
 def test_each_processor_tells_the_features_that_its_kernels_ask_for():

@@ -30,6 +30,16 @@ def test_a_table_has_a_column_for_each_dataset():
     assert rows[1][2:5] == ["-", "-", "0.020 / 0.010"]
 
 
+def test_a_luma_network_is_judged_by_luma_alone():
+    nothing = float("nan")
+    luma = replace(MADE, network="net.onnx", datasets={"Set5": (nothing, 0.1)}, luma=True)
+    assert luma.mean_db == luma.worst_db == pytest.approx(0.1)
+    assert "of its luma" in luma.to_json()["protocol"]
+    assert drop_rows([luma])[1][0][:4] == ["net.onnx", "cfqp", "- / 0.100", "- / 0.100"]
+    twin = replace(luma, method=TWIN, datasets={"Set5": (nothing, 0.05)})
+    assert worse_than_twins([luma, twin]) == ["net.onnx by cfqp"]
+
+
 def test_a_file_below_its_own_twin_is_named():
     twin = replace(MADE, method=TWIN, datasets={"Set5": (0.25, 0.1), "Set14": (0.1, 0.06)})
     alien = replace(twin, network="abpn_x3", datasets={"Set5": (0.0, 0.0)})
@@ -58,7 +68,7 @@ def test_a_better_method_drops_less(picture_folder):
 
 def test_a_wrong_method_is_known_before_any_work(monkeypatch):
     monkeypatch.setattr(
-        "runtime_bench.comparing.drop.load_model", lambda *_, **__: pytest.fail("worked")
+        "runtime_bench.comparing.drop.open_network", lambda *_, **__: pytest.fail("worked")
     )
     with pytest.raises(OptionError, match="found 'magic'"):
         list(drops("xlsr_x3", ["cfqp", "cfqp+magic"], datasets=[]))

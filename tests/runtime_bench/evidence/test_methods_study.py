@@ -43,6 +43,7 @@ def call(capsys):
         (["--images", "EMPTY"], "found none; give a folder that holds pictures"),
         (["--data", "EMPTY"], "found none; give a folder that holds pictures"),
         (["--patches", "0"], "at least 1 calibration picture, found 0"),
+        (["--output", "1"], "expected --output with a frozen graph or a SavedModel folder or"),
     ],
 )
 def test_bad_input_is_one_line(arguments, part, call, picture_folder, tmp_path):

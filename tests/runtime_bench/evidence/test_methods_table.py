@@ -20,6 +20,7 @@ from runtime_bench.evidence.methods_table import (
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError, PictureError, UnknownModelError, WeightsError
 from sr_models.ground.sizes import Size
+from sr_models.importing.sources import SourceNetwork
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import Preset
 from sr_models.networks.tails import attach_tail
@@ -89,7 +90,7 @@ def test_narrower_is_a_simulation_and_worse(dataset):
 
 
 def test_what_is_wrong_is_said_before_the_work(dataset, monkeypatch, tmp_path):
-    monkeypatch.setattr(methods_table, "load_model", lambda *_, **__: pytest.fail("worked"))
+    monkeypatch.setattr(methods_table, "attach_tail", lambda *_, **__: pytest.fail("worked"))
     with pytest.raises(OptionError, match="found 'magic'"):
         measure_methods("xlsr_x3", bits=[8], datasets=[dataset], methods=["magic"])
     with pytest.raises(UnknownModelError, match="found 'xlsr_x9'"):
@@ -125,7 +126,8 @@ def tiny_network(monkeypatch):
     config = {"scale": 3, "blocks": 1, "width": 4}
     trunk = random_weights(build_trunk(Preset("test", "edsr", config, "for tests")))
     model = attach_tail(trunk, "none", scale=3)
-    monkeypatch.setattr(methods_table, "load_model", lambda *_, **__: model)
+    opened = SourceNetwork("abpn_x3", 3, trunk)
+    monkeypatch.setattr(methods_table, "open_network", lambda _: opened)
     tf.config.run_functions_eagerly(True)
     yield model
     tf.config.run_functions_eagerly(False)

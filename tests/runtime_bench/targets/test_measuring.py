@@ -93,7 +93,8 @@ def test_without_machines_this_processor_is_measured_and_the_others_say_what_to_
     missing = [row for row in rows.values() if row.status == "missing"]
     assert len(missing) == len(TARGETS) - 3
     said = notes_of(list(rows.values()))
-    assert [line.rpartition(" ")[2] for line in said] == ["arm64", "webgpu", "vela"]
+    ends = [line.rpartition("--set-up ")[2] for line in said]
+    assert ends == [f"{name} --cache {tmp_path}" for name in ("arm64", "webgpu", "vela")]
     assert all(len(row_cells(row)) == len(COLUMNS) for row in rows.values())
 
 

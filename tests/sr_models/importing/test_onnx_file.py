@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from onnx.external_data_helper import convert_model_to_external_data
 
 from sr_models.ground.errors import NetworkError
-from sr_models.importing import onnx_file, onnx_wire
+from sr_models.importing import onnx_file, protobuf_wire
 from sr_models.importing.foreign_graph import CannotRunError
 from sr_models.importing.onnx_file import load_onnx_file
 from tests.onnx_files import Graph, stranger_file
@@ -174,22 +174,55 @@ def test_more_nodes_than_a_network_has(tmp_path):
 def test_what_would_take_much_more_memory_than_the_file_is_not_parsed(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx.ModelProto, "ParseFromString", lambda *_: pytest.fail("parsed"))
     node = b"\x0a\x00"  # field 1, no bytes
-    graph = node * (onnx_wire.MOST_RECORDS + 1)
+    graph = node * (protobuf_wire.ONNX.most_records + 1)
     size = bytes([len(graph) & 0x7F | 0x80, len(graph) >> 7 & 0x7F | 0x80, len(graph) >> 14])
     refused(b"\x3a" + size + graph, tmp_path, "expected at most .* entries")
 
 
-def test_many_inputs_and_outputs(tmp_path):
+def test_two_inputs_that_are_read_or_none(tmp_path):
     model = stranger_file()
     model.graph.input.add().CopyFrom(model.graph.input[0])
     model.graph.input[1].name = "other\nname"
+    model.graph.node[1].input[0] = "other\nname"
+    model.graph.node[2].input.append("input")
     refused(model, tmp_path, r"expected one input, found 2 \(input, other_name\)")
-    model = stranger_file()
-    model.graph.output.add().name = model.graph.node[0].output[0]
-    refused(model, tmp_path, "expected one output, found 2")
     model = stranger_file()
     del model.graph.input[:]
     refused(model, tmp_path, "expected one input, found 0")
+
+
+def several_outputs(tmp_path, *, batch=1, shape=()):
+    """Features come first, and nothing reads a second input."""
+    model = stranger_file(shape=(batch, 3, *(shape or ("height", "width"))))
+    features = model.graph.node[0].output[0]
+    picture = onnx.ValueInfoProto.FromString(model.graph.output[0].SerializeToString())
+    del model.graph.output[:]
+    model.graph.output.add().name = features
+    model.graph.output.append(picture)
+    model.graph.input.add().CopyFrom(model.graph.input[0])
+    model.graph.input[1].name = "strength"
+    onnx.save(model, tmp_path / "net.onnx")
+    return features, picture.name
+
+
+def test_of_several_outputs_the_upscaled_picture_is_taken(tmp_path):
+    features, picture = several_outputs(tmp_path)
+    found = load_onnx_file(tmp_path / "net.onnx")
+    assert found.notes == (f"took the output {picture} of {features}, {picture}",)
+    assert found.at((1, 8, 10, 3)).output.shape == (1, 16, 20, 3)
+    assert load_onnx_file(tmp_path / "net.onnx", output="1").notes == found.notes
+    asked = load_onnx_file(tmp_path / "net.onnx", output=features)
+    assert asked.at((1, 8, 10, 3)).output.shape == (1, 8, 10, 6)
+    with pytest.raises(NetworkError, match=f"one of {features}, {picture}, found 'sr'"):
+        load_onnx_file(tmp_path / "net.onnx", output="sr")
+
+
+def test_of_a_batch_one_picture_is_taken_and_run(tmp_path):
+    several_outputs(tmp_path, batch=4, shape=(8, 10))
+    found = load_onnx_file(tmp_path / "net.onnx")
+    assert found.input_shape == (None, 8, 10, 3) and found.notes[0].endswith("a batch of 4")
+    picture = np.random.default_rng(0).random((1, 8, 10, 3)).astype(np.float32)
+    np.testing.assert_allclose(found(picture), found.at(picture.shape)(picture), atol=1e-5)
 
 
 def test_weights_may_be_listed_among_the_inputs(tmp_path):
@@ -211,10 +244,9 @@ def test_other_opsets(opset, tmp_path):
 @pytest.mark.parametrize(
     ("shape", "match"),
     [
-        ((2, 3, 8, 8), r"expected an input \(1, C, H, W\), found \[2, 3, 8, 8\]"),
-        ((1, 3, 8), r"expected an input \(1, C, H, W\)"),
+        ((1, 3, 8), r"expected an input \(N, C, H, W\)"),
         ((1, "c", "h", "w"), "a fixed number of channels"),
-        ((1, 3, -4, 8), r"expected an input \(1, C, H, W\)"),
+        ((1, 3, -4, 8), r"expected an input \(N, C, H, W\)"),
     ],
 )
 def test_inputs_that_are_no_picture(shape, match, tmp_path):

@@ -74,7 +74,7 @@ def test_a_sigmoid_gets_a_grid_of_pixels_before_it_is_rearranged():
 
     _, network = read(function)
     kinds = [op.kind for op in with_free_grid(network)]
-    assert kinds == ["input", "repeat", "sigmoid", "affine", "depth_to_space"]
+    assert kinds == ["input", "sigmoid", "affine", "repeat", "depth_to_space"]
     _, plain = read(lambda x: tf.nn.depth_to_space(tf.tile(x, (1, 1, 1, 4)), 2))
     assert with_free_grid(plain) is plain
 

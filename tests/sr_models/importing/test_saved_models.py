@@ -3,9 +3,11 @@ import pytest
 import tensorflow as tf
 
 from sr_models.ground.errors import NetworkError
+from sr_models.importing.ends import Ends
 from sr_models.importing.frozen_graph import freeze
 from sr_models.importing.reading import read_network
 from sr_models.importing.saved_models import load_saved_model
+from tests.graph_files import FREE, Layers
 from tests.strangers import stranger
 
 PICTURE = np.random.default_rng(11).random((1, 12, 14, 3)).astype(np.float32)
@@ -95,6 +97,76 @@ def test_objects_that_run_on_opening_are_refused_before(tmp_path):
     folder = save(Looking(), tmp_path / "net")
     with pytest.raises(NetworkError, match=r"found .*resource.*module:function"):
         load_saved_model(folder)
+
+
+class Several(Bare):
+    """For four pictures at once; it returns features first, and another signature halves."""
+
+    @tf.function(input_signature=[tf.TensorSpec((4, 12, 14, 3), tf.float32, name="picture")])
+    def both(self, x):
+        y = tf.nn.conv2d(x, self.kernel, 1, "SAME")
+        sizes = tf.stack([tf.shape(y)[0], 24, 28, 3])
+        kernel = tf.reshape(self.kernel[:2, :2], (2, 2, 3, 12))
+        large = tf.nn.conv2d_transpose(y, kernel, sizes, 2, "SAME")
+        return {"features": y, "large": large, "small": x[:, ::2, ::2]}
+
+
+def save_several(folder):
+    module = Several()
+    signatures = {"first": module.upscale, "second": module.both}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    return module
+
+
+def test_one_of_several_signatures_outputs_and_pictures_is_taken(tmp_path):
+    module = save_several(tmp_path / "net")
+    with pytest.raises(NetworkError, match=r"found first, second; say which .* --signature NAME"):
+        load_saved_model(tmp_path / "net")
+    with pytest.raises(NetworkError, match="one of first, second, found 'third'"):
+        load_saved_model(tmp_path / "net", Ends(signature="third"))
+    found = load_saved_model(tmp_path / "net", Ends(signature="second"))
+    assert found.input_shape == (None, 12, 14, 3)
+    assert found.notes == (
+        "took the signature second of first, second",
+        "took the output large of features, large, small",
+        "took one picture of a batch of 4",
+    )
+    expected = module.both(np.repeat(PICTURE, 4, axis=0))["large"][:1]
+    np.testing.assert_allclose(found.run(PICTURE), expected, atol=1e-5)
+    graph = freeze(found.function, PICTURE.shape)
+    np.testing.assert_allclose(graph(PICTURE), expected, atol=1e-5)
+    assert [op.kind for op in read_network(graph)][-1] == "depth_to_space"
+    asked = load_saved_model(tmp_path / "net", Ends(signature="second", output="0"))
+    assert freeze(asked.function, PICTURE.shape).output.shape == (1, 12, 14, 12)
+    with pytest.raises(NetworkError, match="one of features, large, small, found 'sr'"):
+        load_saved_model(tmp_path / "net", Ends(signature="second", output="sr"))
+
+
+def save_of_tensorflow_1(folder):
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        layers = Layers("NCHW")
+        x = v1.placeholder(tf.float32, FREE, name="x")
+        scale = v1.get_variable("scale", initializer=np.float32([0.5, 1.0, 1.5]))
+        shift = v1.get_variable("shift", initializer=np.float32(0.1), use_resource=False)
+        y = layers.conv(tf.transpose(x * scale + shift, (0, 3, 1, 2)), 12, "last")
+        y = tf.nn.depth_to_space(tf.transpose(y, (0, 2, 3, 1)), 2)
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(folder), {"low": x}, {"high": y, "low": x})
+
+
+def test_a_folder_of_tensorflow_1_is_read_and_nothing_of_it_opened(tmp_path, monkeypatch):
+    save_of_tensorflow_1(tmp_path / "net")
+    expected = tf.saved_model.load(str(tmp_path / "net")).signatures["serving_default"](
+        tf.constant(PICTURE)
+    )["high"]
+    monkeypatch.setattr(tf.saved_model, "load", lambda *_: pytest.fail("opened"))
+    check(tmp_path / "net", expected)
+    assert load_saved_model(tmp_path / "net").notes == ("took the output high of high, low",)
+    for path in (tmp_path / "net" / "variables").iterdir():
+        path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(NetworkError, match="expected the variables of a SavedModel"):
+        load_saved_model(tmp_path / "net")
 
 
 def no_folder(folder):

@@ -16,7 +16,8 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n"
         ("net.ckpt", b"PK\x03\x04" + b"\0" * 26 + b"net/data.pkl", "checkpoint"),
         ("weights", b"PK\x03\x04" + b"\0" * 26 + b"net/data.pkl", "PyTorch"),
         ("net.safetensors", b"", "weights without their network"),
-        ("frozen.pb", b"\n", r"a graph of TensorFlow: .*folder of a SavedModel"),
+        ("frozen.pb", POINTER, "a frozen graph's file, found a Git LFS pointer to one"),
+        ("net.meta", b"\n", r"without weights: .*freeze the network into a \.pb"),
         ("model.json", b"{}", r"a description without weights: .*model\.save"),
         ("net.index", b"", "a checkpoint of TensorFlow"),
         ("net.npz", b"PK\x03\x04", "arrays without"),
@@ -56,6 +57,8 @@ def test_the_graph_inside_of_a_saved_model_is_sent_to_its_folder(tmp_path):
 def test_what_may_be_a_network_is_told_without_opening_it(tmp_path):
     (tmp_path / "net.anything").write_bytes(b"no network")
     assert kind_of(str(tmp_path / "net.anything")) == "keras"
+    (tmp_path / "frozen.pb").write_bytes(b"\n")
+    assert kind_of(str(tmp_path / "frozen.pb")) == "graph"
     for name in ("net.tflite", "net.model"):
         (tmp_path / name).write_bytes(b"\0\0\0\0TFL3")
         assert kind_of(str(tmp_path / name)) == "tflite"

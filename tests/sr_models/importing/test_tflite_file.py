@@ -230,6 +230,21 @@ def test_cut_files_are_one_line(tmp_path):
         refused(content[:length], tmp_path, "expected a")
 
 
+def test_damaged_files_are_read_or_refused_in_one_line(tmp_path):
+    rng, read = np.random.default_rng(5), 0
+    contents = [np.frombuffer(spelled(name), np.uint8) for name in ("channels", "reductions")]
+    for count in range(60):
+        damaged = contents[count % 2].copy()
+        places = rng.integers(len(damaged), size=1 + count % 4)
+        damaged[places] = rng.integers(256, size=len(places))
+        try:
+            opened(damaged.tobytes(), tmp_path).at((1, HEIGHT, WIDTH, 3))
+            read += 1
+        except NetworkError as error:
+            assert "\n" not in str(error) and "expected" in str(error)
+    assert 0 < read < 60
+
+
 def test_a_file_that_litert_does_not_run_says_why(tmp_path):
     file = FloatFile()
     y = file.same("TANH", file.conv(file.picture, 12), version=99)

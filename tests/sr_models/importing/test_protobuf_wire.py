@@ -1,7 +1,7 @@
 import pytest
 
 from sr_models.ground.errors import NetworkError
-from sr_models.importing.onnx_wire import MOST_OTHER_BYTES, require_moderate
+from sr_models.importing.protobuf_wire import MOST_OTHER_BYTES, require_moderate
 from tests.onnx_files import stranger_file
 
 
