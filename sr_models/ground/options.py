@@ -124,7 +124,7 @@ Sizes = Annotated[
         "--size",
         metavar="SIZE",
         show_default="360x640",
-        help="Input size, e.g. 270x480, or dynamic; repeatable: a file for each, quantized alike.",
+        help="Input size (270x480) or dynamic; repeatable, quantized alike.",
     ),
 ]
 
