@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from export.exporting import baseline as clipped
+from export.exporting import outlook
 from export.exporting.conversion import convert, gather_evidence, quantize
 from export.exporting.judging import DropMeter
 from export.exporting.kernel_agreement import KernelMeter
@@ -20,8 +21,8 @@ from export.exporting.shaping import build_dataset, split_pictures, unseen_pictu
 from export.precision.kept_layers import require_layers
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from representative_data.dataset import RepresentativeDataset, load_dataset
+from representative_data.effort import fitting_tiles
 from representative_data.pictures import natural_pieces
-from representative_data.probe import fitting_side
 from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.files import file_sha256
 from sr_models.ground.memory import room_for
@@ -75,6 +76,7 @@ class Export:
         model_file: str | None = None,
         run_dir: str | Path | None = None,
         check_speed: bool = False,
+        keep_tiles: bool = False,
         on_stage: Callable[[str], None] = lambda stage: None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ):
@@ -93,8 +95,9 @@ class Export:
             run_dir: Folder where methods that fine-tune keep their state, made if missing; what
                 stands there is resumed.
             check_speed: Whether the file is timed against its clipped baseline.
+            keep_tiles: Whether a heavy network gets as many tiles as others, and as large.
             on_stage: Called with what begins next.
-            on_progress: Called with the steps done of a long method, and their number.
+            on_progress: Called with the work done and all of it, both in the same unit.
 
         Raises:
             SrError: The pictures or the network cannot be read, or it has no layer to keep.
@@ -102,7 +105,9 @@ class Export:
         self.settings = settings
         self._given_set, self._model_file = dataset, model_file
         self._weights, self._run_dir, self._check_speed = weights, run_dir, check_speed
-        self._on_stage, self._on_progress = on_stage, on_progress
+        self._keep_tiles = keep_tiles
+        self._said, self._on_progress = on_stage, on_progress
+        self._outlook = outlook.Outlook({}, on_progress=on_progress)
         on_stage("reading pictures")
         self._calibration, self._apart = split_pictures(images)
         named = isinstance(network, (str, SourceNetwork))
@@ -135,6 +140,10 @@ class Export:
         """Hash of the network's weights."""
         return weights_sha256(self.network.trunk)
 
+    def _on_stage(self, stage: str) -> None:
+        self._outlook.begin(stage)
+        self._said(stage)
+
     def _with_tail(self, tail: str):
         if tail not in self._tailed:
             self._tailed[tail] = attach_tail(self.network.trunk, tail, scale=self.network.scale)
@@ -149,12 +158,15 @@ class Export:
         """
         if self._given_set is None:
             self._fit_tiles()
+        steps = {"shapes": self._given_set is None, "check_speed": self._check_speed}
+        parts = outlook.planned_parts(self.model, self.settings, **steps)
+        self._outlook = outlook.Outlook(parts, on_progress=self._on_progress)
         shaping, scale, channels = self.settings.shaping, self.network.scale, self.network.channels
         cut = {"scale": scale, "channels": channels, "side": shaping.tile_side}
         cut["seed"] = shaping.seed
         apart = self._apart
         if self._given_set is None:
-            self._on_stage("shaping the representative dataset")
+            self._on_stage(outlook.SHAPING)
             tiles = load_tiles(self._calibration, count=shaping.pictures, both_ranges=True, **cut)
             self.natural = [tile.pixels for tile in tiles]
             # A tail that bounds the output would hide what must be tamed.
@@ -183,11 +195,12 @@ class Export:
         return pictures_at_once(self.float_model, height=height, width=width, most=most)
 
     def _fit_tiles(self) -> None:
-        """Take smaller tiles where memory has no room for the network on one."""
-        asked = self.settings.shaping.tile_side
-        side = fitting_side(self.float_model, asked, on_stage=self._on_stage)
-        if side < asked:
-            self.settings = replace(self.settings, tile_side=side)
+        """Take fewer or smaller tiles where time or memory has no room for those that are asked."""
+        asked = {"count": self.settings.shaping.pictures, "side": self.settings.shaping.tile_side}
+        pictures, side = fitting_tiles(
+            self.float_model, **asked, keep=self._keep_tiles, on_stage=self._on_stage
+        )
+        self.settings = replace(self.settings, pictures=pictures, tile_side=side)
 
     def _take_set(self, given: RepresentativeDataset | str | Path) -> None:
         held = isinstance(given, RepresentativeDataset)
@@ -214,7 +227,7 @@ class Export:
             weights=self._weights,
             run_dir=self._run_dir,
             room=self._room(),
-            on_progress=self._on_progress,
+            on_progress=self._outlook.step,
         )
         self.quantized = quantize(
             self.model,
@@ -241,7 +254,7 @@ class Export:
         self._convert()
         if not self.baseline:
             return
-        self._on_stage("counting operators beside the clipped baseline")
+        self._on_stage(outlook.COUNTING)
         self.counts, recipe = clipped.count_operators(self.contents[0], self.baseline), None
         if self.counts.worse:
             made_with = (self.model, self.quantized, self.evidence, self.settings)
@@ -266,10 +279,10 @@ class Export:
             names = [self._model_file]
         kernel_meter = None
         if self.settings.quantizing.precision == "int8":
-            self._on_stage("comparing kernels")
+            self._on_stage(outlook.KERNELS)
             kernel_meter = KernelMeter(self.quantized, low)
         ranges = self.quantized.ranges if self.quantized else None
-        self._on_stage("auditing the files")
+        self._on_stage(outlook.AUDITING)
         files = [
             read_back(
                 *made,
@@ -286,7 +299,7 @@ class Export:
         ]
         speed = None
         if self._check_speed and self.baseline is not None:
-            self._on_stage("timing beside the clipped baseline")
+            self._on_stage(outlook.TIMING)
             speed = clipped.measure_speed(self.contents[0], self.baseline, sizes[0])
         hashes = {tile.source: tile.source_sha256 for tile in self.held_out}
         saved = self._given_set if isinstance(self._given_set, (str, Path)) else None
@@ -329,7 +342,7 @@ def run_export(network: Any, settings: ExportSettings = DEFAULTS, **inputs: Any)
         network: See `Export`.
         settings: Every choice.
         inputs: See `Export`: `images`, `dataset`, `weights`, `trust`, `pixels`, `model_file`,
-            `run_dir`, `check_speed`, `on_stage`, `on_progress`.
+            `run_dir`, `check_speed`, `keep_tiles`, `on_stage`, `on_progress`.
 
     Raises:
         SrError: See the children; nothing is left behind.

@@ -16,11 +16,13 @@ from export.running.interpreters import Runner
 from export.running.pixels import upscale
 from export.tflite.flatbuffer import FileGraph
 from representative_data.dataset import RepresentativeDataset
+from representative_data.probe import read_pictures
 from sr_models.ground.metrics import cut_border, luma, luma_pixels, psnr_db
-from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, to_pixels, unit
+from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, to_pixels
 from sr_models.ground.pixel_range import UNIT
 from sr_models.networks.evaluation import pixel_upscaler
-from sr_models.networks.graph import size_multiple, with_split_groups
+from sr_models.networks.graph import output_name, size_multiple
+from sr_models.networks.tensors import TensorReader
 from sr_models.quantization.ranges import TensorRanges
 
 
@@ -123,10 +125,9 @@ def measure_fidelity(runner: Runner, model, pictures: Sequence[np.ndarray]) -> F
     Raises:
         ModelFileError: The file refuses a picture's size.
     """
-    model = with_split_groups(model)
+    reader = TensorReader(model, [output_name(model)])
     squares, dequantized_squares, differing, count, outside, most = 0.0, 0.0, 0, 0, 0, 0
-    for picture in pictures:
-        values = model(unit(picture[None]), training=False).numpy()[0]
+    for picture, ((values,),) in zip(pictures, read_pictures(reader, pictures, np.copy)):
         expected = to_pixels(values).astype(np.int16)
         result = upscale(runner, picture, pixels=UNIT)
         difference = np.abs(result.raw.astype(np.int16) - expected)

@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from sr_models.networks.graph import points, watcher
+from sr_models.networks.graph import points
 from sr_models.networks.memory import pictures_at_once
+from sr_models.networks.tensors import TensorReader
 from sr_models.networks.walk import Walk
 
 ROWS = 24_000
@@ -86,7 +87,7 @@ class LayerInputs:
     places: np.ndarray
 
     def rows(self, name: str) -> np.ndarray:
-        """What a convolution reads: float64 (N R, height width, C).
+        """What a convolution reads: float32 (N R, height width, C).
 
         Convolutions are asked for in the order of computation, and what stands before one has got
         its weights by then: tensors are computed once, by the weights of that moment.
@@ -96,7 +97,7 @@ class LayerInputs:
         parts = []
         for tensor, (batch, places) in zip(self._walk.tensors(point.inputs[0]), self._batches()):
             parts.append(windows(tensor.numpy(), _places_in(tensor, places, batch), size=size))
-        return np.concatenate(parts).astype(np.float64)
+        return np.concatenate(parts)
 
     @cached_property
     def _walk(self) -> Walk:
@@ -104,21 +105,13 @@ class LayerInputs:
 
     def products(self, names: list[str]) -> dict[str, np.ndarray]:
         """What convolutions answer, before bias and activation: name -> float32 (N R, C)."""
-        graph = points(self.model)
-        layers = [graph[name].layer for name in names]
-        source = watcher(self.model, [graph[name].inputs[0] for name in names])
-
-        def run(batch, places):
-            tensors = tf.nest.flatten(source(batch, training=False))
-            return [
-                _gather(
-                    layer.convolution_op(tensor, layer.kernel), _places_in(tensor, places, batch)
-                )
-                for layer, tensor in zip(layers, tensors)
-            ]
-
-        parts = [run(batch, places) for batch, places in self._batches()]
-        return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+        reader = TensorReader(self.model, [], products=names)
+        size, found = self.pictures.shape[1] * self.pictures.shape[2], reader.each(self.pictures)
+        rows = [
+            [_taken(tensor, places=places, of=size) for tensor in tensors]
+            for places, tensors in zip(self.places, found)
+        ]
+        return {name: np.concatenate(parts) for name, parts in zip(names, zip(*rows))}
 
     def _batches(self):
         _, height, width, _ = self.pictures.shape
@@ -133,7 +126,7 @@ def _places_in(tensor, places: np.ndarray, batch) -> np.ndarray:
     return places_in(places, size=size, of=of)
 
 
-def _gather(tensor, places):
-    """(N, H, W, C) at (N, R) -> (N R, C)."""
-    flat = tf.reshape(tensor, (tf.shape(tensor)[0], -1, tensor.shape[-1]))
-    return tf.reshape(tf.gather(flat, places, batch_dims=1), (-1, tensor.shape[-1]))
+def _taken(tensor: np.ndarray, *, places: np.ndarray, of: int) -> np.ndarray:
+    """(1, H, W, C) at (R,) places of a picture of `of` pixels -> (R, C)."""
+    flat = tensor.reshape(-1, tensor.shape[-1])
+    return flat[places_in(places, size=len(flat), of=of)]

@@ -6,6 +6,7 @@ import pytest
 from export.exporting import job as pipeline
 from export.exporting.front_door import export_model
 from export.exporting.job import run_export
+from export.exporting.outlook import planned_parts
 from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model
 from sr_models.ground.errors import (
@@ -198,9 +199,15 @@ def test_what_is_derived_is_derived_once(picture_folder, monkeypatch):
     monkeypatch.setattr(pipeline, "attach_tail", attached)
     for module in ("export.exporting.shaping", "representative_data.tiles"):
         monkeypatch.setattr(f"{module}.file_sha256", sha256)
-    run_export(QUICK, ExportSettings(**SMALL), images=picture_folder)
+    said, done = [], []
+    watched = {"on_stage": said.append, "on_progress": lambda *step: done.append(step)}
+    made = run_export(QUICK, ExportSettings(**SMALL), images=picture_folder, **watched)
     assert sorted(tails) == ["clip", "none", "relu"]
     assert sorted(hashed) == sorted(path.name for path in picture_folder.iterdir())
+    # Every part of the work that is planned begins, in its order, and what is done grows.
+    parts = planned_parts(made.network.trunk, made.settings)
+    assert [stage for stage in said if stage in parts] == list(parts)
+    assert done == sorted(done) and len({total for _, total in done}) == 1
 
 
 @pytest.mark.parametrize("tail", ["clip", "conv_clip"])
