@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+import tf_keras
+
 from representative_data.dataset import RepresentativeDataset
 from representative_data.probe import LayerProbe, probe_layers
 from sr_models.networks.graph import INPUT, output_name, points, quantized_points
@@ -41,7 +44,8 @@ def pixel_points(model) -> list[str]:
     """Names of the stored tensors that hold pixels.
 
     They are the input and the output, and whatever holds the values of one of them in another
-    order: behind the input, and before the output up to the operator that computes them.
+    order: behind the input (beside constants of 0..1 too, where a convolution copies the input),
+    and before the output up to the operator that computes them.
     """
     graph, name = points(model), output_name(model)
     found = {INPUT, name}
@@ -50,9 +54,27 @@ def pixel_points(model) -> list[str]:
         found.add(name)
     moved = {INPUT}
     for point in graph.values():
-        if point.passes_through and moved.issuperset(point.inputs):
+        copies = point.passes_through or (point.layer is not None and _copies(point.layer))
+        if copies and moved.issuperset(point.inputs):
             moved.add(point.name)
     return [name for name in quantized_points(model) if name in found | moved]
+
+
+def _copies(layer) -> bool:
+    """Whether each channel that a layer makes is one that it reads, or one value in 0..1.
+
+    On the grid of the input such a convolution moves codes; on another it would round each anew.
+    """
+    if type(layer) is not tf_keras.layers.Conv2D or layer.kernel_size != (1, 1):
+        return False
+    if layer.groups != 1 or layer.activation is not tf_keras.activations.linear:
+        return False
+    kernel, *bias = layer.get_weights()
+    bias = bias[0] if bias else np.zeros(kernel.shape[3], np.float32)
+    ones, others = (kernel == 1.0).sum(axis=(0, 1, 2)), (kernel != 0.0).sum(axis=(0, 1, 2))
+    copied = (ones == 1) & (others == 1) & (bias == 0.0)
+    constant = (others == 0) & (bias >= 0.0) & (bias <= 1.0)
+    return bool((copied | constant).all())
 
 
 def joined_grids(model) -> dict[str, TensorRange]:

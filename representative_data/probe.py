@@ -13,7 +13,7 @@ from sr_models.ground.errors import CalibrationError
 from sr_models.ground.pictures import unit
 from sr_models.networks.graph import output_name, points
 from sr_models.networks.memory import pixels_at_once
-from sr_models.networks.tensors import TensorReader, ends_of
+from sr_models.observing.tensors import TensorReader, ends_of
 
 BATCH_PIXELS = 150_000
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from representative_data.probe import read_pictures
 from sr_models.networks.graph import output_name, points, quantized_points
-from sr_models.networks.tensors import TensorReader
+from sr_models.observing.tensors import TensorReader
 
 DEFAULT_LIMIT = 0.001
 """Share of a tensor's activations that may saturate. docs/cfqp.md says where it comes from."""

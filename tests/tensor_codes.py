@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.running.interpreters import open_model
-from export.tflite.editing import pack_model
-from export.tflite.unpacked import unpack
 from sr_models.networks.graph import INPUT, output_name, points
+from sr_models.tflite.unpacked import unpack
+from sr_models.tflite.writing import pack_model
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ FOLDERS = {
         "networks",
         "families",
         "quantization",
+        "tflite",
+        "observing",
         "importing",
         "published",
         "training",

@@ -11,8 +11,6 @@ from export.bundle.layout import SCHEMA_VERSION
 from export.bundle.model_card import PICTURE_LICENCE as CARD_PICTURE_LICENCE
 from export.inspecting.audit import Audit
 from export.running.interpreters import open_model
-from export.tflite.files import ModelFile
-from export.tflite.flatbuffer import TensorInfo, read_graph
 from export.tflite.windows import read_receptive_field
 from sr_models.ground.console import finite
 from sr_models.ground.errors import (
@@ -25,6 +23,8 @@ from sr_models.ground.errors import (
 from sr_models.ground.files import file_sha256
 from sr_models.networks.card import Card, card_path_of, find_card, load_card
 from sr_models.networks.presets import PRESETS
+from sr_models.tflite.files import ModelFile
+from sr_models.tflite.flatbuffer import TensorInfo, read_graph
 
 if TYPE_CHECKING:
     from export.exporting.result import ExportedFile, ExportResult

@@ -28,10 +28,10 @@ from export.bundle.layout import (
 )
 from export.inspecting.audit import audit_model
 from export.running.runtimes import require_delegate
-from export.tflite.files import read_model
 from sr_models.ground.arguments import a_path, a_text, several, takes
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import BundleError, OptionError
+from sr_models.tflite.files import read_model
 
 _MEMORY_MB = 4096
 

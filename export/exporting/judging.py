@@ -14,7 +14,6 @@ from export.exporting.settings import ExportSettings
 from export.inspecting.audit import Audit, missing_ranges
 from export.running.interpreters import Runner
 from export.running.pixels import upscale
-from export.tflite.flatbuffer import FileGraph
 from representative_data.dataset import RepresentativeDataset
 from representative_data.probe import read_pictures
 from sr_models.ground.metrics import cut_border, luma, luma_pixels, psnr_db
@@ -22,8 +21,9 @@ from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, to_
 from sr_models.ground.pixel_range import UNIT
 from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.graph import output_name, size_multiple
-from sr_models.networks.tensors import TensorReader
+from sr_models.observing.tensors import TensorReader
 from sr_models.quantization.ranges import TensorRanges
+from sr_models.tflite.flatbuffer import FileGraph
 
 
 def find_failures(

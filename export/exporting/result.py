@@ -25,7 +25,6 @@ from export.precision.kept_layers import raised_layers
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
 from export.running.runtimes import Delegation
-from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.console import json_text
 from sr_models.ground.files import tool_versions, writing_folder
@@ -34,6 +33,7 @@ from sr_models.ground.pixel_range import UNIT
 from sr_models.ground.sizes import Size
 from sr_models.importing.sources import SourceNetwork
 from sr_models.quantization.ranges import TensorRanges
+from sr_models.tflite.flatbuffer import read_graph
 
 SCHEMA_VERSION = 1
 _TOOLS = (

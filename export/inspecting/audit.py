@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo, read_graph
 from export.tflite.pixel_ends import ends_of_grid
-from export.tflite.unpacked import grid_of
 from sr_models.ground.pixel_range import Ends, PixelRange
 from sr_models.quantization.contract import PixelContract, PixelGrid
 from sr_models.quantization.ranges import TensorRange
+from sr_models.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo, read_graph
+from sr_models.tflite.unpacked import grid_of
 
 _BOUNDS = ("MINIMUM", "MAXIMUM", "RELU_0_TO_1", "RELU_N1_TO_1", "RELU6")
 _TAIL_BOUNDS = (*_BOUNDS, "RELU")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.operators import BOUNDS, MOVES, PRODUCERS, RECTIFIERS, name_of
 from export.tflite.steps import (
     Link,
@@ -20,8 +19,9 @@ from export.tflite.steps import (
     full_step,
     rounding_slack,
 )
-from export.tflite.unpacked import UnpackedModel
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.flatbuffer import OperatorInfo
+from sr_models.tflite.unpacked import UnpackedModel
 
 MAX_PATHS = 32
 _MAX_LINKS = 64

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator
 
 from export.inspecting.audit import broken_by
 from export.inspecting.finding import Finding
-from export.tflite.flatbuffer import TensorInfo
-from export.tflite.unpacked import grid_of
 from sr_models.ground.pixel_range import Ends
 from sr_models.quantization.contract import PixelGrid
+from sr_models.tflite.flatbuffer import TensorInfo
+from sr_models.tflite.unpacked import grid_of
 
 _COARSE_GREY_LEVELS = 1.05
 

@@ -13,8 +13,8 @@ from export.inspecting.finding import Finding
 from export.inspecting.plan import NO_OP, StripPlan
 from export.running.pixel_range import find_pixels
 from export.tflite.operators import BASELINE, name_of, runtime_needed
-from export.tflite.unpacked import UnpackedModel
 from sr_models.ground.pixel_range import PixelRange
+from sr_models.tflite.unpacked import UnpackedModel
 
 _EDGES = ("QUANTIZE", "DEQUANTIZE")
 

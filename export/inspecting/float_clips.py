@@ -13,10 +13,10 @@ import numpy as np
 
 from export.inspecting.clips import data_inputs, is_clip
 from export.inspecting.plan import UNBOUNDED, ClipSite, StripPlan
-from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.operators import MOVES, RECTIFIERS, name_of
 from export.tflite.steps import Link, Obstacle
-from export.tflite.unpacked import UnpackedModel
+from sr_models.tflite.flatbuffer import OperatorInfo
+from sr_models.tflite.unpacked import UnpackedModel
 
 _RECTIFIED = {
     "RELU": (0.0, np.inf),

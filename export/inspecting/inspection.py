@@ -20,12 +20,12 @@ from export.running.pixel_range import (
     pixels_of_data,
     told_pixels,
 )
-from export.tflite.files import ModelFile, read_model
 from export.tflite.operators import BASELINE, MOVES, runtime_needed
-from export.tflite.unpacked import UnpackedModel, unpack
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
 from sr_models.ground.pixel_range import PixelRange
+from sr_models.tflite.files import ModelFile, read_model
+from sr_models.tflite.unpacked import UnpackedModel, unpack
 
 
 @dataclass(frozen=True)

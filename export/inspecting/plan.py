@@ -21,11 +21,11 @@ from export.inspecting.clips import (
     store_of,
 )
 from export.inspecting.reachable import reachable_codes
-from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.operators import FUSES_ACTIVATION, name_of
 from export.tflite.steps import Link, Obstacle, Step, greatest_difference
-from export.tflite.unpacked import UnpackedModel
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.flatbuffer import OperatorInfo
+from sr_models.tflite.unpacked import UnpackedModel
 
 NO_OP, RETARGETED, UNBOUNDED = "no_op", "retargeted", "unbounded"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from export.inspecting.clips import data_inputs, is_clip, link_of
-from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.operators import MOVES
 from export.tflite.steps import Obstacle, Step, activation_range
-from export.tflite.unpacked import UnpackedModel
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.flatbuffer import OperatorInfo
+from sr_models.tflite.unpacked import UnpackedModel
 
 
 def reachable_codes(model: UnpackedModel) -> dict[int, tuple[int, int]]:

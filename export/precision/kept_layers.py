@@ -11,10 +11,10 @@ from export.precision.kept_precisions import KEPT_PRECISIONS
 from export.precision.raised_weights import FloatWeights
 from export.precision.raising import RAISABLE, raise_operators
 from export.tflite.additions import FLOAT32, INT16
-from export.tflite.flatbuffer import FileGraph, read_graph
 from sr_models.ground.errors import OptionError
 from sr_models.ground.registry import unknown_name_message
 from sr_models.networks.graph import points
+from sr_models.tflite.flatbuffer import FileGraph, read_graph
 
 _TYPES = dict(zip(KEPT_PRECISIONS, (INT16, FLOAT32)))
 """The type that activations have in each of them."""

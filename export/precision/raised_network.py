@@ -10,8 +10,8 @@ from export.precision.sensitivity import measure_sensitivity
 from export.precision.sensitivity import most_sensitive as most_sensitive_of
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, observe
 from export.quantizing.recipe import Recipe, parse_recipe
-from export.tflite.flatbuffer import read_graph
 from sr_models.ground.errors import ConversionError, OptionError
+from sr_models.tflite.flatbuffer import read_graph
 
 _EXACT_STAGES = ("network", "ranges")
 """Stages of a recipe that leave the network's function as it is."""

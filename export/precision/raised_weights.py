@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.tflite.additions import INT16
-from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.operators import CONVOLUTIONS
-from export.tflite.unpacked import UnpackedModel
 from sr_models.quantization.grids import LIMITS, Grid
+from sr_models.tflite.flatbuffer import OperatorInfo
+from sr_models.tflite.unpacked import UnpackedModel
 
 HEADROOM = 2.0
 """How far beyond the calibrated range 16 bits reach: one bit of them, against saturation."""

@@ -30,12 +30,12 @@ from export.precision.raised_weights import (
 )
 from export.tflite.additions import FLOAT32, INT16, Additions, exact_grid
 from export.tflite.editing import prune, used
-from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.operators import CONVOLUTIONS
 from export.tflite.packing import repack, require_repackable
-from export.tflite.unpacked import UnpackedModel, unpack
 from sr_models.ground.errors import ConversionError
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.flatbuffer import OperatorInfo
+from sr_models.tflite.unpacked import UnpackedModel, unpack
 
 _FIXED = ("TANH", "LOGISTIC")
 RAISABLE = (*CONVOLUTIONS, "ADD", "CONCATENATION", "RELU", "LEAKY_RELU", "PRELU", *_FIXED)

@@ -11,7 +11,7 @@ import tf_keras
 
 from sr_models.networks.graph import INPUT, output_name, points, watcher, with_split_groups
 from sr_models.networks.memory import bytes_per_pixel, pictures_at_once
-from sr_models.networks.tensors import TensorReader, ends_of
+from sr_models.observing.tensors import TensorReader, ends_of
 
 
 @dataclass

@@ -12,8 +12,8 @@ import tf_keras
 
 from sr_models.networks.graph import points
 from sr_models.networks.memory import pictures_at_once
-from sr_models.networks.tensors import TensorReader
 from sr_models.networks.walk import Walk
+from sr_models.observing.tensors import TensorReader
 
 ROWS = 24_000
 BATCH = 8

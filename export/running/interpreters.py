@@ -20,12 +20,12 @@ from export.running.runtimes import (
     with_text_names,
 )
 from export.running.tensors import Tensor, described, factors, tensor_of
-from export.tflite.files import ModelFile, read_model
 from export.tflite.fixed_sizes import blame
 from sr_models.ground.arguments import optional, takes, whole_number
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.native_output import caught_native_output
 from sr_models.ground.pictures import MAX_PIXELS
+from sr_models.tflite.files import ModelFile, read_model
 
 PROBE_HEIGHT, PROBE_WIDTH = 48, 64
 """Size that files are tried at where they let themselves be resized: seconds, not minutes."""

@@ -18,7 +18,6 @@ import numpy as np
 
 from export.running.interpreters import Runner, open_model
 from export.running.pixels import codes_of_values, find_scale, run_picture, values_of_codes
-from export.tflite.files import ModelFile
 from export.tflite.pixel_ends import NOTHING_TOLD, Told, ends_of_input, ends_of_output
 from sr_models.ground.bundled import bundled_pictures, bundled_pieces
 from sr_models.ground.errors import ModelFileError, PictureError
@@ -26,6 +25,7 @@ from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import load_image, resize_bicubic, unit
 from sr_models.ground.pixel_answers import PLAUSIBLE, distance, works_signed
 from sr_models.ground.pixel_range import SIGNED, UNIT, PixelRange
+from sr_models.tflite.files import ModelFile
 
 MANIFEST = "manifest.json"
 _LARGEST_MANIFEST = 2**24
@@ -127,7 +127,7 @@ def _of_manifest(file: ModelFile) -> PixelRange | None:
 
 @lru_cache(maxsize=8)
 def _by_tables(file: ModelFile, *, run: bool) -> FilePixels:
-    from export.tflite.unpacked import unpack
+    from sr_models.tflite.unpacked import unpack
 
     model = unpack(file)
     if len(model.graph.inputs) != 1 or len(model.graph.outputs) != 1:

@@ -9,13 +9,13 @@ from export.inspecting.inspection import pixels_in_child
 from export.running.pixel_range import FilePixels
 from export.stripping.proof import compare_outputs
 from export.stripping.repair_io import Repair, plan_repairs, repair, same_values
-from export.tflite.files import ModelFile, read_model
 from export.tflite.packing import require_repackable
-from export.tflite.unpacked import unpack
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
 from sr_models.ground.pixel_range import PixelRange
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.files import ModelFile, read_model
+from sr_models.tflite.unpacked import unpack
 
 # Where biases are rounded anew, a first layer's codes flip at ties and later layers carry it on, as
 # between two kernels; a wrong scale moves the whole picture.

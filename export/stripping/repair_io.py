@@ -13,13 +13,13 @@ from export.inspecting.audit import broken_by
 from export.inspecting.clips import Path, is_clip, paths_to, store_of
 from export.running.pixel_range import find_pixels
 from export.tflite.editing import set_constant, set_grids
-from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.operators import MOVES, name_of
 from export.tflite.packing import repack
 from export.tflite.steps import Obstacle, Step, full_step, greatest_difference
-from export.tflite.unpacked import UnpackedModel, unpack
 from sr_models.ground.pixel_range import Ends, PixelRange
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.flatbuffer import OperatorInfo
+from sr_models.tflite.unpacked import UnpackedModel, unpack
 
 _ZERO_POINTS = {"uint8": 0, "int8": -128}
 # Place of the picture and of the bias among the inputs of operators that add a bias.

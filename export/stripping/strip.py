@@ -14,14 +14,14 @@ from export.inspecting.float_clips import float_clips, with_float_clips
 from export.inspecting.plan import StripPlan, plan_strip
 from export.stripping.proof import Agreement, compare_outputs
 from export.tflite.editing import drop_operators, set_activations, set_grids
-from export.tflite.files import ModelFile, read_model
-from export.tflite.flatbuffer import TensorInfo
 from export.tflite.operators import name_of
 from export.tflite.packing import repack, require_repackable
 from export.tflite.steps import Obstacle
-from export.tflite.unpacked import UnpackedModel, unpack
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.files import ModelFile, read_model
+from sr_models.tflite.flatbuffer import TensorInfo
+from sr_models.tflite.unpacked import UnpackedModel, unpack
 
 
 class NoClipError(ModelFileError):

@@ -1,1 +1,1 @@
-"""TFLite files as data: the flatbuffer read within bounds, taken apart and put together."""
+"""TFLite files of super-resolution: what operators do, what they say of pixels, changes to them."""

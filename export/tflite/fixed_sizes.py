@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from export.tflite.files import ModelFile
 from export.tflite.operators import name_of
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.files import ModelFile
 
 if TYPE_CHECKING:
-    from export.tflite.unpacked import UnpackedModel
+    from sr_models.tflite.unpacked import UnpackedModel
 
 _HOLDERS = {
     "RESIZE_BILINEAR": 1,
@@ -46,7 +46,7 @@ def size_holders(model: UnpackedModel) -> list[str]:
 def blame(file: ModelFile) -> str:
     """Which operators hold the size of a file, for a message; empty where none does."""
     # Its schema is loaded for a message alone.
-    from export.tflite.unpacked import unpack
+    from sr_models.tflite.unpacked import unpack
 
     try:
         found = size_holders(unpack(file))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from export.tflite.flatbuffer import OperatorInfo
+    from sr_models.tflite.flatbuffer import OperatorInfo
 
 BASELINE = (2, 5)
 

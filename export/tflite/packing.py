@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.tflite.editing import pack_model
-from export.tflite.unpacked import UnpackedModel, unpack
-from export.tflite.verifying import verify_flatbuffer
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.unpacked import UnpackedModel, unpack
+from sr_models.tflite.verifying import verify_flatbuffer
+from sr_models.tflite.writing import pack_model
 
 _END = struct.Struct("<4s4H2LH")
 _END_MARK, _ENTRY_MARK = b"PK\x05\x06", b"PK\x01\x02"

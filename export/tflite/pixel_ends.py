@@ -24,8 +24,8 @@ from sr_models.ground.pixel_range import (
 from sr_models.quantization.grids import Grid
 
 if TYPE_CHECKING:
-    from export.tflite.flatbuffer import OperatorInfo
-    from export.tflite.unpacked import UnpackedModel
+    from sr_models.tflite.flatbuffer import OperatorInfo
+    from sr_models.tflite.unpacked import UnpackedModel
 
 # Networks end at 1 or at 255; the geometric mean tells them apart, however loose the range.
 _BETWEEN_RANGES = 16.0

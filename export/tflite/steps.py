@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.tflite.flatbuffer import OperatorInfo
 from sr_models.quantization.grids import Grid, half_away
+from sr_models.tflite.flatbuffer import OperatorInfo
 
 # Multipliers are fixed-point numbers of 31 bits: a value this near to a half may go either way.
 _ROUNDING = 1e-4

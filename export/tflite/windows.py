@@ -12,12 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from export.tflite.files import ModelFile
-from export.tflite.flatbuffer import OperatorInfo
 from export.tflite.layout import is_channels_first
 from export.tflite.operators import PIXELWISE as PIXELWISE_OPERATORS
 from export.tflite.operators import name_of
-from export.tflite.unpacked import UnpackedModel, unpack
 from sr_models.ground.errors import ModelFileError
 from sr_models.networks.receptive_field import (
     PIXELWISE,
@@ -29,6 +26,9 @@ from sr_models.networks.receptive_field import (
     Window,
     find_receptive_field,
 )
+from sr_models.tflite.files import ModelFile
+from sr_models.tflite.flatbuffer import OperatorInfo
+from sr_models.tflite.unpacked import UnpackedModel, unpack
 
 _SAME = 0
 """`Padding.SAME` of the TFLite schema."""

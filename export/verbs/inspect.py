@@ -36,10 +36,10 @@ def inspect(
 
       sr-export inspect downloads other.tflite --fail-on clip,contract --json report.json
     """
-    from export.tflite.files import read_model
     from sr_models.ground.child import Sandbox
     from sr_models.ground.errors import ModelFileError
     from sr_models.ground.pixel_range import parse_pixels
+    from sr_models.tflite.files import read_model
 
     wanted = _wanted(fail_on)
     given = parse_pixels(pixels) if pixels else None

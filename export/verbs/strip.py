@@ -58,10 +58,10 @@ def strip(
 
       sr-export strip model.tflite --out clip-free.tflite --repair-io
     """
-    from export.tflite.files import read_model
     from sr_models.ground.child import Sandbox
     from sr_models.ground.files import refuse_existing, require_writable, writing_file
     from sr_models.ground.pixel_range import parse_pixels
+    from sr_models.tflite.files import read_model
 
     given = parse_pixels(pixels) if pixels else None
     refuse_existing(out, overwrite=overwrite, replaces=())
@@ -94,8 +94,8 @@ def _work(
 ) -> tuple[Any, Any]:
     from export.stripping.mending import mend_io
     from export.stripping.strip import NoClipError, strip_model
-    from export.tflite.files import read_model
     from sr_models.ground.errors import ModelFileError
+    from sr_models.tflite.files import read_model
 
     read = read_model(file)
     try:

@@ -11,10 +11,10 @@ import numpy as np
 from export.bundle.golden import Tolerance, difference, read_pair
 from export.bundle.verification import read_bundle
 from export.running.interpreters import open_model
-from export.tflite.files import ModelFile
 from runtime_bench.android.quality import run_on_phone
 from runtime_bench.android.session import Session
 from runtime_bench.android.tool import ToolRun
+from sr_models.tflite.files import ModelFile
 
 
 @dataclass(frozen=True)

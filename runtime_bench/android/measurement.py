@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from export.tflite.files import ModelFile
 from runtime_bench.android.output import Replacement, Times, ToolOutput
 from runtime_bench.android.phone import Phone, Thermal
 from runtime_bench.android.profile import OperatorTime
 from runtime_bench.android.tool import KINDS, ToolRun
+from sr_models.tflite.files import ModelFile
 
 FELL_BACK = "fell back to CPU"
 # Parts of the names that delegates go by in the program's text: its own name and the node's, e.g.

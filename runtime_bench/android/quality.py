@@ -9,7 +9,6 @@ import numpy as np
 from export.running.interpreters import Runner, Tensor, open_model
 from export.running.pixel_range import find_pixels
 from export.running.pixels import codes_of_pixels, pixels_of_codes
-from export.tflite.files import ModelFile
 from runtime_bench.android.adb import PhoneError
 from runtime_bench.android.session import SPARE_SECONDS, Session
 from runtime_bench.android.tool import ToolRun, picture_arguments
@@ -21,6 +20,7 @@ from runtime_bench.measuring.quality import (
     scale_of,
 )
 from sr_models.ground.metrics import Quality, measure_quality
+from sr_models.tflite.files import ModelFile
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from export.tflite.files import ModelFile, read_model
-from export.tflite.flatbuffer import read_graph
 from runtime_bench.android.adb import Adb, Stopped
 from runtime_bench.android.devices import choose_devices, choose_tool
 from runtime_bench.android.golden import Golden, PhoneGolden, measure_golden_on_phone
@@ -23,6 +21,8 @@ from runtime_bench.android.tool import ToolRun, arguments
 from runtime_bench.measuring.machine import require_cpus
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError, SrError
+from sr_models.tflite.files import ModelFile, read_model
+from sr_models.tflite.flatbuffer import read_graph
 
 Step = Callable[[int, int, str], Any]
 

@@ -98,8 +98,8 @@ def imdn(width: int, blocks: int, scale: int):
         kept, inner = [], x
         for _ in range(3):
             inner = _L.LeakyReLU(0.05)(_conv(width)(inner))
-            kept.append(inner[..., :quarter])
-            inner = inner[..., quarter:]
+            kept.append(inner[:, :, :, :quarter])
+            inner = inner[:, :, :, quarter:]
         kept.append(_conv(quarter)(inner))
         return _conv(width, 1)(tf.concat(kept, -1)) + x
 

@@ -13,9 +13,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export.tflite.additions import Additions
-from export.tflite.editing import pack_model
 from sr_models.ground.errors import OptionError
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.writing import pack_model
 
 _SCHEMA_VERSION = 3
 

@@ -22,13 +22,13 @@ import typer
 
 from export.running.plan import Plan
 from export.running.statistics import bootstrap_ratio
-from export.tflite.files import read_model
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import Json, Runs, ThreadCounts, Warmup
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.tflite.files import read_model
 
 TOOL = "ai_edge_litert.tools.benchmark_litert_model"
 OURS, THEIRS = "sr-bench latency", "litert-benchmark"

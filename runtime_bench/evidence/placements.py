@@ -12,7 +12,7 @@ from export.running.runtimes import Delegation
 from sr_models.networks.presets import Preset
 
 if TYPE_CHECKING:
-    from export.tflite.flatbuffer import FileGraph, OperatorInfo
+    from sr_models.tflite.flatbuffer import FileGraph, OperatorInfo
 
 SIDE = 64
 """Height and width of the files; which operators are taken does not depend on them."""
@@ -110,7 +110,7 @@ def _reason(graph: FileGraph, op: OperatorInfo) -> str | None:
 
 def placement_of(content: bytes, *, name: str, trained: bool) -> Placement | None:
     """Open a file with XNNPACK and ask; `None` where this interpreter does not tell."""
-    from export.tflite.flatbuffer import read_graph
+    from sr_models.tflite.flatbuffer import read_graph
 
     found: Delegation | None = open_model(content, delegate="xnnpack").delegation
     if found is None:

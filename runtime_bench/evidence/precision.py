@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from export.running.plan import Plan
-from export.tflite.files import read_model
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.latency import Latency, measure_latency
 from runtime_bench.measuring.machine import read_machine
@@ -29,6 +28,7 @@ from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.sizes import Size, parse_fixed_size
 from sr_models.networks.presets import get_preset
+from sr_models.tflite.files import read_model
 
 if TYPE_CHECKING:
     from export.exporting.settings import ExportSettings

@@ -19,7 +19,6 @@ import typer
 from export.running.plan import Plan
 from export.running.statistics import Comparison
 from export.running.timing import Clock
-from export.tflite.files import ModelFile, read_model
 from runtime_bench.comparing.comparison import compare_speed
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.latency import Entry, latency_protocol, open_entries
@@ -38,6 +37,7 @@ from runtime_bench.measuring.options import (
 from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
+from sr_models.tflite.files import ModelFile, read_model
 
 SAME = "no difference shown"
 SLOWER = "slower"

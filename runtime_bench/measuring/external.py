@@ -11,8 +11,8 @@ from typing import Any
 
 from export.running.interpreters import Runner, open_model
 from export.running.runtimes import RUNTIMES, Runtime
-from export.tflite.files import ModelFile
 from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.tflite.files import ModelFile
 
 PREFIX = "external:"
 SYMBOLS = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")

@@ -16,7 +16,6 @@ from export.running.plan import Plan
 from export.running.runtimes import find_runtime
 from export.running.statistics import Summary, summarize
 from export.running.timing import Clock, Samples, time_interleaved
-from export.tflite.files import ModelFile, read_model
 from runtime_bench.measuring.external import open_with_delegate
 from sr_models.ground.arguments import (
     a_file,
@@ -31,6 +30,7 @@ from sr_models.ground.errors import OptionError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import resize_bicubic
 from sr_models.ground.pixel_range import Ends
+from sr_models.tflite.files import ModelFile, read_model
 
 
 @dataclass(frozen=True)

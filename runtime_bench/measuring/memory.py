@@ -52,7 +52,7 @@ def measure_peak_mb(
 def main() -> None:
     """The process of its own: prints the figure."""
     from export.running.runtimes import find_runtime
-    from export.tflite.files import read_model
+    from sr_models.tflite.files import read_model
 
     model, options = read_model(sys.argv[1]), json.loads(sys.argv[2])
     runtime = find_runtime()

@@ -9,12 +9,12 @@ import numpy as np
 
 from export.running.interpreters import open_model
 from export.running.plan import Plan
-from export.tflite.files import read_model
-from export.tflite.flatbuffer import FileGraph, OperatorInfo, read_graph
 from runtime_bench.measuring.latency import input_array
 from runtime_bench.measuring.litert_profiler import Event, RecordedRun, Recording, record
 from runtime_bench.measuring.usage import require_profiled
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.files import read_model
+from sr_models.tflite.flatbuffer import FileGraph, OperatorInfo, read_graph
 
 METHOD = "LiteRT's own profiler, one event per operator and run"
 # Operators of a file by what XNNPACK calls those that stand for them, up to the parenthesis.

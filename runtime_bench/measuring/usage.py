@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from export.running.runtimes import require_delegate, require_threads
-from export.tflite.files import read_model
 from sr_models.ground.errors import OptionError, PictureError
 from sr_models.ground.picture_files import list_images
+from sr_models.tflite.files import read_model
 
 MAX_SCALE = 8
 MOST_CROPS = 20

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from export.running.interpreters import open_model
-from export.tflite.flatbuffer import read_graph
 from runtime_bench.upscaling.photographs import Canvas, read_photograph
 from runtime_bench.upscaling.upscaler import Upscaler
 from sr_models.ground.arguments import a_path, having, several, takes
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.files import refuse_existing
 from sr_models.ground.pixel_range import PixelRange
+from sr_models.tflite.flatbuffer import read_graph
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,11 @@ import numpy as np
 from export.inspecting.inspection import inspect_model
 from export.stripping.mending import mend_io
 from export.stripping.strip import strip_model
-from export.tflite.editing import pack_model
-from export.tflite.files import read_model
-from export.tflite.unpacked import unpack
 from sr_models.ground.child import Sandbox
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.files import read_model
+from sr_models.tflite.unpacked import unpack
+from sr_models.tflite.writing import pack_model
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 SECONDS_PER_FILE = 60

@@ -10,7 +10,6 @@ import pytest
 
 from export.exporting.job import run_export
 from export.exporting.settings import ExportSettings
-from export.tflite.flatbuffer import read_graph
 from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
 from representative_data.tiles import cut_tiles
 from sr_models.ground.pixel_range import PIXEL_TOLERANCE
@@ -19,6 +18,7 @@ from sr_models.networks.network import build_trunk, load_model
 from sr_models.networks.presets import Preset
 from sr_models.networks.tail_names import TAILS
 from sr_models.networks.tails import attach_tail
+from sr_models.tflite.flatbuffer import read_graph
 from tests.bundles import check_pixels, quantized_files
 from tests.families import random_weights
 

@@ -12,12 +12,12 @@ from export.cli import app
 from export.exporting.job import run_export
 from export.exporting.settings import ExportSettings
 from export.running.interpreters import open_model
-from export.tflite.flatbuffer import read_graph
 from sr_models.ground.console import status_of_command
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import to_pixels
 from sr_models.ground.sizes import Size
 from sr_models.networks.network import load_model
+from sr_models.tflite.flatbuffer import read_graph
 from tests.strangers import stranger
 
 CHOICES = ("--pictures", 10, "--tile-side", 24, "--no-anchors")

@@ -16,7 +16,6 @@ from export.exporting.conversion import convert_float, convert_with_calibrator, 
 from export.running.interpreters import Tensor
 from export.running.plan import Plan
 from export.running.runtimes import Delegation
-from export.tflite.files import ModelFile
 from representative_data.cfqp import build_natural_dataset
 from representative_data.observation import observe_ranges, pin_pixels
 from representative_data.tiles import load_tiles
@@ -33,6 +32,7 @@ from runtime_bench.measuring.machine import Machine
 from runtime_bench.measuring.profile import profile_file
 from runtime_bench.measuring.quality import find_datasets
 from sr_models.ground.console import json_text, status_of_command
+from sr_models.tflite.files import ModelFile
 from tests.networks import sharpening_network
 from tests.runtime_bench.android import texts
 from tests.runtime_bench.android.fakes import FakeAdb

@@ -25,12 +25,12 @@ import numpy as np
 from PIL import Image
 
 from export.cli import app as export_app
-from export.tflite.editing import pack_model
-from export.tflite.unpacked import unpack
 from runtime_bench.cli import app as bench_app
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.console import status_of_command
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.unpacked import unpack
+from sr_models.tflite.writing import pack_model
 from tests.enlarging_files import enlarging_file
 from tests.export.fuzz import mutated
 from tests.tiny_files import clipped_file, pixel_grid

@@ -17,8 +17,8 @@ from export.bundle.golden import Tolerance, read_pair
 from export.bundle.layout import MANIFEST, SUMS
 from export.bundle.verification import read_bundle, verify_bundle
 from export.bundle.writing import seal
-from export.tflite.unpacked import unpack
 from sr_models.ground.errors import BundleError, OptionError, SrError
+from sr_models.tflite.unpacked import unpack
 
 
 def reseal(bundle: Path, change=lambda manifest: None) -> None:

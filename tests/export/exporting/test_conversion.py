@@ -9,7 +9,6 @@ from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model, missing_ranges
 from export.precision.sensitivity import LayerSensitivity
 from export.running.interpreters import open_model
-from export.tflite.flatbuffer import read_graph
 from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.ground.errors import ConversionError, OptionError, SrError
 from sr_models.ground.sizes import Size
@@ -17,6 +16,7 @@ from sr_models.networks.graph import output_name
 from sr_models.networks.tail_names import TAILS
 from sr_models.networks.tails import attach_tail
 from sr_models.quantization.ranges import PIXELS, TensorRange
+from sr_models.tflite.flatbuffer import read_graph
 from tests.bundles import quantized_files
 from tests.networks import sharpening_trunk
 
@@ -121,7 +121,7 @@ def test_the_same_inputs_give_the_same_bytes(sharpening, natural, converted):
 
 
 def test_the_size_of_the_sample_leaves_no_trace(branched, natural, monkeypatch):
-    """A concatenation, an addition and a ReLU behind it; a sample of the file's size, and a tile."""
+    """Of a tile and of a sample as large as the file, with a concatenation and an addition."""
     ranges = pinned(branched, natural)
     small = convert(branched, ranges, natural, height=40, width=36)
     monkeypatch.setattr(conversion, "is_of_any_size", lambda model: False)

@@ -6,10 +6,10 @@ from export.exporting.conversion import convert_float, convert_with_ranges
 from export.exporting.judging import Fidelity, HeldOutDrop, find_failures
 from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_graph
-from export.tflite.flatbuffer import read_graph
 from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.ground.sizes import Size
 from sr_models.quantization.ranges import TensorRange
+from sr_models.tflite.flatbuffer import read_graph
 
 FAITHFUL = Fidelity(1, 45.0, 45.0, 1, 0.01, 0.0, "xnnpack")
 SETTINGS = ExportSettings(sizes=(Size(16, 16),))

@@ -3,9 +3,9 @@ import pytest
 
 from export.exporting.conversion import convert_with_calibrator
 from export.inspecting.audit import audit_model, check_pixel_contract
-from export.tflite.flatbuffer import TensorInfo, read_graph
 from sr_models.ground.errors import ModelFileError
 from sr_models.networks.tails import attach_tail
+from sr_models.tflite.flatbuffer import TensorInfo, read_graph
 from tests.networks import branched_trunk, sharpening_trunk
 
 

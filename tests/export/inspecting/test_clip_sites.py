@@ -2,8 +2,8 @@ import pytest
 
 from export.inspecting.clips import is_clip, link_of, paths_from, paths_to, store_of
 from export.tflite.steps import Obstacle
-from export.tflite.unpacked import unpack
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.unpacked import unpack
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 

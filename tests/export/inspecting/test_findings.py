@@ -5,9 +5,9 @@ from export.inspecting.audit import audit_graph
 from export.inspecting.finding import IDENTIFIERS
 from export.inspecting.findings import find, find_in_run
 from export.inspecting.plan import plan_strip
-from export.tflite.files import ModelFile
-from export.tflite.unpacked import unpack
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.files import ModelFile
+from sr_models.tflite.unpacked import unpack
 from tests.tiny_files import TinyFile, clipped_file, pixel_grid
 
 

@@ -6,8 +6,8 @@ from export.inspecting.plan import plan_strip
 from export.running.interpreters import open_model
 from export.stripping.strip import strip_model
 from export.tflite.steps import Obstacle
-from export.tflite.unpacked import unpack
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.unpacked import unpack
 from tests.tiny_files import TinyFile
 
 

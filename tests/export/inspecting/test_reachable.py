@@ -1,5 +1,5 @@
 from export.inspecting.reachable import reachable_codes
-from export.tflite.unpacked import unpack
+from sr_models.tflite.unpacked import unpack
 from tests.tiny_files import clipped_file
 
 

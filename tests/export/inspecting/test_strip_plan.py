@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from export.inspecting.plan import NO_OP, RETARGETED, plan_strip
-from export.tflite.unpacked import unpack
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.unpacked import unpack
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 

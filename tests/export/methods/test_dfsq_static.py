@@ -9,12 +9,12 @@ from export.methods.dfsq_static import with_dfsq_weights
 from export.methods.equalize import ROOM
 from export.quantizing.recipe import parse_recipe
 from export.running.interpreters import open_model
-from export.tflite.unpacked import unpack
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import Preset
 from sr_models.networks.tails import attach_tail
 from sr_models.published.dfsq import quantized_weights, weight_codes
 from sr_models.quantization.integer_network import simulate_builtin
+from sr_models.tflite.unpacked import unpack
 from tests.families import random_weights
 from tests.tensor_codes import apart
 

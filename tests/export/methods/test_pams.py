@@ -10,7 +10,6 @@ from export.methods.pams import learned_ranges, require_integer, with_pams_weigh
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, clone
 from export.quantizing.recipe import parse_recipe
 from export.running.interpreters import open_model
-from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
 from sr_models.ground.errors import CalibrationError, OptionError, WeightsError
 from sr_models.networks.graph import points
@@ -21,6 +20,7 @@ from sr_models.published.pams_file import learned_by, load_learned, save_learned
 from sr_models.published.pams_student import PamsStudent, pams_student, start_alphas
 from sr_models.published.settings import PamsSettings
 from sr_models.quantization.integer_network import simulate_builtin
+from sr_models.tflite.flatbuffer import read_graph
 from tests.families import SMALL, random_weights
 from tests.networks import sharpening_network
 from tests.tensor_codes import apart, steps_apart

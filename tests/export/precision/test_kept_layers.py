@@ -8,8 +8,8 @@ from export.precision.kept_layers import (
     raised_layers,
     require_layers,
 )
-from export.tflite.flatbuffer import read_graph
 from sr_models.ground.errors import OptionError
+from sr_models.tflite.flatbuffer import read_graph
 
 
 def test_layers_are_found_by_what_the_converter_calls_their_tensors(int8_network):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from export.precision.raised_weights import stored_slopes, stored_weights
-from export.tflite.unpacked import unpack
 from sr_models.quantization.grids import Grid
 from sr_models.quantization.simulator import quantized_kernel, quantized_slope
+from sr_models.tflite.unpacked import unpack
 
 
 def operators(content, name):

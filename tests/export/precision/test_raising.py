@@ -9,10 +9,10 @@ from export.precision.raising import raise_operators
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
 from export.running.runtimes import find_runtime
-from export.tflite.flatbuffer import read_graph
 from sr_models.ground.errors import ConversionError
 from sr_models.networks.graph import rebuild
 from sr_models.quantization.simulator import SimulatedPrelu, quantized_kernel
+from sr_models.tflite.flatbuffer import read_graph
 
 FAMILIES = ("xlsr", "abpn", "fsrcnn", "espcn", "sesr")
 

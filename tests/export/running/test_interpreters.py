@@ -4,9 +4,9 @@ import pytest
 from export.exporting.conversion import convert_float, convert_with_calibrator, convert_with_ranges
 from export.running.interpreters import Runner, open_model
 from export.running.runtimes import DELEGATES, Runtime, find_runtime
-from export.tflite.files import read_model
 from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.tflite.files import read_model
 from tests.networks import sharpening_network
 
 

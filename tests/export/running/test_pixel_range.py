@@ -10,13 +10,13 @@ from export.exporting.conversion import convert_float
 from export.running.interpreters import open_model
 from export.running.pixel_range import find_pixels, pixels_of_content, pixels_of_data
 from export.running.pixels import upscale
-from export.tflite.files import read_model
 from sr_models.ground.bundled import bundled_pieces
 from sr_models.ground.pixel_range import SIGNED, UNIT, PixelRange, parse_pixels
 from sr_models.networks.network import load_trunk
 from sr_models.networks.presets import get_preset
 from sr_models.networks.tails import attach_tail
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.files import read_model
 from tests.enlarging_files import enlarging_file
 from tests.sr_models.networks.test_pixel_range import of_bytes
 from tests.tiny_files import pixel_grid

@@ -5,8 +5,8 @@ import pytest
 
 from export.running.interpreters import open_model
 from export.tflite.fixed_sizes import size_holders
-from export.tflite.unpacked import unpack
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.unpacked import unpack
 from tests.enlarging_files import enlarging_file
 from tests.tiny_files import TinyFile
 

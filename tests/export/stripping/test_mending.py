@@ -6,11 +6,11 @@ from export.inspecting.audit import audit_model
 from export.inspecting.inspection import inspect_model
 from export.stripping.mending import mend_io
 from export.stripping.repair_io import repair, repairable_sides
-from export.tflite.editing import pack_model
-from export.tflite.files import read_model
-from export.tflite.unpacked import unpack
 from sr_models.ground.errors import ModelFileError
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.files import read_model
+from sr_models.tflite.unpacked import unpack
+from sr_models.tflite.writing import pack_model
 from tests.enlarging_files import enlarging_file
 from tests.export.stripping.test_repair_io import DARK, WHITE, file_with
 

@@ -5,8 +5,8 @@ import pytest
 
 from export.running.interpreters import open_model
 from export.stripping.repair_io import plan_repairs, repair, same_values
-from export.tflite.unpacked import unpack
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.unpacked import unpack
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 # Calibrated with one picture whose brightest value was 249, as two published files were.

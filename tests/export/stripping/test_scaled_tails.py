@@ -6,8 +6,8 @@ import pytest
 from export.inspecting.inspection import inspect_model
 from export.inspecting.plan import plan_strip
 from export.stripping.strip import strip_model
-from export.tflite.unpacked import unpack
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.unpacked import unpack
 from tests.export.fuzz import seed_files
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from export.stripping.proof import compare_outputs
-from export.tflite.editing import pack_model, set_grids
-from export.tflite.unpacked import unpack
+from export.tflite.editing import set_grids
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.unpacked import unpack
+from sr_models.tflite.writing import pack_model
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 

@@ -7,10 +7,10 @@ from export.inspecting.audit import audit_model
 from export.inspecting.plan import LIMITS_BY_DTYPE, plan_strip
 from export.running.interpreters import open_model
 from export.stripping.strip import operate, strip_model
-from export.tflite.editing import pack_model
-from export.tflite.unpacked import unpack
 from sr_models.ground.errors import ModelFileError
 from sr_models.quantization.grids import LIMITS, Grid
+from sr_models.tflite.unpacked import unpack
+from sr_models.tflite.writing import pack_model
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 TAILS = (

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from export.tflite.additions import Additions
-from export.tflite.unpacked import unpack
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.unpacked import unpack
 
 PIXELS = Grid("uint8", 1 / 255, 0)
 

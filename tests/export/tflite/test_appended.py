@@ -6,8 +6,8 @@ import pytest
 
 from export.stripping.strip import strip_model
 from export.tflite.packing import Unmovable, append_archive, appended_to
-from export.tflite.verifying import verify_flatbuffer
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.verifying import verify_flatbuffer
 from tests.tiny_files import clipped_file
 
 

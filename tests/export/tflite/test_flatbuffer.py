@@ -2,8 +2,8 @@ import numpy as np
 import tf_keras
 
 from export.exporting.conversion import convert_with_ranges
-from export.tflite.flatbuffer import read_graph
 from representative_data.observation import observe_ranges, pin_pixels
+from sr_models.tflite.flatbuffer import read_graph
 
 
 def test_tensors_operators_and_constants_are_read(sharpening, natural):

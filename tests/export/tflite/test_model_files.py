@@ -5,8 +5,8 @@ import pytest
 
 from export.exporting.conversion import convert_float
 from export.running.interpreters import open_model
-from export.tflite.files import MAX_BYTES, read_model
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.files import MAX_BYTES, read_model
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from export.tflite.pixel_ends import ends_of_grid, ends_of_input, ends_of_output
-from export.tflite.unpacked import unpack
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.unpacked import unpack
 from tests.enlarging_files import enlarging_file
 from tests.tiny_files import pixel_grid
 

@@ -3,10 +3,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 import export.tflite.packing
-from export.tflite.editing import pack_model
 from export.tflite.packing import differences, repack, require_repackable
-from export.tflite.unpacked import unpack
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.unpacked import unpack
+from sr_models.tflite.writing import pack_model
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 

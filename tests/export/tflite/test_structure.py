@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from export.tflite.packing import differences
-from export.tflite.unpacked import unpack
+from sr_models.tflite.unpacked import unpack
 from tests.tiny_files import clipped_file
 
 

@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.inspecting.clips import data_inputs, link_of
-from export.tflite.editing import drop_operators, pack_model, set_activations, set_grids
+from export.tflite.editing import drop_operators, set_activations, set_grids
 from export.tflite.packing import differences
 from export.tflite.steps import Obstacle
-from export.tflite.unpacked import unpack
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.unpacked import unpack
+from sr_models.tflite.writing import pack_model
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 TAILS = (

@@ -2,12 +2,12 @@ import threading
 
 import pytest
 
-from export.tflite.files import read_model
 from runtime_bench.android.adb import PhoneError, Stopped
 from runtime_bench.android.phone import NNAPI_NOTICE
 from runtime_bench.android.run import measure_phones, plan_job
 from runtime_bench.android.tool import ToolRun
 from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.tflite.files import read_model
 from tests.runtime_bench.android import texts
 from tests.runtime_bench.android.fakes import FakeAdb
 

@@ -1,8 +1,8 @@
 import pytest
 
-from export.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo
 from runtime_bench.evidence.placements import LeftBehind, explain, measure_placement, placement_of
 from sr_models.networks.presets import Preset
+from sr_models.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo
 
 
 def graph_of(*operators, dtypes="int8"):

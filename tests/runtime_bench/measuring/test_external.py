@@ -6,9 +6,9 @@ import subprocess
 import pytest
 
 from export.running.runtimes import find_runtime
-from export.tflite.files import read_model
 from runtime_bench.measuring.external import ExternalDelegate, open_with_delegate, parse_external
 from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.tflite.files import read_model
 
 # A delegate that takes no node; its struct is TfLiteDelegate of tflite/core/c/common.h. With the
 # option `refuse` it fails when it is applied, with `fail` it is not made, and `note` names a file

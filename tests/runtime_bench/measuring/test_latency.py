@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from export.running.interpreters import Runner, Tensor
 from export.running.plan import LEAST_RUNS, Plan
-from export.tflite.files import read_model
 from runtime_bench.measuring.latency import (
     Entry,
     latency_protocol,
@@ -18,6 +17,7 @@ from runtime_bench.measuring.latency import (
     time_entries,
 )
 from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.tflite.files import read_model
 
 AGREED_KEYS = {
     "model",

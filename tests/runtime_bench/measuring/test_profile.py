@@ -3,11 +3,11 @@ import pytest
 
 from export.running.interpreters import open_model
 from export.running.plan import Plan
-from export.tflite.flatbuffer import read_graph
 from runtime_bench.measuring.litert_profiler import Event, RecordedRun
 from runtime_bench.measuring.profile import METHOD, operators_of, profile_file
 from runtime_bench.measuring.usage import require_profiled
 from sr_models.ground.errors import ModelFileError, OptionError
+from sr_models.tflite.flatbuffer import read_graph
 
 
 @pytest.fixture(scope="module")

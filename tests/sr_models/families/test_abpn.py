@@ -3,7 +3,6 @@ import pytest
 import tf_keras
 
 from export.exporting.conversion import convert_with_calibrator
-from export.tflite.flatbuffer import read_graph
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import observe_ranges
 from sr_models.families.abpn import AbpnConfig, build_abpn
@@ -12,6 +11,7 @@ from sr_models.networks.graph import points, quantized_points
 from sr_models.networks.layers import RepeatChannels
 from sr_models.networks.network import named_weights, set_named_weights
 from sr_models.networks.tails import attach_tail
+from sr_models.tflite.flatbuffer import read_graph
 from tests.families import check_int8_file, random_weights
 
 

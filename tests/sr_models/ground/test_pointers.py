@@ -1,12 +1,12 @@
 import pytest
 
-from export.tflite.files import read_model
 from representative_data.dataset import load_dataset
 from sr_models.ground.errors import SrError
 from sr_models.ground.pictures import load_image
 from sr_models.ground.pointers import is_pointer
 from sr_models.networks.network import load_trunk
 from sr_models.networks.presets import get_preset
+from sr_models.tflite.files import read_model
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n"
 

@@ -4,6 +4,7 @@ import tf_keras
 
 from representative_data.pictures import bundled_pictures
 from representative_data.tiles import load_tiles
+from sr_models.ground.bundled import bundled_pieces
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.layers import ClipByValue
 from sr_models.networks.network import build_trunk, load_trunk, weights_sha256
@@ -61,6 +62,7 @@ def test_trained_networks_are_told_apart_and_rewritten(name, pictures):
     model, other = (attach_tail(t, "none", scale=3) for t in (trunk, old))
     assert find_pixel_range(model, pictures) is UNIT
     assert find_pixel_range(other, pictures) == BYTES
+    assert find_pixel_range(other, bundled_pieces()) == BYTES
     batch = np.stack(pictures[:1]).astype(np.float32) / 255.0
     np.testing.assert_allclose(other(batch * 255.0) / 255.0, model(batch), atol=1e-4)
     mended = with_unit_pixels(old, BYTES)

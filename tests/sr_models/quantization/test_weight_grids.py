@@ -4,13 +4,13 @@ import tf_keras
 
 from export.exporting.conversion import convert_with_ranges
 from export.inspecting.audit import audit_model
-from export.tflite.unpacked import unpack
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.network import build_trunk
 from sr_models.networks.tails import attach_tail
 from sr_models.quantization.weight_grids import with_weight_scales
+from sr_models.tflite.unpacked import unpack
 from tests.families import random_weights
 from tests.networks import sharpening_network
 

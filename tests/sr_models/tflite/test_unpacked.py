@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from export.tflite.unpacked import unpack
 from sr_models.ground.errors import ModelFileError
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.unpacked import unpack
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
 

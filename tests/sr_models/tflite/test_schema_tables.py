@@ -5,7 +5,15 @@ import inspect
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from export.tflite.schema_tables import FIELDS, Table, Tables, Union, Vector, members_of, slots_of
+from sr_models.tflite.schema_tables import (
+    FIELDS,
+    Table,
+    Tables,
+    Union,
+    Vector,
+    members_of,
+    slots_of,
+)
 
 TABLES = [
     name[:-1]

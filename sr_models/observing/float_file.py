@@ -2,7 +2,7 @@
 
 Written operator by operator, in milliseconds, where TensorFlow's converter takes a second for a
 small network and five for EDSR; a network is run in a dozen forms on its way to a file. What the
-converter makes is what users get; this file is seen by nobody but `sr_models.networks.tensors`.
+converter makes is what users get; this file is seen by nobody but `sr_models.observing.tensors`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import numpy as np
 import tf_keras
 from ai_edge_litert import schema_py_generated as schema
 
-from sr_models.networks.float_tables import FloatTables, Shape, Unwritable
 from sr_models.networks.graph import Point, points
 from sr_models.networks.layers import (
     MOST_JOINED,
@@ -24,6 +23,7 @@ from sr_models.networks.layers import (
     RepeatChannels,
     SpaceToDepth,
 )
+from sr_models.observing.float_tables import FloatTables, Shape, Unwritable
 
 _PADDINGS = {"same": schema.Padding.SAME, "valid": schema.Padding.VALID}
 

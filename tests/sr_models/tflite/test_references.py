@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from export.tflite.editing import pack_model
-from export.tflite.flatbuffer import read_graph
-from export.tflite.unpacked import unpack
-from export.tflite.verifying import BadReference, check_references
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.flatbuffer import read_graph
+from sr_models.tflite.unpacked import unpack
+from sr_models.tflite.verifying import BadReference, check_references
+from sr_models.tflite.writing import pack_model
 from tests.tiny_files import clipped_file
 
 

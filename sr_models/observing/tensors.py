@@ -1,8 +1,8 @@
 """Tensors of a float network on pictures: by LiteRT with XNNPACK, or by TensorFlow.
 
 LiteRT takes half of TensorFlow's time for large networks and a quarter for small ones, and has the
-tensors of one picture in memory for each core. It stands among the networks, and not with the
-interpreters of exported files, since pictures are shaped by what the network answers.
+tensors of one picture in memory for each core. It stands here, and not with the interpreters of
+exported files, since pictures are shaped by what the network answers.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.ground.native_output import caught_native_output
-from sr_models.networks.float_file import write_float_file
-from sr_models.networks.float_tables import Unwritable
 from sr_models.networks.graph import INPUT, points, size_multiple, watcher, with_split_groups
 from sr_models.networks.layers import convolve
 from sr_models.networks.memory import pictures_at_once
+from sr_models.observing.float_file import write_float_file
+from sr_models.observing.float_tables import Unwritable
 
 _MOST_AT_ONCE = 8
 _LEAST_SIDE = 16

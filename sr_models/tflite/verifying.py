@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ai_edge_litert import schema_py_generated as schema
 
-from export.tflite.schema_tables import (
+from sr_models.tflite.schema_tables import (
     FIELDS,
     Field,
     Table,

@@ -12,9 +12,9 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from export.tflite.files import ModelFile, read_model
-from export.tflite.verifying import BadReference, Damage, check_references, verify_flatbuffer
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.files import ModelFile, read_model
+from sr_models.tflite.verifying import BadReference, Damage, check_references, verify_flatbuffer
 
 _OPERATOR_NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import tf_keras
 
-from sr_models.networks import float_file, tensors
 from sr_models.networks.graph import points, watcher
 from sr_models.networks.layers import (
     ChannelSlice,
@@ -12,7 +11,8 @@ from sr_models.networks.layers import (
     RepeatChannels,
     SpaceToDepth,
 )
-from sr_models.networks.tensors import TensorReader, ends_of
+from sr_models.observing import float_file, tensors
+from sr_models.observing.tensors import TensorReader, ends_of
 from tests.networks import branched_trunk
 
 layers = tf_keras.layers

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from sr_models.tflite.writing import pack_model
+
 _VERSION = 3
-_IDENTIFIER = b"TFL3"
-_ALIGNMENT = 16
-"""`force_align` of `Buffer.data` in TFLite's schema.fbs; the Python classes do not know of it."""
 
 _OPTIONS = {
     "CONV_2D": "Conv2DOptions",
@@ -38,20 +36,6 @@ class Unwritable(Exception):
     """A layer that no operator is known for here; TensorFlow runs such a network."""
 
 
-class _Buffer(schema.BufferT):
-    def Pack(self, builder):
-        data = None
-        if self.data is not None:
-            builder.StartVector(1, len(self.data), _ALIGNMENT)
-            builder.head -= len(self.data)
-            builder.Bytes[builder.head : builder.head + len(self.data)] = self.data
-            data = builder.EndVector()
-        schema.BufferStart(builder)
-        if data is not None:
-            schema.BufferAddData(builder, data)
-        return schema.BufferEnd(builder)
-
-
 class FloatTables:
     """Tensors and operators in the order they are computed."""
 
@@ -59,7 +43,7 @@ class FloatTables:
         self.tables = schema.ModelT()
         self.tables.version = _VERSION
         # The first buffer is the empty one, by the schema's convention.
-        self.tables.buffers, self.tables.operatorCodes = [_Buffer()], []
+        self.tables.buffers, self.tables.operatorCodes = [schema.BufferT()], []
         self.graph = schema.SubGraphT()
         self.graph.tensors, self.graph.operators = [], []
         self.tables.subgraphs = [self.graph]
@@ -83,8 +67,9 @@ class FloatTables:
                 # Kernels may turn NaN into 0, and then nobody would hear of it.
                 raise Unwritable("weights that are not finite")
         kind = "FLOAT32" if array.dtype.kind == "f" else "INT32"
-        buffer = _Buffer()
-        buffer.data = array.astype(np.int32 if kind == "INT32" else np.float32).tobytes()
+        buffer = schema.BufferT()
+        stored = array.astype(np.int32 if kind == "INT32" else np.float32)
+        buffer.data = np.frombuffer(stored.tobytes(), np.uint8)
         self.tables.buffers.append(buffer)
         return self.tensor(array.shape, kind=kind, buffer=len(self.tables.buffers) - 1)
 
@@ -112,6 +97,4 @@ class FloatTables:
     def content(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         self.graph.inputs = np.array(inputs, np.int32)
         self.graph.outputs = np.array(outputs, np.int32)
-        builder = flatbuffers.Builder(1 << 16)
-        builder.Finish(self.tables.Pack(builder), file_identifier=_IDENTIFIER)
-        return bytes(builder.Output())
+        return pack_model(self.tables)

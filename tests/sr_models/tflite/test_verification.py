@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from export.tflite.flatbuffer import read_graph
-from export.tflite.verifying import Damage, verify_flatbuffer
 from sr_models.ground.errors import ModelFileError
+from sr_models.tflite.flatbuffer import read_graph
+from sr_models.tflite.verifying import Damage, verify_flatbuffer
 from tests.tiny_files import clipped_file
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.tflite.files import ModelFile, read_model
-from export.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo, graph_of, unpack_model
 from sr_models.quantization.grids import LIMITS, Grid
+from sr_models.tflite.files import ModelFile, read_model
+from sr_models.tflite.flatbuffer import FileGraph, OperatorInfo, TensorInfo, graph_of, unpack_model
 
 _SCALES = (1e-12, 1e12)
 """No picture has a step beyond these, and kernels make nothing of them."""

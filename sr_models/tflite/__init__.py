@@ -1,0 +1,1 @@
+"""A `.tflite` file as data: read, checked before anything believes it, unpacked, packed again."""
