@@ -36,7 +36,7 @@ _METHODS = {
     "bias": (1.0, 32.0 * (1.0 + _SIMULATED)),
     "adaround": (2.0, 64.0 * (1.0 + _SIMULATED)),
 }
-_OTHER = (10.0, 300.0)
+_OTHER = (3.0, 50.0)
 _ROWS = 24_000
 
 
