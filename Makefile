@@ -1,15 +1,19 @@
 # make demo   exports the shipped network clip-free and shows the difference
 # make test   lints and runs the tests, in two processes of some 2 GiB each (make test WORKERS=8)
-# Both make .venv first; nothing but Python 3.10 to 3.13, make and a package index is needed.
+# make targets  sets up emulated ARM64, a software GPU and an NPU compiler (see docs/targets.md)
+# All make .venv first; nothing but Python 3.10 to 3.13, make and a package index is needed.
 
 PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: demo test clean
+.PHONY: demo test targets clean
 
 demo: .venv/ready
 	$(BIN)/sr-bench demo xlsr_x3 --out demo --overwrite
+
+targets: .venv/ready
+	$(BIN)/sr-bench targets --set-up all
 
 # Each worker takes its own part of the list, so what tests of a package share is made once. The ten
 # slowest are printed: where time goes is seen before it adds up.

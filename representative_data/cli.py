@@ -21,6 +21,7 @@ from sr_models.ground.errors import OptionError
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Anchors,
+    Dequantize,
     Images,
     Json,
     LowResolution,
@@ -74,6 +75,7 @@ def calibrate(
     weights: Weights = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    dequantize: Dequantize = False,
     unit_weights: Annotated[
         Path | None,
         typer.Option(
@@ -121,7 +123,7 @@ def calibrate(
     for place in places:
         refuse_existing(place, overwrite=overwrite)
     shaped_by = Taming(taming, max_passes=max_passes, target=target)
-    require_source(name, weights=weights, pixels=pixels)
+    require_source(name, weights=weights, pixels=pixels, dequantize=dequantize)
     if images is not None:
         list_images(images)
     import_tensorflow_quietly()
@@ -149,6 +151,7 @@ def calibrate(
         weights=weights,
         pixels=pixels,
         trust=trust,
+        dequantize=dequantize,
     )
     network, model = subject.network, subject.model
     if unit_weights is not None and network.origin is not None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from representative_data.choices import MIN_SIDE
 from sr_models.networks.density import multiply_adds_per_pixel
+from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.memory import side_in_budget
 
 MULTIPLY_ADDS = 2e11
@@ -64,15 +65,24 @@ def _in_time(each: float | None, *, count: int, side: int) -> tuple[int, int]:
 def fitting_side(model, side: int, *, on_stage: Callable[[str], None]) -> int:
     """The side of tiles that memory has room for with a network: `side`, or a smaller one.
 
+    A multiple of what the network reduces pictures by, which may be a little more.
+
     Args:
         model: Functional Keras network.
         side: Height and width that are wished for, in pixels.
-        on_stage: Told of smaller ones.
+        on_stage: Told of others.
     """
-    found = side_in_budget(model, side=side, least=MIN_SIDE)
+    multiple = size_multiple(model)
+    fitting = side + -side % multiple
+    found = side_in_budget(model, side=fitting, least=MIN_SIDE)
+    found = max(multiple, found - found % multiple)
     if found < side:
         on_stage(
             f"tiles of {found}x{found} and not {side}x{side}, which the memory budget has no room "
             "for (--memory-budget)"
+        )
+    elif found > side:
+        on_stage(
+            f"tiles of {found}x{found} and not {side}x{side}, for strides of {multiple} in all"
         )
     return found

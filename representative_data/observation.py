@@ -49,12 +49,12 @@ def pixel_points(model) -> list[str]:
     """
     graph, name = points(model), output_name(model)
     found = {INPUT, name}
-    while graph[name].passes_through:
+    while graph[name].shares_grid:
         (name,) = graph[name].inputs
         found.add(name)
     moved = {INPUT}
     for point in graph.values():
-        copies = point.passes_through or (point.layer is not None and _copies(point.layer))
+        copies = point.shares_grid or (point.layer is not None and _copies(point.layer))
         if copies and moved.issuperset(point.inputs):
             moved.add(point.name)
     return [name for name in quantized_points(model) if name in found | moved]
@@ -93,6 +93,16 @@ def joined_grids(model) -> dict[str, TensorRange]:
         for name, kinds in joined.items()
         for kind in kinds
         if len(kinds) == 1 and kind
+    }
+
+
+def known_ranges(model) -> dict[str, TensorRange]:
+    """Ranges that the network was trained for, of the stored tensors that have one, by point."""
+    stored = set(quantized_points(model))
+    return {
+        name: TensorRange(point.layer.minimum, point.layer.maximum, point.layer.narrow)
+        for name, point in points(model).items()
+        if point.knows_range and name in stored
     }
 
 

@@ -95,11 +95,12 @@ def open_subject(
     weights: Path | None = None,
     pixels: str | None = None,
     trust: bool = False,
+    dequantize: bool = False,
 ) -> Subject:
     """Open what a command names, give it a tail, and tell the user what was found and done.
 
     Args:
-        name: A preset's name, a Keras file, a SavedModel folder or `module:function`.
+        name: A preset's name, a file, a SavedModel folder or `module:function`.
         images: Folder of pictures, by which black and white are found too; scikit-image's by
             default.
         tail: See `sr_models.networks.tails`.
@@ -107,6 +108,7 @@ def open_subject(
         weights: A preset's weights from another file, rewritten for 0..1 where they are not.
         pixels: What black and white are for a network of the user's; found by default.
         trust: Whether code of a Keras file may run.
+        dequantize: Whether a TFLite file of integers is taken back to real numbers.
 
     Raises:
         SrError: See `sr_models.open_network`.
@@ -120,7 +122,14 @@ def open_subject(
     from sr_models.importing.sources import open_network
     from sr_models.networks.tails import attach_tail
 
-    network = open_network(name, weights=weights, trust=trust, pixels=pixels, pictures=pictures)
+    network = open_network(
+        name,
+        weights=weights,
+        trust=trust,
+        dequantize=dequantize,
+        pixels=pixels,
+        pictures=pictures,
+    )
     for note in network.notes:
         say(f"{network.name}: {note}")
     model = attach_tail(network.trunk, tail, scale=network.scale)

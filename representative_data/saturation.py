@@ -181,7 +181,7 @@ def _output_chain(model) -> set[str]:
     graph = points(model)
     name = output_name(model)
     chain = {name}
-    while graph[name].passes_through:
+    while graph[name].shares_grid:
         (name,) = graph[name].inputs
         chain.add(name)
     return chain

@@ -92,6 +92,7 @@ def load_tiles(
     channels: int = 3,
     both_ranges: bool = False,
     hashes: Mapping[Path, str] = MappingProxyType({}),
+    inputs: Mapping[Path, Path] = MappingProxyType({}),
     on_picture: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Tile]:
     """Load pictures, degrade them by the scale factor and cut tiles.
@@ -109,6 +110,7 @@ def load_tiles(
         both_ranges: Of luma, give every second tile in the full range (0..255) and not in that of
             studios (16..235): networks are trained on either, and their weights do not tell.
         hashes: SHA-256 of the files where it is known already.
+        inputs: Picture -> the file of its input, which is taken as it is.
         on_picture: Called with the number done and the total.
 
     Raises:
@@ -122,10 +124,12 @@ def load_tiles(
         paths = [paths[i] for i in sorted(chosen)]
     pictures = []
     for done, path in enumerate(paths, start=1):
-        high = load_image(path, minimum_side=8 * scale)
+        read = inputs.get(path, path)
+        times = 1 if path in inputs else scale
+        high = load_image(read, minimum_side=8 * times)
         high = high if channels == 3 else luma_pixels(high)
-        low = degrade(crop_to_multiple(high, scale), scale) if scale > 1 else high
-        pictures.append((path.name, hashes.get(path) or file_sha256(path), low))
+        low = degrade(crop_to_multiple(high, times), times) if times > 1 else high
+        pictures.append((read.name, hashes.get(path) or file_sha256(read), low))
         on_picture(done, len(paths))
     tiles = cut_tiles(pictures, count=count, side=side, seed=seed)
     if channels == 1 and both_ranges:

@@ -13,10 +13,11 @@ from runtime_bench.verbs.latency import latency
 from runtime_bench.verbs.pages import demo, report
 from runtime_bench.verbs.phones import android
 from runtime_bench.verbs.pictures import upscale
+from runtime_bench.verbs.targets import targets
 from sr_models.ground.console import new_app, run
 
 app = new_app("Measure .tflite files: how long they take, and how good their pictures are.")
-for verb in (latency, quality, compare, drop, upscale, android, report, demo):
+for verb in (latency, quality, compare, drop, upscale, android, targets, report, demo):
     app.command()(verb)
 app.add_typer(evidence.app, name="evidence")
 

@@ -18,6 +18,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Where xdist starts the workers, its readline gives them the size of a terminal that is not there.
 os.environ.pop("COLUMNS", None)
 os.environ.pop("LINES", None)
+# Emulated machines that a developer has set up are for the test that asks for them: bundles would
+# be run on them otherwise.
+os.environ.setdefault("SR_REAL_TARGETS", os.environ.get("SR_TARGETS", ""))
+os.environ["SR_TARGETS"] = os.path.join(os.sep, "no", "targets", "in", "tests")
 
 import hypothesis
 import numpy as np
@@ -32,8 +36,14 @@ hypothesis.settings.register_profile("repeatable", deadline=None, max_examples=4
 hypothesis.settings.load_profile("repeatable")
 
 
+def pytest_configure():
+    """Importing TensorFlow makes no rubbish, but many objects to look through: a fifth of it."""
+    gc.disable()
+
+
 def pytest_collection_finish():
     """Keep the garbage collector from going through all modules in every `saved_model.save`."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

@@ -18,6 +18,7 @@ from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import observe_ranges, pin_pixels
 from sr_models.networks.network import build_trunk, named_weights, set_named_weights
 from sr_models.networks.presets import Preset
+from sr_models.networks.tail_names import TAILS
 from sr_models.networks.tails import attach_tail
 from sr_models.quantization.ranges import TensorRanges
 
@@ -49,6 +50,12 @@ OTHERS = {
     "edsr_staged_x2": {**SMALL["edsr"], "upsampler": "staged"},
 }
 """Configurations with the same layers in other numbers."""
+CLIPPED = ("abpn", "fsrcnn", "rdn")
+"""One family for each way to end: pixels out of channels, a transposed convolution, another one."""
+TAILED = [
+    (family, tail) for family in SMALL for tail in TAILS if "clip" not in tail or family in CLIPPED
+]
+"""Every family and every tail; those with a clip behind each way to end."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ FOLDERS = {
         "history",
         "upscaling",
         "android",
+        "targets",
         "pages",
         "evidence",
         "verbs",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from export.bundle import model_card
+from export.bundle.arm64_proof import prove_pair
 from export.bundle.contents import (
     NOT_STATED,
     SCIKIT_IMAGE,
@@ -116,7 +117,9 @@ def export_bundle(
             on_stage(f"running {file.name} by every kernel path")
             (folder / file.name).write_bytes(file.content)
             pair = make_pair(file.content, height=file.size.height, width=file.size.width)
-            goldens.append(write_pair(pair, folder))
+            proofs = prove_pair(file.content, pair, on_stage=on_stage)
+            entry = {"arm64": [proof.to_json() for proof in proofs]} if proofs else {}
+            goldens.append({**write_pair(pair, folder), **entry})
         contents = build_contents(
             result,
             goldens=goldens,

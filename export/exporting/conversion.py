@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from export.exporting.first_size import needs_room, with_first_size
 from export.exporting.judging import DropMeter
 from export.exporting.settings import ExportSettings, beginning_with, require_io
 from export.precision.kept_layers import require_layers
@@ -191,7 +192,7 @@ def _convert(model, configure: Callable) -> bytes:
             tf.saved_model.save(module, folder, signatures=module.upscale)
             converter = tf.lite.TFLiteConverter.from_saved_model(folder)
             configure(converter)
-            return converter.convert()
+            content = converter.convert()
         except Exception as error:  # The converter raises whatever its native part throws.
             lines = f"{printed()}\n{error}".strip().splitlines()
             reasons = [line for line in lines if "error" in line.lower()] or lines[-1:]
@@ -199,6 +200,8 @@ def _convert(model, configure: Callable) -> bytes:
                 f"expected the TFLite converter to finish, found: {reasons[0][:300]}; "
                 "report the network and TensorFlow's version"
             ) from error
+    is_free = None in model.input.shape[1:3]
+    return with_first_size(content, model) if is_free and needs_room(model) else content
 
 
 def _full_integer(converter, samples: Callable, *, io: str) -> None:

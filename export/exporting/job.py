@@ -17,17 +17,23 @@ from export.exporting.judging import DropMeter
 from export.exporting.kernel_agreement import KernelMeter
 from export.exporting.result import ExportResult, SourceFile, read_back
 from export.exporting.settings import DEFAULTS, ExportSettings, file_names
-from export.exporting.shaping import build_dataset, split_pictures, unseen_pictures
+from export.exporting.shaping import (
+    build_dataset,
+    pictures_given,
+    room_of,
+    split_pictures,
+    unseen_pictures,
+)
+from export.exporting.strides import require_sizes, require_tiles, with_fitting_tiles
 from export.precision.kept_layers import require_layers
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from representative_data.dataset import RepresentativeDataset, load_dataset
-from representative_data.effort import fitting_tiles
 from representative_data.pictures import natural_pieces
 from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.files import file_sha256
 from sr_models.ground.memory import room_for
 from sr_models.importing.sources import SourceNetwork, open_network
-from sr_models.networks.memory import pictures_at_once
+from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.tails import attach_tail
 
@@ -69,9 +75,11 @@ class Export:
         settings: ExportSettings = DEFAULTS,
         *,
         images: str | Path | None = None,
+        inputs: str | Path | None = None,
         dataset: RepresentativeDataset | str | Path | None = None,
         weights: str | Path | None = None,
         trust: bool = False,
+        dequantize: bool = False,
         pixels: str | None = None,
         model_file: str | None = None,
         run_dir: str | Path | None = None,
@@ -86,10 +94,13 @@ class Export:
             network: An opened network, or whatever `sr_models.open_network` takes.
             settings: Every choice.
             images: Folder of full-resolution calibration pictures; scikit-image's own by default.
+            inputs: Folder of what the network is given in their place, by their names: degraded
+                pictures, which calibrate and are judged against `images`.
             dataset: A representative dataset, or the file of one from `sr-calibrate`, instead of
                 shaping one; `images` then only serve for measuring fidelity.
             weights: A `.weights.h5` file instead of a preset's shipped weights.
             trust: Whether code from a Keras file may be run where we do not know it.
+            dequantize: Whether a TFLite file of integers is taken back to real numbers.
             pixels: What black and white are for a network of the user's; found by default.
             model_file: What the manifest calls the file, where there is one.
             run_dir: Folder where methods that fine-tune keep their state, made if missing; what
@@ -103,13 +114,13 @@ class Export:
             SrError: The pictures or the network cannot be read, or it has no layer to keep.
         """
         self.settings = settings
-        self._given_set, self._model_file = dataset, model_file
+        self._given_set, self._model_file, self._keep_tiles = dataset, model_file, keep_tiles
         self._weights, self._run_dir, self._check_speed = weights, run_dir, check_speed
-        self._keep_tiles = keep_tiles
         self._said, self._on_progress = on_stage, on_progress
         self._outlook = outlook.Outlook({}, on_progress=on_progress)
         on_stage("reading pictures")
         self._calibration, self._apart = split_pictures(images)
+        self._inputs = pictures_given(images, inputs)
         named = isinstance(network, (str, SourceNetwork))
         on_stage(f"loading {network if named else 'a Keras model'}")
         with room_for("opening the network", lower="the size that the network was built for"):
@@ -117,12 +128,14 @@ class Export:
                 network,
                 weights=weights,
                 trust=trust,
+                dequantize=dequantize,
                 pixels=pixels,
                 pictures=lambda: natural_pieces(self._calibration),
             )
         for note in self.network.notes:
             on_stage(f"{self.network.name}: {note}")
         self._tailed: dict[str, Any] = {}
+        require_sizes(self.float_model, settings.files.sizes, network=self.network.name)
         require_layers(self.model, settings.quantizing.kept)
 
     @property
@@ -157,13 +170,15 @@ class Export:
                 recipe that was named begins with.
         """
         if self._given_set is None:
-            self._fit_tiles()
+            fitted = self.settings, self.float_model, self._on_stage
+            self.settings = with_fitting_tiles(*fitted, keep=self._keep_tiles)
         steps = {"shapes": self._given_set is None, "check_speed": self._check_speed}
         parts = outlook.planned_parts(self.model, self.settings, **steps)
         self._outlook = outlook.Outlook(parts, on_progress=self._on_progress)
         shaping, scale, channels = self.settings.shaping, self.network.scale, self.network.channels
-        cut = {"scale": scale, "channels": channels, "side": shaping.tile_side}
-        cut["seed"] = shaping.seed
+        alike = {"scale": scale, "channels": channels, "inputs": self._inputs}
+        side = shaping.tile_side + -shaping.tile_side % size_multiple(self.float_model)
+        cut = {**alike, "seed": shaping.seed, "side": side}
         apart = self._apart
         if self._given_set is None:
             self._on_stage(outlook.SHAPING)
@@ -181,31 +196,16 @@ class Export:
         else:
             self._take_set(self._given_set)
             apart = [*self._calibration, *apart]
-        unseen = unseen_pictures(apart, self.dataset)
+        unseen = unseen_pictures(apart, self.dataset, inputs=self._inputs)
         self.held_out = load_tiles(list(unseen), count=HELD_OUT_TILES, hashes=unseen, **cut)
         if self.settings.limits.max_drop_db is not None:
-            self.meter = DropMeter.of(
-                self.float_model, list(unseen), scale=scale, channels=channels
-            )
-
-    def _room(self) -> int:
-        """Pictures whose tensors memory has room for together."""
-        height, width = self.dataset.pictures[0].shape[:2]
-        most = len(self.dataset) + len(self.natural)
-        return pictures_at_once(self.float_model, height=height, width=width, most=most)
-
-    def _fit_tiles(self) -> None:
-        """Take fewer or smaller tiles where time or memory has no room for those that are asked."""
-        asked = {"count": self.settings.shaping.pictures, "side": self.settings.shaping.tile_side}
-        pictures, side = fitting_tiles(
-            self.float_model, **asked, keep=self._keep_tiles, on_stage=self._on_stage
-        )
-        self.settings = replace(self.settings, pictures=pictures, tile_side=side)
+            self.meter = DropMeter.of(self.float_model, list(unseen), **alike)
 
     def _take_set(self, given: RepresentativeDataset | str | Path) -> None:
         held = isinstance(given, RepresentativeDataset)
         self.dataset, self.natural = given if held else load_dataset(given), []
         self.dataset.require_network(network=self.network.name, weights_sha256=self.weights_sha256)
+        require_tiles(self.float_model, self.dataset.pictures[0].shape, network=self.network.name)
         followed = self.settings.quantizing.on_set(self.dataset.method)
         if followed != self.settings.quantizing:
             holder = "the set" if held else given
@@ -226,7 +226,7 @@ class Export:
             pictures=self.natural,
             weights=self._weights,
             run_dir=self._run_dir,
-            room=self._room(),
+            room=room_of(self.float_model, self.dataset, self.natural),
             on_progress=self._outlook.step,
         )
         self.quantized = quantize(
@@ -341,8 +341,7 @@ def run_export(network: Any, settings: ExportSettings = DEFAULTS, **inputs: Any)
     Args:
         network: See `Export`.
         settings: Every choice.
-        inputs: See `Export`: `images`, `dataset`, `weights`, `trust`, `pixels`, `model_file`,
-            `run_dir`, `check_speed`, `keep_tiles`, `on_stage`, `on_progress`.
+        inputs: See `Export`: `images`, `weights`, `pixels`, `on_progress` and the others.
 
     Raises:
         SrError: See the children; nothing is left behind.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from export.running.pixels import upscale
 from representative_data.dataset import RepresentativeDataset
 from representative_data.probe import read_pictures
 from sr_models.ground.metrics import cut_border, luma, luma_pixels, psnr_db
-from sr_models.ground.pictures import crop_to_multiple, degrade, load_image, to_pixels
+from sr_models.ground.pictures import Pair, crop_to_multiple, degrade, load_image, to_pixels
 from sr_models.ground.pixel_range import UNIT
 from sr_models.networks.evaluation import pixel_upscaler
-from sr_models.networks.graph import output_name, size_multiple
+from sr_models.networks.graph import output_name
+from sr_models.networks.keras_windows import size_multiple
 from sr_models.observing.tensors import TensorReader
 from sr_models.quantization.ranges import TensorRanges
 from sr_models.tflite.flatbuffer import FileGraph
@@ -152,6 +154,7 @@ def measure_fidelity(runner: Runner, model, pictures: Sequence[np.ndarray]) -> F
 MAX_SIDE = 768
 """Larger pictures are cut to their middle, which is enough to tell."""
 
+_NONE: Mapping[Path, Path] = MappingProxyType({})
 Upscale = Callable[[np.ndarray], np.ndarray]
 
 
@@ -190,6 +193,7 @@ class DropMeter:
         scale: int,
         channels: int = 3,
         multiple: int = 1,
+        inputs: Mapping[Path, Path] = _NONE,
     ):
         """Measure the reference.
 
@@ -199,17 +203,29 @@ class DropMeter:
             scale: Scale factor.
             channels: 3 for RGB, 1 for luma.
             multiple: What height and width of an input must be a multiple of.
+            inputs: Ground truth -> the file of its input; made of the ground truth by default.
         """
         self.scale, self.channels = scale, channels
         cut = {"scale": scale, "channels": channels, "multiple": multiple}
-        self.pairs = [_pair(path, **cut) for path in paths]
+        self.pairs = [
+            _pair(path, **cut) if path not in inputs else _given_pair(path, inputs[path], **cut)
+            for path in paths
+        ]
         self.expected = [self._quality(reference(low), high) for low, high in self.pairs]
 
     @classmethod
-    def of(cls, model, paths: Sequence[Path], *, scale: int, channels: int = 3) -> DropMeter:
+    def of(
+        cls,
+        model,
+        paths: Sequence[Path],
+        *,
+        scale: int,
+        channels: int = 3,
+        inputs: Mapping[Path, Path] = _NONE,
+    ) -> DropMeter:
         """The meter of a float Keras network."""
-        multiple = size_multiple(model)
-        return cls(pixel_upscaler(model), paths, scale=scale, channels=channels, multiple=multiple)
+        given = {"scale": scale, "channels": channels, "inputs": inputs}
+        return cls(pixel_upscaler(model), paths, multiple=size_multiple(model), **given)
 
     def _quality(self, found: np.ndarray, high: np.ndarray) -> tuple[float, ...]:
         found, high = cut_border(found, self.scale), cut_border(high, self.scale)
@@ -231,3 +247,16 @@ def _pair(path: Path, *, scale: int, channels: int, multiple: int) -> tuple[np.n
     high = high[top : top + MAX_SIDE, left : left + MAX_SIDE]
     high = crop_to_multiple(high, scale * multiple)
     return degrade(high, scale), high
+
+
+def _given_pair(
+    path: Path, source: Path, *, scale: int, channels: int, multiple: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The middle of a picture and of the input that a file of its own holds."""
+    pair = Pair.given(path, source, scale=scale)
+    side = MAX_SIDE // scale
+    top, left = (max(0, (size - side) // 2) for size in pair.low.shape[:2])
+    low = crop_to_multiple(pair.low[top : top + side, left : left + side], multiple)
+    high = pair.high[top * scale :, left * scale :]
+    high = high[: low.shape[0] * scale, : low.shape[1] * scale]
+    return (low, high) if channels == 3 else (luma_pixels(low), luma_pixels(high))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
 
 from export.exporting.settings import ExportSettings
 from export.quantizing.recipe import dataset_of
@@ -12,8 +15,11 @@ from representative_data.dataset import RepresentativeDataset
 from representative_data.pictures import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.tiles import Tile
 from sr_models.ground.files import file_sha256
-from sr_models.ground.picture_files import list_images
+from sr_models.ground.picture_files import inputs_of, list_images
 from sr_models.importing.sources import SourceNetwork
+from sr_models.networks.memory import pictures_at_once
+
+_NONE: Mapping[Path, Path] = MappingProxyType({})
 
 
 def build_dataset(
@@ -68,12 +74,36 @@ def split_pictures(images: str | Path | None) -> tuple[list[Path], list[Path]]:
     return [path for path in paths if path not in set(held_out)], held_out
 
 
-def unseen_pictures(paths: Sequence[Path], dataset: RepresentativeDataset) -> dict[Path, str]:
-    """Those of `paths` that the set was not made from, with their SHA-256.
+def pictures_given(images: str | Path | None, inputs: str | Path | None) -> dict[Path, Path]:
+    """The file of each picture's input; none where inputs are made of the pictures.
+
+    Raises:
+        OptionError: Inputs without the pictures that they belong to.
+        PictureError: A picture without an input of its name.
+    """
+    return inputs_of(images, inputs, option="--images")
+
+
+def unseen_pictures(
+    paths: Sequence[Path], dataset: RepresentativeDataset, *, inputs: Mapping[Path, Path] = _NONE
+) -> dict[Path, str]:
+    """Those of `paths` that the set was not made from, with the SHA-256 of what networks are given.
 
     scikit-image's held-out pictures where there are none.
+
+    Args:
+        paths: Pictures of ground truth.
+        dataset: The set.
+        inputs: Picture -> the file of its input; the picture itself, degraded, by default.
     """
     seen = {record.source_sha256 for record in dataset.records}
-    hashes = {path: file_sha256(path) for path in paths}
+    hashes = {path: file_sha256(inputs.get(path, path)) for path in paths}
     unseen = {path: sha256 for path, sha256 in hashes.items() if sha256 not in seen}
     return unseen or {path: file_sha256(path) for path in bundled_pictures(BUNDLED_HELD_OUT)}
+
+
+def room_of(model, dataset: RepresentativeDataset, natural: Sequence[np.ndarray]) -> int:
+    """Pictures of a set, and natural ones beside it, whose tensors memory has room for together."""
+    height, width = dataset.pictures[0].shape[:2]
+    most = len(dataset) + len(natural)
+    return pictures_at_once(model, height=height, width=width, most=most)

@@ -24,6 +24,8 @@ from export.tflite.operators import BASELINE, MOVES, runtime_needed
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError
 from sr_models.ground.pixel_range import PixelRange
+from sr_models.importing.readiness import Readiness, readiness_of
+from sr_models.quantization.grids import LIMITS
 from sr_models.tflite.files import ModelFile, read_model
 from sr_models.tflite.unpacked import UnpackedModel, unpack
 
@@ -46,6 +48,7 @@ class Inspection:
             that it `runs` on, where XNNPACK alone refuses it), or `crash`; `None` where it was
             not asked.
         findings: What is wrong.
+        readiness: What `sr-export model` would make of a float file; `None` for others.
     """
 
     model: str
@@ -58,6 +61,7 @@ class Inspection:
     minimum_runtime: str
     run: dict[str, Any] | None
     findings: tuple[Finding, ...]
+    readiness: Readiness | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The audit's keys, and the rest."""
@@ -75,6 +79,7 @@ class Inspection:
             "delegation": run.get("delegation"),
             "runs_on": run.get("runs"),
             "findings": [finding.to_json() for finding in self.findings],
+            "as_source": self.readiness and self.readiness.to_json(),
         }
 
 
@@ -84,6 +89,7 @@ def inspect_model(
     sandbox: Sandbox | None = None,
     pixels: PixelRange | None = None,
     repairs: Callable[[UnpackedModel, PixelRange], Collection[str]] | None = None,
+    as_source: bool = False,
 ) -> Inspection:
     """Read a file and say what it holds and what is wrong with it.
 
@@ -92,6 +98,7 @@ def inspect_model(
         sandbox: Child process in which XNNPACK is asked what it takes; not asked without one.
         pixels: What black and white are for the file; found by default, with the child's help.
         repairs: Tells which of `input` and `output` can be repaired, for the advice.
+        as_source: Whether a float file is read as an export would; `source` is a path then.
 
     Raises:
         ModelFileError: The file is missing, damaged or none.
@@ -118,7 +125,15 @@ def inspect_model(
         minimum_runtime="{}.{}".format(*max(needs, default=BASELINE)),
         run=run,
         findings=tuple(findings),
+        readiness=readiness_of(file.name) if as_source and _is_float(model) else None,
     )
+
+
+def _is_float(model: UnpackedModel) -> bool:
+    graph = model.graph
+    computed = {i for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
+    kinds = {graph.tensors[i].dtype for i in computed if not graph.tensors[i].constant}
+    return "float32" in kinds and not kinds & LIMITS.keys()
 
 
 def pixels_in_child(

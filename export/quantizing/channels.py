@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.networks.graph import INPUT, output_name, points, watcher, with_split_groups
+from sr_models.networks.layers import MirrorPadding
 from sr_models.networks.memory import bytes_per_pixel, pictures_at_once
 from sr_models.observing.tensors import TensorReader, ends_of
 
@@ -72,7 +73,7 @@ def find_channels(model) -> list[Channel]:
                 for c in range(graph[source].tensor.shape[-1]):
                     tie((source, c), (name, place + c))
                 place += graph[source].tensor.shape[-1]
-        elif _is_homogeneous(point.layer):
+        elif _is_homogeneous(point.layer) and _are_as_wide(graph, point):
             for source in point.inputs:
                 for c, channel in enumerate(every(name)):
                     channel.linear = False
@@ -92,12 +93,28 @@ def _is_plain_convolution(layer) -> bool:
     )
 
 
+_HOMOGENEOUS = (
+    tf_keras.layers.PReLU,
+    tf_keras.layers.LeakyReLU,
+    tf_keras.layers.Add,
+    tf_keras.layers.MaxPooling2D,
+    tf_keras.layers.AveragePooling2D,
+    tf_keras.layers.ZeroPadding2D,
+    tf_keras.layers.Cropping2D,
+    MirrorPadding,
+)
+"""What gives back a positive factor on a channel, whatever the channel holds."""
+
+
+def _are_as_wide(graph, point) -> bool:
+    """Whether no channel of what a point reads stands for all of its own."""
+    return all(graph[n].tensor.shape[-1] == point.tensor.shape[-1] for n in point.inputs)
+
+
 def _is_homogeneous(layer) -> bool:
     if isinstance(layer, tf_keras.layers.ReLU):
         return layer.max_value is None and not layer.threshold
-    return isinstance(
-        layer, (tf_keras.layers.PReLU, tf_keras.layers.LeakyReLU, tf_keras.layers.Add)
-    )
+    return isinstance(layer, _HOMOGENEOUS)
 
 
 def stretch(model, channel: Channel, gain: float, shift: float) -> None:

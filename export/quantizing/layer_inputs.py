@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from sr_models.importing.geometry import same_padding
 from sr_models.networks.graph import points
 from sr_models.networks.memory import pictures_at_once
 from sr_models.networks.walk import Walk
@@ -23,33 +24,45 @@ def convolutions(model) -> list[str]:
     """Names of the trained convolutions, in the order of computation.
 
     Left out are layers whose weights are fixed, such as the identity of an anchor, and those with
-    strides or dilation, which no super-resolution network here has.
+    dilation, which no super-resolution network here has.
     """
     return [
         name
         for name, point in points(model).items()
         if type(point.layer) is tf_keras.layers.Conv2D
         and point.layer.trainable
-        and set(point.layer.strides) == set(point.layer.dilation_rate) == {1}
-        and point.layer.padding == "same"
+        and set(point.layer.dilation_rate) == {1}
     ]
 
 
-def windows(tensor: np.ndarray, places: np.ndarray, *, size: tuple[int, int]) -> np.ndarray:
+def windows(
+    tensor: np.ndarray,
+    places: np.ndarray,
+    *,
+    size: tuple[int, int],
+    strides: tuple[int, int] = (1, 1),
+    padding: str = "same",
+) -> np.ndarray:
     """The inputs of a convolution at some places, zero padded as TensorFlow pads.
 
     Args:
         tensor: float (N, H, W, C).
-        places: int (N, R), rows-first indices of pixels, R of them in each picture.
+        places: int (N, R), rows-first indices of pixels of the output, R of them in each picture.
         size: Height and width of the kernel.
+        strides: Rows and columns from one window to the next.
+        padding: `"same"` or `"valid"`.
 
     Returns:
         float (N R, height * width, C), the order of a kernel's first axes.
     """
-    (up, down), (left, right) = (((side - 1) // 2, side // 2) for side in size)
-    padded = np.pad(tensor, [(0, 0), (up, down), (left, right), (0, 0)])
+    around = [(0, 0), (0, 0)]
+    if padding == "same":
+        axes = zip(tensor.shape[1:3], size, strides)
+        around = [same_padding(n, kernel=k, stride=s) for n, k, s in axes]
+    padded = np.pad(tensor, [(0, 0), *around, (0, 0)])
     view = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))
-    y, x = np.divmod(places, tensor.shape[2])
+    view = view[:, :: strides[0], :: strides[1]]
+    y, x = np.divmod(places, view.shape[2])
     taken = view[np.arange(len(tensor))[:, None], y, x]
     taken = taken.reshape(-1, tensor.shape[3], size[0] * size[1])
     return np.swapaxes(taken, 1, 2)
@@ -93,10 +106,12 @@ class LayerInputs:
         its weights by then: tensors are computed once, by the weights of that moment.
         """
         point = points(self.model)[name]
-        size = getattr(point.layer, "convolution", point.layer).kernel_size
+        layer = getattr(point.layer, "convolution", point.layer)
+        read = {"size": layer.kernel_size, "strides": layer.strides, "padding": layer.padding}
         parts = []
         for tensor, (batch, places) in zip(self._walk.tensors(point.inputs[0]), self._batches()):
-            parts.append(windows(tensor.numpy(), _places_in(tensor, places, batch), size=size))
+            shape = layer.compute_output_shape(tensor.shape)
+            parts.append(windows(tensor.numpy(), _places_in(shape, places, batch), **read))
         return np.concatenate(parts)
 
     @cached_property
@@ -121,8 +136,8 @@ class LayerInputs:
             yield tf.constant(self.pictures[chosen]), self.places[chosen]
 
 
-def _places_in(tensor, places: np.ndarray, batch) -> np.ndarray:
-    size, of = (int(t.shape[1] * t.shape[2]) for t in (tensor, batch))
+def _places_in(shape, places: np.ndarray, batch) -> np.ndarray:
+    size, of = (int(s[1] * s[2]) for s in (shape, batch.shape))
     return places_in(places, size=size, of=of)
 
 

@@ -11,7 +11,12 @@ import numpy as np
 import tf_keras
 
 from representative_data.dataset import RepresentativeDataset
-from representative_data.observation import joined_grids, observe_ranges, pin_pixels
+from representative_data.observation import (
+    joined_grids,
+    known_ranges,
+    observe_ranges,
+    pin_pixels,
+)
 from sr_models.ground.pictures import unit
 from sr_models.quantization.ranges import TensorRanges
 
@@ -74,8 +79,9 @@ class Evidence:
         return self.pin(observe_ranges(model, self.dataset), model)
 
     def pin(self, ranges: TensorRanges, model) -> TensorRanges:
-        """The ranges with those fixed that are known: of the pixels, where that is asked for."""
-        ranges = ranges.replacing(joined_grids(model))
+        """The ranges with those fixed that are known: of the source's own training, and of the
+        pixels, where that is asked for."""
+        ranges = ranges.replacing({**joined_grids(model), **known_ranges(model)})
         return pin_pixels(ranges, model) if self.pinned else ranges
 
     def stack(self, count: int) -> np.ndarray:

@@ -8,11 +8,13 @@ the ends of the range that the network works on. Under the pixel contract they a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from export.running.interpreters import Runner, Tensor
 from export.tflite.pixel_ends import ends_of_grid
+from export.tflite.windows import size_multiple
 from sr_models.ground.arguments import a_picture, having, takes
 from sr_models.ground.errors import ModelFileError
 from sr_models.ground.pictures import to_pixels
@@ -38,6 +40,24 @@ class Upscaled:
     raw: np.ndarray
     dequantized: np.ndarray
     saturated_fraction: float
+
+    def cut(self, made: tuple[int, int], asked: tuple[int, int]) -> Upscaled:
+        """The upper left part, of an input of `asked` pixels out of `made`."""
+        height, width = (
+            n * large // small for n, large, small in zip(asked, self.raw.shape[:2], made)
+        )
+        parts = (pixels[:height, :width] for pixels in (self.raw, self.dequantized))
+        return Upscaled(*parts, self.saturated_fraction)
+
+
+_multiples: WeakKeyDictionary = WeakKeyDictionary()
+
+
+def _multiple_of(runner: Runner) -> int:
+    """See `size_multiple`; read once for each opened file."""
+    if runner not in _multiples:
+        _multiples[runner] = size_multiple(runner.model)
+    return _multiples[runner]
 
 
 def ends_of(tensor: Tensor) -> Ends:
@@ -149,6 +169,11 @@ def upscale(runner: Runner, picture: np.ndarray, *, pixels: PixelRange | None = 
         pixels: Black and white of the file, see `export.running.pixel_range.find_pixels`; by the
             grids of input and output alone without them.
     """
+    asked, multiple = picture.shape[:2], _multiple_of(runner)
+    missing = [-side % multiple for side in asked]
+    if any(missing) and runner.inputs[0].picture_shape != picture.shape:
+        # What strides do not divide is mirrored to where they do, and cut off again.
+        picture = np.pad(picture, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
     if runner.inputs[0].picture_shape != picture.shape:
         runner.resize(*picture.shape[:2])
     source, target = runner.inputs[0], runner.outputs[0]
@@ -161,7 +186,8 @@ def upscale(runner: Runner, picture: np.ndarray, *, pixels: PixelRange | None = 
         as_codes = codes_of_pixels(picture, source)
         # The same codes would give the same output: most files are run once.
         output = output if np.array_equal(as_codes, fed) else run_picture(runner, as_codes)
-    return Upscaled(pixels_of_codes(output, target, ends=high), dequantized, saturated)
+    made = Upscaled(pixels_of_codes(output, target, ends=high), dequantized, saturated)
+    return made.cut(picture.shape[:2], asked) if any(missing) else made
 
 
 def run_picture(runner: Runner, codes: np.ndarray) -> np.ndarray:

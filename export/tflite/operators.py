@@ -68,7 +68,7 @@ OPERATORS: dict[str, Operator] = {
         "produces", fuses=True, since={10: (2, 11), 11: (2, 15), 12: (2, 17), 13: (2, 18)}
     ),
     "GATHER": Operator(since={6: (2, 13), 7: (2, 15)}),
-    "GELU": Operator(pixelwise=True),
+    "GELU": Operator(pixelwise=True, since={1: (2, 9)}),
     "HARD_SWISH": Operator(pixelwise=True),
     "LEAKY_RELU": Operator("produces", pixelwise=True),
     "LOGISTIC": Operator(pixelwise=True),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from sr_models.tflite.files import ModelFile
 from sr_models.tflite.flatbuffer import OperatorInfo
 from sr_models.tflite.unpacked import UnpackedModel, unpack
 
+_SLICES = ("SLICE", "STRIDED_SLICE")
 _SAME = 0
 """`Padding.SAME` of the TFLite schema."""
 
@@ -43,6 +46,8 @@ class _Site:
         options: Its table of options.
         kernel: Shape of its constant weights, where it has some.
         paddings: Its constant paddings (4, 2), where it has some.
+        begin: Where a slice begins, on each axis; `None` where it is computed, or from the end.
+        steps: Its steps.
         ratio: Output size over input size, where that is whole; 0 otherwise.
         axis: 0 for rows, 1 for columns.
     """
@@ -51,6 +56,8 @@ class _Site:
     options: Any
     kernel: tuple[int, ...]
     paddings: np.ndarray | None
+    begin: np.ndarray | None
+    steps: tuple[int, ...]
     ratio: int
     axis: int
 
@@ -96,6 +103,20 @@ def _padding(site: _Site) -> Reading:
     return Window(before=int(site.paddings[1 + site.axis, 0]))
 
 
+def _everywhere(site: _Site) -> Reading:
+    raise Untileable(f"{name_of(site.operator)} takes a mean over the whole picture")
+
+
+def _cropping(site: _Site) -> Reading:
+    if site.begin is None or set(site.steps) != {1}:
+        if site.ratio == 1:
+            return PIXELWISE
+        raise Untileable(f"{name_of(site.operator)} changes the size of the picture")
+    place = 1 + site.axis
+    free = getattr(site.options, "beginMask", 0) >> place & 1
+    return Window(before=0 if free else -int(site.begin[place]))
+
+
 _READINGS: dict[str, Callable[[_Site], Reading]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
@@ -109,6 +130,9 @@ _READINGS: dict[str, Callable[[_Site], Reading]] = {
     "PAD": _padding,
     "PADV2": _padding,
     "MIRROR_PAD": _padding,
+    "MEAN": _everywhere,
+    "SLICE": _cropping,
+    "STRIDED_SLICE": _cropping,
 }
 
 
@@ -133,8 +157,28 @@ def read_receptive_field(source: str | Path | bytes | ModelFile) -> ReceptiveFie
         why = error if isinstance(error, Untileable) else "an operator lacks its options"
         raise ModelFileError(
             f"expected a file that looks at a neighbourhood of each pixel, found that {why} in "
-            f"{model.file.name}; give it pictures no larger than its input"
+            f"{model.file.name}; give it whole pictures, without tiles"
         ) from error
+
+
+def size_multiple(source: str | Path | bytes | ModelFile) -> int:
+    """What height and width of a file's input must be multiples of, by its strides.
+
+    1 for a file that never works on a smaller picture, and for one that is not understood.
+    """
+    found = [1]
+    try:
+        model = unpack(source)
+        for axis in (0, 1):
+            ratios = {str(model.graph.inputs[0]): Fraction(1)}
+            for made, read in _steps(model, axis):
+                known = [ratios[name] * reading.ratio for name, reading in read if name in ratios]
+                if known:
+                    ratios[made] = known[0]
+                    found.append(known[0].denominator)
+    except (ModelFileError, Untileable, AttributeError, IndexError, ZeroDivisionError):
+        return 1
+    return lcm(*found)
 
 
 def _steps(model: UnpackedModel, axis: int) -> Iterable[tuple[str, list[tuple[str, Reading]]]]:
@@ -193,7 +237,9 @@ def _reading(
     place, target = rows.get(picture, 1), rows.get(operator.outputs[0], 1)
     if operator.name == "TRANSPOSE" and place and target:
         return PIXELWISE
-    if operator.name in PIXELWISE_OPERATORS and place:
+    # Of any size, both may be told as 1x1: where a slice begins counts.
+    is_slice = operator.name in _SLICES and place == 1
+    if operator.name in PIXELWISE_OPERATORS and place and not is_slice:
         if before[place : place + 2] != after[place : place + 2]:
             raise Untileable(f"{name_of(operator)} changes the size of the picture")
         return PIXELWISE
@@ -201,6 +247,10 @@ def _reading(
         raise Untileable(f"the reach of {name_of(operator)} is not known")
     ratio, rest = divmod(after[1 + axis], before[1 + axis])
     constants = [i for i in operator.inputs if i >= 0 and tensors[i].constant]
+    vectors = [model.constant(i) for i in constants if tensors[i].shape == (4,)]
+    slices = is_slice and len(vectors) >= 2
+    begin = vectors[0] if slices and (vectors[0] >= 0).all() else None
+    steps = tuple(vectors[2].tolist()) if slices and len(vectors) == 3 else (1,)
     site = _Site(
         operator,
         model.tables.subgraphs[0].operators[operator.index].builtinOptions,
@@ -208,6 +258,8 @@ def _reading(
         paddings=next(
             (model.constant(i).reshape(4, 2) for i in constants if tensors[i].shape == (4, 2)), None
         ),
+        begin=begin,
+        steps=steps,
         ratio=0 if rest else ratio,
         axis=axis,
     )

@@ -12,7 +12,9 @@ from sr_models.ground.options import FilePixels, Json
 
 
 def inspect(
-    files: Annotated[list[Path], typer.Argument(help="Files, or folders of .tflite files.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Files (.onnx too), or folders of .tflite files.")
+    ],
     fail_on: Annotated[
         str | None,
         typer.Option(
@@ -27,6 +29,8 @@ def inspect(
 ):
     """Say what .tflite files really hold, and what is wrong with them.
 
+    Of a float file and of an .onnx file it says too whether `sr-export model` takes it.
+
     Findings: clip, coarse, contract, crash, dynamic, float, mixed, name, partitions, refused,
     version. These identifiers do not change.
 
@@ -37,33 +41,39 @@ def inspect(
       sr-export inspect downloads other.tflite --fail-on clip,contract --json report.json
     """
     from sr_models.ground.child import Sandbox
-    from sr_models.ground.errors import ModelFileError
+    from sr_models.ground.errors import ModelFileError, NetworkError
     from sr_models.ground.pixel_range import parse_pixels
+    from sr_models.importing.source_kinds import is_onnx
     from sr_models.tflite.files import read_model
 
     wanted = _wanted(fail_on)
     given = parse_pixels(pixels) if pixels else None
     paths = [path for place in files for path in _files_in(place)]
-    if len(paths) == 1:
+    if len(paths) == 1 and not is_onnx(paths[0]):
         read_model(paths[0])  # Before a child is started.
     data: dict[str, Any] = {}
     unreadable: list[str] = []
     with Sandbox("export.running.interpreters") as sandbox:
-        if run:
+        if run and not all(map(is_onnx, paths)):
             sandbox.start()  # It imports while we do.
         from export.inspecting.inspection import inspect_model
+        from export.inspecting.onnx_inspection import inspect_onnx
         from export.stripping.repair_io import repairable_sides
 
         for path in paths:
             try:
+                if is_onnx(path):
+                    data[str(path)] = inspect_onnx(path).to_json()
+                    continue
                 found = inspect_model(
                     path,
                     sandbox=sandbox if run else None,
                     pixels=given,
                     repairs=repairable_sides,
+                    as_source=True,
                 )
                 data[str(path)] = found.to_json()
-            except ModelFileError as error:
+            except (ModelFileError, NetworkError) as error:
                 if len(paths) == 1:
                     raise
                 unreadable.append(str(error))
@@ -137,6 +147,8 @@ def _print(data: dict[str, Any]) -> None:
 def _row(path: str, found: dict[str, Any]) -> list[str]:
     if "error" in found:
         return [path, "", "", "", "", "", "", "unreadable"]
+    if "opset" in found:
+        return [path, "ONNX", "", str(sum(found["ops"].values())), "", "", "", "none"]
     return [
         path,
         *(", ".join(_brief(t) for t in found[side]) for side in ("inputs", "outputs")),
@@ -152,6 +164,15 @@ def _glance(found: dict[str, Any]) -> list[list[str]]:
     def place(op: dict[str, Any]) -> str:
         return "" if op["height"] is None else f" {op['height']}x{op['width']}x{op['channels']}"
 
+    if "opset" in found:
+        return [
+            *[["operators", f"{count} {op}"] for op, count in found["ops"].items()],
+            ["written by", found["written_by"]],
+            ["needs", f"ONNX opset {found['opset']}"],
+            *_readiness(found),
+            ["size", f"{found['size_bytes'] / 1000:.1f} kB"],
+            ["sha256", found["sha256"]],
+        ]
     contract = found["pixel_contract"]
     clips = ", ".join(f"{op['op']} (operator {op['index']}){place(op)}" for op in found["clip_ops"])
     fused = ", ".join(
@@ -176,9 +197,18 @@ def _glance(found: dict[str, Any]) -> list[list[str]]:
         ],
         ["XNNPACK", _delegation(found)],
         ["needs", f"TFLite {found['minimum_runtime']}"],
+        *_readiness(found),
         ["size", f"{found['size_bytes'] / 1000:.1f} kB"],
         ["sha256", found["sha256"]],
     ]
+
+
+def _readiness(found: dict[str, Any]) -> list[list[str]]:
+    """Whether an export takes a float file, in a row or two."""
+    if (told := found["as_source"]) is None:
+        return []
+    notes = [["", note] for note in told["notes"]]
+    return [["sr-export model", told["in_words"]], *notes]
 
 
 def _tensor(info: dict[str, Any]) -> str:

@@ -20,7 +20,9 @@ from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Anchors,
     Dataset,
+    Dequantize,
     Images,
+    Inputs,
     Json,
     MaxPasses,
     MemoryBudget,
@@ -49,7 +51,9 @@ HEADINGS = {
         "pixels",
         "weights",
         "trust",
+        "dequantize",
         "images",
+        "inputs",
         "dataset",
         "pictures",
         "tile_side",
@@ -105,6 +109,7 @@ def model(
     name: Name,
     out: Annotated[Path, typer.Option(help="Folder to write: model.tflite and manifest.json.")],
     images: Images = None,
+    inputs: Inputs = None,
     dataset: Dataset = None,
     settings: Annotated[
         Path | None,
@@ -116,6 +121,7 @@ def model(
     size: Sizes = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    dequantize: Dequantize = False,
     method: Method = DEFAULT_RECIPE,
     tail: Tail = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
@@ -228,16 +234,17 @@ def model(
     given_options = {name: value for name, value in options.items() if was_given(context, name)}
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
-    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels)
+    pictures = {"images": images, "inputs": inputs, "dataset": dataset}
+    require_network(name, **pictures, weights=weights, pixels=pixels, dequantize=dequantize)
     import_tensorflow_quietly()
     from export.exporting.front_door import export_model
 
     given = {
         "out": out,
-        "images": images,
-        "dataset": dataset,
+        **pictures,
         "weights": weights,
         "trust": trust,
+        "dequantize": dequantize,
         "pixels": pixels,
         "overwrite": overwrite,
         "run_dir": run_dir,

@@ -14,6 +14,7 @@ from sr_models.ground.errors import OptionError
 from sr_models.ground.files import writing_file
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
+    Dequantize,
     Images,
     Json,
     LowResolution,
@@ -51,6 +52,7 @@ def sensitivity(
     weights: Weights = None,
     pixels: Pixels = None,
     trust: Trust = False,
+    dequantize: Dequantize = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Draw it, as .svg or .png.")
     ] = None,
@@ -78,10 +80,11 @@ def sensitivity(
         require_plot_name(plot)
         refuse_existing(plot, overwrite=overwrite)
         require_writable(plot)
-    require_network(name, images=images, weights=weights, pixels=pixels)
+    require_network(name, images=images, weights=weights, pixels=pixels, dequantize=dequantize)
     import_tensorflow_quietly()
     from export.precision.sensitivity import measure_sensitivity
     from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
+    from representative_data.effort import fitting_side
     from representative_data.observation import observe_ranges, pin_pixels
     from representative_data.pictures import HELD_OUT, held_out_tiles, open_subject
 
@@ -93,8 +96,10 @@ def sensitivity(
         weights=weights,
         pixels=pixels,
         trust=trust,
+        dequantize=dequantize,
     )
     network, model = subject.network, subject.model
+    tile_side = fitting_side(model, tile_side, on_stage=say)
     tiles = subject.tiles(count=pictures, side=tile_side, seed=seed)
     build = build_natural_dataset if method == "natural" else build_cfqp_dataset
     dataset = build(model, tiles, network=network.name, scale=network.scale)

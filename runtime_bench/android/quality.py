@@ -9,6 +9,7 @@ import numpy as np
 from export.running.interpreters import Runner, Tensor, open_model
 from export.running.pixel_range import find_pixels
 from export.running.pixels import codes_of_pixels, pixels_of_codes
+from export.tflite.windows import size_multiple
 from runtime_bench.android.adb import PhoneError
 from runtime_bench.android.session import SPARE_SECONDS, Session
 from runtime_bench.android.tool import ToolRun, picture_arguments
@@ -20,6 +21,7 @@ from runtime_bench.measuring.quality import (
     scale_of,
 )
 from sr_models.ground.metrics import Quality, measure_quality
+from sr_models.ground.pictures import Pair, crop_to_multiple
 from sr_models.tflite.files import ModelFile
 
 
@@ -104,9 +106,10 @@ def measure_quality_on_phone(
     """
     runner = open_model(model)
     scale, known = scale_of(runner), find_pixels(runner.model).range
+    multiple = size_multiple(runner.model)
     there, here, apart = [], [], []
     for path in dataset.paths:
-        pair = load_pair(path, scale=scale)
+        pair = _of_strides(load_pair(path, scale=scale), multiple, scale=scale)
         if runner.inputs[0].shape != (1, *pair.low.shape):
             runner.resize(*pair.low.shape[:2])
         codes = codes_of_pixels(pair.low, runner.inputs[0], ends=known.input_ends)[None]
@@ -160,3 +163,10 @@ def run_on_phone(
         seconds=SPARE_SECONDS,
     )
     return codes_of_bytes(session.pull_bytes("output.raw"), runner.outputs[0])
+
+
+def _of_strides(pair: Pair, multiple: int, *, scale: int) -> Pair:
+    """A pair cut to sides that the strides of a file divide."""
+    low = crop_to_multiple(pair.low, multiple)
+    height, width = (side * scale for side in low.shape[:2])
+    return Pair(pair.path, low, pair.high[:height, :width])

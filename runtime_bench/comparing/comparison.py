@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from runtime_bench.measuring.tables import print_latency, print_quality
 from sr_models.ground.console import print_table
 from sr_models.ground.errors import ModelFileError
 from sr_models.ground.pixel_range import PixelRange
+
+_NONE: Mapping[Path, Path] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ def compare_entries(
     picture: np.ndarray | None = None,
     audit: Callable[[bytes], Any] | None = None,
     pixels: PixelRange | None = None,
+    inputs: Mapping[Path, Path] = _NONE,
     on_step: Callable[..., Any] | None = None,
 ) -> FileComparison:
     """Compare two opened files.
@@ -172,6 +176,7 @@ def compare_entries(
         audit: Content to audit, for the gates that look into the file; the export package's own
             by default.
         pixels: What black and white are for both files; found by default, for each apart.
+        inputs: See `runtime_bench.measuring.quality.measure_file`.
         on_step: Called with steps done, all steps and a note.
 
     Raises:
@@ -194,7 +199,9 @@ def compare_entries(
     facts["partitions"] = second.delegation.partitions if second.delegation else None
     # Last, for it resizes the inputs of both.
     quality = tuple(
-        measure_file(entry.runner, dataset, scale=scale, pixels=pixels, on_step=on_step)
+        measure_file(
+            entry.runner, dataset, scale=scale, pixels=pixels, inputs=inputs, on_step=on_step
+        )
         for dataset in datasets
         for entry in (baseline, candidate)
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from sr_models.ground.errors import OptionError
 from sr_models.ground.pixel_range import PixelRange
 from sr_models.ground.plots import difference_map, picture
 
+_NONE: Mapping[Path, Path] = MappingProxyType({})
 SIDE = 96
 """Height and width of a crop at most, pixels of the large picture."""
 GAIN = 8
@@ -91,6 +94,7 @@ def take_crops(
     count: int,
     scale: int | None = None,
     pixels: PixelRange | None = None,
+    inputs: Mapping[Path, Path] = _NONE,
 ) -> list[Crop]:
     """From the first `count` pictures of each dataset, the place that tells the files apart.
 
@@ -103,6 +107,7 @@ def take_crops(
         count: Crops per dataset; 0 for none.
         scale: Scale factor that the files must have.
         pixels: What black and white are for the files; found by default, for each apart.
+        inputs: See `runtime_bench.measuring.quality.measure_file`.
     """
     found = []
     if not count:
@@ -111,7 +116,7 @@ def take_crops(
     for dataset in datasets:
         for path in dataset.paths[: require_crops(count)]:
             pairs = {
-                factor: load_pair(path, scale=factor)
+                factor: load_pair(path, scale=factor, source=inputs.get(path))
                 for factor in {scale_of(runner, scale) for runner in runners}
             }
             if len(pairs) > 1:

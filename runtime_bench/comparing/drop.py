@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.network import load_model
 from sr_models.networks.presets import get_preset
 
+_NONE: Mapping[Path, Path] = MappingProxyType({})
 SIDE = 96
 TWIN = "clipped baseline"
 """What rows of the clipped baseline are called: tail `clip`, natural pictures, plain min/max."""
@@ -92,6 +95,7 @@ def drops(
     *,
     datasets: Sequence[Dataset],
     images: str | None = None,
+    inputs: Mapping[Path, Path] = _NONE,
     settings: ExportSettings | None = None,
     twin: bool = False,
     on_stage: Callable[[str], None] = lambda stage: None,
@@ -103,6 +107,7 @@ def drops(
         methods: Recipes, see `export.quantizing.recipe`.
         datasets: Ground truth; for measuring only, methods never see it.
         images: Folder of calibration pictures; scikit-image's own by default.
+        inputs: See `runtime_bench.measuring.quality.measure_file`.
         settings: Every other choice; 96x96 pixels by default, the size has no part in it.
         twin: Whether the clipped baseline, by plain min/max, comes last.
         on_stage: Called with what begins next.
@@ -115,7 +120,8 @@ def drops(
     wanted = {method: replace(base, method=method) for method in methods}
     if twin:
         wanted[TWIN] = clipped_baseline(base)
-    exports = measured_exports(network, wanted, datasets=datasets, images=images, on_stage=on_stage)
+    given = {"datasets": datasets, "images": images, "inputs": inputs}
+    exports = measured_exports(network, wanted, **given, on_stage=on_stage)
     for name, (drop, _) in zip(wanted, exports):
         yield replace(drop, method=name)
 
@@ -126,6 +132,7 @@ def measured_exports(
     *,
     datasets: Sequence[Dataset],
     images: str | None = None,
+    inputs: Mapping[Path, Path] = _NONE,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Iterator[tuple[Drop, ExportResult]]:
     """Export a network by each choice and hold each file against the float network.
@@ -135,6 +142,7 @@ def measured_exports(
         choices: Settings by what to call them.
         datasets: Ground truth; for measuring only, methods never see it.
         images: Folder of calibration pictures; scikit-image's own by default.
+        inputs: See `runtime_bench.measuring.quality.measure_file`.
         on_stage: Called with what begins next.
     """
     scale = get_preset(network).scale
@@ -146,7 +154,9 @@ def measured_exports(
             dataset.name,
             scale,
             None,
-            measure_upscaler(upscale, load_pairs(dataset.paths, scale=scale), scale=scale),
+            measure_upscaler(
+                upscale, load_pairs(dataset.paths, scale=scale, inputs=inputs), scale=scale
+            ),
         )
         for dataset in datasets
     }
@@ -159,7 +169,8 @@ def measured_exports(
         on_stage(f"{network}: measuring {name}")
         found = {}
         for dataset in datasets:
-            raw, whole = measure_file(runner, dataset, scale=scale).raw, floats[dataset.name].raw
+            raw = measure_file(runner, dataset, scale=scale, inputs=inputs).raw
+            whole = floats[dataset.name].raw
             found[dataset.name] = (
                 whole.psnr_rgb_db - raw.psnr_rgb_db,
                 whole.psnr_y_db - raw.psnr_y_db,

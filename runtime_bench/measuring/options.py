@@ -54,6 +54,15 @@ Data = Annotated[
 MaybeData = Annotated[
     str | None, typer.Option("--data", metavar="DIR", help="Ground-truth pictures, for PSNR.")
 ]
+Inputs = Annotated[
+    str | None,
+    typer.Option(
+        "--inputs",
+        metavar="DIR",
+        help="What files are given, by the names of the ground truth.",
+        show_default="made of the ground truth",
+    ),
+]
 Images = Annotated[
     str | None,
     typer.Option(

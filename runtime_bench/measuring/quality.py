@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from sr_models.ground.pixel_range import PixelRange
 
 # scikit-image's SSIM with sigma 1.5 looks through a window of this many pixels.
 _SSIM_WINDOW = 11
+_NONE: Mapping[Path, Path] = MappingProxyType({})
 Step = Callable[[int, int, str], Any]
 
 
@@ -72,6 +74,7 @@ class QualityResult:
         sha256: Hash of the file; `None` for a network that is no file.
         runtime: Interpreter package and version; `None` where none ran.
         luma: Whether it upscales luma alone.
+        given: Whether inputs came from files of their own.
         pixels: What black and white were for the file; `None` for a network that is no file.
     """
 
@@ -83,6 +86,7 @@ class QualityResult:
     sha256: str | None = None
     runtime: str | None = None
     luma: bool = False
+    given: bool = False
     pixels: FilePixels | None = None
 
     @property
@@ -109,7 +113,7 @@ class QualityResult:
             "scale": self.scale,
             **_readings(self),
             **_saturation(self),
-            "protocol": quality_protocol(self.scale, luma=self.luma),
+            "protocol": quality_protocol(self.scale, luma=self.luma, given=self.given),
             "delegate": self.delegate,
             "runtime": self.runtime,
             "pixels": self.pixels and self.pixels.to_json(),
@@ -124,13 +128,15 @@ class QualityResult:
         ]
 
 
-def quality_protocol(scale: int, *, luma: bool = False) -> str:
+def quality_protocol(scale: int, *, luma: bool = False, given: bool = False) -> str:
     """What the figures rest on, in one line."""
     of = ", of its luma in pixels" if luma else ""
-    return (
-        f"x{scale}, ground truth cropped to a multiple{of}, antialiased bicubic in float, rounded; "
-        f"{PROTOCOL}; mean over pictures"
-    )
+    how = f"ground truth cropped to a multiple{of}, antialiased bicubic in float, rounded"
+    if given:
+        how = f"inputs as given beside the ground truth{of}"
+    elif scale == 1:
+        how = f"the ground truth itself as input{of}"
+    return f"x{scale}, {how}; {PROTOCOL}; mean over pictures"
 
 
 def is_luma(runner: Runner) -> bool:
@@ -167,23 +173,37 @@ def find_datasets(folder: str | Path) -> list[Dataset]:
     return [Dataset(name, tuple(paths)) for name, paths in list_images_by_folder(folder).items()]
 
 
-def load_pair(path: str | Path, *, scale: int, luma: bool = False) -> Pair:
+def load_pair(
+    path: str | Path, *, scale: int, luma: bool = False, source: str | Path | None = None
+) -> Pair:
     """Read one ground-truth picture, crop it to a multiple of `scale` and degrade it.
 
     For `luma` it is its luma in pixels, of one channel, as such a file was calibrated with.
 
+    Args:
+        path: The ground truth.
+        scale: Scale factor.
+        luma: Whether luma alone is wanted.
+        source: The picture that is given to networks, where it is not made of the ground truth.
+
     Raises:
-        PictureError: The picture cannot be used, or is too small for the metrics.
+        PictureError: A picture cannot be used, is too small for the metrics, or does not fit.
     """
     # What the crop may take, the border on both sides, and SSIM's window.
     least = (scale - 1) + 2 * scale + _SSIM_WINDOW
+    if source is not None:
+        load_image(path, minimum_side=least)
+        pair = Pair.given(path, source, scale=scale)
+        return Pair(pair.path, luma_pixels(pair.low), luma_pixels(pair.high)) if luma else pair
     picture = crop_to_multiple(load_image(path, minimum_side=least), scale)
     return Pair.of(path, luma_pixels(picture) if luma else picture, scale=scale)
 
 
-def load_pairs(paths: Iterable[str | Path], *, scale: int) -> Iterator[Pair]:
-    """`load_pair` for each path, one at a time."""
-    return (load_pair(path, scale=scale) for path in paths)
+def load_pairs(
+    paths: Iterable[str | Path], *, scale: int, inputs: Mapping[Path, Path] = _NONE
+) -> Iterator[Pair]:
+    """`load_pair` for each path, one at a time, with the input that `inputs` has for it."""
+    return (load_pair(path, scale=scale, source=inputs.get(path)) for path in paths)
 
 
 def mean_quality(qualities: Sequence[Quality]) -> Quality:
@@ -227,6 +247,7 @@ def measure_file(
     *,
     scale: int | None = None,
     pixels: PixelRange | None = None,
+    inputs: Mapping[Path, Path] = _NONE,
     on_step: Step | None = None,
 ) -> QualityResult:
     """Quality of an opened file on one dataset, each picture at its own size.
@@ -238,6 +259,8 @@ def measure_file(
         dataset: Ground-truth pictures.
         scale: Scale factor that the file must have; taken from the file by default.
         pixels: What black and white are for the file; found by default.
+        inputs: Ground truth -> the picture that the file is given, see
+            `sr_models.ground.picture_files.paired_inputs`; made of the ground truth by default.
         on_step: Called with pictures done, all pictures and the next one's name.
 
     Raises:
@@ -250,7 +273,7 @@ def measure_file(
     for done, path in enumerate(dataset.paths):
         if on_step is not None:
             on_step(done, len(dataset.paths), f"{dataset.name} {path.name}")
-        pair = load_pair(path, scale=scale, luma=luma)
+        pair = load_pair(path, scale=scale, luma=luma, source=inputs.get(path))
         result = upscale(runner, pair.low, pixels=found.range)
         raw = _measured(result.raw, pair, scale=scale, model=runner.model.name)
         same = np.array_equal(result.raw, result.dequantized)
@@ -265,6 +288,7 @@ def measure_file(
         sha256=runner.model.sha256,
         runtime=str(runner.runtime),
         luma=luma,
+        given=bool(inputs),
         pixels=found,
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from export.running.runtimes import require_delegate, require_threads
 from sr_models.ground.errors import OptionError, PictureError
-from sr_models.ground.picture_files import list_images
+from sr_models.ground.picture_files import inputs_of, list_images
 from sr_models.tflite.files import read_model
 
 MAX_SCALE = 8
@@ -65,6 +65,16 @@ def require_data(folder: str | Path | None) -> None:
     """Raise `PictureError` for a folder of pictures that is missing or holds none."""
     if folder is not None:
         list_images(folder)
+
+
+def require_inputs(data: str | Path | None, inputs: str | Path | None) -> dict[Path, Path]:
+    """The input of each picture of ground truth; nothing where none are given.
+
+    Raises:
+        PictureError: A picture without an input of its name.
+        OptionError: Inputs without ground truth.
+    """
+    return inputs_of(data, inputs, option="--data")
 
 
 def require_picture(path: str | Path | None) -> None:

@@ -18,7 +18,7 @@ from export.running.pixels import (
     quantized_pixels,
     run_picture,
 )
-from export.tflite.windows import read_receptive_field
+from export.tflite.windows import read_receptive_field, size_multiple
 from runtime_bench.upscaling.tiling import Span, aligned, margin_of, spans
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.pixel_range import PixelRange
@@ -101,6 +101,8 @@ class Upscaler:
     def plan(self, height: int, width: int) -> TilePlan:
         """How a picture is cut, and the file made ready for it.
 
+        A file that looks everywhere is run on the whole picture, unless tiles are asked for.
+
         Raises:
             ModelFileError: The picture needs tiles, and the file looks everywhere, or cannot be
                 run at a size that it could be cut to.
@@ -109,7 +111,12 @@ class Upscaler:
         limits = self.asked or self.own
         if height <= limits[0] and width <= limits[1]:
             return self._whole(height, width)
-        field = self.field
+        try:
+            field = self.field
+        except ModelFileError:
+            if self.asked is not None:
+                raise
+            return self._at_once(height, width)
         margin = margin_of(field)
         if self.asked is None:
             limits = (max(_SIDE, _LEAST_MARGINS * margin),) * 2
@@ -131,11 +138,20 @@ class Upscaler:
         covered = [max(length, side) for length, side in zip(size, tile)]
         return TilePlan((tile[0], tile[1]), rows, columns, padded=covered != [height, width])
 
+    def _at_once(self, height: int, width: int) -> TilePlan:
+        """The picture as one tile of its own size."""
+        self._resize(height, width)
+        rows, columns = (Span(0, 0, height),), (Span(0, 0, width),)
+        return TilePlan((height, width), rows, columns, padded=False)
+
     def _whole(self, height: int, width: int) -> TilePlan:
+        multiple = size_multiple(self.runner.model)
+        tile = (aligned(height, multiple), aligned(width, multiple))
         try:
-            self._resize(height, width)
-            tile = (height, width)
+            self._resize(*tile)
         except (ModelFileError, OptionError):
+            if self.own != (height, width):
+                _ = self.field  # What fills the tile would change the whole picture.
             self._resize(*self.own)
             tile = self.own
         if tile[0] < height or tile[1] < width:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runtime_bench.measuring.options import Data, Images, Json
+from runtime_bench.measuring.options import Data, Images, Inputs, Json
 from sr_models.ground.console import GateNotMet, print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
 
@@ -21,6 +21,7 @@ def drop(
         typer.Option("--method", help="A recipe; repeatable.", show_default="as sr-export"),
     ] = None,
     images: Images = None,
+    inputs: Inputs = None,
     max_drop_db: Annotated[
         float | None, typer.Option(help="Gate: largest mean drop, RGB and luma, in dB.")
     ] = None,
@@ -42,7 +43,7 @@ def drop(
     """
     from export.quantizing.recipe import AUTO, require_recipe
     from runtime_bench.measuring.machine import read_machine
-    from runtime_bench.measuring.usage import require_data
+    from runtime_bench.measuring.usage import require_data, require_inputs
     from sr_models.networks.presets import get_preset
 
     for name in names:
@@ -52,6 +53,7 @@ def drop(
             require_recipe(method)
     for folder in (data, images):
         require_data(folder)
+    pairs = require_inputs(data, inputs)
     machine = read_machine()
     import_tensorflow_quietly()
     from export.exporting.settings import DEFAULTS
@@ -60,11 +62,10 @@ def drop(
     from runtime_bench.measuring.quality import find_datasets
     from runtime_bench.measuring.tables import protocol_lines
 
-    datasets, wanted = find_datasets(data), methods or [DEFAULTS.quantizing.recipe]
+    wanted = methods or [DEFAULTS.quantizing.recipe]
+    given = {"datasets": find_datasets(data), "images": images, "inputs": pairs}
     results = [
-        result
-        for name in names
-        for result in drops(name, wanted, datasets=datasets, images=images, twin=twin, on_stage=say)
+        result for name in names for result in drops(name, wanted, **given, twin=twin, on_stage=say)
     ]
     write_json({"results": [r.to_json() for r in results], "machine": machine.to_json()}, json)
     if json != "-":

@@ -16,6 +16,7 @@ from runtime_bench.measuring.options import (
     FilePixels,
     Files,
     FileSize,
+    Inputs,
     Json,
     MaybeData,
     Runs,
@@ -59,6 +60,7 @@ def quality(
         str,
         typer.Option(metavar="DIR", help="Ground-truth pictures; each subfolder is a dataset."),
     ],
+    inputs: Inputs = None,
     scale: Scale = None,
     delegate: Delegate = "xnnpack",
     threads: Threads = 1,
@@ -75,6 +77,7 @@ def quality(
     \b
     sr-bench quality model.tflite --data benchmark/Set5
     sr-bench quality clipped.tflite clip_free.tflite --data benchmark --scale 3
+    sr-bench quality denoiser.tflite --data clean --inputs noisy
     sr-bench quality model.tflite --data benchmark --json quality.json
     sr-bench quality model.tflite --data benchmark --against psnr.jsonl --save psnr.jsonl
     """
@@ -82,6 +85,7 @@ def quality(
         require_crops,
         require_data,
         require_files,
+        require_inputs,
         require_scale,
     )
 
@@ -90,6 +94,7 @@ def quality(
     if scale is not None:
         require_scale(scale)
     require_data(data)
+    pairs = require_inputs(data, inputs)
     require_files(files, delegates=[delegate], threads=[threads])
     from export.running.interpreters import open_model
     from export.running.pixel_range import find_pixels
@@ -112,11 +117,11 @@ def quality(
         say(f"{runner.model.name}: {find_pixels(runner.model, given=given)}")
     with progress("upscaling", unit="pictures") as update:
         results = [
-            measure_file(runner, dataset, pixels=given, on_step=update)
+            measure_file(runner, dataset, pixels=given, inputs=pairs, on_step=update)
             for runner in runners
             for dataset in datasets
         ]
-    cut = take_crops(runners, datasets, count=crops, scale=scale, pixels=given)
+    cut = take_crops(runners, datasets, count=crops, scale=scale, pixels=given, inputs=pairs)
     rows = [result.to_json() for result in results]
     trend = book.take(rows, machine=read_machine().to_json(), protocol={})
     write_json(
@@ -132,7 +137,7 @@ def quality(
         print_quality(results)
         book.print()
     for factor, luma in sorted({(result.scale, result.luma) for result in results}):
-        say(quality_protocol(factor, luma=luma))
+        say(quality_protocol(factor, luma=luma, given=bool(pairs)))
     book.close()
 
 
@@ -142,6 +147,7 @@ def compare(
     candidate: Annotated[str, typer.Argument(help="The file that shall replace it.")],
     *,
     data: MaybeData = None,
+    inputs: Inputs = None,
     scale: Scale = None,
     delegate: Delegate = "xnnpack",
     threads: Threads = 1,
@@ -175,6 +181,7 @@ def compare(
         require_crops,
         require_data,
         require_files,
+        require_inputs,
         require_scale,
     )
 
@@ -182,6 +189,7 @@ def compare(
     gates, chosen = Gates(**limits), sides(size)
     given = parse_pixels(pixels) if pixels else None
     require_data(data)
+    pairs = require_inputs(data, inputs)
     gates.require_pictures(data)
     if scale is not None:
         require_scale(scale)
@@ -217,10 +225,11 @@ def compare(
             datasets=datasets,
             scale=scale,
             pixels=given,
+            inputs=pairs,
             on_step=update,
         )
     runners = [entry.runner for entry in opened]
-    cut = take_crops(runners, datasets, count=crops, scale=scale, pixels=given)
+    cut = take_crops(runners, datasets, count=crops, scale=scale, pixels=given, inputs=pairs)
     row, told = result.to_json(), {"machine": machine.to_json(), "protocol": latency_protocol(plan)}
     trend = book.take([row], **told)
     write_json(

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from select import select
@@ -25,7 +25,8 @@ from sr_models.ground.errors import ModelFileError
 MEMORY_MB = 768
 TIMEOUT_S = 300.0
 _SERVE = (
-    "import json, sys; path, modules = map(json.loads, sys.argv[1:]); sys.path[:] = path; "
+    "import json, sys; path, modules = map(json.loads, sys.argv[1:]); "
+    "sys.path[:] = path or sys.path; "
     "from sr_models.ground.child import serve; serve(modules)"
 )
 
@@ -82,10 +83,20 @@ class Sandbox:
         modules: Modules that the child imports before the first call, as they take their time.
         memory_mb: Address space that the child may take beyond what it has after its imports.
         timeout_s: Seconds that one call may take.
+        command: A Python on another machine, which finds our packages by itself; this one without.
+        environment: What that command's environment is; this process's without.
     """
 
-    def __init__(self, *modules: str, memory_mb: int = MEMORY_MB, timeout_s: float = TIMEOUT_S):
+    def __init__(
+        self,
+        *modules: str,
+        memory_mb: int = MEMORY_MB,
+        timeout_s: float = TIMEOUT_S,
+        command: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ):
         self.modules, self.memory_mb, self.timeout_s = modules, memory_mb, timeout_s
+        self.command, self.environment = tuple(command), environment
         self._child: subprocess.Popen | None = None
 
     def __enter__(self) -> Sandbox:
@@ -139,9 +150,12 @@ class Sandbox:
     def _started(self) -> subprocess.Popen:
         if self._child is None:
             root = str(Path(__file__).parents[2])
-            path = [root, *(entry for entry in sys.path if entry and entry != root)]
+            own = [root, *(entry for entry in sys.path if entry and entry != root)]
+            path = [] if self.command else own
+            python = self.command or (sys.executable,)
             self._child = subprocess.Popen(
-                [sys.executable, "-c", _SERVE, json.dumps(path), json.dumps(self.modules)],
+                [*python, "-c", _SERVE, json.dumps(path), json.dumps(self.modules)],
+                env=self.environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

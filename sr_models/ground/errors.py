@@ -60,6 +60,10 @@ class ResourceError(SrError):
     """Memory that did not suffice."""
 
 
+class TargetError(SrError):
+    """A target that is not installed, is broken, or does not take a file."""
+
+
 class BundleError(SrError):
     """A bundle that is incomplete, changed, of a newer kind, or contradicts itself."""
 

@@ -20,7 +20,7 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME|FILE",
-        help="Preset name, .keras, .h5 or .onnx file, SavedModel folder, or module:function.",
+        help="Preset name, .keras, .h5, .onnx or .tflite file, SavedModel, or module:function.",
     ),
 ]
 PresetName = Annotated[
@@ -47,6 +47,12 @@ FilePixels = Annotated[
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run code of Lambda layers in your own Keras file.")
 ]
+Dequantize = Annotated[
+    bool,
+    typer.Option(
+        "--dequantize", help="Take the integers of a .tflite file back to real numbers; lossy."
+    ),
+]
 Tail = Annotated[str, typer.Option(help="Output tail: relu, none, clip or conv_clip.")]
 OpenTail = Annotated[str, typer.Option(help="Output tail: relu or none.")]
 
@@ -55,6 +61,14 @@ OpenTail = Annotated[str, typer.Option(help="Output tail: relu or none.")]
 Images = Annotated[
     Path | None,
     typer.Option(help="Folder of calibration pictures.", show_default="scikit-image's pictures"),
+]
+Inputs = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="What the network is given, by the names of --images: degraded pictures.",
+        show_default="made of --images",
+    ),
 ]
 Dataset = Annotated[
     Path | None, typer.Option(help="A set from sr-calibrate, instead of shaping one.")

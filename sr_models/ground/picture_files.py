@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from sr_models.ground.arguments import a_path, takes
-from sr_models.ground.errors import PictureError
+from sr_models.ground.errors import OptionError, PictureError
 from sr_models.ground.files import subfolder_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
@@ -55,3 +56,57 @@ def list_images_by_folder(folder: str | Path) -> dict[str, list[Path]]:
     for path in list_images(folder):
         groups.setdefault(subfolder_of(path, folder), []).append(path)
     return dict(sorted(groups.items()))
+
+
+def inputs_of(
+    truths: str | Path | None, inputs: str | Path | None, *, option: str
+) -> dict[Path, Path]:
+    """`paired_inputs` of a folder of ground truth; nothing where no inputs are given.
+
+    Args:
+        truths: Folder of ground truth.
+        inputs: Folder of inputs.
+        option: What the ground truth is given by.
+
+    Raises:
+        OptionError: Inputs without ground truth.
+        PictureError: See `paired_inputs`.
+    """
+    if inputs is None:
+        return {}
+    if truths is None:
+        raise OptionError(f"expected the ground truth of --inputs, found none; give {option}")
+    return paired_inputs(list_images(truths), inputs, root=truths)
+
+
+def paired_inputs(
+    truths: Iterable[Path], inputs: str | Path, *, root: str | Path
+) -> dict[Path, Path]:
+    """For each picture of ground truth the one of its name that a network is given.
+
+    Args:
+        truths: Pictures of ground truth.
+        inputs: Folder of what networks are given: degraded pictures. Where it has the subfolders
+            of `root`, the picture of the same place counts, else that of the same name; its suffix
+            may be another.
+        root: Folder of the ground truth.
+
+    Raises:
+        PictureError: A picture without a partner, or with several.
+    """
+    folder, by_stem = Path(inputs), {}
+    for path in list_images(folder):
+        by_stem.setdefault(path.stem, []).append(path)
+    found = {}
+    for truth in truths:
+        place = truth.relative_to(root) if truth.is_relative_to(root) else Path(truth.name)
+        beside = [folder / place, folder / place.name]
+        there = [path for path in beside if path.is_file()][:1] or by_stem.get(truth.stem, [])
+        if len(there) != 1:
+            what = "none" if not there else f"{len(there)} of that name"
+            raise PictureError(
+                f"expected an input for {truth} in {folder}, found {what}; give one picture of "
+                "the same name for each of the ground truth"
+            )
+        found[truth] = there[0]
+    return found

@@ -211,6 +211,25 @@ class Pair:
         high = crop_to_multiple(picture, scale)
         return cls(Path(path), degrade(high, scale), high)
 
+    @classmethod
+    def given(cls, path: str | Path, source: str | Path, *, scale: int) -> Pair:
+        """A picture and the input that another file holds; neither is cropped or degraded.
+
+        Raises:
+            PictureError: One cannot be read, or the input is not `scale` times smaller.
+        """
+        high, low = load_image(path), load_image(source)
+        wanted = tuple(side * scale for side in low.shape[:2])
+        if wanted != high.shape[:2]:
+            part = {2: "a half of ", 3: "a third of "}.get(scale, f"1/{scale} of ")
+            size = f"{part * (scale > 1)}the size"
+            raise PictureError(
+                f"expected an input of {size} of its ground truth, found "
+                f"{low.shape[1]}x{low.shape[0]} in {source} for {high.shape[1]}x{high.shape[0]} in "
+                f"{path}; give inputs that fit"
+            )
+        return cls(Path(path), low, high)
+
     @property
     def name(self) -> str:
         """File name of the picture."""

@@ -30,10 +30,17 @@ from sr_models.importing.pixel_ends import (
 from sr_models.importing.reading import read_network
 from sr_models.importing.simplification import simplified
 from sr_models.importing.source_check import Comparison, Source, SourceCheck, check_source
+from sr_models.importing.source_grids import (
+    counts,
+    with_checked_steps,
+    without_grids_of_pixels,
+)
 from sr_models.importing.source_kinds import PIXELS
+from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.pixel_range import PixelRange, find_pixel_range
 
-_SIDE = 64
+_SIDES = (64, 96)
+"""Of a network of free sizes; the second is divided by strides of 3."""
 _PICTURES = 8
 _PIXELS = 300_000
 """Of a large fixed size fewer pictures are looked at."""
@@ -51,8 +58,10 @@ class Adopted:
         scale: Scale factor s.
         channels: C: 3 for RGB, 1 for luma.
         pixels: What black and white were for the network as it was given.
+        source_ranges: How many ranges of tensors, and grids of kernels, are the source's own.
         check: What came of holding it against its source.
         notes: What was found and done, one sentence each.
+        clips: What the source calls the output clips that were taken out.
     """
 
     trunk: Any
@@ -60,7 +69,9 @@ class Adopted:
     channels: int
     pixels: PixelRange
     check: SourceCheck
+    source_ranges: dict[str, int]
     notes: tuple[str, ...]
+    clips: tuple[str, ...] = ()
 
 
 def adopt(
@@ -89,12 +100,11 @@ def adopt(
         NetworkError: No super-resolution network, or one that cannot be rebuilt.
     """
     height, width, channels = require_picture_input(shape)
-    fixed = (1, height or _SIDE, width or _SIDE, channels)
     is_foreign = isinstance(function, ForeignNetwork)
-    graph = function.at(fixed) if is_foreign else freeze(function, fixed, dtype=dtype)
-    scale = _require_upscaling(graph)
+    graph, scale = _traced(function, (height, width), channels, dtype=dtype)
+    fixed = tuple(graph.input.shape.as_list())
     operations = graph.network if is_foreign else read_network(graph)
-    plain, rounding = without_aids_to_round(operations)
+    plain, rounding = without_aids_to_round(without_grids_of_pixels(operations))
     read = simplified(plain)
     end = find_output_end(read)
     count = max(1, min(_PICTURES, _PIXELS // (fixed[1] * fixed[2])))
@@ -110,16 +120,27 @@ def adopt(
     )
     final = with_free_grid(simplified(simplified(rescaled), final=True))
     require_no_rounding(final)
-    final = with_parts_computed(final)
+    final = with_checked_steps(with_parts_computed(final))
     network = to_keras(with_input_apart(final), name=_model_name(name))
-    seen = [low[0]]
+    seen, multiple = [low[0]], size_multiple(network)
     if height is None and width is None:
-        seen.append(_fitted(pictures[0], (1, *_OTHER_SIDES, channels)))
+        seen.append(_fitted(pictures[0], (1, *_other_sides(multiple), channels)))
     check = check_source(
         Comparison(network, white, rounding), graph, source or Source(function, dtype), seen
     )
     notes = (*_notes(end, white, final, given=pixels is not None), str(check))
-    return Adopted(packed(network, scale=scale), scale, channels, white, check, notes)
+    if multiple > 1:
+        notes = (f"it works on up to {multiple} times smaller pictures inside", *notes)
+    return Adopted(
+        packed(network, scale=scale),
+        scale,
+        channels,
+        white,
+        check,
+        counts(final),
+        notes,
+        end.layers,
+    )
 
 
 def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int | None, int]:
@@ -137,15 +158,41 @@ def require_picture_input(shape: Sequence[int | None]) -> tuple[int | None, int 
     return shape[1], shape[2], shape[3]
 
 
+def _traced(
+    function: Callable, size: tuple[int | None, int | None], channels: int, *, dtype: str
+) -> tuple[FrozenGraph | ForeignGraph, int]:
+    """What a function is at its own size, or at one that its strides divide; and its scale."""
+    refused: list[NetworkError] = []
+    for side in _SIDES:
+        fixed = (1, size[0] or side, size[1] or side, channels)
+        try:
+            if isinstance(function, ForeignNetwork):
+                graph = function.at(fixed)
+            else:
+                graph = freeze(function, fixed, dtype=dtype)
+            return graph, _require_upscaling(graph)
+        except NetworkError as error:
+            refused.append(error)
+            if None not in size:
+                break
+    raise refused[0]
+
+
+def _other_sides(multiple: int) -> tuple[int, int]:
+    """Another size than the one that is read, of sides that the total stride divides."""
+    height, width = (-(-side // multiple) * multiple for side in _OTHER_SIDES)
+    return height, width + multiple * (width == height)
+
+
 def _require_upscaling(graph: FrozenGraph | ForeignGraph) -> int:
     low, high = graph.input.shape.as_list(), graph.output.shape.as_list()
     if len(high) == 4 and None not in high:
         scale = high[1] // low[1]
         same = (high[1], high[2]) == (low[1] * scale, low[2] * scale) and high[3] == low[3]
-        if same and 2 <= scale <= _LARGEST_SCALE:
+        if same and 1 <= scale <= _LARGEST_SCALE:
             return scale
     raise NetworkError(
-        f"expected a picture 2 to {_LARGEST_SCALE} times as large and of as many channels, found "
+        f"expected a picture 1 to {_LARGEST_SCALE} times as large and of as many channels, found "
         f"that {low[1:]} becomes {high[1:]}; give a super-resolution network"
     )
 
@@ -201,6 +248,27 @@ def _notes(end: OutputEnd, white: PixelRange, final: Network, *, given: bool) ->
         notes.append(
             f"a 1x1 convolution copies the picture for {', '.join(joined)}, so that the input's "
             "codes stay pixels"
+        )
+    if whole := [op.layer for op in final if op.kind == "mean"]:
+        notes.append(
+            f"{', '.join(whole)} takes a mean over the whole picture: run the file on whole "
+            "pictures, since tiles would each have a mean of their own"
+        )
+    if left := [op.layer for op in final if op.kind == "gelu"]:
+        notes.append(
+            f"GELU ({', '.join(left)}) is one operator of eight bits, which XNNPACK leaves to the "
+            "CPU"
+        )
+    if cut := [op.layer for op in final if op.kind == "slice"]:
+        notes.append(
+            f"channels that {', '.join(dict.fromkeys(cut))} cuts out are copied by an operator "
+            "that XNNPACK leaves to the CPU; parts of a multiple of 8 channels need none"
+        )
+    if any(found := counts(final).values()):
+        tensors, kernels = found
+        notes.append(
+            f"ranges of {tensors} tensors and grids of {kernels} kernels are the source's own, "
+            "from its quantization-aware training; no method moves them"
         )
     if final[INPUT].channels == 1:
         notes.append("one channel: the file takes and returns luma")

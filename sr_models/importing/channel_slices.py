@@ -17,8 +17,8 @@ from sr_models.importing.operations import Network, Operation
 
 LANES = 8
 """Output channels that int8 kernels compute at once, at least; a part is padded to so many."""
-_PER_CHANNEL = ("factor", "shift", "slope")
-_POINTWISE = ("prelu", "bound", "affine", "tanh", "sigmoid")
+_PER_CHANNEL = ("factor", "shift", "slope", "scales")
+_POINTWISE = ("prelu", "bound", "affine", "tanh", "sigmoid", "gelu", "grid")
 
 
 def with_parts_computed(network: Network) -> Network:

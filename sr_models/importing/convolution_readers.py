@@ -4,53 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from sr_models.importing.operator_reader import OperatorReader, require_nhwc
+from sr_models.importing.geometry import same_padding
+from sr_models.importing.grid_readers import GridReaders
+from sr_models.importing.operator_names import is_normalization
+from sr_models.importing.operator_reader import require_nhwc
+from sr_models.importing.source_grids import with_steps
+from sr_models.importing.transposed import as_convolution
 
 
-def as_convolution(
-    kernel: np.ndarray, *, stride: int, padding: str | tuple[int, int]
-) -> np.ndarray:
-    """The kernel of the convolution whose channels are the pixels of each s x s block.
-
-    A transposed convolution adds `x[i] kernel[t]` to output pixel `i s + t - p`. Pixel `s q + r`
-    therefore reads input `q + d` with tap `t = r + p - s d`: one small kernel for each r. Inputs
-    beyond the border count as zero in both forms, so the border is exact too.
-
-    Args:
-        kernel: float32 (h, w, out, in), TensorFlow's layout of transposed convolutions.
-        stride: s, the factor by which the picture grows.
-        padding: `"same"`, or `"valid"` where the kernel is no larger than the stride; or p itself,
-            of rows and of columns.
-
-    Returns:
-        float32 (2 R + 1, 2 R + 1, in, out s^2), for zero padding of R; channel `(i s + j) out + c`
-        is pixel (i, j) of channel c, as depth-to-space wants it.
-    """
-    height, width, outputs, inputs = kernel.shape
-
-    def before(size: int) -> int:
-        return max(0, size - stride) // 2 if padding == "same" else 0
-
-    def taps(size: int, p: int):
-        """(offset d, place r, tap t) of one axis."""
-        return [
-            ((r + p - t) // stride, r, t)
-            for r in range(stride)
-            for t in range(size)
-            if (r + p - t) % stride == 0
-        ]
-
-    given = (before(height), before(width)) if isinstance(padding, str) else padding
-    rows, columns = taps(height, given[0]), taps(width, given[1])
-    radius = max(abs(d) for d, _, _ in (*rows, *columns))
-    made = np.zeros((2 * radius + 1, 2 * radius + 1, inputs, stride, stride, outputs), np.float32)
-    for dy, i, ty in rows:
-        for dx, j, tx in columns:
-            made[dy + radius, dx + radius, :, i, j] = kernel[ty, tx].T
-    return made.reshape(*made.shape[:3], stride**2 * outputs)
-
-
-class ConvolutionReaders(OperatorReader):
+class ConvolutionReaders(GridReaders):
     """`Conv2D` with groups and dilation, depthwise and transposed ones, batch normalization."""
 
     def _convolution(self, op, kernel: np.ndarray, *, groups: int) -> str:
@@ -61,14 +23,12 @@ class ConvolutionReaders(OperatorReader):
         if source.name in self.spread:
             # Dilation as TensorFlow computes it: apart, convolved, and together again.
             dilation, padding = self.spread[source.name]
+        pads = {}
         if padding == "explicit":
             amounts = op.get_attr("explicit_paddings")
             pads = {"rows": tuple(amounts[2:4]), "columns": tuple(amounts[4:6])}
             source = self._add(op, "pad", [source], pads, channels=source.shape[-1])
             padding = "valid"
-        strides = tuple(op.get_attr("strides")[1:3])
-        if max(strides) > 1:
-            raise self._refused(op, f"found strides of {strides}")
         values = {
             "kernel": kernel,
             "bias": np.zeros(kernel.shape[-1], np.float32),
@@ -76,7 +36,22 @@ class ConvolutionReaders(OperatorReader):
             "dilation": dilation,
             "groups": groups,
         }
+        strides = tuple(op.get_attr("strides")[1:3])
+        if max(strides) > 1:
+            self._require_plain_dilation(op, dilation)
+            values |= {"strides": strides, "size": self._read_size(op, pads)}
+        values = with_steps(values, self._steps(op.inputs[1]))
         return self._add(op, "convolution", [source], values)
+
+    def _require_plain_dilation(self, op, dilation: tuple[int, ...]) -> None:
+        if max(dilation) > 1:
+            raise self._refused(op, f"found strides with a dilation of {tuple(dilation)}")
+
+    @staticmethod
+    def _read_size(op, pads) -> tuple[int, int]:
+        """Height and width of what an operator reads, its own padding included."""
+        height, width = op.inputs[0].shape[1:3]
+        return height + sum(pads.get("rows", ())), width + sum(pads.get("columns", ()))
 
     def _read_SpaceToBatchND(self, op) -> str:
         blocks, pads = (self.constants[tensor].tolist() for tensor in op.inputs[1:])
@@ -104,13 +79,12 @@ class ConvolutionReaders(OperatorReader):
         strides = op.get_attr("strides")[1:3]
         low, high = picture.shape[1:3], op.outputs[0].shape[1:3]
         stride = strides[0]
-        if set(strides) != {stride} or list(high) != [size * stride for size in low]:
-            raise self._refused(
-                op,
-                f"found a transposed convolution from {list(low)} to {list(high)} pixels "
-                f"with strides {strides}",
-            )
+        if set(strides) != {stride}:
+            raise self._refused(op, f"found a transposed convolution with strides of {strides}")
         padding = op.get_attr("padding").decode().lower()
+        if list(high) != [size * stride for size in low] or padding not in ("same", "valid"):
+            values = self._cut_transposed(op, kernel, low=low, high=high)
+            return self._add(op, "transposed", [picture], values)
         small = as_convolution(kernel, stride=stride, padding=padding)
         values = {
             "kernel": small,
@@ -124,9 +98,26 @@ class ConvolutionReaders(OperatorReader):
         made = self._add(op, "convolution", [picture], values, channels=small.shape[-1])
         return self._add(op, "depth_to_space", [made], {"block": stride})
 
+    def _cut_transposed(self, op, kernel: np.ndarray, *, low, high) -> dict:
+        """The values of a transposed convolution that grows by something else than its stride."""
+        stride, padding = op.get_attr("strides")[1], op.get_attr("padding").decode().lower()
+        whole = [(n - 1) * stride + k for n, k in zip(low, kernel.shape[:2])]
+        before = [0, 0]
+        if padding == "same":
+            before = [
+                same_padding(n, kernel=k, stride=stride)[0] for n, k in zip(high, kernel.shape)
+            ]
+        elif padding == "explicit":
+            before = [op.get_attr("explicit_paddings")[axis] for axis in (2, 4)]
+        rows, columns = ((b, n - m - b) for b, n, m in zip(before, whole, high))
+        zeros = np.zeros(kernel.shape[2], np.float32)
+        values = {"kernel": kernel, "bias": zeros, "stride": stride}
+        return {**values, "rows": rows, "columns": columns}
+
     def _read_FusedBatchNormV3(self, op) -> str:
         if op.get_attr("is_training"):
-            raise self._refused(op, "found batch normalization in its training form")
+            found = "found batch normalization in its training form"
+            raise self._unknown(op) if is_normalization(op) else self._refused(op, found)
         gamma, beta, mean, variance = (self._weights(op, t) for t in op.inputs[1:5])
         factor = gamma / np.sqrt(variance + op.get_attr("epsilon"))
         made = {"factor": factor, "shift": beta - mean * factor}

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from sr_models.importing.keras_network import to_keras
-from sr_models.importing.operations import Network
+from sr_models.importing.operations import Network, Operation
+from sr_models.importing.simplification import simplified
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,15 @@ class ForeignGraph:
         output: The same of the output.
         step: Relative error of the half precision that the file asks for; it is read and run in
             float32. 0 where it asks for none.
+        rounds: Whether the file rounds its tensors to grids that it was trained for; it is read and
+            run without.
     """
 
     network: Network
     input: Any
     output: Any
     step: float = 0.0
+    rounds: bool = False
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Compute what was read, without what only rounds."""
@@ -50,6 +54,35 @@ class ForeignGraph:
                 renamed[operation.name] = made.add(replace(operation, inputs=inputs))
         made.output = renamed[self.network.output]
         return to_keras(made, name="as_read")
+
+
+_SIZED = ("factor", "block", "times", "rows", "columns", "padding")
+_SLACK = 2e-3
+
+
+def is_same_network(first: Network, second: Network) -> bool:
+    """Whether what was read for two sizes of the input is one network."""
+    pairs = [list(simplified(network)) for network in (first, second)]
+    return len(pairs[0]) == len(pairs[1]) and all(map(_is_same, *pairs))
+
+
+def _is_same(first: Operation, second: Operation) -> bool:
+    """Whether two operations are one, whatever the size of the picture that they were read for.
+
+    Numbers may differ by a little: n / (n - 1) of all pixels, as an unbiased deviation has it.
+    """
+    if (first.kind, first.channels) != (second.kind, second.channels):
+        return False
+    for name, value in first.values.items():
+        other = second.values.get(name)
+        if isinstance(value, np.ndarray):
+            if np.shape(value) != np.shape(other) or not np.allclose(
+                value, other, rtol=_SLACK, atol=_SLACK * np.abs(value).max()
+            ):
+                return False
+        elif name in _SIZED and value != other:
+            return False
+    return True
 
 
 class CannotRunError(RuntimeError):

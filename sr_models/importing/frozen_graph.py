@@ -15,6 +15,10 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from sr_models.ground.errors import NetworkError
+from sr_models.importing.fake_quantization_nodes import (
+    FAKE_QUANTIZATION,
+    without_fake_quantization,
+)
 from sr_models.importing.wide_graph import in_float32, rounding_step
 from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
 
@@ -50,6 +54,7 @@ _FOLDED = {
     "Pow",
     "Slice",
     "GatherV2",
+    *FAKE_QUANTIZATION,
 }
 """Pure operators that are computed where all of their inputs are constant."""
 _RENAMED = "_inlined"
@@ -64,6 +69,8 @@ class FrozenGraph:
         operators: `tf.Operation` in an order of computation: all that running it would run.
         input: The placeholder's tensor.
         output: The tensor that is returned.
+        rounds: Whether the function as it was given rounds its tensors to grids that it was trained
+            for; here it does not.
         step: Relative error of the half precision that the network computes in as it was given;
             here it computes in float32. 0 where it always did.
     """
@@ -73,6 +80,7 @@ class FrozenGraph:
     input: Any
     output: Any
     step: float = 0.0
+    rounds: bool = False
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Run it; only for graphs whose operators are all known."""
@@ -101,6 +109,8 @@ def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float3
         step = rounding_step(runs.graph)
         runs = in_float32(runs) if step else runs
         frozen = _inlined(runs)
+        rounds = any(op.type in FAKE_QUANTIZATION for op in frozen.graph.get_operations())
+        runs = _without_rounding(frozen) if rounds else runs
     except Exception as error:  # Whatever a stranger's function raises.
         raise NetworkError(
             f"expected a network that can be traced for an input of {list(shape)}, found: "
@@ -118,7 +128,19 @@ def freeze(function: Callable, shape: tuple[int, int, int, int], dtype=tf.float3
         raise NetworkError(
             f"expected one input, found {len(inputs)}; give a network that takes one picture"
         )
-    return FrozenGraph(runs, _ordered(outputs[0].op), inputs[0], outputs[0], step)
+    return FrozenGraph(runs, _ordered(outputs[0].op), inputs[0], outputs[0], step, rounds)
+
+
+def _without_rounding(frozen):
+    """The function without fake quantization of anything but weights."""
+    nodes = frozen.graph.as_graph_def()
+    reached = {tensor.op.name for tensor in frozen.inputs}
+    for op in frozen.graph.get_operations():  # In an order of computation.
+        if any(tensor.op.name in reached for tensor in op.inputs):
+            reached.add(op.name)
+    without_fake_quantization(nodes, reached)
+    ends = [[tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs)]
+    return function_from_graph_def(nodes, *ends)
 
 
 def _inlined(frozen):

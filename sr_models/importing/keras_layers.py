@@ -13,18 +13,31 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.ground.errors import NetworkError
+from sr_models.importing.keras_geometry_layers import TF_GEOMETRY, keras3_geometry
+from sr_models.importing.keras_value_layers import (
+    OUR_VALUE_LAYERS,
+    TF_VALUES,
+    VALUE_ACTIVATIONS,
+    VALUE_LAYERS,
+    keras3_values,
+)
 from sr_models.importing.lambdas import read_lambda
+from sr_models.importing.operator_names import taken_instead
 from sr_models.importing.provenance import is_of_keras, is_of_ours
 from sr_models.networks.layers import (
     ChannelSlice,
     ClipByValue,
     DepthToSpace,
+    EdgePadding,
+    MirrorPadding,
     RepeatChannels,
     SpaceToDepth,
 )
 
 _L = tf_keras.layers
 _COMMON = ("kernel_size", "strides", "padding", "dilation_rate", "use_bias", "data_format")
+_SIZES = ("strides", "pool_size", "cropping", "rows", "columns")
+_POOLED = ("pool_size", "strides", "padding", "data_format")
 _LAYERS: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "Conv2D": (_L.Conv2D, ("filters", "groups", *_COMMON)),
     "Convolution2D": (_L.Conv2D, ("filters", "groups", *_COMMON)),
@@ -52,13 +65,28 @@ _LAYERS: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "ClipByValue": (ClipByValue, ("minimum", "maximum")),
     "ChannelSlice": (ChannelSlice, ("start", "stop")),
     "RepeatChannels": (RepeatChannels, ("times",)),
-    "MaxPooling2D": (_L.MaxPooling2D, ("pool_size", "strides", "padding")),
-    "AveragePooling2D": (_L.AveragePooling2D, ("pool_size", "strides", "padding")),
+    "Cropping2D": (_L.Cropping2D, ("cropping", "data_format")),
+    "MaxPooling2D": (_L.MaxPooling2D, _POOLED),
+    "MaxPool2D": (_L.MaxPooling2D, _POOLED),
+    "AveragePooling2D": (_L.AveragePooling2D, _POOLED),
+    "AvgPool2D": (_L.AveragePooling2D, _POOLED),
+    "MirrorPadding": (MirrorPadding, ("rows", "columns", "mode")),
+    "EdgePadding": (EdgePadding, ()),
     "GlobalAveragePooling2D": (_L.GlobalAveragePooling2D, ("keepdims",)),
     "Reshape": (_L.Reshape, ("target_shape",)),
     "Permute": (_L.Permute, ("dims",)),
+    **VALUE_LAYERS,
 }
-_OURS = ("DepthToSpace", "SpaceToDepth", "ClipByValue", "ChannelSlice", "RepeatChannels")
+_OURS = (
+    "DepthToSpace",
+    "SpaceToDepth",
+    "ClipByValue",
+    "ChannelSlice",
+    "RepeatChannels",
+    "MirrorPadding",
+    "EdgePadding",
+    *OUR_VALUE_LAYERS,
+)
 _ONLY_IN_TRAINING = (
     "Dropout",
     "SpatialDropout2D",
@@ -84,6 +112,7 @@ _ACTIVATIONS: dict[str, Callable] = {
     "swish": tf.nn.silu,
     "silu": tf.nn.silu,
     "softplus": tf.nn.softplus,
+    **VALUE_ACTIVATIONS,
 }
 
 Call = Callable[..., Any]
@@ -126,7 +155,7 @@ def make_layer(class_name: str, entry: dict[str, Any], *, version: int, trust: b
         raise _unknown(class_name, name)
     kind, wanted = _LAYERS[class_name]
     arguments = {key: config[key] for key in wanted if config.get(key) is not None}
-    for key in ("filters", "groups", "depth_multiplier", "kernel_size", "padding", "size"):
+    for key in ("filters", "groups", "depth_multiplier", "kernel_size", "padding", "size", *_SIZES):
         if any(isinstance(n, int) and n > _LARGEST for n in tf.nest.flatten(arguments.get(key))):
             raise NetworkError(
                 f"expected {key} of at most {_LARGEST}, found {arguments[key]} in layer {name}; "
@@ -148,6 +177,11 @@ def _keras_class(class_name: str) -> Callable | None:
 
 
 def _unknown(class_name: str, name: str) -> NetworkError:
+    if (instead := taken_instead(class_name)) is not None:
+        return NetworkError(
+            f"expected layers that run in full integer, found {class_name} ({name}); take "
+            f"{instead} in its place"
+        )
     return NetworkError(
         f"expected layers of Keras that an integer file can hold, found {class_name} ({name}); use "
         "other layers, or give module:function where the class is your own"
@@ -214,8 +248,11 @@ _OPERATIONS: dict[str, Callable] = {
     "convert_to_tensor": lambda x, *_, **__: x,
     "leaky_relu": tf.nn.leaky_relu,
     "round": tf.round,
+    **TF_GEOMETRY,
+    **TF_VALUES,
 }
-_TF_HOMES = ("", "math", "nn", "image", "__operators__", "compat.v1", "compat.v1.nn")
+_TF_HOMES = ("", "math", "nn", "image", "__operators__", "compat.v1", "compat.v1.nn", "linalg")
+_TF_HOMES += ("compat.v1.image",)
 
 
 def make_tf_operation(function: str, layer: str) -> Callable:
@@ -233,6 +270,9 @@ def make_tf_operation(function: str, layer: str) -> Callable:
 
 def make_keras3_operation(class_name: str, config: dict[str, Any]) -> Callable:
     """The function behind an operation of `keras.ops` in a Keras 3 configuration."""
+    for known in (keras3_geometry, keras3_values):
+        if (function := known(class_name, config)) is not None:
+            return function
     if class_name == "Clip":
         return lambda x: tf.clip_by_value(x, config["x_min"], config["x_max"])
     if class_name == "Concatenate":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import tf_keras
 
-from sr_models.importing.operations import INPUT, Network, Operation
+from sr_models.importing.keras_geometry import GEOMETRY_WRITERS
+from sr_models.importing.operations import INPUT, RELU6, Network, Operation, strides_of
 from sr_models.networks.layers import (
     MOST_JOINED,
     ChannelSlice,
@@ -18,6 +20,8 @@ from sr_models.networks.layers import (
     SpaceToDepth,
 )
 from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
+from sr_models.networks.value_layers import Gelu, KnownRange, PictureMean, SquareRoot
+from sr_models.quantization.weight_grids import GridConvolution
 
 _layers = tf_keras.layers
 _TAKEN = (
@@ -28,8 +32,6 @@ _TAKEN = (
     "tail_complement",
     "tail_complement_low",
 )
-RELU6 = 6.0
-"""The one upper bound that TFLite has a fused activation for."""
 _MOST_DENSE = 16
 """Channels up to which an explicit scale and shift is one dense 1x1 convolution."""
 
@@ -66,6 +68,8 @@ def _named_apart(network: Network) -> Network:
 
 def packed(model, *, scale: int):
     """The trunk (N, H, W, C) -> (N, H, W, C s^2) of a whole network; see `networks.tails`."""
+    if scale == 1:
+        return model
     last = model.output.node.layer
     if isinstance(last, DepthToSpace) and last.block_size == scale:
         return tf_keras.Model(model.input, last.input, name=model.name)
@@ -74,18 +78,34 @@ def packed(model, *, scale: int):
 
 
 def _convolution(operation: Operation, x):
-    layer = _layers.Conv2D(
+    kind = _layers.Conv2D
+    if "scales" in operation.values:
+        kind = partial(GridConvolution, scales=operation["scales"].tolist())
+    layer = kind(
         operation.channels,
         operation["kernel"].shape[:2],
         padding=operation["padding"],
+        strides=strides_of(operation),
         dilation_rate=operation["dilation"],
         groups=operation["groups"],
         name=operation.name,
-        trainable=not operation.values.get("fixed", False),
+        trainable=not (operation.values.get("fixed", False) or "scales" in operation.values),
     )
     y = layer(x)
-    layer.set_weights([operation["kernel"], operation["bias"]])
+    layer.set_weights([operation["kernel"], _told_apart(operation["bias"])])
     return y
+
+
+def _told_apart(bias: np.ndarray) -> np.ndarray:
+    """A bias whose values are not all the same to the last bit.
+
+    Of one number for all channels the TFLite converter of TensorFlow 2.21 makes one code, in the
+    steps of the first channel; in those of the others it stands for something else, by percents.
+    """
+    bias = np.array(bias, np.float32)
+    if bias.size > 1 and bias[0] and (bias == bias[0]).all():
+        bias[0] = np.nextafter(bias[0], np.float32(0.0))
+    return bias
 
 
 def _affine(operation: Operation, x):
@@ -94,7 +114,17 @@ def _affine(operation: Operation, x):
     kernel = np.diag(operation["factor"]) if groups == 1 else operation["factor"][None]
     layer = _layers.Conv2D(channels, 1, groups=groups, trainable=False, name=operation.name)
     y = layer(x)
-    layer.set_weights([kernel[None, None], operation["shift"]])
+    layer.set_weights([kernel[None, None], _told_apart(operation["shift"])])
+    return y
+
+
+def _select(operation: Operation, x):
+    """Channels in another order, as a 1x1 convolution: the operators that move them are none of
+    XNNPACK's."""
+    kernel = np.eye(x.shape[-1], dtype=np.float32)[:, operation["order"]][None, None]
+    layer = _layers.Conv2D(operation.channels, 1, trainable=False, name=operation.name)
+    y = layer(x)
+    layer.set_weights([kernel, np.zeros(operation.channels)])
     return y
 
 
@@ -130,11 +160,6 @@ def _concatenate(operation: Operation, *parts):
     return _layers.Concatenate(name=operation.name)(tensors)
 
 
-def _pad(operation: Operation, x):
-    amounts = (operation["rows"], operation["columns"])
-    return _layers.ZeroPadding2D(amounts, name=operation.name)(x)
-
-
 def _bilinear(operation: Operation, x):
     """Bilinear upscaling as a convolution on the small picture, whose border is repeated.
 
@@ -164,7 +189,7 @@ _WRITERS = {
     "affine": _affine,
     "bound": _bound,
     "prelu": _prelu,
-    "pad": _pad,
+    **GEOMETRY_WRITERS,
     "bilinear": _bilinear,
     "tanh": lambda op, x: _layers.Activation("tanh", name=op.name)(x),
     "sigmoid": lambda op, x: _layers.Activation("sigmoid", name=op.name)(x),
@@ -173,6 +198,11 @@ _WRITERS = {
     "concatenate": _concatenate,
     "depth_to_space": lambda op, x: DepthToSpace(op["block"], name=op.name)(x),
     "space_to_depth": lambda op, x: SpaceToDepth(op["block"], name=op.name)(x),
+    "grid": lambda op, x: KnownRange(**op.values, name=op.name)(x),
+    "gelu": lambda op, x: Gelu(op["approximate"], name=op.name)(x),
+    "mean": lambda op, x: PictureMean(op["axes"], name=op.name)(x),
+    "root": lambda op, x: SquareRoot(name=op.name)(x),
+    "select": _select,
     "repeat": lambda op, x: RepeatChannels(op["times"], name=op.name)(x),
     "slice": lambda op, x: ChannelSlice(op["start"], op["stop"], name=op.name)(x),
 }

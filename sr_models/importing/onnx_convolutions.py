@@ -6,18 +6,20 @@ from math import prod
 
 import numpy as np
 
-from sr_models.importing.convolution_readers import as_convolution
-from sr_models.importing.onnx_reader import MOST_MADE, NodeReader, attribute
+from sr_models.importing.onnx_geometry import NodeGeometry, Pads
+from sr_models.importing.onnx_grids import NodeGrids
+from sr_models.importing.onnx_reader import MOST_MADE, attribute
 from sr_models.importing.onnx_views import View, whole_axes
+from sr_models.importing.source_grids import with_steps
+from sr_models.importing.transposed import as_convolution
 
-Pads = list[tuple[int, int]]
 _MOST_TAPS = 64
 """Rows and columns of a kernel."""
 _LONGEST_REACH = 1024
 """Pixels between the first and the last tap of a kernel."""
 
 
-class NodeConvolutions(NodeReader):
+class NodeConvolutions(NodeGeometry, NodeGrids):
     """`Conv`, `ConvTranspose` and `BatchNormalization`."""
 
     def _read_Conv(self, node) -> View:
@@ -25,14 +27,19 @@ class NodeConvolutions(NodeReader):
         groups = attribute(node, "group", 1)
         self._require_kernel(node, kernel)
         strides, dilation = (self._pair(node, name) for name in ("strides", "dilations"))
-        if max(strides) > 1:
-            raise self._refused(node, f"found strides of {strides}")
         outputs = kernel.shape[0]
         if groups < 1 or outputs % groups or kernel.shape[1] * groups != view.channels:
             raise self._refused(node, f"found {groups} groups of {view.channels} channels")
         reach = [d * (k - 1) for k, d in zip(kernel.shape[2:], dilation)]
         if max(reach) > _LONGEST_REACH:
             raise self._refused(node, f"found dilations of {dilation}")
+        if max(strides) > 1:
+            values = {
+                "kernel": kernel.transpose(2, 3, 1, 0),
+                "bias": self._bias(node, outputs),
+                "groups": groups,
+            }
+            return self._strided(node, view, values, strides=strides, dilation=dilation)
         pads = self._pads(node, reach)
         same = [(total // 2, total - total // 2) for total in reach]
         padding = "same" if pads == same else "valid"
@@ -57,6 +64,7 @@ class NodeConvolutions(NodeReader):
             "dilation": dilation,
             "groups": groups,
         }
+        values = with_steps(values, self._steps_of(node, 1))
         return self._add(node, "convolution", [view], values, channels=outputs, size=size)
 
     def _require_kernel(self, node, kernel: np.ndarray) -> None:
@@ -76,25 +84,6 @@ class NodeConvolutions(NodeReader):
         if bias.shape != (outputs,):
             raise self._refused(node, f"found a bias of shape {list(bias.shape)[:8]}")
         return bias
-
-    def _pads(self, node, total: list[int]) -> Pads:
-        """Zeros before and after, in rows and in columns.
-
-        Args:
-            node: With `auto_pad` or `pads`.
-            total: What both together are where the node says to find them.
-        """
-        automatic = attribute(node, "auto_pad", "NOTSET")
-        if automatic == "SAME_UPPER":
-            return [(n // 2, n - n // 2) for n in total]
-        if automatic == "SAME_LOWER":
-            return [(n - n // 2, n // 2) for n in total]
-        if automatic == "VALID":
-            return [(0, 0), (0, 0)]
-        top, left, bottom, right = attribute(node, "pads", [0, 0, 0, 0])
-        if automatic != "NOTSET" or min(top, left, bottom, right) < 0:
-            raise self._refused(node, "found padding that takes pixels away")
-        return [(top, bottom), (left, right)]
 
     def _padded(self, node, view: View, pads: Pads) -> View:
         size = (view.height + sum(pads[0]), view.width + sum(pads[1]))
@@ -120,7 +109,7 @@ class NodeConvolutions(NodeReader):
             pads = self._pads(node, total)
         high = [n - sum(pad) for n, pad in zip(whole, pads)]
         stride = strides[0]
-        if set(strides) != {stride} or high != [n * stride for n in low] or min(map(min, pads)) < 0:
+        if set(strides) != {stride} or min(high) < 1:
             raise self._refused(
                 node,
                 f"found a transposed convolution from {low} to {high} pixels with strides "
@@ -130,6 +119,18 @@ class NodeConvolutions(NodeReader):
         if prod(high) * outputs > MOST_MADE:
             raise self._refused(node, f"found strides of {strides}")
         before = (pads[0][0], pads[1][0])
+        if high != [n * stride for n in low]:
+            cuts = [
+                (b, n - m - b) for b, n, m in zip(before, _whole_sizes(low, stride, kernel), high)
+            ]
+            values = {
+                "kernel": _of_one_group(kernel, groups),
+                "bias": self._bias(node, outputs),
+                "stride": stride,
+                "rows": cuts[0],
+                "columns": cuts[1],
+            }
+            return self._add(node, "transposed", [view], values, channels=outputs, size=tuple(high))
         small = as_convolution(_of_one_group(kernel, groups), stride=stride, padding=before)
         values = {
             "kernel": small,
@@ -152,6 +153,11 @@ class NodeConvolutions(NodeReader):
         if any(value.shape != (view.channels,) for value in values.values()):
             raise self._refused(node, "found batch normalization of another number of channels")
         return self._add(node, "affine", [view], values)
+
+
+def _whole_sizes(low: list[int], stride: int, kernel: np.ndarray) -> list[int]:
+    """Height and width of what a transposed convolution makes before anything is cut off."""
+    return [stride * (n - 1) + k for n, k in zip(low, kernel.shape[2:])]
 
 
 def _of_one_group(kernel: np.ndarray, groups: int) -> np.ndarray:

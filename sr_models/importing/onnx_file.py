@@ -20,9 +20,15 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from sr_models.ground.errors import NetworkError
-from sr_models.importing.foreign_graph import CannotRunError, ForeignGraph, ForeignNetwork
+from sr_models.importing.foreign_graph import (
+    CannotRunError,
+    ForeignGraph,
+    ForeignNetwork,
+    is_same_network,
+)
 from sr_models.importing.frozen_graph import first_line
 from sr_models.importing.onnx_graph import Reading, needed_nodes, read_onnx
+from sr_models.importing.onnx_grids import without_pairs
 from sr_models.importing.onnx_tensors import LARGEST, plain, take_external, tensors_of, widen
 from sr_models.importing.onnx_wire import require_moderate
 
@@ -30,7 +36,6 @@ OPSETS = (11, 24)
 MOST_NODES = 20_000
 _MOST_SLOW_PIXELS = 128 * 128
 """Of a picture for the reference in Python, which takes seconds for it."""
-_SIZED = ("factor", "block", "times", "rows", "columns", "padding")
 _PICTURES = {TensorProto.FLOAT: "float32", TensorProto.UINT8: "uint8"}
 
 
@@ -68,6 +73,7 @@ class OnnxFile(ForeignNetwork):
             tf.TensorSpec(shape, self.dtype),
             tf.TensorSpec((1, height, width, channels), tf.float32),
             self.step,
+            rounds=any(operation.kind == "grid" for operation in read.network),
         )
 
     def _require_same_at(self, *size: int, read: Reading) -> None:
@@ -81,14 +87,7 @@ class OnnxFile(ForeignNetwork):
             larger = self._read(*size)
         except NetworkError as error:
             raise NetworkError(f"{expected}; {cure} ({error})") from error
-        moves = (
-            [
-                (op.kind, op.channels, {n: v for n, v in op.values.items() if n in _SIZED})
-                for op in found.network
-            ]
-            for found in (read, larger)
-        )
-        if len({str(move) for move in moves}) > 1:
+        if not is_same_network(read.network, larger.network):
             raise NetworkError(f"{expected}; {cure}")
 
     def _read(self, *size: int) -> Reading:
@@ -136,10 +135,14 @@ class OnnxFile(ForeignNetwork):
 
     @cached_property
     def _run(self):
-        """The nodes that were read, as a function of feeds that returns the outputs."""
+        """The nodes that were read, as a function of feeds that returns the outputs.
+
+        Without the rounding of tensors to grids, beside which no float network would be equal.
+        """
         known = onnx.ModelProto()
         known.CopyFrom(self.model)
-        nodes = needed_nodes(self.model.graph)
+        graph = self.model.graph
+        nodes = without_pairs(needed_nodes(graph), {graph.input[0].name})
         del known.graph.node[:]
         known.graph.node.extend(nodes)
         del known.graph.value_info[:]
@@ -168,7 +171,7 @@ def load_onnx_file(path: str | Path) -> OnnxFile:
         NetworkError: No such file, a damaged or a hostile one, or one of several pictures.
     """
     path = Path(path)
-    model = _parsed(path)
+    model = parse_onnx(path)
     _require_opset(model)
     graph = model.graph
     if len(graph.node) > MOST_NODES:
@@ -202,12 +205,21 @@ def load_onnx_file(path: str | Path) -> OnnxFile:
         del graph.input[:]
         graph.input.append(picture)
     shape, layout, dtype = _ends_of(graph.input[0], path)
+    return OnnxFile(model, shape, dtype, layout, producer_of(model), step, files)
+
+
+def producer_of(model: onnx.ModelProto) -> str:
+    """What wrote a file, e.g. `"ONNX, pytorch_2.4.0"`."""
     producer = " ".join(filter(None, (model.producer_name, model.producer_version)))
-    name = f"ONNX, {plain(producer)}" if producer else "ONNX"
-    return OnnxFile(model, shape, dtype, layout, name, step, files)
+    return f"ONNX, {plain(producer)}" if producer else "ONNX"
 
 
-def _parsed(path: Path) -> onnx.ModelProto:
+def parse_onnx(path: Path) -> onnx.ModelProto:
+    """The message of a file, of which nothing is believed yet.
+
+    Raises:
+        NetworkError: No such file, a damaged or a huge one.
+    """
     try:
         size = path.stat().st_size
         if size > LARGEST:

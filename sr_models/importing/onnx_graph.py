@@ -14,16 +14,20 @@ import onnx
 from onnx import TensorProto
 
 from sr_models.ground.errors import NetworkError
+from sr_models.importing.geometry import with_plain_geometry
 from sr_models.importing.onnx_constants import FOLDED, Constants
 from sr_models.importing.onnx_convolutions import NodeConvolutions
+from sr_models.importing.onnx_grids import PAIR
 from sr_models.importing.onnx_moves import NodeMoves
 from sr_models.importing.onnx_reader import attribute
 from sr_models.importing.onnx_tensors import as_array, plain
-from sr_models.importing.onnx_views import View
+from sr_models.importing.onnx_values import NodeValues
+from sr_models.importing.onnx_views import C, Factor, View
 from sr_models.importing.operations import Network, affine_values
+from sr_models.importing.pointwise_functions import with_known_functions
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
-_SPATIAL = ({2, 3}, {-1, -2}, {-1, 2}, {-2, 3})
+_STANDARD = ("", "ai.onnx")
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def read_onnx(
     return reader.read(model)
 
 
-class _Reader(NodeConvolutions, NodeMoves):
+class _Reader(NodeValues, NodeConvolutions, NodeMoves):
     """Finds the reader of each node; holds those of arithmetic, activations and bounds."""
 
     def read(self, model: onnx.ModelProto) -> Reading:
@@ -98,12 +102,12 @@ class _Reader(NodeConvolutions, NodeMoves):
         if view.layout is None:
             view = self._rearranged(self._makers[output], view)
         self.network.output = view.operation
-        return Reading(self.network.pruned(), view.size, view.layout)
+        network = with_known_functions(with_plain_geometry(self.network.pruned()))
+        return Reading(network, view.size, view.layout)
 
     def _require_known(self, node) -> None:
-        standard = node.domain in ("", "ai.onnx")
-        known = node.op_type in FOLDED or hasattr(self, f"_read_{node.op_type}")
-        if not (standard and known):
+        if not is_known(node):
+            standard = node.domain in _STANDARD
             raise self._unknown(node, None if standard else f"{node.domain}.{node.op_type}")
 
     def _take(self, node) -> None:
@@ -135,6 +139,8 @@ class _Reader(NodeConvolutions, NodeMoves):
         if not pictures:
             if node.op_type == "Constant" and any(a.name == "value" for a in node.attribute):
                 return [as_array(next(a.t for a in node.attribute if a.name == "value"))]
+            if node.op_type in PAIR:
+                return self._quantized_constant(node)
             if node.op_type not in FOLDED:
                 raise self._refused(node, f"found {node.op_type} of constants")
             inputs = [self.constants[name] if name else None for name in node.input]
@@ -181,7 +187,10 @@ class _Reader(NodeConvolutions, NodeMoves):
         """An operator of a picture and of numbers for all channels or for each."""
         place = 1 if self._is_constant(node, 1) else 0
         view, values = self._view(node, 1 - place), self._weights(node, place)
-        if values.size == 1 and values.ndim <= len(view.axes):
+        last = view.axes[-1:] == ((Factor(C, view.channels),),)  # Of channels, in any view.
+        if (values.size == 1 and values.ndim <= len(view.axes)) or (
+            last and values.shape[-1:] == (view.channels,) == (values.size,)
+        ):
             values = values.reshape(-1)
         else:
             view = self._picture(node, 1 - place)
@@ -219,51 +228,8 @@ class _Reader(NodeConvolutions, NodeMoves):
         view = self._view(node)
         return self._add(node, "affine", [view], affine_values(view.channels, -1.0))
 
-    # Of two pictures.
-
-    def _read_Add(self, node) -> View:
-        if self._with_numbers(node):
-            return self._affine(node)
-        return self._add(node, "add", self._alike(node, "sum"))
-
-    def _read_Sum(self, node) -> View:
-        views = self._alike(node, "sum")
-        total = views[0]
-        for view in views[1:]:
-            total = self._add(node, "add", [total, view])
-        return total
-
-    def _read_Sub(self, node) -> View:
-        if self._with_numbers(node):
-            return self._affine(node)
-        first, second = self._alike(node, "difference")
-        values = affine_values(second.channels, -1.0)
-        return self._add(node, "add", [first, self._add(node, "affine", [second], values)])
-
-    def _read_Mul(self, node) -> View:
-        if self._with_numbers(node):
-            return self._affine(node)
-        return self._add(node, "multiply", self._alike(node, "product"))
-
-    def _read_Div(self, node) -> View:
-        if self._with_numbers(node):
-            return self._affine(node)
-        raise self._refused(node, "found a division by what depends on the picture")
-
     def _with_numbers(self, node) -> bool:
         return any(self._is_constant(node, place) for place in (0, 1))
-
-    def _alike(self, node, what: str) -> list[View]:
-        """All inputs, of one shape and in one order."""
-        if any(name in self.constants for name in node.input):
-            raise self._refused(node, f"found a {what} with a constant")
-        places = range(len(node.input))
-        views = [self._view(node, place) for place in places]
-        if len({(view.axes, view.size) for view in views}) > 1:
-            views = [self._picture(node, place) for place in places]
-        if len({(view.axes, view.size) for view in views}) > 1:
-            raise self._refused(node, f"found a {what} of tensors of different shapes")
-        return views
 
     # Activations and bounds.
 
@@ -322,20 +288,11 @@ class _Reader(NodeConvolutions, NodeMoves):
     def _read_Sigmoid(self, node) -> View:
         return self._add(node, "sigmoid", [self._view(node)])
 
-    def _read_HardSigmoid(self, node) -> View:
-        view = self._view(node)
-        numbers = (attribute(node, "alpha", 0.2), attribute(node, "beta", 0.5))
-        scaled = self._add(node, "affine", [view], affine_values(view.channels, *numbers))
-        return self._bound(node, 0.0, 1.0, scaled)
-
     def _read_Round(self, node) -> View:
         return self._add(node, "rounding", [self._view(node)])
 
-    # Known, and refused by what users call them.
 
-    def _read_ReduceMean(self, node) -> View:
-        axes = set(self._numbers(node, "axes", 1) or [])
-        whole = not axes or axes in _SPATIAL
-        raise self._unknown(
-            node, "a mean over the whole picture" if whole else "LayerNormalization"
-        )
+def is_known(node: onnx.NodeProto) -> bool:
+    """Whether a node is read, or computed where it does not depend on the picture."""
+    known = node.op_type in FOLDED or hasattr(_Reader, f"_read_{node.op_type}")
+    return known and node.domain in _STANDARD

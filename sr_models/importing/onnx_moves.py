@@ -8,7 +8,9 @@ from math import prod
 
 import numpy as np
 
-from sr_models.importing.onnx_reader import MOST_MADE, NodeReader, attribute
+from sr_models.importing.geometry import MOST_REDUCED
+from sr_models.importing.onnx_geometry import NodeGeometry
+from sr_models.importing.onnx_reader import MOST_MADE, attribute
 from sr_models.importing.onnx_views import C, Factor, View, reshaped
 
 _CENTRED = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel")
@@ -16,10 +18,9 @@ _REPEATING = {("asymmetric", "floor")} | {
     (mode, nearest) for mode in _CENTRED for nearest in ("round_prefer_floor", "round_prefer_ceil")
 }
 """Ways to find the nearest pixel that repeat each pixel alike when upscaling by whole factors."""
-_PADDINGS = {"reflect": "reflecting padding", "edge": "padding by the border"}
 
 
-class NodeMoves(NodeReader):
+class NodeMoves(NodeGeometry):
     """Rearrangements, padding, upscaling, repeated and cut-out channels."""
 
     # Reshape and transpose: only the view changes.
@@ -146,16 +147,21 @@ class NodeMoves(NodeReader):
         steps = self._whole(node, 4, [1] * len(starts))
         if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
             raise self._refused(node, "found a Slice of unequal lists")
-        whole = view
+        whole, kept = view, {"H": range(view.height), "W": range(view.width)}
         for start, end, axis, step in zip(starts, ends, axes, steps):
             name = self._axis(node, view, axis)
             size = {"N": 1, "C": view.channels, "H": view.height, "W": view.width}[name]
             places = range(size)[slice(start, _end(end, size, step), step)]
             if places == range(size):
                 continue
+            if name in kept and len(places) and step == 1:
+                kept[name] = places
+                continue
             if name != "C" or not len(places):
                 raise self._refused(node, "found a part of a picture cut out")
             view = self._taken(node, view, np.array(places))
+        if kept != {"H": range(view.height), "W": range(view.width)}:
+            return self._cut(node, view, kept["H"], kept["W"])
         return self._moved(node, view.axes) if view is whole else view
 
     def _read_Gather(self, node) -> View:
@@ -181,14 +187,16 @@ class NodeMoves(NodeReader):
 
     def _read_Pad(self, node) -> View:
         mode = attribute(node, "mode", "constant")
-        if mode != "constant":
-            raise self._unknown(node, _PADDINGS.get(mode, f"padding by {mode}"))
+        if mode not in ("constant", "reflect", "edge"):
+            raise self._unknown(node, f"padding by {mode}")
         view, given = self._picture(node), self._numbers(node, "pads", 1) or []
         axes = self._whole(node, 3, list(range(4)))
         names = [self._axis(node, view, axis) for axis in axes]
         if len(given) != 2 * len(names) or len(set(names)) != len(names):
             raise self._refused(node, f"found a Pad by {given[:8]}")
         pads = dict(zip(names, zip(given, given[len(names) :])))
+        if mode != "constant":
+            return self._mirrored(node, view, mode, pads)
         rows, columns = pads.get("H", (0, 0)), pads.get("W", (0, 0))
         others = any(any(pads.get(name, ())) for name in "NC")
         if others or self._constant(node, 2, 0.0).any() or min(*rows, *columns) < 0:
@@ -203,6 +211,8 @@ class NodeMoves(NodeReader):
         if mode == "cubic":
             raise self._unknown(node, "bicubic upscaling")
         factor = self._factor(node, view)
+        if factor < 0:
+            return self._reduced(node, view, -factor)
         if factor == 1:
             return self._moved(node, view.axes)
         places = attribute(node, "coordinate_transformation_mode", "half_pixel")
@@ -219,7 +229,7 @@ class NodeMoves(NodeReader):
         return self._spread(node, repeated, factor)
 
     def _factor(self, node, view: View) -> int:
-        """By how much a `Resize` enlarges rows and columns alike; raises for another."""
+        """By how much a `Resize` enlarges rows and columns alike; below 0 where it reduces them."""
         axes = attribute(node, "axes", list(range(4)))
         names = [self._axis(node, view, axis) for axis in axes]
         sizes = {"N": 1, "C": view.channels, "H": view.height, "W": view.width}
@@ -233,12 +243,23 @@ class NodeMoves(NodeReader):
             high = []
         kept = attribute(node, "keep_aspect_ratio_policy", "stretch") == "stretch"
         wanted = dict(zip(names, high)) if len(high) == len(low) else {}
+        if less := _reduction(view, wanted, sizes if kept else {}):
+            return -less
         factor = round(wanted.get("H", 0) / view.height)
         enlarged = {n: s * factor if n in "HW" else s for n, s in sizes.items()}
         whole = all(wanted.get(n, -1 if n in "HW" else s) == enlarged[n] for n, s in sizes.items())
         if factor < 1 or not kept or not whole:
             raise self._refused(node, f"found resizing from {low} to {high[:8]}")
         return factor
+
+
+def _reduction(view: View, wanted: dict[str, float], sizes: dict[str, int]) -> int:
+    """By which whole factor a picture becomes smaller, rows and columns alike; 0 for none."""
+    high = wanted.get("H", 0)
+    factor = round(view.height / high) if high >= 1 else 0
+    usable = 1 < factor <= MOST_REDUCED
+    whole = {n: s / factor if n in "HW" else s for n, s in sizes.items()} if usable else {}
+    return factor if whole and all(wanted.get(n, whole[n]) == s for n, s in whole.items()) else 0
 
 
 def _end(end: int, size: int, step: int) -> int | None:

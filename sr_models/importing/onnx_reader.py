@@ -14,7 +14,7 @@ import onnx
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.onnx_tensors import plain
 from sr_models.importing.onnx_views import View, rearrangement, whole_axes
-from sr_models.importing.operations import INPUT, Network, Operation
+from sr_models.importing.operations import INPUT, POINTWISE, Network, Operation
 
 MOST_MADE = 1 << 27
 """Numbers in one tensor: 64 channels of 1920x1080 pixels."""
@@ -29,33 +29,35 @@ _INSTEAD = {
     "MatMul": "a 1x1 convolution, or a network without attention,",
     "Einsum": "convolutions",
     "Gemm": "a 1x1 convolution",
-    "GELU": "ReLU or PReLU",
+    "Celu": "ReLU or PReLU",
     "Elu": "ReLU or PReLU",
     "Selu": "ReLU or PReLU",
     "Mish": "ReLU or PReLU",
     "Softplus": "ReLU or PReLU",
-    "MaxPool": "a convolution",
-    "AveragePool": "a convolution",
+    "AveragePool": "pooling without padding",
     "a mean over the whole picture": "a network without attention over the whole picture",
-    "reflecting padding": "zero padding",
-    "padding by the border": "zero padding",
+    "a mean over channels": "a 1x1 convolution",
+    "a maximum over the whole picture": "a mean over the whole picture",
+    "a division by what depends on the picture": "a product with a sigmoid",
+    "instance normalization": _NORMALIZED,
+    "attention": "convolutions",
+    "attention (MatMul of two tensors)": "convolutions",
     "bicubic upscaling": "bilinear or nearest upscaling",
     "Reshape": "DepthToSpace",
     "Transpose": "DepthToSpace",
     "If": "one fixed path",
     "Loop": "unrolled layers",
     "Scan": "unrolled layers",
-    "QuantizeLinear": "the float network",
-    "DequantizeLinear": "the float network",
+    "QuantizeLinear": "pairs of QuantizeLinear and DequantizeLinear",
     "QLinearConv": "the float network",
 }
 _OF_SHAPES = ("Shape", "Size", "CastLike")
 """Nodes that read of a picture how large it is, or its type."""
 _KNOWN_AS = {
-    "Erf": "GELU",
-    "Gelu": "GELU",
-    "GlobalAveragePool": "a mean over the whole picture",
-    "GlobalMaxPool": "a mean over the whole picture",
+    "GlobalMaxPool": "a maximum over the whole picture",
+    "ReduceMax": "a maximum over the whole picture",
+    "Einsum": "attention",
+    "Reciprocal": "a division by what depends on the picture",
 }
 """What users call a node that is a part of something, or has another name elsewhere."""
 
@@ -67,6 +69,11 @@ def attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
             value = onnx.helper.get_attribute_value(given)
             return value.decode("ascii", "replace") if isinstance(value, bytes) else value
     return default
+
+
+def known_as(kind: str) -> str:
+    """What users call a node of a kind, for messages."""
+    return _KNOWN_AS.get(kind) or plain(kind)
 
 
 def layer_name(node: onnx.NodeProto) -> str:
@@ -96,6 +103,11 @@ class NodeReader:
             name for node in nodes if node.op_type not in _OF_SHAPES for name in node.input
         )
         self._readers[output] += 1
+        self._consumers: dict[str, list[onnx.NodeProto]] = {}
+        for node in nodes:
+            for name in node.input:
+                self._consumers.setdefault(name, []).append(node)
+        self.steps: dict[str, tuple[np.ndarray, int]] = {}  # weights -> see `NodeGrids`
         self._alone: dict[str, bool] = {}  # operation -> whether it alone reads its inputs
 
     def start(self, tensor: str, size: tuple[int, int, int], layout: str) -> None:
@@ -276,17 +288,8 @@ class NodeReader:
         if folded is not None:
             made = replace(source, operation=folded, channels=len(order))
             return replace(made, axes=whole_axes(view.layout, *made.size))
-        values = {
-            "kernel": np.eye(operation.channels, dtype=np.float32)[:, order][None, None],
-            "bias": np.zeros(len(order), np.float32),
-            "padding": "same",
-            "dilation": (1, 1),
-            "groups": 1,
-            "order": order,
-        }
-        return self._add(
-            node, "convolution", [source], values, channels=len(order), alone=source.alone
-        )
+        values = {"order": order}
+        return self._add(node, "select", [source], values, channels=len(order), alone=source.alone)
 
     def _reordered(self, name: str, order: np.ndarray) -> str | None:
         """An operation that nothing else reads, with its channels in another order, or `None`."""
@@ -294,6 +297,8 @@ class NodeReader:
         values, inputs = operation.values, operation.inputs
         if operation.kind == "convolution" and operation["groups"] == 1:
             weights = {"kernel": values["kernel"][..., order], "bias": values["bias"][order]}
+            if "scales" in values:
+                weights["scales"] = values["scales"][order]
             values = {**values, **weights}
         elif operation.kind in _CHANNEL_BY_CHANNEL and self._alone.get(name):
             inputs = tuple(self._reordered(source, order) for source in inputs)
@@ -322,6 +327,4 @@ class NodeReader:
         return self._refused(node, f"found {plain(name) if ' ' not in name else name}", name=name)
 
 
-_CHANNEL_BY_CHANNEL = frozenset(
-    ("bound", "prelu", "affine", "tanh", "sigmoid", "rounding", "truncation", "add", "multiply")
-)
+_CHANNEL_BY_CHANNEL = POINTWISE | {"add", "multiply", "grid"}

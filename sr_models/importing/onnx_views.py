@@ -10,7 +10,7 @@ source each value is, whatever the order of axes was.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
@@ -105,6 +105,12 @@ def reshaped(axes: Sequence[Axis], shape: Sequence[int]) -> tuple[Axis, ...] | N
     return tuple(_joined(axis) for axis in made)
 
 
+def unexpanded(view: View) -> View:
+    """A view without axes along which one value is repeated, whose sizes then are 1."""
+    axes = tuple(axis if any(factor.stride for factor in axis) else () for axis in view.axes)
+    return replace(view, axes=axes)
+
+
 def _joined(axis: Axis) -> Axis:
     """Neighbours that step evenly are one factor."""
     made: list[Factor] = []
@@ -135,11 +141,16 @@ class Rearrangement:
     layout: str
 
 
-def rearrangement(view: View) -> Rearrangement | None:
-    """How a tensor is made of an operation's picture; `None` where it is no picture."""
+def rearrangement(view: View, layouts: Sequence[str] = ("NCHW", "NHWC")) -> Rearrangement | None:
+    """How a tensor is made of an operation's picture; `None` where it is no picture.
+
+    Args:
+        view: Of the operation.
+        layouts: Orders that a picture's axes may have.
+    """
     if len(view.axes) != 4 or view.axes[0]:
         return None
-    for layout in ("NCHW", "NHWC"):
+    for layout in layouts:
         axes = dict(zip(layout, view.axes))
         found = _spread(view, axes) or _gathered(view, axes)
         if found is not None:

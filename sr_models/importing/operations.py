@@ -8,11 +8,28 @@
 | `bound` | `minimum`, `maximum`; a ReLU is 0 to infinity |
 | `prelu` | `slope` (C,) of the negative side; a LeakyReLU is one with equal slopes |
 | `tanh`, `sigmoid`, `add`, `multiply`, `concatenate`, `rounding`, `truncation` | none |
+| `gelu` | `approximate`: whether by tanh |
+| `mean` | `axes`: of rows (1), of columns (2) or both, which are left with one pixel |
+| `root` | none: the square root |
+| `erf`, `power` | none, `exponent`; only until a GELU is known by them |
+| `select` | `order` (C,): which channel of the input each is |
 | `depth_to_space`, `space_to_depth` | `block` |
 | `repeat` | `times`: the channels several times over |
 | `bilinear` | `factor`: upscaling with half-pixel centres |
 | `slice` | `start`, `stop` of channels |
+| `grid` | `minimum`, `maximum`, `narrow`: the range that a tensor was trained for; computes nothing |
 | `pad` | `rows`, `columns`: zeros (before, after) |
+| `mirror_pad` | `rows`, `columns`, `mode`: `"REFLECT"`, `"SYMMETRIC"`, `"EDGE"` |
+| `crop` | `rows`, `columns`: pixels taken away (before, after) |
+| `max_pool`, `average_pool` | `pool`, `strides`, `padding`; means leave out what lies beyond the border |
+| `transposed` | `kernel` (h, w, out, in), `bias`, `stride`; `rows`, `columns` that are cut off |
+
+`scales` (out,) of a convolution are the steps of the grid that its kernel was trained for.
+`strides` of a convolution are (1, 1) where none are given; one with others and without padding may
+say the `size` that it reads. What stands in the last line, and "EDGE", is gone once `geometry` has seen it.
+
+The inputs of `add` and `multiply` may have one channel, one row or one column where the other has
+more; it counts for all of them then.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -24,6 +41,12 @@ from typing import Any
 import numpy as np
 
 INPUT = "input"
+RELU6 = 6.0
+"""The one upper bound that TFLite has a fused activation for."""
+POINTWISE = frozenset({"affine", "bound", "prelu", "tanh", "sigmoid", "gelu", "root"}).union(
+    ("erf", "power", "rounding", "truncation")
+)
+"""Kinds of one input that compute each value by itself, whatever stands beside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +139,11 @@ def affine_values(channels: int, factor=1.0, shift=0.0) -> dict[str, np.ndarray]
     }
 
 
+def strides_of(operation: Operation) -> tuple[int, int]:
+    """The strides of a convolution or a pooling."""
+    return operation.values.get("strides", (1, 1))
+
+
 def is_shifted(operation: Operation) -> bool:
     """Whether an `affine` adds anything."""
     return bool(operation["shift"].any())
@@ -125,4 +153,11 @@ def is_relu(operation: Operation) -> bool:
     """Whether an operation is a bound of 0 to infinity."""
     return (
         operation.kind == "bound" and operation["minimum"] == 0.0 and np.isinf(operation["maximum"])
+    )
+
+
+def is_relu6(operation: Operation) -> bool:
+    """Whether an operation is a bound of 0 to 6."""
+    return (
+        operation.kind == "bound" and operation["minimum"] == 0.0 and operation["maximum"] == RELU6
     )

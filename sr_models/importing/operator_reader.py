@@ -9,14 +9,13 @@ import numpy as np
 
 from sr_models.ground.errors import NetworkError
 from sr_models.importing.frozen_graph import Constants, FrozenGraph
-from sr_models.importing.operations import INPUT, Network, Operation
+from sr_models.importing.onnx_views import View
+from sr_models.importing.operations import INPUT, POINTWISE, Network, Operation
 from sr_models.importing.operator_names import known_as, taken_instead
 
 _INSTEAD = {
-    "MaxPool": "a convolution",
-    "AvgPool": "a convolution",
+    "AvgPool": "pooling without padding, or a convolution",
     "Mean": "a network without attention over the whole picture",
-    "MirrorPad": "zero padding",
     "ResizeBicubic": "bilinear or nearest upscaling",
     "Elu": "ReLU or PReLU",
     "Selu": "ReLU",
@@ -48,14 +47,15 @@ class OperatorReader:
         self.network = Network()
         self.made: dict[str, str] = {}  # tensor -> operation
         self.spread: dict[str, tuple[tuple[int, ...], str]] = {}  # tensor -> dilation, padding
-        self.stretching: dict[
-            str, tuple[int, int]
-        ] = {}  # tensor -> (axis, times), see `MoveReaders`
+        self.views: dict[str, View] = {}  # tensor -> what it holds that is no picture yet
+        self.viewers: dict[str, Any] = {}  # such a tensor -> the operator that made it so
         channels = graph.input.shape[-1]
         self.network.add(Operation(INPUT, "input", (), channels))
         self.made[graph.input.name] = INPUT
 
     def _of(self, tensor) -> str:
+        if tensor.name not in self.made and tensor.name in self.views:
+            self.made[tensor.name] = self._as_picture(tensor)
         if tensor.name not in self.made:
             raise NetworkError(
                 f"expected an output computed from the picture, found the constant {tensor.name}; "
@@ -82,9 +82,25 @@ class OperatorReader:
                     f"expected finite weights, found NaN or infinity in {layer_name(op)}; train "
                     "the network again or take an earlier checkpoint"
                 )
+        if (
+            kind in POINTWISE
+            and getattr(inputs[0], "name", None) in self.views.keys() - self.made.keys()
+        ):
+            return self._add_to_view(op, kind, inputs[0], values or {})
         width = channels or op.outputs[0].shape[-1]
         names = tuple(n if isinstance(n, str) else self._of(n) for n in inputs)
         return self.network.add(Operation(layer_name(op), kind, names, width, values or {}))
+
+    def _is_view(self, tensor) -> bool:
+        """Whether a tensor is under other axes than those of a picture."""
+        name = getattr(tensor, "name", None)
+        return name in self.views and name not in self.made
+
+    def _as_picture(self, tensor) -> str:
+        raise NotImplementedError
+
+    def _add_to_view(self, op, kind: str, tensor, values: dict[str, Any]) -> str | None:
+        raise NotImplementedError
 
     def _weights(self, op, tensor) -> np.ndarray:
         if tensor not in self.constants:

@@ -25,6 +25,8 @@ LOOKED_THROUGH = (
     "depth_to_space",
     "space_to_depth",
     "repeat",
+    "select",
+    "crop",
     "rounding",
     "truncation",
     "affine",

@@ -47,7 +47,8 @@ def with_pixels(
     return made
 
 
-_MOVES = ("space_to_depth", "depth_to_space", "repeat", "slice")
+_MOVES = ("space_to_depth", "depth_to_space", "repeat", "slice", "pad", "mirror_pad", "crop")
+_MOVES += ("max_pool", "average_pool")
 """What keeps the grid of what it moves. The converter requantizes behind them by itself, but
 XNNPACK does that more coarsely than it convolves."""
 
@@ -209,7 +210,8 @@ def with_free_grid(network: Network) -> Network:
     TFLite fixes their output's grid at steps of 1/128 and 1/256, which are not those of pixels.
     """
     name = network.output
-    while network[name].kind in ("depth_to_space", "space_to_depth", "repeat"):
+    moves = ("depth_to_space", "space_to_depth", "repeat", "select", "crop")
+    while network[name].kind in moves:
         (name,) = network[name].inputs
     if network[name].kind not in _ACTIVATIONS:
         return network

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from sr_models.ground.errors import NetworkError
+from sr_models.importing.channel_readers import CUTTING, ChannelReaders
 from sr_models.importing.convolution_readers import ConvolutionReaders
 from sr_models.importing.frozen_graph import FrozenGraph
-from sr_models.importing.move_readers import STRETCHING, MoveReaders
+from sr_models.importing.geometry import with_plain_geometry
+from sr_models.importing.move_readers import MoveReaders
 from sr_models.importing.operations import Network, affine_values
+from sr_models.importing.operator_names import is_normalization
+from sr_models.importing.pointwise_functions import with_known_functions
+from sr_models.importing.value_readers import ValueReaders
+from sr_models.importing.view_readers import VIEWED
 
 _ALIASES = (
     "Identity",
@@ -25,7 +30,6 @@ _ALIASES = (
 )
 _NOTHING = ("Placeholder", "NoOp")
 _AFFINE = ("BiasAdd", "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div")
-_TRANSPARENT = ("Reshape", "Squeeze", "ExpandDims", "Transpose")
 
 
 def read_network(graph: FrozenGraph) -> Network:
@@ -41,56 +45,57 @@ def read_network(graph: FrozenGraph) -> Network:
     return _Reader(graph).read()
 
 
-class _Reader(ConvolutionReaders, MoveReaders):
+class _Reader(ConvolutionReaders, MoveReaders, ChannelReaders, ValueReaders):
     """Finds the reader of each operator; holds those of arithmetic, activations and bounds."""
 
     def read(self) -> Network:
         for op in self.graph.operators:
             if (op.outputs and op.outputs[0] in self.constants) or op.type in _NOTHING:
                 continue
-            if op.type == "Split":
-                self._split(op)
+            if op.type in CUTTING:
+                self._cut(op)
             elif op.type == "IdentityN":  # Around what has a gradient of its own, as SiLU.
                 for source, target in zip(op.inputs, op.outputs):
                     if source not in self.constants:
-                        self.made[target.name] = self._of(source)
-            else:
-                self.made[op.outputs[0].name] = self._operation(op)
+                        self._pass_on(source, target)
+            elif op.type in _ALIASES:
+                self._pass_on(op.inputs[0], op.outputs[0])
+            elif (made := self._operation(op)) is not None:
+                self.made[op.outputs[0].name] = made
         self.network.output = self._of(self.graph.output)
-        network = self.network.pruned()
-        for operation in network:
-            if operation.kind == "stretch":
-                raise NetworkError(
-                    "expected pixels repeated alike in rows and columns, found only one of them "
-                    f"({operation.layer}); take UpSampling2D with one factor"
-                )
-        return network
+        return with_known_functions(with_plain_geometry(self.network.pruned()))
 
-    def _operation(self, op) -> str:
-        if op.type in _ALIASES:
-            return self._of(op.inputs[0])
-        if op.type in _TRANSPARENT and self._moves_nothing(op):
-            return self._of(op.inputs[0])
+    def _pass_on(self, source, target) -> None:
+        if source.name in self.views:
+            for known in (self.views, self.viewers):
+                known[target.name] = known[source.name]
+        else:
+            self.made[target.name] = self._of(source)
+
+    def _operation(self, op) -> str | None:
+        """The operation that an operator becomes; `None` for another view of one that there is."""
+        if op.type in VIEWED:
+            return self._viewed(op)
         if op.type in _AFFINE and any(t in self.constants for t in op.inputs):
             return self._affine(op)
-        if op.type in STRETCHING and (stretched := self._stretch(op)) is not None:
-            return stretched
         reader = getattr(self, f"_read_{op.type}", None)
         if reader is None:
             raise self._unknown(op)
         return reader(op)
-
-    def _moves_nothing(self, op) -> bool:
-        order = self.constants[op.inputs[1]].tolist() if op.type == "Transpose" else [0, 1, 2, 3]
-        same = op.inputs[0].shape.as_list() == op.outputs[0].shape.as_list()
-        return same and order == [0, 1, 2, 3]
 
     def _affine(self, op) -> str:
         first = op.inputs[0] not in self.constants
         picture, constant = op.inputs if first else reversed(op.inputs)
         values = np.asarray(self.constants[constant], np.float32)
         channels = op.outputs[0].shape[-1]
-        if values.size not in (1, channels) or values.size != int(np.prod(values.shape[-1:])):
+        whole = picture.shape[-1] == channels
+        if (
+            not whole
+            or values.size not in (1, channels)
+            or values.size != int(np.prod(values.shape[-1:]))
+        ):
+            if is_normalization(op):
+                raise self._unknown(op)
             raise self._refused(
                 op, f"found values of shape {list(values.shape)} that depend on the place"
             )
@@ -183,24 +188,26 @@ class _Reader(ConvolutionReaders, MoveReaders):
     _read_Add = _read_AddV2
     _read_AddN = _read_AddV2
 
-    def _read_Sub(self, op) -> str:
+    def _read_Sub(self, op) -> str | None:
         first, second = op.inputs
         values = affine_values(second.shape[-1], -1.0)
-        negative = self._add(op, "affine", [second], values, channels=second.shape[-1])
-        return self._sum(op, [first, negative], shapes=[t.shape for t in op.inputs])
+        negative = self._add(op, "affine", [self._of(second)], values, channels=second.shape[-1])
+        self._require_spread(op, [first, second], "sum")
+        channels = max(tensor.shape[-1] for tensor in op.inputs)
+        return self._add(op, "add", [first, negative], channels=channels)
 
-    def _sum(self, op, inputs, *, shapes=None) -> str:
-        if len({tuple(s) for s in shapes or [t.shape.as_list() for t in inputs]}) > 1:
-            raise self._refused(op, "found a sum of tensors of different shapes")
-        total, *others = inputs
-        for other in others:
-            total = self._add(op, "add", [total, other])
-        return total
+    def _sum(self, op, inputs) -> str | None:
+        self._require_spread(op, inputs, "sum")
+        return self._together(op, "add", inputs)
 
-    def _read_Mul(self, op) -> str:
-        if len({tuple(t.shape.as_list()) for t in op.inputs}) > 1:
-            raise self._refused(op, "found a product of tensors of different shapes")
-        return self._add(op, "multiply", op.inputs)
+    def _require_spread(self, op, tensors, what: str) -> None:
+        """Raise `NetworkError` for tensors of sizes that do not go together."""
+        if not self._spread_over([tensor.shape.as_list() for tensor in tensors]):
+            raise self._refused(op, f"found a {what} of tensors of different shapes")
+
+    def _read_Mul(self, op) -> str | None:
+        self._require_spread(op, op.inputs, "product")
+        return self._together(op, "multiply", op.inputs)
 
     def _read_ConcatV2(self, op) -> str:
         *parts, axis = op.inputs

@@ -15,21 +15,37 @@ from dataclasses import replace
 
 import numpy as np
 
-from sr_models.importing.operations import INPUT, Network, Operation, is_relu, is_shifted
+from sr_models.importing.channel_order import Reordering, read_in_order
+from sr_models.importing.geometry_rules import (
+    GeometryAbsorption,
+    GeometryRewriting,
+    is_padding_of,
+)
+from sr_models.importing.operations import (
+    INPUT,
+    Network,
+    Operation,
+    is_relu,
+    is_relu6,
+    is_shifted,
+)
+from sr_models.importing.source_grids import GridAbsorption, GridRules
+from sr_models.importing.value_rules import ValueRules
 
 _NOTHING = {"factor": 1.0, "shift": 0.0}
 
 
-class Absorption:
+class Absorption(GeometryAbsorption, GridAbsorption):
     """Looks for operations of a network that can take a factor and a shift into themselves.
 
     Attributes:
         network: Where they are looked for, and where the changed ones are added.
         shared: Operations that several others read, which must stay as they are.
+        keeps_relu6: Whether a bound of 0..6 stays one where it is multiplied with something.
     """
 
-    def __init__(self, network: Network):
-        self.network = network
+    def __init__(self, network: Network, *, keeps_relu6: bool = False):
+        self.network, self.keeps_relu6 = network, keeps_relu6
         self.shared: set[str] = set()
 
     def of(self, name: str, factor: np.ndarray, shift: np.ndarray) -> str | None:
@@ -62,6 +78,8 @@ class Absorption:
             "kernel": operation["kernel"] * factor,
             "bias": operation["bias"] * factor + shift,
         }
+        if "scales" in operation.values:
+            weights["scales"] = operation["scales"] * np.abs(factor)
         return self.network.add(replace(operation, values={**operation.values, **weights}))
 
     def _absorbed_depth_to_space(self, operation: Operation, factor, shift) -> str | None:
@@ -70,6 +88,24 @@ class Absorption:
 
     def _absorbed_bilinear(self, operation: Operation, factor, shift) -> str | None:
         return self._moved(operation, factor, shift)
+
+    _absorbed_mean = _absorbed_bilinear
+
+    def of_product(self, operation: Operation, factor, shift) -> str | None:
+        """A product of two tensors whose factor one of the two has taken in; `None` for neither."""
+        if shift.any():
+            return None
+        for place, name in enumerate(operation.inputs):
+            kept = self.keeps_relu6 and is_relu6(self.network[name])
+            if self.network[name].channels == operation.channels and not kept:
+                made = self.of(name, factor, shift)
+                if made is not None:
+                    inputs = list(operation.inputs)
+                    inputs[place] = made
+                    return self.network.add(replace(operation, inputs=tuple(inputs)))
+        return None
+
+    _absorbed_multiply = of_product
 
     def _absorbed_repeat(self, operation: Operation, factor, shift) -> str | None:
         parts = [np.split(v, operation["times"]) for v in (factor, shift)]
@@ -107,6 +143,8 @@ class Absorption:
 
     def _absorbed_add(self, operation: Operation, factor, shift) -> str | None:
         """The factor goes both ways; the shift goes where it costs less."""
+        if any(self.network[name].channels != operation.channels for name in operation.inputs):
+            return None
         none = np.zeros_like(shift)
         ways = []
         for shifts in ((shift, none), (none, shift)):
@@ -150,7 +188,7 @@ def _has_room(convolution: Operation) -> bool:
     return convolution["padding"] == "same" and max(convolution["kernel"].shape[:2]) > 1
 
 
-class _Rewriting:
+class _Rewriting(GeometryRewriting, ValueRules, GridRules):
     """One pass in the order of computation; what is left unused is dropped at the end."""
 
     def __init__(self, network: Network, *, final: bool):
@@ -163,7 +201,8 @@ class _Rewriting:
             if self.uses[name] == 1
         }
         self.renamed: dict[str, str] = {}
-        self.absorption = Absorption(self.new)
+        self.absorption = Absorption(self.new, keeps_relu6=final)
+        self.reordering = Reordering(self.new, self.absorption.shared)
 
     def run(self) -> Network:
         for operation in self.old:
@@ -182,13 +221,21 @@ class _Rewriting:
     def _affine(self, operation: Operation) -> str:
         if self.only_reader.get(operation.name) == "affine":
             return self.new.add(operation)  # first the two become one
+        if self._source(operation).kind == "select":
+            return self._before_selection(operation, self._affine)
+        if self.final and self._is_of_relu6(operation):
+            return self.new.add(operation)
         absorbed = self.absorption.of(operation.inputs[0], operation["factor"], operation["shift"])
         return self.new.add(operation) if absorbed is None else absorbed
 
     def _bound(self, operation: Operation) -> str:
         source = self._source(operation)
+        for rule in (self.before_moves, self.before_grid):
+            if (moved := rule(operation)) is not None:
+                return moved
         if source.kind != "bound":
-            return self.new.add(operation)
+            scaled = self._as_relu6(operation) if self.final else None
+            return self.new.add(operation) if scaled is None else scaled
         # The later bound wins where the two do not overlap.
         low, high = operation["minimum"], operation["maximum"]
         both = {
@@ -234,16 +281,24 @@ class _Rewriting:
 
     def _convolution(self, operation: Operation) -> str:
         source = self._source(operation)
-        if source.kind == "pad" and self._replaces_padding(source, operation):
+        if source.kind == "pad" and is_padding_of(source, operation):
             values = {**operation.values, "padding": "same"}
             return self._convolution(replace(operation, inputs=source.inputs, values=values))
+        if source.kind == "select" and operation["groups"] == 1:
+            return self._convolution(read_in_order(self.new, operation))
+        padding = source if source.kind == "pad" else None
+        if padding is not None:
+            source = self._source(padding)
         if source.kind != "affine":
             return self.new.add(operation)
         kernel, groups = operation["kernel"], operation["groups"]
         scaled = kernel * _per_group(source["factor"], kernel, groups)
+        if "scales" in operation.values:  # Right where all channels have one factor.
+            steps = operation["scales"] * np.abs(source["factor"][0])
+            operation = replace(operation, values={**operation.values, "scales": steps})
         if not is_shifted(source):
-            return self._with(operation, source.inputs, kernel=scaled)
-        if not _has_room(operation):
+            return self._with(operation, self.padded(padding, source.inputs), kernel=scaled)
+        if not _has_room(operation) and padding is None:
             moved = (kernel * _per_group(source["shift"], kernel, groups)).sum(axis=(0, 1, 2))
             return self._with(
                 operation, source.inputs, kernel=scaled, bias=operation["bias"] + moved
@@ -252,17 +307,9 @@ class _Rewriting:
             dense = _dense(kernel, groups)
             ones = (dense * source["shift"][:, None]).sum(axis=2, keepdims=True)
             widened = np.concatenate([dense * source["factor"][:, None], ones], axis=2)
-            picture = (self._picture_and_ones(),)
+            picture = self.padded(padding, (self._picture_and_ones(),))
             return self._with(operation, picture, kernel=widened, groups=1)
         return self.new.add(operation)
-
-    def _replaces_padding(self, pad: Operation, convolution: Operation) -> bool:
-        """Whether zeros around a convolution without padding are those of `"same"`."""
-        if convolution["padding"] != "valid":
-            return False
-        sizes = zip(convolution["kernel"].shape[:2], convolution["dilation"])
-        wanted = [((d * (k - 1)) // 2, d * (k - 1) - (d * (k - 1)) // 2) for k, d in sizes]
-        return [tuple(pad["rows"]), tuple(pad["columns"])] == wanted
 
     def _with(self, operation: Operation, inputs, **values) -> str:
         return self.new.add(

@@ -15,14 +15,13 @@ PIXELS = {
 }
 """What black and white can be, by the name that the user gives it."""
 
-FILES = (".keras", ".h5", ".hdf5", ".onnx")
+FILES = (".keras", ".h5", ".hdf5", ".onnx", ".tflite")
 _BY_KERAS = "build the same network in Keras with these weights and give module:function"
 _PYTORCH = (
     "PyTorch weights or a pickled PyTorch network",
     f"export it to ONNX (docs/networks.md has the lines), or {_BY_KERAS}",
 )
 _OTHERS: dict[str, tuple[str, str]] = {
-    ".tflite": ("a TFLite file", "take its clip out with: sr-export strip"),
     ".pth": _PYTORCH,
     ".pt": _PYTORCH,
     ".pt2": _PYTORCH,
@@ -57,12 +56,17 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ".py": ("a Python file", "name the function that builds the network: file.py:function"),
 }
 """Suffix -> what such a file is, and the way to go from there."""
+_FILE_KINDS = {"keras": "a Keras", "onnx": "an ONNX", "tflite": "a .tflite"}
 _HEAD = 64
 _PICKLED = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 def require_source(
-    source: str, *, weights: str | Path | None = None, pixels: str | None = None
+    source: str,
+    *,
+    weights: str | Path | None = None,
+    pixels: str | None = None,
+    dequantize: bool = False,
 ) -> str:
     """The kind of a source that can be opened, as far as can be told without opening it.
 
@@ -70,6 +74,7 @@ def require_source(
         source: See `sr_models.importing.sources.open_network`.
         weights: A preset's weights from another file.
         pixels: One of `PIXELS`, or `None`.
+        dequantize: Whether a TFLite file of integers is to be taken back to real numbers.
 
     Raises:
         UnknownModelError: Neither a preset nor a path.
@@ -84,6 +89,10 @@ def require_source(
         get_preset(source).require_weights(weights)
     elif weights is not None:
         raise given_weights(source)
+    if dequantize and kind != "tflite":
+        raise OptionError(
+            f"expected --dequantize with a TFLite file of integers, found {source}; leave it out"
+        )
     if kind == "python":
         require_python_place(source.rpartition(":")[0])
     return kind
@@ -103,7 +112,10 @@ def require_python_place(place: str) -> None:
 
 
 def kind_of(source: str) -> str:
-    """`"preset"`, `"python"`, `"saved_model"`, `"onnx"` or `"keras"`, by name and what lies there.
+    """What a source is, by its name and what lies there.
+
+    Returns:
+        `"preset"`, `"python"`, `"saved_model"`, `"onnx"`, `"tflite"` or `"keras"`.
 
     Raises:
         NetworkError: A path that is missing, or of something else.
@@ -117,16 +129,15 @@ def kind_of(source: str) -> str:
         return "saved_model"
     _require_no_other_format(path)
     if path.is_file():
-        is_onnx = path.suffix.lower() == ".onnx"
-        expected = "an ONNX file" if is_onnx else "a Keras file"
-        require_no_pointer(path, expected, error=NetworkError)
-        return "onnx" if is_onnx else "keras"
+        kind = _kind_of_file(path)
+        require_no_pointer(path, f"{_FILE_KINDS[kind]} file", error=NetworkError)
+        return kind
     if ":" in source:
         return "python"
     if path.suffix.lower() in FILES or "/" in source or "\\" in source:
         raise NetworkError(
-            f"expected a preset's name, a .keras, .h5 or .onnx file, a SavedModel folder or "
-            f"module:function, found no file {source}; check the path"
+            f"expected a preset's name, a .keras, .h5, .onnx or .tflite file, a SavedModel folder "
+            f"or module:function, found no file {source}; check the path"
         )
     return "preset"
 
@@ -146,10 +157,26 @@ def _require_no_other_format(path: Path) -> None:
 
 
 def _by_content(path: Path) -> tuple[str, str] | None:
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
+    head = _head_of(path)
     if head.startswith(_PICKLED) or (head.startswith(b"PK") and b"/data.pkl" in head):
         return _PYTORCH
-    return _OTHERS[".tflite"] if head[4:8] == b"TFL3" else None
+    return None
+
+
+def _kind_of_file(path: Path) -> str:
+    """One of `_FILE_KINDS`, by its suffix; a TFLite file by its mark too, whatever it is called."""
+    if path.suffix.lower() == ".tflite" or _head_of(path)[4:8] == b"TFL3":
+        return "tflite"
+    return "onnx" if is_onnx(path) else "keras"
+
+
+def is_onnx(path: Path) -> bool:
+    """Whether a file is called an ONNX file."""
+    return path.suffix.lower() == ".onnx"
+
+
+def _head_of(path: Path) -> bytes:
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(_HEAD)

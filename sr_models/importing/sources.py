@@ -116,6 +116,7 @@ def open_network(
     *,
     weights: str | Path | None = None,
     trust: bool = False,
+    dequantize: bool = False,
     pixels: str | None = None,
     pictures: Callable[[], Sequence[np.ndarray]] = bundled_pieces,
 ) -> SourceNetwork:
@@ -125,11 +126,13 @@ def open_network(
     and it is rewritten for pixels of 0..1, proven equal.
 
     Args:
-        source: Preset name; path of a `.keras`, `.h5` or `.onnx` file or of a SavedModel folder;
-            `module:function`; or a Keras model in memory (tf_keras or Keras 3), of one picture
-            (N, H, W, C) -> (N, H s, W s, C). An opened network is returned as it is.
+        source: Preset name; path of a `.keras`, `.h5`, `.onnx` or `.tflite` file or of a
+            SavedModel folder; `module:function`; or a Keras model in memory (tf_keras or Keras 3),
+            of one picture (N, H, W, C) -> (N, H s, W s, C). An opened network is returned as it is.
         weights: A preset's weights from another file.
         trust: Whether Lambda layers of a Keras file that we do not know may run their code.
+        dequantize: Whether a TFLite file of integers is taken back to real numbers, which does not
+            bring back what its integers have lost.
         pixels: What black and white are for a network of the user's, one of
             `sr_models.importing.source_kinds.PIXELS`; found by itself by default.
         pictures: Returns uint8 (h, w, 3) natural pictures to find it by; scikit-image's by default.
@@ -144,13 +147,14 @@ def open_network(
         return source
     if isinstance(source, (str, Path)):
         source = str(source)
-        if require_source(source, weights=weights, pixels=pixels) == "preset":
+        kind = require_source(source, weights=weights, pixels=pixels, dequantize=dequantize)
+        if kind == "preset":
             return _open_preset(source, weights=weights, pictures=pictures)
     elif weights is not None:
         raise given_weights("a Keras model")
     elif pixels is not None:
         require_known("pixels", pixels, PIXELS)
-    found = _found(source, trust=trust)
+    found = _found(source, trust=trust, dequantize=dequantize)
     seen = pictures()
     a_natural_set("pictures", seen)
     adopted = adopt(
@@ -168,7 +172,7 @@ def open_network(
         adopted.trunk,
         channels=adopted.channels,
         origin=_origin(found, adopted, trust=trust),
-        notes=adopted.notes,
+        notes=(*found.notes, *adopted.notes),
     )
 
 
@@ -180,6 +184,27 @@ def _open_preset(
     return SourceNetwork(
         preset.name, preset.scale, trunk, family=preset.family, config=preset.config, notes=notes
     )
+
+
+def read_unrun(
+    source: str, *, pictures: Callable[[], Sequence[np.ndarray]] = bundled_pieces
+) -> tuple[Adopted, tuple[str, ...]]:
+    """Read a file as `open_network` does, without running it; what is to be said of it, too.
+
+    Raises:
+        NetworkError: See `open_network`.
+    """
+    found = _found(source, trust=False, dequantize=False)
+    unrun = Source(reason="nothing of it was run")
+    adopted = adopt(
+        found.function,
+        found.input_shape,
+        pictures(),
+        name=found.name,
+        dtype=found.dtype,
+        source=unrun,
+    )
+    return adopted, (*found.notes, *adopted.notes[:-1])
 
 
 @dataclass(frozen=True)
@@ -194,9 +219,10 @@ class _Found:
     input_shape: tuple[int | None, ...]
     dtype: str = "float32"
     run: Source | None = None
+    notes: tuple[str, ...] = ()
 
 
-def _found(source: Any, *, trust: bool) -> _Found:
+def _found(source: Any, *, trust: bool, dequantize: bool) -> _Found:
     if not isinstance(source, str):
         made = take_keras_model(source)
         return _Found(made.name, "Python", made.name, None, made.function, made.input_shape)
@@ -218,6 +244,8 @@ def _found(source: Any, *, trust: bool) -> _Found:
         return _Found(name, "SavedModel", place.name, sha256, function, shape, saved.dtype)
     if kind == "onnx":
         return _found_onnx(place)
+    if kind == "tflite":
+        return _found_tflite(place, dequantize=dequantize)
     read = load_keras_file(source, trust=trust)
     sha256 = file_sha256(source)
     return _Found(
@@ -243,6 +271,24 @@ def _found_onnx(place: Path) -> _Found:
     )
 
 
+def _found_tflite(place: Path, *, dequantize: bool) -> _Found:
+    # Its library is loaded for such files alone.
+    from sr_models.importing.tflite_file import load_tflite_file
+
+    file = load_tflite_file(place, dequantize=dequantize)
+    return _Found(
+        place.stem,
+        file.kind,
+        place.name,
+        file_sha256(place),
+        file,
+        file.input_shape,
+        file.dtype,
+        Source(file, file.dtype, what=file.what_is_run, is_lossy=file.is_integer),
+        file.notes,
+    )
+
+
 def _folder_sha256(folder: Path) -> str:
     """Hash over the names and contents of all files of a folder."""
     return _files_sha256([p for p in folder.rglob("*") if p.is_file()], folder)
@@ -264,5 +310,6 @@ def _origin(found: _Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
         "trusted": trust,
         **adopted.pixels.to_json(),
         "check": adopted.check.to_json(),
-        "done": list(adopted.notes),
+        "source_ranges": adopted.source_ranges,
+        "done": [*found.notes, *adopted.notes],
     }

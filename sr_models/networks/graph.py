@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,12 @@ from sr_models.networks.layers import (
     ChannelSlice,
     DepthToSpace,
     EdgePadding,
+    MirrorPadding,
     RepeatChannels,
     SpaceToDepth,
+    convolve,
 )
+from sr_models.networks.value_layers import KnownRange
 
 INPUT = "input"
 
@@ -30,10 +32,20 @@ _PASS_THROUGH = (
     SpaceToDepth,
     RepeatChannels,
     EdgePadding,
+    KnownRange,
     tf_keras.layers.Reshape,
     tf_keras.layers.Flatten,
     tf_keras.layers.Permute,
     tf_keras.layers.Dropout,
+)
+_SHARES_GRID = (
+    RepeatChannels,
+    ChannelSlice,
+    MirrorPadding,
+    tf_keras.layers.ZeroPadding2D,
+    tf_keras.layers.Cropping2D,
+    tf_keras.layers.MaxPooling2D,
+    tf_keras.layers.AveragePooling2D,
 )
 _FUSED_ACTIVATIONS = (tf_keras.layers.ReLU,)
 _PRODUCERS = (
@@ -68,8 +80,17 @@ class Point:
 
     @property
     def repeats(self) -> bool:
-        """Whether the channels are the input's own: some of them, or all several times over."""
-        return isinstance(self.layer, (RepeatChannels, ChannelSlice))
+        """Whether the values lie on the input's grid, and no range of their own is asked for.
+
+        Some of its channels, or all several times over; pooled pixels; and zeros, mirrored or
+        fewer pixels at the border.
+        """
+        return isinstance(self.layer, _SHARES_GRID)
+
+    @property
+    def shares_grid(self) -> bool:
+        """Whether it does either: the range of the input is its own."""
+        return self.passes_through or self.repeats
 
     @property
     def has_fixed_grid(self) -> bool:
@@ -79,6 +100,11 @@ class Point:
             tf_keras.activations.tanh,
             tf_keras.activations.sigmoid,
         )
+
+    @property
+    def knows_range(self) -> bool:
+        """Whether this says the range of what it reads, and changes nothing."""
+        return isinstance(self.layer, KnownRange)
 
     @property
     def concatenates(self) -> bool:
@@ -134,8 +160,9 @@ def quantized_points(model) -> list[str]:
     """Names of the tensors that an int8 file stores, each of which needs a range of its own.
 
     Left out are tensors that a fused ReLU swallows, inputs of a concatenation, which take over its
-    range, repeated and cut-out channels, which keep the range of where they come from, and outputs
-    of an activation whose grid TFLite fixes.
+    range, repeated and cut-out channels and pooled or padded pixels, which keep the range of where
+    they come from, outputs of an activation whose grid TFLite fixes, and tensors of a range that is
+    known, which the point of that range stands for.
     """
     graph = points(model)
 
@@ -146,6 +173,8 @@ def quantized_points(model) -> list[str]:
         if not consumers:
             return True
         if any(consumer.concatenates for consumer in consumers):
+            return False
+        if all(consumer.knows_range for consumer in consumers):
             return False
         return not (
             isinstance(point.layer, _PRODUCERS)
@@ -195,15 +224,6 @@ def rebuild(
     return tf_keras.Model(picture, replaced[id(model.output)], name=model.name)
 
 
-def size_multiple(model) -> int:
-    """What height and width of an input must be a multiple of, at most.
-
-    The product of what space-to-depth packs, as networks have it that work on a smaller picture
-    than they are given.
-    """
-    return prod(layer.block_size for layer in model.layers if isinstance(layer, SpaceToDepth))
-
-
 @takes(
     model=a_keras_model,
     height=optional(whole_number(1, MAX_SIDE)),
@@ -230,16 +250,7 @@ class _SplitGroups(tf_keras.layers.Layer):
 
     def call(self, inputs):
         layer = self.convolution
-        parts = zip(
-            tf.split(inputs, layer.groups, axis=-1), tf.split(layer.kernel, layer.groups, axis=-1)
-        )
-        convolved = [
-            tf.nn.conv2d(
-                part, kernel, layer.strides, layer.padding.upper(), dilations=layer.dilation_rate
-            )
-            for part, kernel in parts
-        ]
-        y = tf.concat(convolved, axis=-1)
+        y = convolve(layer, inputs, layer.kernel)
         return layer.activation(y + layer.bias if layer.use_bias else y)
 
 

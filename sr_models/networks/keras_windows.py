@@ -6,6 +6,8 @@ Readers of files (`.tflite`) stand with the exporter; one search adds up what bo
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
+from math import lcm
 from typing import Any
 
 import tf_keras
@@ -16,6 +18,8 @@ from sr_models.networks.layers import (
     ChannelSlice,
     ClipByValue,
     DepthToSpace,
+    EdgePadding,
+    MirrorPadding,
     RepeatChannels,
     SpaceToDepth,
 )
@@ -29,6 +33,7 @@ from sr_models.networks.receptive_field import (
     Window,
     find_receptive_field,
 )
+from sr_models.networks.value_layers import Gelu, KnownRange, PictureMean, SquareRoot
 
 _layers = tf_keras.layers
 _PIXELWISE = (
@@ -48,7 +53,10 @@ _PIXELWISE = (
     _layers.Rescaling,
     ChannelSlice,
     ClipByValue,
+    Gelu,
+    KnownRange,
     RepeatChannels,
+    SquareRoot,
 )
 _POOLINGS = (_layers.MaxPooling2D, _layers.AveragePooling2D)
 
@@ -77,6 +85,33 @@ def receptive_field_of(model) -> ReceptiveField:
             f"expected a network that looks at a neighbourhood of each pixel, found that {error}; "
             "give it whole pictures"
         ) from error
+
+
+def size_multiple(model) -> int:
+    """What height and width of an input must be multiples of: the total stride of the network.
+
+    1 for a network that never works on a smaller picture than it is given. Layers that are not
+    known here are taken to keep the size.
+
+    Args:
+        model: Functional Keras network (N, H, W, C).
+    """
+    found = [1]
+    for axis in (0, 1):
+        ratios = {INPUT: Fraction(1)}
+        for name, point in points(model).items():
+            if point.layer is not None:
+                ratio = _known(point.layer, axis).ratio
+                ratios[name] = ratios[point.inputs[0]] * ratio
+        found += [ratio.denominator for ratio in ratios.values()]
+    return lcm(*found)
+
+
+def _known(layer, axis: int) -> Reading:
+    try:
+        return _reading(layer, axis)
+    except Untileable:
+        return PIXELWISE
 
 
 def _convolution(layer, axis: int) -> Reading:
@@ -115,11 +150,17 @@ _READINGS: tuple[tuple[Any, Callable[[Any, int], Reading]], ...] = (
         ),
     ),
     (_layers.ZeroPadding2D, lambda layer, axis: Window(before=layer.padding[axis][0])),
+    (_layers.Cropping2D, lambda layer, axis: Window(before=-layer.cropping[axis][0])),
+    # What is mirrored lies as far inside as it stands outside, so no further off.
+    (MirrorPadding, lambda layer, axis: Window(before=(layer.rows, layer.columns)[axis][0])),
+    (EdgePadding, lambda layer, axis: Window(before=1)),
     (_PIXELWISE, lambda layer, axis: PIXELWISE),
 )
 
 
 def _reading(layer, axis: int) -> Reading:
+    if isinstance(layer, PictureMean):
+        raise Untileable(f"{layer.name} takes a mean over the whole picture")
     for kinds, reading in _READINGS:
         if isinstance(layer, kinds):
             return reading(layer, axis)

@@ -115,6 +115,31 @@ class EdgePadding(tf_keras.layers.Layer):
         return tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
 
 
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class MirrorPadding(tf_keras.layers.Layer):
+    """Mirrored pixels around the picture, as MIRROR_PAD has them.
+
+    (N, H, W, C) -> (N, H + rows, W + columns, C). Builtin int8 kernels compute it; XNNPACK leaves
+    it to them.
+
+    Args:
+        rows: Pixels above and below.
+        columns: Pixels to the left and to the right.
+        mode: `"REFLECT"`, about the outermost pixel, or `"SYMMETRIC"`, with it.
+    """
+
+    def __init__(self, rows, columns, mode: str = "REFLECT", **keywords):
+        super().__init__(**keywords)
+        self.rows, self.columns, self.mode = tuple(rows), tuple(columns), mode
+
+    def call(self, inputs):
+        return tf.pad(inputs, [[0, 0], self.rows, self.columns, [0, 0]], mode=self.mode)
+
+    def get_config(self):
+        own = {"rows": self.rows, "columns": self.columns, "mode": self.mode}
+        return {**super().get_config(), **own}
+
+
 def rectifier(activation: str, *, name: str, slope: float = 0.25):
     """The layer behind a convolution: `name_relu`, or `name_prelu` with one slope per channel.
 
@@ -132,7 +157,8 @@ def rectifier(activation: str, *, name: str, slope: float = 0.25):
 def convolve(layer, inputs, kernel):
     """What a `Conv2D` computes before bias and activation, with another kernel.
 
-    Groups are computed as one convolution each, which TensorFlow does faster on a CPU.
+    Groups are computed as one convolution each, which TensorFlow does faster on a CPU; channels
+    that are each by themselves as depthwise ones.
 
     Args:
         layer: Says strides, padding, dilation and groups.
@@ -142,7 +168,13 @@ def convolve(layer, inputs, kernel):
     Returns:
         float32 (N, H, W, filters).
     """
+    padding, dilations = layer.padding.upper(), layer.dilation_rate
+    even = layer.strides[0] == layer.strides[1] and max(dilations) == 1
+    if layer.groups == inputs.shape[-1] > 1 and even:
+        height, width, _, outputs = kernel.shape
+        depthwise = tf.reshape(kernel, (height, width, layer.groups, outputs // layer.groups))
+        return tf.nn.depthwise_conv2d(inputs, depthwise, (1, *layer.strides, 1), padding)
     parts = zip(*(tf.split(tensor, layer.groups, axis=-1) for tensor in (inputs, kernel)))
-    options = {"padding": layer.padding.upper(), "dilations": layer.dilation_rate}
+    options = {"padding": padding, "dilations": dilations}
     made = [tf.nn.conv2d(part, group, layer.strides, **options) for part, group in parts]
     return made[0] if len(made) == 1 else tf.concat(made, axis=-1)

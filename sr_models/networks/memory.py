@@ -10,9 +10,10 @@ import tf_keras
 from sr_models.ground.memory import budget_bytes
 from sr_models.networks.density import densities
 from sr_models.networks.graph import points
+from sr_models.networks.keras_windows import size_multiple
 
 _SIDE = 48
-"""Pixels of the size that shapes are asked for: a multiple of what networks rearrange by."""
+"""Pixels of the size that shapes are asked for, or more where strides do not divide it."""
 _FLOAT = 4
 _BESIDE = 2.0
 """What convolutions hold beside the tensors that they make, as a factor on these."""
@@ -35,7 +36,8 @@ def _values_per_pixel(model) -> float:
     if found is not None:
         return sum(found[name] * point.tensor.shape[-1] for name, point in graph.items())
     channels = model.input.shape[-1]
-    shape = (1, *(size or _SIDE for size in model.input.shape[1:3]), channels)
+    side = _SIDE + -_SIDE % size_multiple(model)
+    shape = (1, *(size or side for size in model.input.shape[1:3]), channels)
     tensors = [point.tensor for point in graph.values()]
     shapes = tf_keras.Model(model.input, tensors).compute_output_shape(shape)
     return sum(int(np.prod(tuple(found)[1:])) for found in shapes) / (shape[1] * shape[2])

@@ -20,6 +20,8 @@ from sr_models.ground.arguments import a_keras_model, a_text, takes, whole_numbe
 from sr_models.networks.layers import ClipByValue, DepthToSpace, SpaceToDepth
 from sr_models.networks.tail_names import require_tail
 
+_MOVES = (DepthToSpace, tf_keras.layers.Cropping2D)
+
 
 def _complemented(y, *, channels: int, name: str):
     """`relu(1 - y)` as a 1x1 convolution with fixed weights."""
@@ -67,8 +69,9 @@ def attach_tail(trunk, tail: str, *, scale: int):
     is_large = isinstance(y.node.layer, SpaceToDepth) and y.node.layer.block_size == scale
     if is_large:
         y = y.node.layer.input
+    is_large = is_large or scale == 1
     moves = []
-    while is_large and tail != "clip" and isinstance(y.node.layer, DepthToSpace):
+    while is_large and tail != "clip" and isinstance(y.node.layer, _MOVES):
         # Bounded before it is rearranged, a convolution can do it.
         moves.append(y.node.layer)
         y = y.node.layer.input

@@ -18,7 +18,8 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.ground.native_output import caught_native_output
-from sr_models.networks.graph import INPUT, points, size_multiple, watcher, with_split_groups
+from sr_models.networks.graph import INPUT, points, watcher, with_split_groups
+from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.layers import convolve
 from sr_models.networks.memory import pictures_at_once
 from sr_models.observing.float_file import write_float_file

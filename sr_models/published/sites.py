@@ -205,6 +205,6 @@ def points_of_pixels(model) -> set[str]:
     name = next(n for n, p in graph.items() if p.tensor is model.output)
     while name is not None:
         found.add(name)
-        moved = graph[name].passes_through
+        moved = graph[name].shares_grid
         name = graph[name].inputs[0] if moved else None
     return found

@@ -1,7 +1,8 @@
 """TFLite's builtin int8 operators in integer arithmetic, code for code.
 
 Each function takes int8 codes and the grids of its tensors and returns the codes that the operator
-of ai-edge-litert 2.3 writes on x86-64 without a delegate. Sources: tflite/kernels, namely add.cc,
+of ai-edge-litert 2.3 writes without a delegate, on x86-64 and, where `arm64` is asked for, on
+ARM64. Sources: tflite/kernels, namely add.cc,
 activations.cc, kernel_util.cc and internal/optimized/integer_ops of github:google-ai-edge/LiteRT;
 the roundings are those of `_multiplied` below. Scales are single precision, as files store them;
 factors made of them are computed in double precision, but for ReLU and its kin, whose kernels
@@ -75,6 +76,16 @@ def multiply_halves_away(x, factor: FixedPoint) -> np.ndarray:
     return (product + ((1 << places) >> 1) - ((product < 0) & (places > 0))) >> places
 
 
+def multiply_once(x, factor: FixedPoint) -> np.ndarray:
+    """`x * factor`, rounded once, halves up: int32 values -> int64, as ruy does it on ARM64.
+
+    There SQDMULH leaves the first rounding out (`MultiplyByQuantizedMultiplier` of
+    ruy/apply_multiplier.cc, github:google/ruy at 0aa3f8b).
+    """
+    places = FRACTION_BITS - factor.exponent
+    return (np.asarray(x, np.int64) * factor.multiplier + ((1 << places) >> 1)) >> places
+
+
 LOWEST, HIGHEST = LIMITS["int8"]
 LARGEST_WEIGHT_CODE = 127
 LARGEST_BIAS_CODE = 2**30 - 1
@@ -136,6 +147,7 @@ def convolve(
     padding: str = "SAME",
     dilations=(1, 1),
     rectified: bool = False,
+    arm64: bool = False,
 ) -> np.ndarray:
     """CONV_2D: int8 (N, H, W, C) -> (N, H', W', output channels); groups as the kernel has them."""
     groups = codes.shape[-1] // weights.kernel.shape[2]
@@ -152,8 +164,9 @@ def convolve(
     factor = FixedPoint.nearest(
         float(source.stored_scale) * weights.scales.astype(np.float64) / float(target.stored_scale)
     )
-    # TFLite has no fast kernel for groups; its reference kernel rounds otherwise.
-    multiply = multiply_halves_up if groups == 1 else multiply_halves_away
+    # TFLite has no fast kernel for groups; its reference kernel rounds otherwise than ruy.
+    ruy = multiply_once if arm64 else multiply_halves_up
+    multiply = ruy if groups == 1 else multiply_halves_away
     return target.stored(multiply(total, factor), rectified=rectified)
 
 
@@ -176,12 +189,53 @@ def add(
     return target.stored(multiply_halves_away(total, factor), rectified=rectified)
 
 
+def multiply(
+    first: np.ndarray, second: np.ndarray, *, sources: tuple[Grid, Grid], target: Grid
+) -> np.ndarray:
+    """MUL of two tensors, one of which may have a single pixel or channel for all."""
+    scales = [float(grid.stored_scale) for grid in sources]
+    factor = FixedPoint.nearest(scales[0] * scales[1] / float(target.stored_scale))
+    products = sources[0].centred(first) * sources[1].centred(second)
+    return target.stored(multiply_halves_away(products, factor))
+
+
+def picture_mean(
+    codes: np.ndarray, *, axes: tuple[int, ...], source: Grid, target: Grid
+) -> np.ndarray:
+    """MEAN over rows, over columns or over both, which are left with one pixel.
+
+    For both there is a kernel of its own, which adds codes as they are and rounds the zero point
+    apart; it computes its factors in single precision.
+    """
+    count = np.prod([codes.shape[axis] for axis in axes])
+    if tuple(axes) == (1, 2):
+        ratio = np.float32(source.zero_point) * source.stored_scale / target.stored_scale
+        factor = FixedPoint.nearest(source.stored_scale / (np.float32(count) * target.stored_scale))
+        sums = codes.astype(np.int64).sum(axis=axes, keepdims=True)
+        return target.stored(multiply_halves_away(sums, factor) - int(half_away(ratio)))
+    factor = FixedPoint.nearest(float(source.stored_scale) / float(target.stored_scale) / count)
+    sums = source.centred(codes).sum(axis=axes, keepdims=True)
+    return target.stored(multiply_halves_away(sums, factor))
+
+
 def requantize(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
     """QUANTIZE from one int8 grid to another; nothing to do where both are one."""
     if source == target:
         return codes
     factor = FixedPoint.nearest(float(source.stored_scale) / float(target.stored_scale))
-    return target.stored(multiply_halves_away(source.centred(codes), factor))
+    return target.stored(multiply_halves_up(source.centred(codes), factor))
+
+
+def average_pool(codes: np.ndarray, *, pool, strides, padding: str) -> np.ndarray:
+    """AVERAGE_POOL_2D: the mean of the codes inside of the picture, halves away from zero."""
+    ones = tf.ones((*pool, codes.shape[-1], 1))
+    shape = (1, *codes.shape[1:])
+    inside, counts = (
+        tf.nn.depthwise_conv2d(x, ones, (1, *strides, 1), padding).numpy().astype(np.int64)
+        for x in (codes.astype(np.float32), tf.ones(shape))
+    )
+    halves = (np.abs(inside) + counts // 2) // counts
+    return (np.sign(inside) * halves).astype(np.int8)
 
 
 def rectify(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:

@@ -18,6 +18,7 @@ import tf_keras
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import INPUT, Point, output_name, points
 from sr_models.networks.layers import ClipByValue
+from sr_models.networks.value_layers import Gelu, PictureMean
 from sr_models.quantization import integer_kernels as kernels
 from sr_models.quantization.fake_quantization import require_ranges
 from sr_models.quantization.grids import Grid
@@ -59,12 +60,14 @@ class IntegerNetwork:
         return (codes[self.output].astype(np.int16) - LOWEST).astype(np.uint8)
 
 
-def simulate_builtin(model, ranges: TensorRanges) -> IntegerNetwork:
-    """The network as TFLite's builtin kernels compute its int8 file on x86-64.
+def simulate_builtin(model, ranges: TensorRanges, *, arm64: bool = False) -> IntegerNetwork:
+    """The network as TFLite's builtin kernels compute its int8 file.
 
     Args:
         model: Float functional Keras model in its deployed form; its weights are copied.
         ranges: A range for each of `sr_models.networks.graph.quantized_points(model)`.
+        arm64: Whether the processor is an ARM64 one, whose convolutions round otherwise than those
+            of x86-64.
 
     Raises:
         CalibrationError: A range is missing, or a layer has no int8 operator here.
@@ -74,10 +77,13 @@ def simulate_builtin(model, ranges: TensorRanges) -> IntegerNetwork:
     grids = {name: Grid.of(value) for name, value in stored_ranges(model, ranges).items()}
     # What a fused activation swallows is computed by the step of that activation.
     stored = [p for p in graph.values() if p.name in grids and p.layer is not None]
-    return IntegerNetwork([_step(p, graph, grids) for p in stored], output_name(model))
+    steps = [_step(point, graph, grids, arm64=arm64) for point in stored]
+    return IntegerNetwork(steps, output_name(model))
 
 
-def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> IntegerOperator:
+def _step(
+    point: Point, graph: dict[str, Point], grids: dict[str, Grid], *, arm64: bool
+) -> IntegerOperator:
     """The operator that writes a stored tensor."""
     fused = _is_relu(point.layer) and point.inputs[0] not in grids
     maker = graph[point.inputs[0]] if fused else point
@@ -85,7 +91,7 @@ def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> Inte
     if len(sources) < len(maker.inputs):
         raise _no_operator(point.layer)
     target = grids[point.name]
-    compute = _operator(maker, sources, target, rectified=fused)
+    compute = _operator(maker, sources, target, rectified=fused, arm64=arm64)
     if not _is_relu(point.layer) or point.layer.max_value is None:
         return IntegerOperator(point.name, maker.inputs, compute)
     most = np.int8(target.code(float(point.layer.max_value)))
@@ -95,22 +101,29 @@ def _step(point: Point, graph: dict[str, Point], grids: dict[str, Grid]) -> Inte
 
 
 def _operator(
-    point: Point, sources: list[Grid], target: Grid, *, rectified: bool
+    point: Point, sources: list[Grid], target: Grid, *, rectified: bool, arm64: bool
 ) -> Callable[..., np.ndarray]:
     """The function from input codes to output codes of one layer."""
     layer = point.layer
     alone = {"source": sources[0], "target": target}
     convolves = type(layer) in (tf_keras.layers.Conv2D, GridConvolution)
     if convolves and _name(layer.activation) in ("linear", "relu"):
-        return _convolution(
-            layer, rectified=rectified or _name(layer.activation) == "relu", **alone
-        )
+        rectified = rectified or _name(layer.activation) == "relu"
+        return _convolution(layer, rectified=rectified, arm64=arm64, **alone)
     if isinstance(layer, tf_keras.layers.Add) and len(sources) == 2:
         return partial(kernels.add, sources=tuple(sources), target=target, rectified=rectified)
+    if isinstance(layer, tf_keras.layers.Multiply) and len(sources) == 2:
+        return partial(kernels.multiply, sources=tuple(sources), target=target)
+    if isinstance(layer, PictureMean):
+        return partial(kernels.picture_mean, axes=layer.axes, **alone)
+    if isinstance(layer, Gelu):
+        return partial(kernels.look_up, function=lambda x: layer(x).numpy(), **alone)
     if point.concatenates:
         return _concatenation(layer, sources, target)
+    if isinstance(layer, tf_keras.layers.AveragePooling2D):
+        return _mean(layer, **alone)
     if point.repeats or point.passes_through:
-        return lambda codes: kernels.requantize(layer(codes).numpy(), **alone)
+        return _moved(layer, **alone)
     if isinstance(layer, tf_keras.layers.PReLU):
         return partial(kernels.prelu, slopes=layer.alpha.numpy(), **alone)
     if isinstance(layer, tf_keras.layers.LeakyReLU):
@@ -145,7 +158,7 @@ def _is_relu(layer) -> bool:
     )
 
 
-def _convolution(layer, *, source: Grid, target: Grid, rectified: bool):
+def _convolution(layer, *, source: Grid, target: Grid, rectified: bool, arm64: bool):
     bias = layer.bias.numpy() if layer.use_bias else None
     scales = getattr(layer, "scales", None)
     return partial(
@@ -154,10 +167,32 @@ def _convolution(layer, *, source: Grid, target: Grid, rectified: bool):
         source=source,
         target=target,
         rectified=rectified,
+        arm64=arm64,
         strides=layer.strides,
         padding=layer.padding.upper(),
         dilations=layer.dilation_rate,
     )
+
+
+def _moved(layer, *, source: Grid, target: Grid):
+    """Codes that a layer moves, chooses or mirrors; zeros that it adds have the code of zero."""
+
+    def move(codes):
+        values = layer(codes.astype(np.float32) - source.zero_point).numpy()
+        moved = (values + source.zero_point).astype(np.int8)
+        return kernels.requantize(moved, source=source, target=target)
+
+    return move
+
+
+def _mean(layer, *, source: Grid, target: Grid):
+    def mean(codes):
+        found = kernels.average_pool(
+            codes, pool=layer.pool_size, strides=layer.strides, padding=layer.padding.upper()
+        )
+        return kernels.requantize(found, source=source, target=target)
+
+    return mean
 
 
 def _concatenation(layer, sources: list[Grid], target: Grid):

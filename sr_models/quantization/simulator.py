@@ -30,6 +30,7 @@ from sr_models.quantization.integer_kernels import (
     xnnpack_leaky_factors,
 )
 from sr_models.quantization.ranges import TensorRange, TensorRanges
+from sr_models.quantization.weight_grids import GridConvolution
 
 
 def _half_away(x):
@@ -229,8 +230,12 @@ def stored_ranges(model, ranges: TensorRanges) -> dict[str, TensorRange]:
             return ranges[name]
         if point.has_fixed_grid:
             return FIXED_GRIDS[point.layer.activation.__name__]
-        if point.repeats or point.passes_through:
-            return look_up(point.inputs[0])
+        if point.repeats or (point.passes_through and not point.knows_range):
+            # Brought onto the grid of a concatenation, it is read there by all its readers.
+            shared = 0 < len(joined) < len(point.consumers)
+            return look_up(joined[-1].name if shared else point.inputs[0])
+        if point.consumers and all(graph[c].knows_range for c in point.consumers):
+            return look_up(point.consumers[0])
         return look_up(joined[-1].name) if joined else None
 
     for name in graph:
@@ -286,7 +291,7 @@ def simulate(
             return SimulatedLeakyRelu(layer, **around[id(layer)])
         if isinstance(layer, ClipByValue) and fed[id(layer)]:
             return simulated_clip(layer, fed[id(layer)])
-        if layer.weights:
+        if layer.weights and not isinstance(layer, GridConvolution):
             raise CalibrationError(
                 f"expected convolutions and PReLU as the layers with weights, found "
                 f"{type(layer).__name__} ({layer.name}); give the network in its deployed form"
@@ -307,7 +312,9 @@ def simulate(
 
 def _is_rounded(point, ranges, grids) -> bool:
     """Whether a tensor does not lie on its grid already, as what is only moved or joined does."""
-    moved = (point.repeats or point.passes_through) and point.name not in ranges
+    averaged = isinstance(point.layer, tf_keras.layers.AveragePooling2D)
+    moved = point.shares_grid and point.name not in ranges and not averaged
+    moved = moved and grids[point.name] == grids.get(point.inputs[0])
     joins_the_same = point.concatenates and all(
         grids.get(i) == grids[point.name] for i in point.inputs
     )

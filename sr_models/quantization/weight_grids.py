@@ -17,7 +17,7 @@ import tf_keras
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import rebuild
-from sr_models.quantization.simulator import LARGEST_WEIGHT_CODE
+from sr_models.quantization.integer_kernels import LARGEST_WEIGHT_CODE
 
 
 @tf_keras.saving.register_keras_serializable("sr_models")

@@ -3,37 +3,27 @@
 Shipped networks are held to it by `tests/regression/test_presets.py`, whose files they have anyway.
 """
 
-from functools import cache
-
 import numpy as np
 import pytest
 
+from export.exporting.conversion import convert_with_ranges
 from export.exporting.job import run_export
 from export.exporting.settings import ExportSettings
-from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
+from representative_data.cfqp import build_cfqp_dataset
 from representative_data.tiles import cut_tiles
 from sr_models.ground.pixel_range import PIXEL_TOLERANCE
 from sr_models.ground.sizes import Size
-from sr_models.networks.network import build_trunk, load_model
-from sr_models.networks.presets import Preset
+from sr_models.networks.network import load_model
 from sr_models.networks.tail_names import TAILS
-from sr_models.networks.tails import attach_tail
 from sr_models.tflite.flatbuffer import read_graph
 from tests.bundles import check_pixels, quantized_files
-from tests.families import random_weights
+from tests.families import CLIPPED, TAILED
 
 pytestmark = pytest.mark.slow
 
 SIZES = (Size(24, 32), Size(40, 24))
 # A preset that takes half as long as XLSR.
 QUICK = "quicksrnet_s_x2"
-TINY = {
-    "abpn": {"width": 6, "blocks": 1},
-    "espcn": {"first_width": 8, "second_width": 6},
-    "fsrcnn": {"width": 6, "shrunk_width": 4, "blocks": 1},
-    "sesr": {"width": 6, "blocks": 1},
-    "xlsr": {"width": 8, "blocks": 1, "skip_width": 4, "merge_width": 8},
-}
 
 
 @pytest.fixture(scope="module")
@@ -89,34 +79,23 @@ def quantization(content):
     return {t.name: (t.dtype, t.scales, t.zero_point) for t in read_graph(content).tensors}
 
 
-@pytest.fixture(scope="module")
-def tiny_trunk():
-    """The trunk of a small network of a family, with random weights: `tiny_trunk(family)`."""
-
-    @cache
-    def make(family: str):
-        config = {"scale": 2, **TINY[family]}
-        return random_weights(build_trunk(Preset("tiny_x2", family, config, "for tests")))
-
-    return make
+@pytest.mark.parametrize(("family", "tail"), TAILED)
+def test_every_family_and_tail_has_pixels_as_codes(family, tail, small_file):
+    """Its weights are random: what they were trained for is not what makes codes pixels."""
+    check_pixels(small_file(family, tail).content, tolerance=1e-6)
 
 
-@pytest.mark.parametrize("tail", TAILS)
-@pytest.mark.parametrize("family", TINY)
-def test_every_tail_has_pixels_as_codes_and_every_size_the_same_grids(
-    family, tail, tiny_trunk, tiles
-):
-    model = attach_tail(tiny_trunk(family), tail, scale=2)
-    # Random weights return no picture's brightness, so that there is nothing to tame.
-    dataset = build_natural_dataset(model, tiles, network="tiny_x2", scale=2)
-    # Sizes are told apart behind all tails: by the longest one for each family, by all below.
-    sizes = SIZES if tail == "conv_clip" else SIZES[:1]
-    contents = files(model, dataset, method="natural", sizes=sizes)
-    for content in contents:
-        check_pixels(content, tolerance=1e-6)
-    assert all(quantization(content) == quantization(contents[0]) for content in contents)
-    shapes = [read_graph(content).tensors[0].shape for content in contents]
-    assert shapes == [(1, size.height, size.width, 3) for size in sizes]
+@pytest.mark.parametrize("family", CLIPPED)
+def test_every_size_has_the_same_grids(family, small_file):
+    """Behind the longest tail."""
+    file, (height, width) = small_file(family, "conv_clip"), (40, 24)
+    content = convert_with_ranges(
+        file.model, file.ranges, sample=file.pictures[0], height=height, width=width
+    )
+    check_pixels(content, tolerance=1e-6)
+    assert quantization(content) == quantization(file.content)
+    shapes = [read_graph(made).tensors[0].shape for made in (file.content, content)]
+    assert shapes == [(1, 24, 36, 3), (1, height, width, 3)]
 
 
 @pytest.mark.parametrize("tail", TAILS)

@@ -181,7 +181,7 @@ def test_a_preset_saved_with_its_clip_comes_back_as_itself(picture_folder, tmp_p
         (("net.h5", "--size", "360"), "expected a size such as 360x640"),
         (("net.h5", "--pixels", "0..2"), "0..1, 0..255, -1..1"),
         (("net.h5", "--weights", "net.h5"), "expected --weights with a preset"),
-        (("same.h5",), "2 to 8 times as large"),
+        (("same.h5",), "1 to 8 times as large"),
         (("two.h5",), "expected one input, found 2"),
     ],
 )

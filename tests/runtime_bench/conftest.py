@@ -49,13 +49,17 @@ def calibration_set(picture_folder):
 
 
 @pytest.fixture(scope="session")
-def files(calibration_set, tmp_path_factory) -> types.SimpleNamespace:
+def files(calibration_set, once) -> types.SimpleNamespace:
     """Paths of x2 files of one network at 24x24 pixels; not to be written to.
 
     `clip_free` and `clip_free_int8` keep the pixel contract, `clipped` keeps it with clip
     operators, `natural` is clip-free but breaks the contract, `floating` is float32.
     """
-    folder = tmp_path_factory.mktemp("files")
+    folder = once("bench_files", lambda folder: write_files(folder, calibration_set))
+    return types.SimpleNamespace(**{path.stem: path for path in folder.iterdir()})
+
+
+def write_files(folder: Path, calibration_set) -> None:
     clip_free, clipped = sharpening_network(), sharpening_network(tail="clip")
     ranges = pin_pixels(observe_ranges(clip_free, calibration_set), clip_free)
     sample = calibration_set.pictures[0]
@@ -68,7 +72,6 @@ def files(calibration_set, tmp_path_factory) -> types.SimpleNamespace:
     }
     for name, content in contents.items():
         (folder / f"{name}.tflite").write_bytes(content)
-    return types.SimpleNamespace(**{name: folder / f"{name}.tflite" for name in contents})
 
 
 @pytest.fixture(scope="session")

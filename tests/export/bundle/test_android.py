@@ -122,6 +122,22 @@ def test_bitmaps_of_any_size_are_those_of_one_large_tile(compiled, made_bundle, 
 
 
 @pytest.mark.slow
+def test_tiles_of_a_strided_network_lie_where_its_strides_begin(compiled, made_bundle, tmp_path):
+    """So the last of them reach over the border, where the picture is mirrored."""
+    manifest = json.loads((made_bundle / "manifest.json").read_text())
+    manifest["receptive_field"]["alignment"] = 8
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    picture = np.random.default_rng(2).integers(0, 256, (50, 77, 3), dtype=np.uint8)
+    (tmp_path / "picture").write_bytes(picture.tobytes())
+    names = " ".join(str(tmp_path / name) for name in ("manifest.json", "picture", "large"))
+    assert harness(compiled, tmp_path, f"upscale {names} 77 50") == ["154x100"]
+    mirrored = np.pad(picture, ((0, 6), (0, 3), (0, 0)), mode="symmetric")
+    expected = window_sum(mirrored, radius=1, scale=2)[:100, :154]
+    found = np.frombuffer((tmp_path / "large").read_bytes(), np.uint8)
+    assert np.array_equal(found.reshape(expected.shape), expected)
+
+
+@pytest.mark.slow
 def test_small_pictures_are_mirrored_as_on_the_desktop(compiled, tmp_path):
     cases = ((3, 2, 8, 7), (5, 5, 6, 5), (1, 1, 3, 2))
     told = harness(compiled, tmp_path, *(f"mirror {' '.join(map(str, case))}" for case in cases))

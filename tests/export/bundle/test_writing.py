@@ -150,12 +150,12 @@ def test_a_preset_becomes_a_bundle_that_verifies(picture_folder, tmp_path):
         sizes=(Size(16, 24), Size(24, 16)), pictures=8, tile_side=24, method="cfqp"
     )
     out = tmp_path / "phone"
-    manifest = export_bundle("xlsr_x3", settings, out=out, images=picture_folder)
+    manifest = export_bundle("quicksrnet_s_x2", settings, out=out, images=picture_folder)
     assert [model["file"] for model in manifest["models"]] == [
         "model_16x24.tflite",
         "model_24x16.tflite",
     ]
-    assert manifest["receptive_field"] == {"radius": 5, "alignment": 1, "scale": 3}
+    assert manifest["receptive_field"] == {"radius": 4, "alignment": 1, "scale": 2}
     assert manifest["quality"]["int8_drop"]["pictures"] >= 1
     assert manifest["clipped_twin"]["clip_ops"] == 2
     assert manifest["licences"]["calibration_pictures"] == "not stated"

@@ -2,17 +2,16 @@ import math
 
 import numpy as np
 import pytest
+import tf_keras
 
 from export.precision.sensitivity import LayerSensitivity, measure_sensitivity, most_sensitive
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import observe_ranges, pin_pixels
-from sr_models.networks.network import build_trunk
-from sr_models.networks.presets import Preset
 from sr_models.networks.tails import attach_tail
 from sr_models.quantization.ranges import TensorRange
 from sr_models.quantization.simulator import quantized_kernel
 from tests.families import random_weights
-from tests.networks import branched_trunk
+from tests.networks import branched_trunk, conv
 
 
 @pytest.fixture(scope="module")
@@ -89,18 +88,14 @@ def test_a_coarser_range_makes_a_layer_the_most_sensitive(branched, pictures):
 
 
 def test_slopes_and_groups_are_quantized_too(pictures):
-    fsrcnn = Preset("tiny", "fsrcnn", {"scale": 2, "width": 4, "shrunk_width": 4, "blocks": 1}, "")
-    xlsr = Preset(
-        "tiny",
-        "xlsr",
-        {"scale": 2, "width": 8, "blocks": 1, "skip_width": 4, "merge_width": 8},
-        "",
-    )
-    for preset, name in ((fsrcnn, "first_prelu"), (xlsr, "block0_conv3")):
-        model = attach_tail(random_weights(build_trunk(preset)), "relu", scale=2)
-        rows = {
-            r.layer: r for r in measure_sensitivity(model, ranges_of(model, pictures), pictures)
-        }
+    layers = tf_keras.layers
+    picture = tf_keras.Input((None, None, 3), name="input")
+    bent = layers.PReLU(shared_axes=[1, 2], name="bent")(conv(8, "first")(picture))
+    apart = layers.Conv2D(8, 3, padding="same", groups=4, name="apart")(bent)
+    trunk = random_weights(tf_keras.Model(picture, conv(12, "last")(apart)))
+    model = attach_tail(trunk, "relu", scale=2)
+    rows = {r.layer: r for r in measure_sensitivity(model, ranges_of(model, pictures), pictures)}
+    for name in ("bent", "apart"):
         assert 20.0 < rows[name].weights_db < 100.0
 
 

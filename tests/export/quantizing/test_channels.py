@@ -64,3 +64,12 @@ def test_a_channel_passes_a_leaky_relu():
     before = model(x).numpy()
     stretch(model, found[0], 3.0, 0.0)
     np.testing.assert_allclose(model(x), before, atol=1e-6)
+
+
+def test_a_channel_that_is_added_to_all_others_is_left_alone():
+    picture = tf_keras.Input((None, None, 3), name="input")
+    wide = tf_keras.layers.Conv2D(4, 3, padding="same", name="wide")(picture)
+    gate = tf_keras.layers.Conv2D(1, 1, name="gate")(wide)
+    added = tf_keras.layers.Add(name="added")([wide, gate])
+    last = tf_keras.layers.Conv2D(3, 1, name="last")(added)
+    assert find_channels(tf_keras.Model(picture, last)) == []

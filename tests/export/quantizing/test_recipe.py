@@ -40,25 +40,22 @@ def test_a_method_that_brings_its_own_is_a_recipe_by_itself():
     assert str(parse_recipe("pams+bias")) == "natural+pams+bias"
 
 
-def test_parts_are_applied_in_order_and_the_network_is_left_alone(network, evidence):
+@pytest.mark.slow
+def test_parts_are_applied_in_order_and_are_better_together(network, evidence, distance):
     stages, before = [], [w.copy() for w in network.get_weights()]
-    found = parse_recipe("natural+equalize+adaround").apply(
+    both = parse_recipe("natural+equalize+adaround").apply(
         network, evidence, on_stage=stages.append
     )
     assert stages == ["quantizing: equalize", "quantizing: adaround"]
-    assert found.ranges.method == "natural+equalize+adaround"
-    assert found.ranges["input"] == found.ranges["depth_to_space"] == PIXELS
+    assert both.ranges.method == "natural+equalize+adaround"
+    assert both.ranges["input"] == both.ranges["depth_to_space"] == PIXELS
     for a, b in zip(before, network.get_weights()):
-        np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.slow
-def test_both_together_are_better_than_either(network, evidence, distance):
-    error = {
-        name: distance(parse_recipe(name).apply(network, evidence), network, evidence.pictures)
-        for name in ("natural", "natural+adaround", "natural+equalize+adaround")
-    }
-    assert error["natural+equalize+adaround"] < error["natural+adaround"] < error["natural"]
+        np.testing.assert_array_equal(a, b, err_msg="the network is left alone")
+    plain, rounded = (
+        parse_recipe(name).apply(network, evidence) for name in ("natural", "natural+adaround")
+    )
+    errors = [distance(found, network, evidence.pictures) for found in (both, rounded, plain)]
+    assert errors[0] < errors[1] < errors[2]
 
 
 def test_what_a_method_finds_for_pixels_is_overruled(network, evidence, monkeypatch):

@@ -1,9 +1,12 @@
 import json
 
+import onnx
 import pytest
 
 from export.cli import app
 from sr_models.ground.console import status_of_command
+from tests.float_files import FloatFile
+from tests.onnx_files import Graph
 from tests.tiny_files import clipped_file, pixel_grid
 
 
@@ -83,3 +86,37 @@ def test_a_mistake_is_one_line(arguments, said, folder, tmp_path, monkeypatch, c
     assert run(*files, *arguments) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 and said in lines[0]
+
+
+def test_float_files_and_onnx_files_say_whether_they_can_be_exported(tmp_path, capsys):
+    for name, clipped in (("free", False), ("clipped", True)):
+        file = FloatFile()
+        y = file.larger(file.conv(file.picture, 12))
+        content = file.content(file.same("RELU_0_TO_1", y) if clipped else file.same("SOFTMAX", y))
+        (tmp_path / f"{name}.tflite").write_bytes(content)
+    graph = Graph()
+    y = graph.node("Softmax", graph.node("Elu", graph.conv("input", 3, 3)))
+    onnx.save(graph.model(y), tmp_path / "net.onnx")
+    files = [tmp_path / name for name in ("free.tflite", "clipped.tflite", "net.onnx")]
+    assert run(*files, "--no-run", "--json", "-") == 0
+    found = [data["as_source"] for data in json.loads(capsys.readouterr().out).values()]
+    assert found[0]["operators_in_the_way"] == ["SOFTMAX"] and not found[0]["taken"]
+    assert "take a network without attention" in found[0]["reason"]
+    assert (found[1]["taken"], found[1]["scale"], found[1]["channels"]) == (True, 2, 3)
+    assert found[1]["removed_clips"] == ["layer_2"] and found[1]["pixels_out"] == [0.0, 1.0]
+    assert found[2]["operators_in_the_way"] == ["Elu", "Softmax"] and not found[2]["taken"]
+    assert run(tmp_path / "net.onnx") == 0
+    told = capsys.readouterr().out
+    assert "no: Elu, Softmax in the way" in told and "1 Conv" in told and "opset 17" in told
+
+
+def test_integer_files_say_nothing_of_sources(folder, capsys):
+    assert run(folder / "clipped.tflite", "--no-run", "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["as_source"] is None
+
+
+def test_a_damaged_onnx_file_is_one_line(tmp_path, capsys):
+    (tmp_path / "net.onnx").write_bytes(b"\x08\x08no network")
+    assert run(tmp_path / "net.onnx") == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "expected a whole ONNX file" in lines[0]

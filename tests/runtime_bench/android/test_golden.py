@@ -17,9 +17,10 @@ EXACT = Tolerance(0, 0.0)
 
 @pytest.fixture
 def measured(files, program):
-    def make(planted=0, allowed=EXACT):
+    def make(planted=0, allowed=EXACT, **proofs):
         pair = make_pair(files.clip_free.read_bytes(), height=24, width=24, paths=["xnnpack"])
-        goldens = {str(files.clip_free): Golden(pair.input, pair.output, allowed)}
+        entry = {"tolerance": {"builtin": allowed.to_json()}, **proofs}
+        goldens = {str(files.clip_free): Golden(pair.input, pair.output, entry)}
         job = plan_job(
             [files.clip_free], threads=(1,), run=ToolRun(), tool=program, goldens=goldens
         )
@@ -43,6 +44,13 @@ def test_a_code_that_differs_on_the_phone_fails_it(measured):
     assert "clip_free.tflite with xnnpack on P1 differs" in str(row)
     (row,) = measured(planted=4, allowed=Tolerance(4, 0.1))
     assert row.passed and row.to_json()["passed"]
+
+
+@pytest.mark.parametrize(("off", "passed"), [((0, 0, 0), False), ((0, 1, 0), True)])
+def test_xnnpack_may_not_differ_where_arm64_processors_did_not(measured, off, passed):
+    proofs = [{"cpu": "a", "kernel": "neon", "max_abs_code_difference": by} for by in off]
+    (row,) = measured(planted=4, allowed=Tolerance(4, 0.1), arm64=proofs)
+    assert row.passed == passed
 
 
 def test_files_without_a_pair_are_timed_alone(files, program):

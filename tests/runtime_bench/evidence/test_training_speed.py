@@ -68,7 +68,7 @@ def test_a_run_of_the_real_trainer_is_watched(smallest_preset, pairs, tmp_path):
     assert not list(tmp_path.rglob("ckpt*")) and not list(tmp_path.rglob("*.h5"))
 
 
-def test_the_budget_of_seconds_ends_a_run(smallest_preset, pairs, tmp_path):
+def test_the_budget_of_seconds_ends_a_run(without_graphs, smallest_preset, pairs, tmp_path):
     ticks = itertools.count().__next__  # a second for every look at the clock
     pace = Pace(warmup=1, steps=1000, seconds=3.0)
     found = time_training(
@@ -77,7 +77,7 @@ def test_the_budget_of_seconds_ends_a_run(smallest_preset, pairs, tmp_path):
     assert found.steps == LEAST_STEPS, "never less, whatever the budget"
 
 
-def test_a_run_may_end_before_the_pace_does(smallest_preset, pairs, tmp_path):
+def test_a_run_may_end_before_the_pace_does(without_graphs, smallest_preset, pairs, tmp_path):
     recipe = replace(RECIPE, steps=13, validation_interval=2)
     found = time_training(
         smallest_preset, pairs, run_dir=tmp_path, pace=Pace(warmup=1, steps=50), recipe=recipe
@@ -87,7 +87,7 @@ def test_a_run_may_end_before_the_pace_does(smallest_preset, pairs, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_watching(number, smallest_preset, pairs, tmp_path):
+def test_a_signal_ends_the_watching(without_graphs, number, smallest_preset, pairs, tmp_path):
     looks = itertools.count()
 
     def clock():

@@ -19,7 +19,7 @@ from runtime_bench.measuring.quality import (
     quality_protocol,
     scale_of,
 )
-from runtime_bench.measuring.usage import require_scale
+from runtime_bench.measuring.usage import require_inputs, require_scale
 from sr_models.ground.errors import ModelFileError, OptionError, PictureError
 from sr_models.ground.metrics import Quality
 from sr_models.ground.pictures import Pair, degrade, to_pixels
@@ -66,6 +66,32 @@ def test_a_file_of_luma_is_fed_luma_and_measured_on_it(tmp_path, ground_truth):
         assert image.raw.psnr_y_db == pytest.approx(expected, abs=1e-6)
         assert math.isnan(image.raw.psnr_rgb_db) and 0.0 < image.raw.ssim_y < 1.0
     assert found.luma and "of its luma" in found.to_json()["protocol"]
+
+
+def test_inputs_of_their_own_are_paired_by_name(tmp_path, ground_truth):
+    """Where they are what the protocol makes itself, nothing changes; else they count."""
+    runner = open_model(convert_float(sharpening_network(), height=16, width=16))
+    inputs = tmp_path / "inputs" / "second"
+    inputs.mkdir(parents=True)
+    (tmp_path / "truth" / "second").mkdir(parents=True)
+    even = load_pair(ground_truth / "second" / "coffee.png", scale=2)
+    Image.fromarray(even.high).save(tmp_path / "truth" / "second" / "coffee.png")
+    Image.fromarray(even.low).save(inputs / "coffee.bmp")
+    (dataset,) = find_datasets(tmp_path / "truth")
+    pairs = require_inputs(tmp_path / "truth", tmp_path / "inputs")
+    found = measure_file(runner, dataset, inputs=pairs)
+    assert figures(found) == figures(measure_file(runner, dataset))
+    assert "inputs as given beside the ground truth" in found.to_json()["protocol"]
+    Image.fromarray(even.low[::-1]).save(inputs / "coffee.bmp")
+    assert figures(measure_file(runner, dataset, inputs=pairs)) < figures(found)
+    Image.fromarray(even.high).save(inputs / "coffee.bmp")
+    with pytest.raises(PictureError, match="a half of the size of its ground truth, found 60x54"):
+        measure_file(runner, dataset, inputs=pairs)
+    Image.fromarray(even.low).save(inputs.parent / "coffee.gif")
+    with pytest.raises(PictureError, match="found 2 of that name; give one picture of the same"):
+        require_inputs(tmp_path / "truth", tmp_path / "inputs")
+    with pytest.raises(OptionError, match="ground truth of --inputs, found none; give --data"):
+        require_inputs(None, tmp_path / "inputs")
 
 
 def test_the_border_is_not_measured():

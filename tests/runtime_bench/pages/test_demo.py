@@ -1,8 +1,10 @@
 import json
 import re
+from functools import partial
 
 import pytest
 
+from export.exporting.settings import ExportSettings
 from runtime_bench.cli import app
 from runtime_bench.pages.demo import variants
 from sr_models.ground.console import status_of_command
@@ -10,10 +12,24 @@ from sr_models.ground.console import status_of_command
 pytestmark = pytest.mark.slow
 
 
+FEW = {"pictures": 8, "tile_side": 24}
+QUICK = "cfqp+relus+equalize+bias"
+"""In the place of the default recipe, which `tests/export/test_cli.py` goes through."""
+
+
 @pytest.fixture(scope="module")
 def demo(picture_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "demo"
-    status = status_of_command(
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runtime_bench.pages.demo.ExportSettings", partial(ExportSettings, **FEW))
+        patch.setattr("export.exporting.settings.DEFAULT_RECIPE", QUICK)
+        status = run_demo(out, picture_folder)
+    assert status == 0
+    return out, json.loads((out / "results.json").read_text())
+
+
+def run_demo(out, pictures) -> int:
+    return status_of_command(
         app,
         [
             "demo",
@@ -21,17 +37,15 @@ def demo(picture_folder, tmp_path_factory):
             "--out",
             out,
             "--images",
-            picture_folder,
+            pictures,
             "--data",
-            picture_folder,
+            pictures,
             "--size",
             "24x32",
             "--runs",
             5,
         ],
     )
-    assert status == 0
-    return out, json.loads((out / "results.json").read_text())
 
 
 def test_every_variant_is_there_with_its_manifest(demo):

@@ -22,6 +22,14 @@ def parts(result_parts):
     return result_parts
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Plots are built and left blank, where the test is about what stands around them."""
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr(Figure, "savefig", lambda figure, buffer, **_: buffer.write(b"<svg/>"))
+
+
 @pytest.mark.parametrize("kind", HEADINGS)
 def test_each_verbs_json_is_known_and_drawn(kind, parts, tmp_path):
     path = tmp_path / f"{kind}.json"
@@ -72,7 +80,7 @@ def test_pictures_from_elsewhere_are_refused(uri, parts):
         page_of_results([part], title="t")
 
 
-def test_infinite_psnr_comes_back_as_a_gap(parts):
+def test_infinite_psnr_comes_back_as_a_gap(parts, undrawn):
     part = copy.deepcopy(parts["quality"])
     part["results"][0]["psnr_rgb_db"] = None
     assert ">-<" in page_of_results([part, parts["latency"]], title="t").html()
@@ -146,7 +154,7 @@ def without(part, *path):
         ("android", ("quality", 0, "protocol")),
     ],
 )
-def test_results_of_another_version_are_refused(kind, path, parts):
+def test_results_of_another_version_are_refused(kind, path, parts, undrawn):
     with pytest.raises(OptionError, match="measure again"):
         page_of_results([without(parts[kind], *path)], title="t")
 
@@ -170,20 +178,20 @@ def test_results_of_another_version_are_refused(kind, path, parts):
         ("android", {"results": ["text"]}),
     ],
 )
-def test_values_of_another_type_are_refused(kind, changes, parts):
+def test_values_of_another_type_are_refused(kind, changes, parts, undrawn):
     with pytest.raises(OptionError, match="measure again"):
         page_of_results([{**parts[kind], **changes}], title="t")
 
 
 @pytest.mark.parametrize("value", [None, "text", [1], float("nan")])
-def test_medians_that_are_no_durations_are_refused(value, parts):
+def test_medians_that_are_no_durations_are_refused(value, parts, undrawn):
     part = copy.deepcopy(parts["latency"])
     part["results"][0]["median_ms"] = value
     with pytest.raises(OptionError, match="measure again"):
         page_of_results([part], title="t")
 
 
-def test_a_section_is_one_decorated_function(parts, monkeypatch):
+def test_a_section_is_one_decorated_function(parts, undrawn, monkeypatch):
     monkeypatch.setattr(gathered, "_SECTIONS", dict(gathered._SECTIONS))
 
     @gathered.section(15, "timed")

@@ -15,22 +15,11 @@ from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import observe_ranges, pin_pixels
 from runtime_bench.upscaling.upscaler import Upscaler
 from sr_models.ground.errors import ModelFileError, OptionError
-from sr_models.networks.network import build_trunk
-from sr_models.networks.presets import PRESETS, Preset
+from sr_models.networks.presets import PRESETS
 from sr_models.networks.tails import attach_tail
-from tests.families import SMALL, random_weights
+from tests.families import SMALL, VARIANTS
 from tests.networks import branched_trunk
 from tests.tiny_files import TinyFile, pixel_grid
-
-LARGE = ("edsr_baseline_x2", "edsr_baseline_x4", "rdn_x2", "rdn_x4")
-"""Presets that take minutes; the smaller EDSR and a small RDN have the same layers."""
-_BUILT = {
-    (preset.family, *sorted((k, v) for k, v in preset.config.items() if k != "scale")): preset
-    for name, preset in reversed(PRESETS.items())
-    if name not in LARGE
-}
-NETWORKS = (*_BUILT.values(), Preset("rdn_small_x2", "rdn", SMALL["rdn"], "for tests"))
-"""One of those that differ in their scale alone; `test_tiling.py` has each of them."""
 
 
 def picture_of(height: int, width: int) -> np.ndarray:
@@ -52,10 +41,10 @@ def branched() -> bytes:
     return int8_file(branched_trunk(), scale=2)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("preset", NETWORKS, ids=lambda preset: preset.name)
-def test_tiles_of_a_real_network_leave_no_seam(preset):
-    content = int8_file(random_weights(build_trunk(preset)), scale=preset.scale)
+@pytest.mark.parametrize("name", [*SMALL, *VARIANTS])
+def test_tiles_of_a_network_of_each_family_leave_no_seam(name, small_file):
+    """`test_tiling.py` has those that reach further."""
+    content = small_file(name, "relu").content
     least = read_receptive_field(content).least_tile
     picture = picture_of(2 * least + 3, 3 * least + 1)
     whole = upscale(open_model(content), picture).raw
@@ -65,8 +54,8 @@ def test_tiles_of_a_real_network_leave_no_seam(preset):
     assert tiled.plan(*picture.shape[:2]).tiles > 6
 
 
-def test_every_family_has_its_real_network():
-    assert {preset.family for preset in NETWORKS} == set(SMALL)
+def test_every_family_has_its_network():
+    assert {preset.family for preset in PRESETS.values()} == set(SMALL)
 
 
 @settings(max_examples=12)

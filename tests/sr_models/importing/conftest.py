@@ -9,12 +9,15 @@ PICTURE = np.random.default_rng(11).random((1, 12, 14, 3)).astype(np.float32)
 
 
 @pytest.fixture(scope="session")
-def keras3_files(run_python, tmp_path_factory):
+def keras3_files(run_python, once):
     """Files that Keras 3 wrote, each with what its network answers to `PICTURE`.
 
     Another process writes them: Keras 3 comes with TensorFlow and is no dependency of ours.
     """
-    folder = tmp_path_factory.mktemp("keras3")
+    return once("keras3", lambda folder: write_keras3_files(folder, run_python))
+
+
+def write_keras3_files(folder, run_python):
     np.save(folder / "picture.npy", PICTURE)
     code = textwrap.dedent(
         """
@@ -93,4 +96,3 @@ def keras3_files(run_python, tmp_path_factory):
     )
     result = run_python(code, folder)
     assert result.returncode == 0, result.stderr[-2000:]
-    return folder

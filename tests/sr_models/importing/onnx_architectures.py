@@ -1,4 +1,4 @@
-"""Twelve published architectures, small, of random weights, as PyTorch's exporters write them."""
+"""Fourteen published architectures, small, of random weights, as PyTorch's exporters write them."""
 
 from __future__ import annotations
 
@@ -163,16 +163,36 @@ def lapsrn(graph: Graph) -> str:
 
 
 def bicubic_like(graph: Graph) -> str:
-    """Bicubic++ without its strided convolution, for which there is no operation yet."""
-    y = graph.node("LeakyRelu", graph.conv("input", 3, 8), alpha=0.1)
+    """Bicubic++: a convolution with strides, and a pixel shuffle by twice the scale."""
+    y = graph.node("LeakyRelu", graph.conv("input", 3, 8, strides=[2, 2]), alpha=0.1)
     for _ in range(2):
         y = graph.node("LeakyRelu", graph.conv(y, 8, 8, bias=False), alpha=0.1)
-    y = shuffle(graph, graph.conv(y, 8, 27), 3)
+    y = shuffle(graph, graph.conv(y, 8, 108), 6)
     ends = {"min": graph.held(np.float32(0.0)), "max": graph.held(np.float32(1.0))}
     return graph.node("Clip", y, *ends.values())
 
 
+def dncnn(graph: Graph) -> str:
+    """A network that keeps the size: it takes noise away."""
+    y = graph.node("Relu", graph.conv("input", 3, 6))
+    y = graph.node("Relu", graph.conv(y, 6, 6))
+    return graph.node("Sub", "input", graph.conv(y, 6, 3))
+
+
+def small_unet(graph: Graph) -> str:
+    """The same with a smaller picture inside; both pool and stride as PyTorch pads them."""
+    a = graph.node("Relu", graph.conv("input", 3, 4))
+    b = graph.node("MaxPool", a, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    b = graph.node("Add", graph.conv(b, 4, 6), graph.conv(a, 4, 6, strides=[2, 2]))
+    more = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    up = graph.node("ConvTranspose", b, graph.drawn(6, 4, 2, 2), graph.drawn(4), **more)
+    y = graph.conv(graph.node("Concat", up, a, axis=1), 8, 3)
+    return graph.node(
+        "Clip", graph.node("Add", y, "input"), *(graph.held(np.float32(end)) for end in (0.0, 1.0))
+    )
+
+
 ARCHITECTURES = (
-    *(espcn, fsrcnn, srcnn, vdsr, edsr, rfdn),
-    *(imdn, carn, srvgg, wdsr, lapsrn, bicubic_like),
+    *(espcn, fsrcnn, srcnn, vdsr, edsr, rfdn, imdn),
+    *(carn, srvgg, wdsr, lapsrn, bicubic_like, dncnn, small_unet),
 )

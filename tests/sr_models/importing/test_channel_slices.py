@@ -57,6 +57,14 @@ def test_slopes_and_biases_are_cut_too():
     assert "slice" not in checked(build)
 
 
+def test_parts_that_are_put_together_again_are_an_order_of_channels():
+    def build(x):
+        y = convolution(8)(x)
+        return tf.concat([y[..., 4:], y[..., :4]], -1)
+
+    assert checked(build) == ["input", "convolution"]
+
+
 def overlapping(x):
     y = convolution()(x)
     return tf.concat([y[..., :16], y[..., 8:]], -1)
@@ -64,7 +72,7 @@ def overlapping(x):
 
 def read_whole(x):
     y = convolution(16)(x)
-    return y + tf.concat([y[..., :8], y[..., 8:]], -1)
+    return y + tf.concat([tf.nn.relu(y[..., :8]), y[..., 8:]], -1)
 
 
 def of_the_picture(x):
@@ -74,7 +82,7 @@ def of_the_picture(x):
 def in_narrow_parts(x):
     """Of 8 lanes that a kernel computes at once, two convolutions of 4 would fill half each."""
     y = convolution(8)(x)
-    return tf.concat([y[..., 4:], y[..., :4]], -1)
+    return tf.concat([tf.nn.relu(y[..., 4:]), y[..., :4]], -1)
 
 
 def of_a_shared_convolution(x):

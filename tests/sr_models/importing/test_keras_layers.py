@@ -36,7 +36,7 @@ def test_of_a_layer_only_what_computes_is_taken_over():
         ("Conv2D", {"module": "my_package.layers"}),
         ("Conv2D", {"registered_name": "mine>Conv2D"}),
         ("mine>DepthToSpace", {}),
-        ("Dense", {}),
+        ("LSTM", {}),
     ],
 )
 def test_a_class_of_the_users_own_is_not_looked_up(class_name, entry):
@@ -103,5 +103,28 @@ def test_operations_of_keras_3_have_twins():
     part = make_keras3_operation("GetItem", {})
     spec = [{"class_name": "__ellipsis__"}, {"class_name": "__slice__", "config": {"start": 1}}]
     assert part(x, spec).numpy().reshape(-1).tolist() == [2.0]
-    with pytest.raises(NetworkError, match=r"keras\.ops Erf"):
-        make_keras3_operation("Erf", {"name": "mine"})
+    split = make_keras3_operation("Split", {"indices_or_sections": [1], "axis": -1})
+    assert [part.numpy().item() for part in split(x)] == [-1.0, 2.0]
+    flip = make_keras3_operation("Flip", {"axis": -1})
+    assert flip(x).numpy().reshape(-1).tolist() == [2.0, -1.0]
+    mean = make_keras3_operation("Mean", {"axis": [1, 2, 3], "keepdims": False})
+    assert mean(x).numpy().tolist() == [0.5]
+    bell = make_keras3_operation("Gelu", {"approximate": False})(x)
+    assert bell.numpy().reshape(-1) == pytest.approx([-0.158655, 1.954500], abs=1e-5)
+    with pytest.raises(NetworkError, match=r"keras\.ops Fft2"):
+        make_keras3_operation("Fft2", {"name": "mine"})
+
+
+@pytest.mark.parametrize(
+    ("class_name", "said"),
+    [
+        ("LayerNormalization", "take BatchNormalization, which is folded away, in its place"),
+        ("MultiHeadAttention", "take convolutions in its place"),
+        ("Softmax", "take a network without attention in its place"),
+        ("GlobalMaxPooling2D", "take GlobalAveragePooling2D in its place"),
+        ("QuantizeWrapperV2", "take the SavedModel of the network in its place"),
+    ],
+)
+def test_what_stays_out_is_refused_with_the_nearest_thing_that_works(class_name, said):
+    with pytest.raises(NetworkError, match=rf"found {class_name} \(mine\); {said}"):
+        made(class_name)

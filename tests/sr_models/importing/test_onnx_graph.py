@@ -105,7 +105,7 @@ def test_arithmetic_of_tensors(kind, tmp_path):
 def test_tensors_of_different_shapes_are_refused(tmp_path):
     graph = Graph()
     x = graph.conv("input", 3, 4)
-    y = graph.node("Mul", x, graph.conv(x, 4, 1))
+    y = graph.node("Mul", x, graph.conv(x, 4, 2))
     refused(graph, y, tmp_path, "a product of tensors of different shapes")
 
 
@@ -177,7 +177,7 @@ def unknown(graph, kind):
     if kind == "LayerNormalization":
         return graph.node(kind, x, graph.drawn(12), axis=-1)
     if kind == "ReduceMean":
-        return graph.node(kind, x, axes=[1], keepdims=1)
+        return graph.node(kind, x, axes=[1, 2, 3], keepdims=1)
     if kind == "If":
         return graph.node(kind, x)
     return graph.node(kind, x)
@@ -187,13 +187,13 @@ def unknown(graph, kind):
     ("kind", "found", "instead"),
     [
         ("LayerNormalization", "LayerNormalization", "BatchNormalization"),
-        ("ReduceMean", "LayerNormalization", "BatchNormalization"),
+        ("ReduceMean", "a mean over channels", "1x1 convolution"),
         ("MatMul", "MatMul", "1x1 convolution"),
+        ("InstanceNormalization", "InstanceNormalization", "BatchNormalization"),
         ("Softmax", "Softmax", "without attention"),
-        ("Erf", "GELU", "ReLU or PReLU"),
-        ("Gelu", "GELU", "ReLU or PReLU"),
-        ("GlobalAveragePool", "a mean over the whole picture", "without attention"),
-        ("MaxPool", "MaxPool", "a convolution"),
+        ("Elu", "Elu", "ReLU or PReLU"),
+        ("Mish", "Mish", "ReLU or PReLU"),
+        ("GlobalMaxPool", "a maximum over the whole picture", "a mean over the whole picture"),
         ("If", "If", "one fixed path"),
         ("is_run", "is_run", "docs/networks.md"),
     ],

@@ -21,8 +21,6 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n"
         ("net.index", b"", "a checkpoint of TensorFlow"),
         ("net.npz", b"PK\x03\x04", "arrays without"),
         ("net.py", b"", r"file\.py:function"),
-        ("net.tflite", b"", "sr-export strip"),
-        ("net.model", b"\0\0\0\0TFL3", "sr-export strip"),
         ("net.keras", POINTER, r"a Git LFS pointer to one: .*git lfs pull"),
         ("net.h5", POINTER, "a Git LFS pointer"),
     ],
@@ -58,6 +56,9 @@ def test_the_graph_inside_of_a_saved_model_is_sent_to_its_folder(tmp_path):
 def test_what_may_be_a_network_is_told_without_opening_it(tmp_path):
     (tmp_path / "net.anything").write_bytes(b"no network")
     assert kind_of(str(tmp_path / "net.anything")) == "keras"
+    for name in ("net.tflite", "net.model"):
+        (tmp_path / name).write_bytes(b"\0\0\0\0TFL3")
+        assert kind_of(str(tmp_path / name)) == "tflite"
     assert kind_of(str(tmp_path)) == "saved_model"
     assert kind_of("a.b:c") == "python" and kind_of("file.py:build") == "python"
     assert kind_of("xlsr_x3") == "preset" and kind_of("xslr_x3") == "preset"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_models.importing.convolution_readers import as_convolution
+from sr_models.importing.transposed import as_convolution
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])

@@ -11,6 +11,7 @@ from sr_models.networks.keras_windows import receptive_field_of
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import PRESETS, Preset
 from sr_models.networks.tails import attach_tail
+from sr_models.networks.value_layers import PictureMean
 from tests.networks import branched_trunk, sharpening_network
 
 layers = tf_keras.layers
@@ -87,4 +88,8 @@ def test_a_network_that_looks_everywhere_is_refused():
     mean = layers.GlobalAveragePooling2D(keepdims=True)(picture)
     model = tf_keras.Model(picture, layers.Multiply()([picture, mean]))
     with pytest.raises(OptionError, match="the reach of GlobalAveragePooling2D"):
+        receptive_field_of(model)
+    gate = PictureMean(name="gate")(picture)
+    model = tf_keras.Model(picture, layers.Multiply()([picture, gate]))
+    with pytest.raises(OptionError, match="gate takes a mean over the whole picture"):
         receptive_field_of(model)

@@ -127,6 +127,19 @@ def test_a_convolution_in_loops(groups, seed):
         np.testing.assert_array_equal(found, expected)
 
 
+def test_a_little_less_than_a_half_is_rounded_up_twice_on_one_processor_alone():
+    """2 * (1 - 2^-30) / 4: the first of two roundings makes a half of it."""
+    weights = IntegerWeights(
+        np.ones((1, 1, 1, 1), np.int8), np.full(1, 1 + 2.0**-15, np.float32), np.zeros(1, np.int32)
+    )
+    grids = {"source": Grid("int8", 1 - 2.0**-15, 0), "target": Grid("int8", 4.0, 0)}
+    codes = np.full((1, 1, 1, 1), 2, np.int8)
+    found = [
+        kernels.convolve(codes, weights, arm64=arm64, **grids).item() for arm64 in (False, True)
+    ]
+    assert found == [1, 0]
+
+
 @pytest.mark.parametrize("bound", [0, 1 << 24])
 def test_wide_sums_are_exact_in_either_precision(bound, monkeypatch):
     monkeypatch.setattr(kernels, "EXACT_IN_SINGLE", bound)

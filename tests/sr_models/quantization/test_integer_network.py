@@ -7,11 +7,11 @@ import tf_keras
 from export.exporting.conversion import convert_with_ranges
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.layers import ChannelSlice
-from sr_models.networks.tail_names import TAILS
+from sr_models.networks.value_layers import Gelu, PictureMean
 from sr_models.quantization import integer_kernels as builtin_kernels
 from sr_models.quantization.integer_network import simulate_builtin
 from sr_models.quantization.ranges import TensorRange, TensorRanges
-from tests.families import SMALL, VARIANTS, export_small, random_weights
+from tests.families import TAILED, VARIANTS, export_small, random_weights
 
 layers = tf_keras.layers
 
@@ -25,8 +25,7 @@ def check_every_code(file):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tail", TAILS)
-@pytest.mark.parametrize("family", SMALL)
+@pytest.mark.parametrize(("family", "tail"), TAILED)
 def test_no_code_differs_from_the_builtin_kernels(family, tail, small_file):
     check_every_code(small_file(family, tail))
 
@@ -70,10 +69,27 @@ def cut_and_bent(picture):
     return layers.Concatenate(name="joined")([kept, y])
 
 
+def attentive(picture):
+    """Gates of one channel, of one pixel and of one row; a variance and what bends by a table."""
+    x = Gelu(name="bell")(convolution("first")(picture))
+    gate = layers.Activation("sigmoid", name="one")(layers.Conv2D(1, 1, name="near")(x))
+    x = layers.Multiply(name="near_product")([x, gate])
+    mean = PictureMean(name="mean")(x)
+    apart = layers.Add(name="apart")([x, layers.Conv2D(8, 1, name="turned")(mean)])
+    squares = layers.Multiply(name="squares")([apart, apart])
+    variance = PictureMean(name="variance")(squares)
+    gate = layers.Activation("sigmoid", name="all")(layers.Conv2D(8, 1, name="far")(variance))
+    x = layers.Multiply(name="far_product")([x, gate])
+    six = layers.ReLU(6.0, name="six")(convolution("hard")(PictureMean((1,), name="row")(x)))
+    x = layers.Multiply(name="hard_product")([x, six])
+    return layers.Add(name="whole")([x, convolution("skip")(picture)])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [
+        attentive,
         two_uses,
         three_joins,
         cut_and_bent,
@@ -82,7 +98,7 @@ def cut_and_bent(picture):
             layers.Conv2D(64, 5, padding="same", name="wide")(picture)
         ),
     ],
-    ids=["relu_alone", "three_joins", "cut_and_bent", "sigmoid", "wide_and_dilated"],
+    ids=["attentive", "relu_alone", "three_joins", "cut_and_bent", "sigmoid", "wide_and_dilated"],
 )
 def test_no_code_differs_in_other_graphs(build):
     check_every_code(export_small(trunk_of(build), tail="relu", scale=2))

@@ -13,7 +13,6 @@ from sr_models.ground.pictures import to_pixels
 from sr_models.networks.layers import ClipByValue
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import Preset
-from sr_models.networks.tail_names import TAILS
 from sr_models.quantization.ranges import TensorRange, TensorRanges
 from sr_models.quantization.simulator import (
     SimulatedPrelu,
@@ -22,7 +21,7 @@ from sr_models.quantization.simulator import (
     simulated_clip,
     stored_ranges,
 )
-from tests.families import SMALL, export_small, random_weights
+from tests.families import SMALL, TAILED, export_small, random_weights
 
 KERNELS = arrays.arrays(
     np.float32, (3, 3, 2, 4), elements=st.floats(-2.0, 2.0, width=32, allow_subnormal=False)
@@ -70,8 +69,7 @@ def code_differences(file, delegate):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tail", TAILS)
-@pytest.mark.parametrize("family", SMALL)
+@pytest.mark.parametrize(("family", "tail"), TAILED)
 def test_the_simulation_agrees_with_xnnpack(family, tail, small_file):
     difference = code_differences(small_file(family, tail), "xnnpack")
     assert (difference > 0).mean() <= COARSE.get(family, 0.01)

@@ -120,7 +120,7 @@ def test_the_loss_is_the_pictures_plus_a_thousand_transfers_in_units_of_codes(ma
     assert float(pupil.loss(low, high, **mean)) == pytest.approx(picture, rel=1e-4)
 
 
-def test_every_variable_trains_and_the_teacher_does_not(make, tmp_path):
+def test_every_variable_trains_and_the_teacher_does_not(without_graphs, make, tmp_path):
     trainer = Trainer(PRESET, RECIPE, run_dir=tmp_path, make_pupil=make)
     pupil = trainer.pupil
     pupil.begin(lambda step: BATCHES[step])

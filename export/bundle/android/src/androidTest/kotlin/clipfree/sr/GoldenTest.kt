@@ -20,7 +20,7 @@ class GoldenTest {
             for (threads in listOf(1, 2, 4)) {
                 Engines.open(assets, bundle, model, Processor.CPU, threads).use { engine ->
                     val found = SelfTest.run(assets, bundle, model, engine)
-                    val allowed = model.loosest
+                    val allowed = model.onCpu
                     val what = "${model.file}, $threads threads: $found, allowed $allowed"
                     Log.i("GoldenTest", what)
                     assertTrue(what, found.maxCodeDifference <= allowed.maxCodeDifference)

@@ -12,6 +12,7 @@ data class Tolerance(val maxCodeDifference: Int, val differingFraction: Double)
  * One file of a bundle.
  *
  * @property tolerances kernel path (`xnnpack`, `builtin`, `reference`) to tolerance
+ * @property proven whether XNNPACK gave the expected codes on ARM64 processors too
  */
 data class BundledModel(
     val file: String,
@@ -19,8 +20,13 @@ data class BundledModel(
     val width: Int,
     val goldenInput: String,
     val goldenOutput: String,
-    val tolerances: Map<String, Tolerance>
+    val tolerances: Map<String, Tolerance>,
+    val proven: Boolean
 ) {
+    /** How far the CPU's XNNPACK may lie from the golden output: not at all where that is proven. */
+    val onCpu: Tolerance
+        get() = if (proven) Tolerance(0, 0.0) else loosest
+
     /** As near as the CPU's own kernel paths are to each other. */
     val loosest: Tolerance
         get() = Tolerance(
@@ -34,8 +40,14 @@ data class BundledModel(
  *
  * @property margin pixels that tiles must not keep next to their inner edges; null where the network
  *     looks at the whole picture, so that no tiling is exact
+ * @property alignment pixels that the places of tiles are multiples of: the strides of the network
  */
-class Bundle private constructor(val scale: Int, val margin: Int?, val models: List<BundledModel>) {
+class Bundle private constructor(
+    val scale: Int,
+    val margin: Int?,
+    val alignment: Int,
+    val models: List<BundledModel>
+) {
     /** The largest model that the picture fills, or the smallest there is. */
     fun modelFor(width: Int, height: Int): BundledModel {
         val bySize = models.sortedBy { it.width.toLong() * it.height }
@@ -61,13 +73,24 @@ class Bundle private constructor(val scale: Int, val margin: Int?, val models: L
                 "expected a manifest of schema $SCHEMA_VERSION or older, found $version"
             }
             var margin: Int? = null
+            var alignment = 1
             if (!root.isNull("receptive_field")) {
                 val field = root.getJSONObject("receptive_field")
-                margin = Tiling.margin(field.getInt("radius"), field.getInt("alignment"))
+                alignment = field.getInt("alignment")
+                margin = Tiling.margin(field.getInt("radius"), alignment)
             }
             val list = root.getJSONArray("models")
             val models = (0 until list.length()).map { model(list.getJSONObject(it)) }
-            return Bundle(root.getJSONObject("network").getInt("scale"), margin, models)
+            val scale = root.getJSONObject("network").getInt("scale")
+            return Bundle(scale, margin, alignment, models)
+        }
+
+        private fun proven(golden: JSONObject): Boolean {
+            if (golden.isNull("arm64")) return false
+            val proofs = golden.getJSONArray("arm64")
+            return (0 until proofs.length()).all {
+                proofs.getJSONObject(it).getInt("max_abs_code_difference") == 0
+            }
         }
 
         private fun model(entry: JSONObject): BundledModel {
@@ -89,7 +112,7 @@ class Bundle private constructor(val scale: Int, val margin: Int?, val models: L
             }
             return BundledModel(
                 entry.getString("file"), entry.getInt("height"), entry.getInt("width"),
-                golden.getString("input"), golden.getString("output"), tolerances
+                golden.getString("input"), golden.getString("output"), tolerances, proven(golden)
             )
         }
     }

@@ -19,6 +19,9 @@ object Tiling {
     /** Pixels next to an inner edge that a tile cannot vouch for. */
     fun margin(radius: Int, alignment: Int): Int = (radius + alignment - 1) / alignment * alignment
 
+    /** The smallest multiple of the alignment that holds so many pixels. */
+    fun aligned(length: Int, alignment: Int): Int = (length + alignment - 1) / alignment * alignment
+
     /**
      * Tiles along one axis; what they keep covers it once.
      *

@@ -59,14 +59,20 @@ class Upscaler(
                 "${source.width}x${source.height}: this network looks at the whole picture"
         }
         val margin = bundle.margin ?: 0
-        for (row in Tiling.spans(source.height, model.height, margin)) {
-            for (column in Tiling.spans(source.width, model.width, margin)) {
+        // Tiles lie where the network's strides begin; the last of them may reach over the border.
+        val length = Tiling.aligned(source.height, bundle.alignment)
+        val breadth = Tiling.aligned(source.width, bundle.alignment)
+        for (row in Tiling.spans(length, model.height, margin)) {
+            val bottom = minOf(row.stop, source.height)
+            for (column in Tiling.spans(breadth, model.width, margin)) {
+                val right = minOf(column.stop, source.width)
+                if (bottom <= row.first || right <= column.first) continue
                 runTile(source, column.start, row.start)
                 val inside = (row.first - row.start) * model.width * scale + column.first - column.start
                 sink.block(
                     argb, inside * scale, model.width * scale,
                     column.first * scale, row.first * scale,
-                    (column.stop - column.first) * scale, (row.stop - row.first) * scale
+                    (right - column.first) * scale, (bottom - row.first) * scale
                 )
             }
         }

@@ -1,0 +1,1 @@
+"""Other processors, a GPU and NPU compilers: set up, run and compared with XNNPACK here."""

@@ -1,0 +1,68 @@
+"""Keras layers of values: activations, and what looks at the whole picture."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+_PACKAGE = "sr_models"
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class Gelu(tf_keras.layers.Layer):
+    """x times the share of a normal distribution below x, or its approximation by tanh.
+
+    One operator in a file of eight bits, a table of all codes; XNNPACK leaves it to the CPU.
+    """
+
+    def __init__(self, approximate: bool = False, **keywords):
+        super().__init__(**keywords)
+        self.approximate = approximate
+
+    def call(self, inputs):
+        return tf.nn.gelu(inputs, approximate=self.approximate)
+
+    def get_config(self):
+        return {**super().get_config(), "approximate": self.approximate}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class PictureMean(tf_keras.layers.Layer):
+    """The mean over all rows, all columns or both, which one pixel is left of.
+
+    (N, H, W, C) -> (N, 1, 1, C) for axes 1 and 2, as channel attention begins.
+    """
+
+    def __init__(self, axes: tuple[int, ...] = (1, 2), **keywords):
+        super().__init__(**keywords)
+        self.axes = tuple(axes)
+
+    def call(self, inputs):
+        return tf.reduce_mean(inputs, self.axes, keepdims=True)
+
+    def get_config(self):
+        return {**super().get_config(), "axes": self.axes}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class SquareRoot(tf_keras.layers.Layer):
+    """The square root: of a variance, what channel attention by contrast reads."""
+
+    def call(self, inputs):
+        return tf.sqrt(inputs)
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
+class KnownRange(tf_keras.layers.Layer):
+    """The identity, of a tensor whose range is known: that of quantization-aware training."""
+
+    def __init__(self, minimum: float, maximum: float, narrow: bool = False, **keywords):
+        super().__init__(**keywords)
+        self.minimum, self.maximum, self.narrow = float(minimum), float(maximum), bool(narrow)
+
+    def call(self, inputs):
+        return tf.identity(inputs)
+
+    def get_config(self):
+        own = {"minimum": self.minimum, "maximum": self.maximum, "narrow": self.narrow}
+        return {**super().get_config(), **own}

@@ -1,0 +1,47 @@
+"""On emulated ARM64 processors, where `sr-bench targets --set-up arm64` has run."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from export.running.hosted import unpacked
+from export.running.machines import find_machine
+from representative_data.observation import observe_ranges, pin_pixels
+from runtime_bench.targets.measuring import Fed, TargetBench
+from runtime_bench.targets.target import choose_targets
+from sr_models.ground.errors import TargetError
+from sr_models.quantization.integer_network import simulate_builtin
+from sr_models.tflite.files import read_model
+from tests.networks import sharpening_network
+
+
+@pytest.fixture(scope="module")
+def bench():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SR_TARGETS", os.environ["SR_REAL_TARGETS"])
+        try:
+            cache = find_machine("arm64").parent
+        except TargetError as error:
+            pytest.skip(str(error))
+        with TargetBench(cache) as found:
+            yield found
+
+
+@pytest.mark.slow
+def test_xnnpack_gives_the_codes_that_it_gives_here(files, bench):
+    for file in (files.clip_free, files.clip_free_int8, files.clipped):
+        rows = bench.measure(read_model(file), choose_targets(["arm64*/xnnpack"])).rows
+        assert [row.max_abs_code_difference for row in rows] == [0, 0, 0]
+
+
+@pytest.mark.slow
+def test_no_code_of_builtin_kernels_differs_from_the_simulation(files, bench, calibration_set):
+    model = sharpening_network()
+    ranges = pin_pixels(observe_ranges(model, calibration_set), model)
+    fed = Fed.of(read_model(files.clip_free), height=24, width=24)
+    expected = simulate_builtin(model, ranges, arm64=True)(fed.codes)
+    for target in choose_targets(["arm64*/builtin"]):
+        np.testing.assert_array_equal(unpacked(bench._run_emulated(fed, target)), expected)
