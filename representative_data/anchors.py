@@ -66,6 +66,8 @@ SIGMAS = (2.0, 3.0, 4.5, 7.0, 10.0, 14.0, 20.0)
 LEVELS = (0.4, 0.7, 1.0)
 REFINEMENTS = ((4, (-0.21, -0.14, -0.07, 0.07, 0.14, 0.21)), (3, (-0.04, -0.02, 0.02, 0.04)))
 """How many of the best spots are looked at again, and by how much their level is moved."""
+MOST_QUESTIONS = 200
+"""Pictures that the network is asked about for both anchors, at most."""
 
 
 @dataclass(frozen=True)

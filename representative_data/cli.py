@@ -44,6 +44,7 @@ from sr_models.ground.options import (
     Weights,
     require_open_tail,
     require_shaping,
+    was_given,
 )
 from sr_models.ground.picture_files import list_images
 from sr_models.importing.ends import Ends
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @app.command(no_args_is_help=True)
 def calibrate(
+    context: typer.Context,
     name: Name,
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
     images: Images = None,
@@ -134,8 +136,8 @@ def calibrate(
         list_images(images)
     import_tensorflow_quietly()
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
+    from representative_data.effort import fitting_tiles
     from representative_data.pictures import open_subject
-    from representative_data.probe import fitting_side
     from representative_data.report import build_report, report_tables
     from sr_models.networks.network import save_trunk
 
@@ -165,8 +167,11 @@ def calibrate(
         raise OptionError(
             f"expected --unit-weights with a preset, found {name}; sr-export takes the file itself"
         )
-    tile_side = fitting_side(model, tile_side, on_stage=say)
-    choices["tile_side"] = tile_side
+    named = was_given(context, "pictures") or was_given(context, "tile_side")
+    pictures, tile_side = fitting_tiles(
+        model, count=pictures, side=tile_side, keep=named, on_stage=say
+    )
+    choices |= {"pictures": pictures, "tile_side": tile_side}
     with progress("reading pictures") as update:
         tiles = subject.tiles(count=pictures, side=tile_side, seed=seed, on_picture=update)
     named = {"network": network.name, "scale": network.scale, "choices": choices}

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from representative_data.probe import BATCH_PIXELS, run_in_batches, unit_tensor
-from sr_models.networks.graph import (
-    output_name,
-    points,
-    quantized_points,
-    watcher,
-    with_split_groups,
-)
-from sr_models.networks.memory import pixels_at_once
+from representative_data.probe import read_pictures
+from sr_models.networks.graph import output_name, points, quantized_points
+from sr_models.observing.tensors import TensorReader
 
 DEFAULT_LIMIT = 0.001
 """Share of a tensor's activations that may saturate. docs/cfqp.md says where it comes from."""
@@ -103,44 +97,35 @@ class _Watcher:
     """Runs a network and sums up every tensor, picture by picture."""
 
     def __init__(self, model):
-        fast = with_split_groups(model)
-        self.names = tuple(points(fast))
-        self.output = self.names.index(output_name(fast))
-        self.watched = watcher(fast, self.names)
-        self.pixels = pixels_at_once(model, most=BATCH_PIXELS)
+        self.names = tuple(points(model))
+        self.output = self.names.index(output_name(model))
+        self.reader = TensorReader(model, self.names)
 
     def sum_up(
         self, pictures: Sequence[np.ndarray], *, bounds: np.ndarray, on_batch
     ) -> list[np.ndarray]:
         """Minimum, maximum, share outside of `bounds` (2, P), each (N, P); histograms (N, B)."""
-        low, high = tf.constant(bounds[0]), tf.constant(bounds[1])
 
-        @tf.function(reduce_retracing=True)
-        def reduce(batch):
-            tensors = self.watched(unit_tensor(batch), training=False)
-            axes = [tuple(range(1, len(t.shape))) for t in tensors]
-            outside = [
-                tf.reduce_mean(tf.cast((t < low[i]) | (t > high[i]), tf.float32), axis=a)
-                for i, (t, a) in enumerate(zip(tensors, axes))
-            ]
-            return (
-                tf.stack([tf.reduce_min(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
-                tf.stack([tf.reduce_max(t, axis=a) for t, a in zip(tensors, axes)], axis=1),
-                tf.stack(outside, axis=1),
-                _histograms(tensors[self.output]),
-            )
+        def reduce(tensor: np.ndarray, index: int) -> tuple:
+            low, high = bounds[:, index]
+            least, greatest = tensor.min(), tensor.max()
+            fits = least >= low and greatest <= high
+            outside = 0.0 if fits else float(((tensor < low) | (tensor > high)).mean())
+            return least, greatest, outside, _histogram(tensor) if index == self.output else None
 
-        return run_in_batches(reduce, pictures, pixels=self.pixels, on_batch=on_batch)
+        forms = [partial(reduce, index=index) for index in range(len(self.names))]
+        found = read_pictures(self.reader, pictures, forms, on_batch=on_batch)
+        ends = [[tensor[:3] for tensor in picture] for picture in found]
+        histograms = np.stack([picture[self.output][3] for picture in found])
+        return [*np.moveaxis(np.array(ends, np.float32), -1, 0), histograms]
 
 
-def _histograms(y):
-    """Share of the values per bin of `BINS`: (n, h, w, c) -> (n, B)."""
+def _histogram(y: np.ndarray) -> np.ndarray:
+    """Share of the values per bin of `BINS`: float32 (B,)."""
     count = len(BINS) - 1
-    flat = tf.reshape(y, (tf.shape(y)[0], -1))
-    places = (flat - BINS[0]) * (count / (BINS[-1] - BINS[0]))
-    codes = tf.cast(tf.clip_by_value(tf.floor(places), 0, count - 1), tf.int32)
-    counts = tf.math.bincount(codes, minlength=count, maxlength=count, axis=-1)
-    return tf.cast(counts, tf.float32) / tf.cast(tf.shape(flat)[1], tf.float32)
+    places = np.floor((y.ravel() - BINS[0]) * (count / (BINS[-1] - BINS[0])))
+    codes = np.clip(places, 0, count - 1).astype(np.int64)
+    return (np.bincount(codes, minlength=count) / y.size).astype(np.float32)
 
 
 def compare_layers(

@@ -9,8 +9,8 @@ from typing import Any
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset
 from representative_data.choices import require_usable
 from representative_data.dataset import RepresentativeDataset
+from representative_data.effort import fitting_tiles
 from representative_data.pictures import Subject
-from representative_data.probe import fitting_side
 from sr_models.ground.arguments import a_path, either, of_type, optional, several, takes
 from sr_models.ground.bundled import bundled_pictures
 from sr_models.importing.sources import open_network
@@ -31,6 +31,7 @@ def shape(
     pictures: int = 64,
     tile_side: int = 96,
     seed: int = 0,
+    keep_tiles: bool = False,
     on_pass: Callable[[int, int], None] = lambda done, total: None,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> RepresentativeDataset:
@@ -43,8 +44,10 @@ def shape(
         pictures: Number of tiles that are cut from them.
         tile_side: Height and width of a tile in low-resolution pixels.
         seed: Seed of the choice of tiles.
+        keep_tiles: Whether there are as many tiles, and as large, as the numbers say, however long
+            a heavy network takes; otherwise it gets fewer and smaller ones.
         on_pass: Called with the forward passes done and their largest number.
-        on_stage: Told where tiles must be smaller for memory to have room.
+        on_stage: Told of fewer or smaller tiles.
 
     Returns:
         Tiles uint8 (N, tile_side, tile_side, C), with the history of each. Called, the set yields
@@ -60,7 +63,9 @@ def shape(
     opened = open_network(network)
     # The tail that files have, which bounds outputs below.
     model = attach_tail(opened.trunk, "relu", scale=opened.scale)
-    tile_side = fitting_side(model, tile_side, on_stage=on_stage)
+    pictures, tile_side = fitting_tiles(
+        model, count=pictures, side=tile_side, keep=keep_tiles, on_stage=on_stage
+    )
     subject = Subject(opened, model, bundled_pictures() if images is None else images)
     return build_cfqp_dataset(
         model,

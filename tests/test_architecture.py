@@ -16,6 +16,7 @@ FOLDERS = {
         "families",
         "quantization",
         "tflite",
+        "observing",
         "importing",
         "published",
         "training",

@@ -28,6 +28,7 @@ from sr_models.ground.errors import ConversionError
 from sr_models.ground.native_output import caught_native_output
 from sr_models.ground.pictures import unit
 from sr_models.ground.sizes import require_size
+from sr_models.networks.density import is_of_any_size
 from sr_models.networks.evaluation import pixel_upscaler
 from sr_models.networks.graph import at_size
 from sr_models.quantization.fake_quantization import write_ranges
@@ -257,7 +258,9 @@ def convert_with_ranges(
     require_io(io)
     shape = (1, height, width, model.input.shape[-1])
     quantized = write_ranges(model, ranges, batch_shape=shape)
-    samples = [[_at_size(sample, height, width)]]
+    # Its calibrator runs at the sample's own size, and on one thread: a tile takes a moment where
+    # a whole picture takes as long as the rest of the conversion.
+    samples = [[unit(sample[None]) if is_of_any_size(model) else _at_size(sample, height, width)]]
     return _convert(quantized, lambda c: _full_integer(c, lambda: iter(samples), io=io))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from export.exporting import baseline as clipped
+from export.exporting import outlook
 from export.exporting.conversion import convert, gather_evidence, quantize
 from export.exporting.judging import DropMeter
 from export.exporting.kernel_agreement import KernelMeter
@@ -19,6 +20,7 @@ from export.exporting.settings import DEFAULTS, ExportSettings, file_names
 from export.exporting.shaping import (
     build_dataset,
     pictures_given,
+    room_of,
     split_pictures,
     unseen_pictures,
 )
@@ -33,7 +35,6 @@ from sr_models.ground.memory import room_for
 from sr_models.importing.ends import TOLD_BY_ITSELF, Ends
 from sr_models.importing.sources import SourceNetwork, open_network
 from sr_models.networks.keras_windows import size_multiple
-from sr_models.networks.memory import pictures_at_once
 from sr_models.networks.network import weights_sha256
 from sr_models.networks.tails import attach_tail
 
@@ -85,6 +86,7 @@ class Export:
         model_file: str | None = None,
         run_dir: str | Path | None = None,
         check_speed: bool = False,
+        keep_tiles: bool = False,
         on_stage: Callable[[str], None] = lambda stage: None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ):
@@ -107,16 +109,18 @@ class Export:
             run_dir: Folder where methods that fine-tune keep their state, made if missing; what
                 stands there is resumed.
             check_speed: Whether the file is timed against its clipped baseline.
+            keep_tiles: Whether a heavy network gets as many tiles as others, and as large.
             on_stage: Called with what begins next.
-            on_progress: Called with the steps done of a long method, and their number.
+            on_progress: Called with the work done and all of it, both in the same unit.
 
         Raises:
             SrError: The pictures or the network cannot be read, or it has no layer to keep.
         """
         self.settings = settings
-        self._given_set, self._model_file = dataset, model_file
+        self._given_set, self._model_file, self._keep_tiles = dataset, model_file, keep_tiles
         self._weights, self._run_dir, self._check_speed = weights, run_dir, check_speed
-        self._on_stage, self._on_progress = on_stage, on_progress
+        self._said, self._on_progress = on_stage, on_progress
+        self._outlook = outlook.Outlook({}, on_progress=on_progress)
         on_stage("reading pictures")
         self._calibration, self._apart = split_pictures(images)
         self._inputs = pictures_given(images, inputs)
@@ -147,6 +151,10 @@ class Export:
         """Hash of the network's weights."""
         return weights_sha256(self.network.trunk)
 
+    def _on_stage(self, stage: str) -> None:
+        self._outlook.begin(stage)
+        self._said(stage)
+
     def _with_tail(self, tail: str):
         if tail not in self._tailed:
             self._tailed[tail] = attach_tail(self.network.trunk, tail, scale=self.network.scale)
@@ -160,14 +168,18 @@ class Export:
                 recipe that was named begins with.
         """
         if self._given_set is None:
-            self.settings = with_fitting_tiles(self.settings, self.float_model, self._on_stage)
+            fitted = self.settings, self.float_model, self._on_stage
+            self.settings = with_fitting_tiles(*fitted, keep=self._keep_tiles)
+        steps = {"shapes": self._given_set is None, "check_speed": self._check_speed}
+        parts = outlook.planned_parts(self.model, self.settings, **steps)
+        self._outlook = outlook.Outlook(parts, on_progress=self._on_progress)
         shaping, scale, channels = self.settings.shaping, self.network.scale, self.network.channels
         alike = {"scale": scale, "channels": channels, "inputs": self._inputs}
         side = shaping.tile_side + -shaping.tile_side % size_multiple(self.float_model)
         cut = {**alike, "seed": shaping.seed, "side": side}
         apart = self._apart
         if self._given_set is None:
-            self._on_stage("shaping the representative dataset")
+            self._on_stage(outlook.SHAPING)
             tiles = load_tiles(self._calibration, count=shaping.pictures, both_ranges=True, **cut)
             self.natural = [tile.pixels for tile in tiles]
             # A tail that bounds the output would hide what must be tamed.
@@ -186,12 +198,6 @@ class Export:
         self.held_out = load_tiles(list(unseen), count=HELD_OUT_TILES, hashes=unseen, **cut)
         if self.settings.limits.max_drop_db is not None:
             self.meter = DropMeter.of(self.float_model, list(unseen), **alike)
-
-    def _room(self) -> int:
-        """Pictures whose tensors memory has room for together."""
-        height, width = self.dataset.pictures[0].shape[:2]
-        most = len(self.dataset) + len(self.natural)
-        return pictures_at_once(self.float_model, height=height, width=width, most=most)
 
     def _take_set(self, given: RepresentativeDataset | str | Path) -> None:
         held = isinstance(given, RepresentativeDataset)
@@ -218,8 +224,8 @@ class Export:
             pictures=self.natural,
             weights=self._weights,
             run_dir=self._run_dir,
-            room=self._room(),
-            on_progress=self._on_progress,
+            room=room_of(self.float_model, self.dataset, self.natural),
+            on_progress=self._outlook.step,
             on_note=self._on_stage,
         )
         self.quantized = quantize(
@@ -247,7 +253,7 @@ class Export:
         self._convert()
         if not self.baseline:
             return
-        self._on_stage("counting operators beside the clipped baseline")
+        self._on_stage(outlook.COUNTING)
         self.counts, recipe = clipped.count_operators(self.contents[0], self.baseline), None
         if self.counts.worse:
             made_with = (self.model, self.quantized, self.evidence, self.settings)
@@ -272,10 +278,10 @@ class Export:
             names = [self._model_file]
         kernel_meter = None
         if self.settings.quantizing.precision == "int8":
-            self._on_stage("comparing kernels")
+            self._on_stage(outlook.KERNELS)
             kernel_meter = KernelMeter(self.quantized, low)
         ranges = self.quantized.ranges if self.quantized else None
-        self._on_stage("auditing the files")
+        self._on_stage(outlook.AUDITING)
         files = [
             read_back(
                 *made,
@@ -292,7 +298,7 @@ class Export:
         ]
         speed = None
         if self._check_speed and self.baseline is not None:
-            self._on_stage("timing beside the clipped baseline")
+            self._on_stage(outlook.TIMING)
             speed = clipped.measure_speed(self.contents[0], self.baseline, sizes[0])
         hashes = {tile.source: tile.source_sha256 for tile in self.held_out}
         saved = self._given_set if isinstance(self._given_set, (str, Path)) else None

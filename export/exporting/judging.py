@@ -16,19 +16,14 @@ from export.inspecting.audit import Audit, missing_ranges
 from export.running.interpreters import Runner
 from export.running.pixels import upscale
 from representative_data.dataset import RepresentativeDataset
+from representative_data.probe import read_pictures
 from sr_models.ground.metrics import cut_border, luma, luma_pixels, psnr_db
-from sr_models.ground.pictures import (
-    Pair,
-    crop_to_multiple,
-    degrade,
-    load_image,
-    to_pixels,
-    unit,
-)
+from sr_models.ground.pictures import Pair, crop_to_multiple, degrade, load_image, to_pixels
 from sr_models.ground.pixel_range import UNIT
 from sr_models.networks.evaluation import pixel_upscaler
-from sr_models.networks.graph import with_split_groups
+from sr_models.networks.graph import output_name
 from sr_models.networks.keras_windows import size_multiple
+from sr_models.observing.tensors import TensorReader
 from sr_models.quantization.ranges import TensorRanges
 from sr_models.tflite.flatbuffer import FileGraph
 
@@ -132,10 +127,9 @@ def measure_fidelity(runner: Runner, model, pictures: Sequence[np.ndarray]) -> F
     Raises:
         ModelFileError: The file refuses a picture's size.
     """
-    model = with_split_groups(model)
+    reader = TensorReader(model, [output_name(model)])
     squares, dequantized_squares, differing, count, outside, most = 0.0, 0.0, 0, 0, 0, 0
-    for picture in pictures:
-        values = model(unit(picture[None]), training=False).numpy()[0]
+    for picture, ((values,),) in zip(pictures, read_pictures(reader, pictures, np.copy)):
         expected = to_pixels(values).astype(np.int16)
         result = upscale(runner, picture, pixels=UNIT)
         difference = np.abs(result.raw.astype(np.int16) - expected)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from export.exporting.settings import ExportSettings
 from export.quantizing.recipe import dataset_of
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
@@ -15,6 +17,7 @@ from representative_data.tiles import Tile
 from sr_models.ground.files import file_sha256
 from sr_models.ground.picture_files import inputs_of, list_images
 from sr_models.importing.sources import SourceNetwork
+from sr_models.networks.memory import pictures_at_once
 
 _NONE: Mapping[Path, Path] = MappingProxyType({})
 
@@ -97,3 +100,10 @@ def unseen_pictures(
     hashes = {path: file_sha256(inputs.get(path, path)) for path in paths}
     unseen = {path: sha256 for path, sha256 in hashes.items() if sha256 not in seen}
     return unseen or {path: file_sha256(path) for path in bundled_pictures(BUNDLED_HELD_OUT)}
+
+
+def room_of(model, dataset: RepresentativeDataset, natural: Sequence[np.ndarray]) -> int:
+    """Pictures of a set, and natural ones beside it, whose tensors memory has room for together."""
+    height, width = dataset.pictures[0].shape[:2]
+    most = len(dataset) + len(natural)
+    return pictures_at_once(model, height=height, width=width, most=most)

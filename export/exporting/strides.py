@@ -6,25 +6,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from export.exporting.settings import ExportSettings
-from representative_data.probe import fitting_side
+from representative_data.effort import fitting_tiles
 from sr_models.ground.errors import CalibrationError, OptionError
 from sr_models.ground.sizes import Size
 from sr_models.networks.keras_windows import size_multiple
 
 
 def with_fitting_tiles(
-    settings: ExportSettings, model, on_stage: Callable[[str], None]
+    settings: ExportSettings, model, on_stage: Callable[[str], None], *, keep: bool = False
 ) -> ExportSettings:
-    """Settings with tiles that memory has room for, of a side that strides divide.
+    """Settings with tiles that time and memory have room for, of a side that strides divide.
 
     Args:
         settings: Every choice.
         model: Functional Keras network.
-        on_stage: Told of another side than was asked for.
+        on_stage: Told of other tiles than were asked for.
+        keep: Whether time plays no part.
     """
-    asked = settings.shaping.tile_side
-    side = fitting_side(model, asked, on_stage=on_stage)
-    return settings if side == asked else replace(settings, tile_side=side)
+    asked = {"count": settings.shaping.pictures, "side": settings.shaping.tile_side}
+    pictures, side = fitting_tiles(model, **asked, keep=keep, on_stage=on_stage)
+    return replace(settings, pictures=pictures, tile_side=side)
 
 
 def require_sizes(model, sizes: Sequence[Size], *, network: str) -> None:

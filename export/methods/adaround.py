@@ -22,6 +22,7 @@ mean.
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 
 from export.quantizing.layer_inputs import LayerInputs, convolutions, draw_places
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, clone
@@ -228,19 +229,24 @@ def fit_layer(
 
     Args:
         kernel: float64 (K, C), trained.
-        found: float64 (N, K), inputs that the quantized network gives.
-        target: float64 (N, C), products that the float network gives.
+        found: float (N, K), inputs that the quantized network gives.
+        target: float (N, C), products that the float network gives.
 
     Returns:
         float64 (K, C) on its int8 grid, and float64 (C,) to be added to the bias.
     """
-    means, target_means = found.mean(axis=0), target.mean(axis=0)
-    centred = found - means
-    moments = centred.T @ centred / len(centred)
+    means, target_means = (tensor.mean(axis=0, dtype=np.float64) for tensor in (found, target))
+    # The long sums are TensorFlow's, which shares them among cores that wait without spinning.
+    # float32 suffices: what is damped by a thousandth needs no more digits.
+    centred = tf.constant(found - means, tf.float32)
+    missing = tf.constant(target - target_means, tf.float32) - centred @ np.float32(kernel)
+    moments, missed = (
+        tf.matmul(centred, other, transpose_a=True).numpy().astype(np.float64) / len(found)
+        for other in (centred, missing)
+    )
     # A constant input tells nothing; without it no direction would hold the weights.
     level = max(float(np.trace(moments)) / len(moments), 1e-12)
     identity = level * np.eye(len(moments))
-    missed = centred.T @ (target - target_means - centred @ kernel) / len(centred)
     fitted = kernel + np.linalg.solve(moments + RIDGE * identity, missed)
     rounded = choose_codes(fitted, moments + DAMPING * identity)
     return rounded, target_means - means @ rounded
@@ -271,7 +277,7 @@ def rounded(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
             rounded_kernel, moved = fit_layer(
                 kernel.reshape(-1, width),
                 taken.reshape(len(taken), -1),
-                targets[name][:, outputs].astype(np.float64),
+                targets[name][:, outputs],
             )
             weights[0][..., outputs] = rounded_kernel.reshape(kernel.shape)
             if layer.use_bias:

@@ -22,11 +22,11 @@ def mean_products(rows: np.ndarray, kernel: np.ndarray, *, groups: int) -> np.nd
     """Mean of each channel's products: float64 (C,).
 
     Args:
-        rows: float64 (N, height width, inputs), windows.
+        rows: float (N, height width, inputs), windows.
         kernel: (height, width, inputs / groups, C).
         groups: Groups of the convolution.
     """
-    mean = rows.mean(axis=0)
+    mean = rows.mean(axis=0, dtype=np.float64)
     width, reads = kernel.shape[3] // groups, kernel.shape[2]
     flat = kernel.reshape(-1, reads, kernel.shape[3]).astype(np.float64)
     parts = []
@@ -51,5 +51,5 @@ def corrected(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork
         kernel, bias = layer.get_weights()
         rounded = quantized_kernel(tf.constant(kernel)).numpy()
         found = mean_products(simulated.rows(name), rounded, groups=layer.groups)
-        layer.set_weights([kernel, bias + targets[name].mean(axis=0) - found])
+        layer.set_weights([kernel, bias + targets[name].mean(axis=0, dtype=np.float64) - found])
     return QuantizedNetwork(copy, network.ranges)

@@ -11,9 +11,10 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.importing.geometry import same_padding
-from sr_models.networks.graph import points, watcher
+from sr_models.networks.graph import points
 from sr_models.networks.memory import pictures_at_once
 from sr_models.networks.walk import Walk
+from sr_models.observing.tensors import TensorReader
 
 ROWS = 24_000
 BATCH = 8
@@ -99,7 +100,7 @@ class LayerInputs:
     places: np.ndarray
 
     def rows(self, name: str) -> np.ndarray:
-        """What a convolution reads: float64 (N R, height width, C).
+        """What a convolution reads: float32 (N R, height width, C).
 
         Convolutions are asked for in the order of computation, and what stands before one has got
         its weights by then: tensors are computed once, by the weights of that moment.
@@ -111,7 +112,7 @@ class LayerInputs:
         for tensor, (batch, places) in zip(self._walk.tensors(point.inputs[0]), self._batches()):
             shape = layer.compute_output_shape(tensor.shape)
             parts.append(windows(tensor.numpy(), _places_in(shape, places, batch), **read))
-        return np.concatenate(parts).astype(np.float64)
+        return np.concatenate(parts)
 
     @cached_property
     def _walk(self) -> Walk:
@@ -119,19 +120,13 @@ class LayerInputs:
 
     def products(self, names: list[str]) -> dict[str, np.ndarray]:
         """What convolutions answer, before bias and activation: name -> float32 (N R, C)."""
-        graph = points(self.model)
-        layers = [graph[name].layer for name in names]
-        source = watcher(self.model, [graph[name].inputs[0] for name in names])
-
-        def run(batch, places):
-            tensors = tf.nest.flatten(source(batch, training=False))
-            answers = [
-                layer.convolution_op(tensor, layer.kernel) for layer, tensor in zip(layers, tensors)
-            ]
-            return [_gather(y, _places_in(y.shape, places, batch)) for y in answers]
-
-        parts = [run(batch, places) for batch, places in self._batches()]
-        return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+        reader = TensorReader(self.model, [], products=names)
+        size, found = self.pictures.shape[1] * self.pictures.shape[2], reader.each(self.pictures)
+        rows = [
+            [_taken(tensor, places=places, of=size) for tensor in tensors]
+            for places, tensors in zip(self.places, found)
+        ]
+        return {name: np.concatenate(parts) for name, parts in zip(names, zip(*rows))}
 
     def _batches(self):
         _, height, width, _ = self.pictures.shape
@@ -146,7 +141,7 @@ def _places_in(shape, places: np.ndarray, batch) -> np.ndarray:
     return places_in(places, size=size, of=of)
 
 
-def _gather(tensor, places):
-    """(N, H, W, C) at (N, R) -> (N R, C)."""
-    flat = tf.reshape(tensor, (tf.shape(tensor)[0], -1, tensor.shape[-1]))
-    return tf.reshape(tf.gather(flat, places, batch_dims=1), (-1, tensor.shape[-1]))
+def _taken(tensor: np.ndarray, *, places: np.ndarray, of: int) -> np.ndarray:
+    """(1, H, W, C) at (R,) places of a picture of `of` pixels -> (R, C)."""
+    flat = tensor.reshape(-1, tensor.shape[-1])
+    return flat[places_in(places, size=len(flat), of=of)]

@@ -10,7 +10,7 @@ import typer
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.running.targets import EVERY
 from export.verbs.usage import require_network
-from sr_models.ground.console import print_table, say, write_json
+from sr_models.ground.console import print_table, stages, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Dataset,
@@ -108,22 +108,26 @@ def bundle(
     import_tensorflow_quietly()
     from export.bundle.writing import export_bundle
 
-    manifest = export_bundle(
-        name,
-        settings,
-        out=out,
-        images=images,
-        dataset=dataset,
-        weights=weights,
-        trust=trust,
-        ends=ends,
-        pixels=pixels,
-        latency=latency,
-        pictures_licence=licence,
-        twin=twin,
-        overwrite=overwrite,
-        on_stage=say,
-    )
+    named = was_given(context, "pictures") or was_given(context, "tile_side")
+    with stages("exporting") as (stage, update):
+        manifest = export_bundle(
+            name,
+            settings,
+            out=out,
+            images=images,
+            dataset=dataset,
+            weights=weights,
+            trust=trust,
+            ends=ends,
+            pixels=pixels,
+            latency=latency,
+            pictures_licence=licence,
+            twin=twin,
+            overwrite=overwrite,
+            keep_tiles=named,
+            on_stage=stage,
+            on_progress=update,
+        )
     tell(manifest, out, json=json)
 
 

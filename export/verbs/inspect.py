@@ -99,7 +99,7 @@ def inspect(
 def _wanted(fail_on: str | None) -> list[str]:
     if not fail_on:
         return []
-    from export.inspecting.findings import IDENTIFIERS
+    from export.inspecting.finding import IDENTIFIERS
     from sr_models.ground.errors import OptionError
 
     wanted = [gate.strip() for gate in fail_on.split(",")]

@@ -14,7 +14,7 @@ from export.running.targets import EVERY
 from export.verbs.bundle import tell
 from export.verbs.result_table import result_rows
 from export.verbs.usage import require_network
-from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
+from sr_models.ground.console import GateNotMet, print_table, stages, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.help import HelpAll
 from sr_models.ground.native_output import import_tensorflow_quietly
@@ -267,22 +267,23 @@ def model(
         "pixels": pixels,
         "overwrite": overwrite,
         "run_dir": run_dir,
-        "on_stage": say,
+        "keep_tiles": bool({"pictures", "tile_side"} & set(given_options)) or settings is not None,
     }
     if as_bundle:
         from export.bundle.writing import export_bundle
 
-        with progress("quantizing", unit="steps") as update:
-            made = export_bundle(name, chosen, **given, on_progress=update)
+        with stages("exporting") as (stage, update):
+            made = export_bundle(name, chosen, **given, on_stage=stage, on_progress=update)
         tell(made, out, json=json)
         return
-    with progress("quantizing", unit="steps") as update:
+    with stages("exporting") as (stage, update):
         result = export_model(
             name,
             chosen,
             **given,
             keep_rejected=keep_rejected,
             check_speed=check_speed,
+            on_stage=stage,
             on_progress=update,
         )
     write_json(result.manifest, json)

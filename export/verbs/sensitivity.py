@@ -94,9 +94,9 @@ def sensitivity(
     import_tensorflow_quietly()
     from export.precision.sensitivity import measure_sensitivity
     from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
+    from representative_data.effort import fitting_side
     from representative_data.observation import observe_ranges, pin_pixels
     from representative_data.pictures import HELD_OUT, held_out_tiles, open_subject
-    from representative_data.probe import fitting_side
 
     subject = open_subject(
         name,

@@ -102,21 +102,12 @@ def time_calibration(
         rounds: How often each is timed.
         on_round: Called with rounds done and the total.
     """
-    import tensorflow as tf
-
     from representative_data.cfqp import build_cfqp_dataset
-    from representative_data.probe import run_in_batches, unit_tensor
+    from representative_data.probe import OutputProber
     from representative_data.report import build_report
-    from sr_models.networks.graph import with_split_groups
 
-    fast, pixels = with_split_groups(model), [tile.pixels for tile in tiles]
-
-    @tf.function(reduce_retracing=True)
-    def forward(batch):
-        y = fast(unit_tensor(batch), training=False)
-        return (tf.reduce_max(y, axis=(1, 2)),)
-
-    run_in_batches(forward, pixels)
+    pixels, forward = [tile.pixels for tile in tiles], OutputProber(model)
+    forward(pixels)
     shaped_s, judged_s, passed_s = [], [], []
     for done in range(rounds):
         start = time.perf_counter()
@@ -124,7 +115,7 @@ def time_calibration(
         shaped = time.perf_counter()
         report = build_report(model, tiles, dataset)
         judged = time.perf_counter()
-        run_in_batches(forward, pixels)
+        forward(pixels)
         shaped_s.append(shaped - start)
         judged_s.append(judged - shaped)
         passed_s.append(time.perf_counter() - judged)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from importlib import import_module
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from runtime_bench.evidence.signatures import signature_of
 from sr_models.ground.errors import OptionError
 from sr_models.ground.registry import marked_functions, unknown_name_message
 
@@ -39,8 +40,25 @@ class Study:
     function: str
 
     def load(self) -> Callable:
-        """The function itself, which typer makes a command of."""
+        """The function itself."""
         return getattr(import_module(self.module), self.function)
+
+    def command(self) -> Callable:
+        """What typer makes a command of: it takes what the function does, and loads it when called.
+
+        A wrong option is thus told before the libraries that the study works with are loaded.
+        """
+        text = (Path(__file__).parent / f"{self.module.rpartition('.')[2]}.py").read_text("utf-8")
+        try:
+            signature = signature_of(text, self.function)
+        except LookupError:
+            return self.load()
+
+        @wraps(signature)
+        def command(*arguments: Any, **options: Any) -> Any:
+            return self.load()(*arguments, **options)
+
+        return command
 
 
 def study(name: str) -> Callable[[Command], Command]:

@@ -46,6 +46,7 @@ USAGES = (
     "sr-export bundle xlsr_x3 --out phone --size large",
     "sr-export sensitivity xlsr_x3 --tail clip",
     "sr-export inspect none.tflite",
+    "sr-export inspect none.tflite --fail-on nope",
     "sr-export strip none.tflite --out new.tflite",
     "sr-export verify none",
     "sr-bench latency none.tflite",
@@ -56,6 +57,7 @@ USAGES = (
     "sr-bench android none.tflite",
     "sr-bench demo xlsr_x3 --size large",
     "sr-bench drop xslr_x3 --data none",
+    "sr-bench evidence twins --bogus",
 )
 """Wrong options, misspelt names, contradictions, sizes that cannot be, files that are missing."""
 

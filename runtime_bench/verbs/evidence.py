@@ -10,7 +10,7 @@ from sr_models.ground.console import new_app, print_table
 
 
 class Studies(TyperGroup):
-    """Every study as a command of its own, imported when it is asked for."""
+    """Every study as a command of its own, imported when it is called rightly."""
 
     def list_commands(self, ctx) -> list[str]:
         """Names of all studies."""
@@ -20,7 +20,7 @@ class Studies(TyperGroup):
         """The study; for an unknown one `OptionError` with the nearest names."""
         found = find_study(cmd_name)
         app = new_app("")
-        app.command(found.name)(found.load())
+        app.command(found.name)(found.command())
         return typer.main.get_command(app)
 
     def format_help(self, ctx, formatter) -> None:

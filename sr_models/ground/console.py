@@ -20,6 +20,7 @@ from rich.table import Table
 from sr_models.ground.errors import OptionError, OutputError, SrError
 from sr_models.ground.files import require_writable, writing_file
 from sr_models.ground.memory import is_shortage, shortage
+from sr_models.ground.remaining import Remaining
 
 EXIT_GATE = 1
 EXIT_UNUSABLE = 2
@@ -46,6 +47,9 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
 
     0 done; 1 a gate was not met; 2 unusable input or output, said in one line on stderr.
     """
+    # Read when numpy is first imported. Threads of its linear algebra wait by spinning, which costs
+    # more time than they save where products are small; large ones are TensorFlow's.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     received: list[int] = []
 
     def interrupt(number, _frame):
@@ -211,8 +215,36 @@ def _is_number(cell: Any) -> bool:
 
 
 @contextmanager
-def progress(description: str, *, unit: str = "") -> Iterator[Callable[..., None]]:
+def stages(description: str) -> Iterator[tuple[Callable[[str], None], Callable[..., None]]]:
+    """Lines on stderr that say what begins and how long the rest takes; on a terminal a bar too.
+
+    Yields:
+        `stage(text)` and `update(done, total)`, both of the whole work.
+    """
+    remaining = Remaining()
+    with progress(description, counted=False) as show:
+
+        def stage(text: str) -> None:
+            left = str(remaining)
+            say(f"{text} ({left})" if left else text)
+
+        def update(done: int, total: int) -> None:
+            remaining.update(done, total)
+            show(done, total)
+
+        yield stage, update
+
+
+@contextmanager
+def progress(
+    description: str, *, unit: str = "", counted: bool = True
+) -> Iterator[Callable[..., None]]:
     """A progress bar on stderr, on a terminal only.
+
+    Args:
+        description: What is done.
+        unit: What is counted.
+        counted: Whether the count is shown, and not the share alone.
 
     Yields:
         `update(done, total, note="")`.
@@ -223,7 +255,7 @@ def progress(description: str, *, unit: str = "") -> Iterator[Callable[..., None
     with bar.Progress(
         bar.TextColumn("{task.description}"),
         bar.BarColumn(),
-        bar.MofNCompleteColumn(),
+        bar.MofNCompleteColumn() if counted else bar.TaskProgressColumn(),
         bar.TextColumn(unit),
         bar.TimeElapsedColumn(),
         bar.TimeRemainingColumn(),

@@ -8,6 +8,7 @@ import numpy as np
 import tf_keras
 
 from sr_models.ground.memory import budget_bytes
+from sr_models.networks.density import densities
 from sr_models.networks.graph import points
 from sr_models.networks.keras_windows import size_multiple
 
@@ -26,14 +27,20 @@ def bytes_per_pixel(model) -> float:
         model: Functional Keras network.
     """
     if model not in _known:
-        channels = model.input.shape[-1]
-        side = _SIDE + -_SIDE % size_multiple(model)
-        shape = (1, *(size or side for size in model.input.shape[1:3]), channels)
-        tensors = [point.tensor for point in points(model).values()]
-        shapes = tf_keras.Model(model.input, tensors).compute_output_shape(shape)
-        values = sum(int(np.prod(tuple(found)[1:])) for found in shapes)
-        _known[model] = _BESIDE * _FLOAT * values / (shape[1] * shape[2])
+        _known[model] = _BESIDE * _FLOAT * _values_per_pixel(model)
     return _known[model]
+
+
+def _values_per_pixel(model) -> float:
+    graph, found = points(model), densities(model)
+    if found is not None:
+        return sum(found[name] * point.tensor.shape[-1] for name, point in graph.items())
+    channels = model.input.shape[-1]
+    side = _SIDE + -_SIDE % size_multiple(model)
+    shape = (1, *(size or side for size in model.input.shape[1:3]), channels)
+    tensors = [point.tensor for point in graph.values()]
+    shapes = tf_keras.Model(model.input, tensors).compute_output_shape(shape)
+    return sum(int(np.prod(tuple(found)[1:])) for found in shapes) / (shape[1] * shape[2])
 
 
 def pixels_at_once(model, *, most: int) -> int:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from representative_data import probe as probing
 from representative_data.probe import OutputProber, probe_layers
 from sr_models.ground.errors import CalibrationError
 from tests.networks import branched_trunk, sharpening_network
@@ -14,8 +13,7 @@ def pictures():
     return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
 
 
-def test_output_ranges_are_those_of_each_picture_alone(pictures, monkeypatch):
-    monkeypatch.setattr(probing, "BATCH_PIXELS", 100)  # several batches of one size
+def test_output_ranges_are_those_of_each_picture_alone(pictures):
     model = sharpening_network(tail="none")
     found = OutputProber(model)(pictures)
     for index, picture in enumerate(pictures):

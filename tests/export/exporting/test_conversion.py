@@ -3,6 +3,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from export.exporting import conversion
 from export.exporting.conversion import convert_float, convert_with_ranges
 from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model, missing_ranges
@@ -117,6 +118,14 @@ def test_the_file_computes_what_the_network_computes(sharpening, natural, conver
 
 def test_the_same_inputs_give_the_same_bytes(sharpening, natural, converted):
     assert convert(sharpening, pinned(sharpening, natural), natural) == converted()
+
+
+def test_the_size_of_the_sample_leaves_no_trace(branched, natural, monkeypatch):
+    """Of a tile and of a sample as large as the file, with a concatenation and an addition."""
+    ranges = pinned(branched, natural)
+    small = convert(branched, ranges, natural, height=40, width=36)
+    monkeypatch.setattr(conversion, "is_of_any_size", lambda model: False)
+    assert convert(branched, ranges, natural, height=40, width=36) == small
 
 
 def test_the_signature_names_input_and_output(converted):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import tensorflow as tf
 
-from export.exporting import job
+from export.exporting import job, strides
 from export.exporting.front_door import export_model
 from export.exporting.settings import ExportSettings
 from export.quantizing.quantized_network import Evidence
@@ -48,7 +48,7 @@ def test_a_shortage_in_a_long_step_is_one_line(step, said, picture_folder, tmp_p
 
 def test_tiles_that_were_made_smaller_stand_in_the_manifest(picture_folder, monkeypatch):
     said = []
-    monkeypatch.setattr(job, "fitting_side", lambda model, side, on_stage: 16)
+    monkeypatch.setattr(strides, "fitting_tiles", lambda model, count, **unused: (count, 16))
     with memory_budget("1GiB"):
         made = job.run_export(stranger(), SETTINGS, images=picture_folder, on_stage=said.append)
     assert made.manifest["settings"]["tile_side"] == 16

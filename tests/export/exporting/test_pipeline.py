@@ -6,6 +6,7 @@ import pytest
 from export.exporting import job as pipeline
 from export.exporting.front_door import export_model
 from export.exporting.job import run_export
+from export.exporting.outlook import planned_parts
 from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model
 from sr_models.ground.errors import (
@@ -189,11 +190,18 @@ def test_an_export_again_gives_the_same_bytes_and_derives_nothing_twice(
     for module in ("export.exporting.shaping", "representative_data.tiles"):
         monkeypatch.setattr(f"{module}.file_sha256", sha256)
     out = tmp_path / "again"
-    export_model(QUICK, ExportSettings(**SMALL), out=out, images=picture_folder)
+    said, done = [], []
+    watched = {"on_stage": said.append, "on_progress": lambda *step: done.append(step)}
+    settings = ExportSettings(**SMALL)
+    made = export_model(QUICK, settings, out=out, images=picture_folder, **watched)
     assert sorted(tails) == ["clip", "none", "relu"]
     assert sorted(hashed) == sorted(path.name for path in picture_folder.iterdir())
     for name in ("model.tflite", "manifest.json"):
         assert (out / name).read_bytes() == (quick[0] / name).read_bytes()
+    # Every part of the work that is planned begins, in its order, and what is done grows.
+    parts = planned_parts(made.network.trunk, made.settings)
+    assert [stage for stage in said if stage in parts] == list(parts)
+    assert done == sorted(done) and len({total for _, total in done}) == 1
 
 
 @pytest.mark.parametrize("tail", ["clip", "conv_clip"])

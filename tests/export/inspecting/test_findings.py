@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from export.inspecting.audit import audit_graph
-from export.inspecting.findings import IDENTIFIERS, find, find_in_run
+from export.inspecting.finding import IDENTIFIERS
+from export.inspecting.findings import find, find_in_run
 from export.inspecting.plan import plan_strip
 from sr_models.quantization.grids import Grid
 from sr_models.tflite.files import ModelFile

@@ -1,9 +1,7 @@
-import numpy as np
 import pytest
 import tf_keras
 
-from representative_data import probe
-from representative_data.probe import OutputProber, fitting_side, probe_layers
+from representative_data.effort import fitting_side
 from sr_models.ground.memory import memory_budget
 from sr_models.networks.layers import DepthToSpace
 from sr_models.networks.memory import bytes_per_pixel, pictures_at_once, pixels_at_once
@@ -43,27 +41,3 @@ def test_tiles_are_smaller_only_where_one_has_no_room(wide):
         side = fitting_side(wide, 96, on_stage=said.append)
     assert side == 80 and side**2 * bytes_per_pixel(wide) < 64 * MIB < 88**2 * bytes_per_pixel(wide)
     assert "tiles of 80x80 and not 96x96" in said[0] and "--memory-budget" in said[0]
-
-
-def test_smaller_batches_answer_the_same(wide, monkeypatch):
-    pictures = list(np.random.default_rng(0).integers(0, 256, (5, 96, 96, 3), dtype=np.uint8))
-    found = {}
-    for name, budget in {"large": "1000GiB", "small": 64 * MIB}.items():
-        counts = []
-        run = probe.run_in_batches
-
-        def counted(reduce, given, counts=counts, run=run, **options):
-            def each(batch):
-                counts.append(len(batch))
-                return reduce(batch)
-
-            return run(each, given, **options)
-
-        with memory_budget(budget), monkeypatch.context() as patch:
-            patch.setattr(probe, "run_in_batches", counted)
-            ranges = OutputProber(wide)(pictures)
-            layers = probe_layers(wide, pictures)
-        found[name] = (ranges.minimum, ranges.maximum, layers.minimum, counts)
-    assert found["large"][3] == [5, 5] and found["small"][3] == [1] * 10
-    for one, other in zip(found["large"][:3], found["small"][:3]):
-        np.testing.assert_allclose(one, other, atol=1e-5)

@@ -1,0 +1,1 @@
+"""Tensors of float networks on pictures, computed by LiteRT."""
