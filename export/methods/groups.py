@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -43,6 +44,9 @@ LEAST_GAIN = 1.2
 CHANNELS_FOR_A_COPY = 16
 """One copy is made for so many channels: layers grow by a sixteenth at most."""
 SMALL = 1e-3
+GAIN_OF_COPIES = 1.5
+"""A tile of copies is taken, whatever time it takes, where it lowers the squared error of its
+activation by this factor: what int8 loses comes before what it saves."""
 LEAST_SLOPE = 0.05
 """A channel that is nearly always saturated is not moved by more than this asks for."""
 
@@ -207,12 +211,14 @@ def _written(model, laid_out: Mapping[BoundedActivation, Layout]):
 
             def in_groups(tensor):
                 made, layout = [], layouts[source.name]
+                several = len(layout.groups) > 1  # Copies may stand in a single one.
                 for i, (group, shift) in enumerate(zip(layout.groups, layout.shifts)):
                     own = kernel[..., group], [b[group] + shift for b in bias]
-                    y = new_convolution(source, f"{source.name}_group{i}", *own)(tensor)
-                    name = f"{layer.name}_group{i}"
+                    place = f"_group{i}" if several else ""
+                    y = new_convolution(source, f"{source.name}{place}", *own)(tensor)
+                    name = f"{layer.name}{place}"
                     made.append(tf_keras.layers.Activation(layer.activation, name=name)(y))
-                return tf_keras.layers.Concatenate(name=layer.name)(made)
+                return tf_keras.layers.Concatenate(name=layer.name)(made) if several else made[0]
 
             return in_groups
         if layer.name in readers:
@@ -225,8 +231,20 @@ def _written(model, laid_out: Mapping[BoundedActivation, Layout]):
     return made
 
 
-def worth_of_copies(model, pictures: np.ndarray, *, width: int) -> dict[str, float]:
-    """By how much a tile of copies lowers the squared error of the output: by activation.
+class Worth(NamedTuple):
+    """What a tile of copies gains.
+
+    Attributes:
+        saved: Squared error of the output that it takes away.
+        gain: The activation's own squared error without it, over that with it.
+    """
+
+    saved: float
+    gain: float
+
+
+def worth_of_copies(model, pictures: np.ndarray, *, width: int) -> dict[str, Worth]:
+    """What a tile of copies gains: by activation.
 
     Args:
         model: Float network.
@@ -238,21 +256,24 @@ def worth_of_copies(model, pictures: np.ndarray, *, width: int) -> dict[str, flo
         if found.readers:
             step = FIXED_GRIDS[graph[found.name].layer.activation.__name__].scale
             cost = channel_sensitivities(model, [found.name], pictures)[found.name]
-            saved = cost - cost / allot_copies(cost, width) ** 2.0
-            worth[found.name] = float(step**2 * saved.sum())
+            kept = (cost / allot_copies(cost, width) ** 2.0).sum()
+            gain = cost.sum() / kept if kept > 0.0 else 1.0
+            worth[found.name] = Worth(float(step**2 * (cost.sum() - kept)), float(gain))
     return worth
 
 
 def affordable_tiles(
-    model, targets: Sequence[Target], *, width: int, worth: Mapping[str, float]
+    model, targets: Sequence[Target], *, width: int, worth: Mapping[str, Worth]
 ) -> dict[str, int]:
     """Tiles of copies for which the network still costs no more than its clipped baseline.
+
+    A tile that gains more than `GAIN_OF_COPIES` is taken all the same.
 
     Args:
         model: Float network.
         targets: Those whose costs count, every one of them.
         width: See `lay_out`.
-        worth: Activation -> what a tile is worth; the greatest comes first.
+        worth: Activation -> what a tile is worth; what saves most comes first.
 
     Returns:
         The name of the activation -> tiles.
@@ -260,13 +281,13 @@ def affordable_tiles(
     values = output_values(model)
     chosen: dict[str, int] = {}
     bounded_ones = [found for found in find_bounded(model) if found.readers]
-    for found in sorted(bounded_ones, key=lambda one: -worth[one.name]):
+    for found in sorted(bounded_ones, key=lambda one: -worth[one.name].saved):
         tried = {**chosen, found.name: 1}
         layouts = {
             one: _stand_in(model, one, width, tried.get(one.name, 0)) for one in bounded_ones
         }
         other = pack(_written(model, layouts), targets)
-        if all(
+        if worth[found.name].gain >= GAIN_OF_COPIES or all(
             network_cost(other, target)
             <= network_cost(model, target) + clip_cost(values=values, target=target)
             for target in targets
@@ -294,7 +315,7 @@ def _stand_in(model, found: BoundedActivation, width: int, tiles: int) -> Layout
 def grouped(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """Convolutions before tanh and sigmoid split into channels of like range."""
     targets = packing_targets(evidence.packed_for)
-    width = max(target.kernel.outputs for target in targets)
+    width = min(target.kernel.outputs for target in targets)
     model, pictures = network.model, evidence.stack(PICTURES)
     worth = worth_of_copies(model, pictures, width=width)
     tiles = affordable_tiles(model, targets, width=width, worth=worth)

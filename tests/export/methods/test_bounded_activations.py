@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.methods.groups import (
+    Worth,
     affordable_tiles,
     bounded,
     find_bounded,
@@ -144,7 +145,8 @@ def test_copies_halve_the_steps_of_what_matters(carrying, evidence):
     """A mean of two roundings, half a step apart, has a quarter of the error."""
     x, errors = evidence.stack(8), []
     name = carrying.get_layer("bent").activation.__name__
-    for model in (carrying, with_groups(carrying, evidence.stack(8), width=16)):
+    copied = with_groups(carrying, evidence.stack(8), tiles={"bent": 2})
+    for model in (carrying, copied):
         grid = FIXED_GRIDS[name]
         quantize = FakeQuantization(grid.minimum, grid.maximum, grid.narrow)
         stored = rebuild(model, lambda n, t, q=quantize: q(t) if n == "bent" else t)
@@ -199,10 +201,12 @@ def test_a_tile_of_copies_is_taken_where_the_clip_pays_for_it():
     y = tf_keras.layers.Activation("tanh", name="second_tanh")(conv(32, "second")(y))
     model = tf_keras.Model(picture, DepthToSpace(3)(conv(27, "last")(y)))
     for best, other in (("second_tanh", "first_tanh"), ("first_tanh", "second_tanh")):
-        worth = {best: 2.0, other: 1.0}
+        worth = {best: Worth(2.0, 1.1), other: Worth(1.0, 1.1)}
         found = affordable_tiles(model, packing_targets("every"), width=16, worth=worth)
         assert found == {best: 1}
     y = tf_keras.layers.Activation("tanh", name="tanh")(conv(32, "one")(conv(32, "any")(picture)))
     plain = tf_keras.Model(picture, conv(3, "end")(y))
     neon = packing_targets("arm64-neon")
-    assert affordable_tiles(plain, neon, width=16, worth={"tanh": 1.0}) == {}
+    assert affordable_tiles(plain, neon, width=16, worth={"tanh": Worth(1.0, 1.1)}) == {}
+    # What int8 loses comes before what it saves.
+    assert affordable_tiles(plain, neon, width=16, worth={"tanh": Worth(1.0, 1.6)}) == {"tanh": 1}
