@@ -161,6 +161,11 @@ def read_receptive_field(source: str | Path | bytes | ModelFile) -> ReceptiveFie
         ) from error
 
 
+def looks_everywhere(source: str | Path | bytes | ModelFile) -> bool:
+    """Whether a file takes a mean over the whole picture, so that no border may be added to it."""
+    return any(_READINGS.get(op.name) is _everywhere for op in unpack(source).graph.operators)
+
+
 def size_multiple(source: str | Path | bytes | ModelFile) -> int:
     """What height and width of a file's input must be multiples of, by its strides.
 

@@ -18,7 +18,7 @@ from export.running.pixels import (
     quantized_pixels,
     run_picture,
 )
-from export.tflite.windows import read_receptive_field, size_multiple
+from export.tflite.windows import looks_everywhere, read_receptive_field, size_multiple
 from runtime_bench.upscaling.tiling import Span, aligned, margin_of, spans
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.ground.pixel_range import PixelRange
@@ -150,7 +150,7 @@ class Upscaler:
         try:
             self._resize(*tile)
         except (ModelFileError, OptionError):
-            if self.own != (height, width):
+            if self.own != (height, width) and looks_everywhere(self.runner.model):
                 _ = self.field  # What fills the tile would change the whole picture.
             self._resize(*self.own)
             tile = self.own
