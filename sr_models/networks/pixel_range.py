@@ -85,9 +85,10 @@ def find_pixel_range(
         others = {white: distance(answer, batch, white) for white in candidates}
         best = min(others, key=others.get)
         # Biases that shift -1..1 are small beside 0..255, which then does as well.
-        if others.get(SIGNED, np.inf) <= _NEARLY * others[best]:
+        if SIGNED in others and others[SIGNED] <= _NEARLY * others[best]:
             best = SIGNED
-        if others[best] <= 2 * plausible and not others[best] > own / 2:
+        clearly = 2.0 if own > plausible else 4.0
+        if others[best] <= 2 * plausible and not others[best] > own / clearly:
             return best
     if own <= plausible and may_be_signed and works_signed(answer, batch):
         return SIGNED

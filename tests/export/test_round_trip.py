@@ -176,7 +176,7 @@ def test_a_preset_saved_with_its_clip_comes_back_as_itself(picture_folder, tmp_p
         (("none.keras",), "found no file none.keras"),
         (("empty",), "no saved_model.pb"),
         (("text.h5",), "another or damaged file"),
-        (("file.tflite",), "sr-export strip"),
+        (("file.tflite",), "found an empty one"),
         (("no_such_module_here:build",), "expected a module"),
         (("net.h5", "--size", "360"), "expected a size such as 360x640"),
         (("net.h5", "--pixels", "0..2"), "0..1, 0..255, -1..1"),

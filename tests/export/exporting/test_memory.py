@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import tensorflow as tf
 
-from export.exporting import job, strides
+from export.exporting import job, shaping, strides
 from export.exporting.front_door import export_model
 from export.exporting.settings import ExportSettings
 from export.quantizing.quantized_network import Evidence
@@ -65,7 +65,7 @@ def test_methods_look_at_no_more_pictures_than_there_is_room_for(picture_folder,
         return found
 
     monkeypatch.setattr(Evidence, "stack", counted)
-    monkeypatch.setattr(job, "pictures_at_once", lambda model, height, width, most: 2)
+    monkeypatch.setattr(shaping, "pictures_at_once", lambda model, height, width, most: 2)
     settings = replace(SETTINGS, method="cfqp+equalize")
     assert job.run_export(stranger(), settings, images=picture_folder).failures == []
     assert seen and set(seen) == {(2, 2)}

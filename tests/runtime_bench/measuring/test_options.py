@@ -12,6 +12,7 @@ def test_every_option_says_what_it_is_for():
         "drop",
         "upscale",
         "android",
+        "targets",
         "report",
         "demo",
         "evidence",

@@ -12,7 +12,7 @@ from sr_models.ground.console import status_of_command
 pytestmark = pytest.mark.slow
 
 
-FEW = {"pictures": 8, "tile_side": 24}
+FEW = {"pictures": 24, "tile_side": 48}
 QUICK = "cfqp+relus+equalize+bias"
 """In the place of the default recipe, which `tests/export/test_cli.py` goes through."""
 

@@ -91,7 +91,7 @@ def write_keras3_files(folder, run_python):
             keep("relu", x, ReLU(name="mine")(L.UpSampling2D(2)(x)), suffix)
             keep("named", x, L.Lambda(depth_to_space, name="mine")(y), suffix)
         keep("own", x, Own()(L.UpSampling2D(2)(x)))
-        keep("three_inputs", x, ops.clip(L.UpSampling2D(2)(ops.erf(x)), 0, 1))
+        keep("three_inputs", x, ops.clip(L.UpSampling2D(2)(ops.sin(x)), 0, 1))
         """
     )
     result = run_python(code, folder)

@@ -11,10 +11,10 @@ from sr_models.importing.reading import read_network
 from tests.strangers import freeze, layers, read
 
 
-def test_channels_first_is_refused():
+def test_channels_first_amid_channels_last_is_refused():
     layer = layers.Conv2D(4, 3, data_format="channels_first")
     graph = freeze(layer, (1, 3, 12, 14))
-    with pytest.raises(NetworkError, match="NCHW in conv2d"):
+    with pytest.raises(NetworkError, match=r"Transpose .* no rearrangement of pixels and channels"):
         read_network(graph)
 
 
