@@ -37,7 +37,7 @@ DAMPING = 1e-3
 """The same for rounding, so that inputs never seen are not rounded at will."""
 SWEEPS = 30
 ORDERS = 8
-WORK = 6e7
+WORK = 4e7
 """Orders times inputs squared times outputs, at most: large kernels get fewer orders."""
 LOOSENESS = 1.0
 """Standard deviation of the logarithm of what further orders multiply energies with."""
