@@ -20,17 +20,6 @@ TF_GEOMETRY: dict[str, Callable] = {
 """The last part of a function's name -> the function."""
 
 
-def keras3_geometry(class_name: str, config: dict[str, Any]) -> Callable | None:
-    """The function behind such an operation of Keras 3; `None` for any other.
-
-    Args:
-        class_name: Its class in the file.
-        config: Its arguments.
-    """
-    maker = _KERAS3.get(class_name)
-    return None if maker is None else maker(config)
-
-
 def _pooling(function: Callable) -> Callable:
     def make(config: dict[str, Any]) -> Callable:
         pool = config["pool_size"]
@@ -52,7 +41,7 @@ def _resizing(config: dict[str, Any]) -> Callable:
     return lambda x: tf.image.resize(x, size, method=method, antialias=antialias)
 
 
-_KERAS3: dict[str, Callable[[dict[str, Any]], Callable]] = {
+KERAS3_GEOMETRY: dict[str, Callable[[dict[str, Any]], Callable]] = {
     "MaxPool": _pooling(tf.nn.max_pool2d),
     "AveragePool": _pooling(tf.nn.avg_pool2d),
     "Pad": _padding,

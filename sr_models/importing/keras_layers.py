@@ -13,13 +13,13 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.ground.errors import NetworkError
-from sr_models.importing.keras_geometry_layers import TF_GEOMETRY, keras3_geometry
+from sr_models.importing.keras_geometry_layers import KERAS3_GEOMETRY, TF_GEOMETRY
 from sr_models.importing.keras_value_layers import (
+    KERAS3_VALUES,
     OUR_VALUE_LAYERS,
     TF_VALUES,
     VALUE_ACTIVATIONS,
     VALUE_LAYERS,
-    keras3_values,
 )
 from sr_models.importing.lambdas import read_lambda
 from sr_models.importing.operator_names import taken_instead
@@ -270,9 +270,9 @@ def make_tf_operation(function: str, layer: str) -> Callable:
 
 def make_keras3_operation(class_name: str, config: dict[str, Any]) -> Callable:
     """The function behind an operation of `keras.ops` in a Keras 3 configuration."""
-    for known in (keras3_geometry, keras3_values):
-        if (function := known(class_name, config)) is not None:
-            return function
+    for table in (KERAS3_GEOMETRY, KERAS3_VALUES):
+        if class_name in table:
+            return table[class_name](config)
     if class_name == "Clip":
         return lambda x: tf.clip_by_value(x, config["x_min"], config["x_max"])
     if class_name == "Concatenate":

@@ -82,17 +82,6 @@ TF_VALUES: dict[str, Callable] = {
 """The last part of a function's name -> the function."""
 
 
-def keras3_values(class_name: str, config: dict[str, Any]) -> Callable | None:
-    """The function behind such an operation of Keras 3; `None` for any other.
-
-    Args:
-        class_name: Its class in the file.
-        config: Its arguments.
-    """
-    maker = _KERAS3.get(class_name)
-    return None if maker is None else maker(config)
-
-
 def _plain(function: Callable) -> Callable:
     return lambda config: function
 
@@ -140,7 +129,7 @@ def _flip(config: dict[str, Any]) -> Callable:
     return flip
 
 
-_KERAS3: dict[str, Callable[[dict[str, Any]], Callable]] = {
+KERAS3_VALUES: dict[str, Callable[[dict[str, Any]], Callable]] = {
     "Mean": _over_axes(tf.reduce_mean),
     "Sum": _over_axes(tf.reduce_sum),
     "Max": _over_axes(tf.reduce_max),
