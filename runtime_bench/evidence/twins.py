@@ -11,6 +11,7 @@ import typer
 
 from export.running.plan import Plan
 from export.running.statistics import Comparison
+from export.running.targets import HERE, this_machine
 from runtime_bench.comparing.comparison import FileComparison, compare_files
 from runtime_bench.evidence.studies import study
 from runtime_bench.evidence.twin_files import SIDE, Twins, export_twins, shipped_presets
@@ -31,6 +32,7 @@ from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.files import require_writable, writing_file
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import PackedFor
 from sr_models.ground.sizes import Size
 
 _UNKNOWN = "?"
@@ -196,6 +198,7 @@ def twins(
     method: Annotated[
         str | None, typer.Option(help="Recipe of the clip-free files.", show_default="as sr-export")
     ] = None,
+    packed_for: PackedFor = HERE,
     data: MaybeData = None,
     runs: Runs = 25,
     seconds: Seconds = 60.0,
@@ -221,7 +224,9 @@ def twins(
 
     chosen = sides(size)
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup)
-    settings = ExportSettings(sizes=(Size(SIDE, SIDE),), method=method)
+    settings = ExportSettings(
+        sizes=(Size(SIDE, SIDE),), method=method, packed_for=this_machine(packed_for)
+    )
     presets = shipped_presets(patterns or [])
     datasets = find_datasets(data) if data is not None else []
     if markdown is not None:
@@ -245,6 +250,7 @@ def twins(
             "results": [row.to_json() for row in rows],
             **chosen,
             "method": settings.quantizing.recipe,
+            "packed_for": settings.quantizing.packed_for,
             "machine": machine.to_json(),
             "protocol": latency_protocol(plan),
         },
