@@ -21,6 +21,7 @@ from sr_models.importing.python_functions import (
 from sr_models.importing.saved_models import load_saved_model
 from sr_models.importing.source_check import Source
 from sr_models.importing.source_kinds import kind_of
+from sr_models.importing.source_options import NOTHING_SAID, SourceOptions
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,17 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def found_source(source: Any, *, trust: bool, dequantize: bool, ends: Ends) -> Found:
+def found_source(source: Any, options: SourceOptions = NOTHING_SAID) -> Found:
     """Open a source by the reader of its kind.
 
     Args:
         source: A path, `module:function`, or a Keras model in memory.
-        trust: Whether Lambda layers of a Keras file that we do not know may run their code.
-        dequantize: Whether a TFLite file of integers is taken back to real numbers.
-        ends: Which input, output and signature to take.
+        options: What the user says of it.
 
     Raises:
         NetworkError: See the readers.
     """
+    ends = options.ends
     if not isinstance(source, str):
         made = take_keras_model(source, output=ends.output)
         name, function, shape = made.name, made.function, made.input_shape
@@ -109,8 +109,8 @@ def found_source(source: Any, *, trust: bool, dequantize: bool, ends: Ends) -> F
     if kind == "onnx":
         return _found_onnx(place, ends)
     if kind == "tflite":
-        return _found_tflite(place, dequantize=dequantize)
-    read = load_keras_file(source, trust=trust)
+        return _found_tflite(place, options)
+    read = load_keras_file(source, trust=options.trust, output=ends.output)
     sha256 = file_sha256(source)
     return Found(
         place.stem,
@@ -120,6 +120,7 @@ def found_source(source: Any, *, trust: bool, dequantize: bool, ends: Ends) -> F
         read.function,
         read.input_shape,
         run=read.source,
+        notes=read.notes,
     )
 
 
@@ -143,11 +144,14 @@ def _found_onnx(place: Path, ends: Ends) -> Found:
     )
 
 
-def _found_tflite(place: Path, *, dequantize: bool) -> Found:
+def _found_tflite(place: Path, options: SourceOptions) -> Found:
     # Its library is loaded for such files alone.
     from sr_models.importing.tflite_file import load_tflite_file
 
-    file = load_tflite_file(place, dequantize=dequantize)
+    ends = options.ends
+    file = load_tflite_file(
+        place, dequantize=options.dequantize, input=ends.input, output=ends.output
+    )
     return Found(
         place.stem,
         file.kind,

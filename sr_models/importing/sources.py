@@ -11,26 +11,16 @@ import numpy as np
 
 from sr_models.ground.arguments import (
     a_function,
-    a_path,
     a_picture,
-    a_text,
-    optional,
     refusal,
     several,
     takes,
 )
 from sr_models.ground.bundled import bundled_pieces
-from sr_models.ground.errors import require_known
 from sr_models.importing.adoption import Adopted, adopt
-from sr_models.importing.ends import Ends
 from sr_models.importing.found_sources import Found, found_source
 from sr_models.importing.source_check import Source
-from sr_models.importing.source_kinds import (
-    PIXELS,
-    given_weights,
-    require_ends,
-    require_source,
-)
+from sr_models.importing.source_options import SourceOptions
 from sr_models.networks.network import load_trunk
 from sr_models.networks.pixel_range import find_pixel_range, with_unit_pixels
 from sr_models.networks.presets import Preset, get_preset
@@ -112,7 +102,7 @@ def a_natural_set(name: str, value: Any) -> None:
             )
 
 
-@takes(weights=optional(a_path), pixels=optional(a_text), pictures=a_function)
+@takes(pictures=a_function)
 def open_network(
     source: Any,
     *,
@@ -153,19 +143,14 @@ def open_network(
     """
     if isinstance(source, SourceNetwork):
         return source
-    ends = Ends(input, output, signature)
+    options = SourceOptions(weights, pixels, trust, input, output, signature, dequantize)
     if isinstance(source, (str, Path)):
         source = str(source)
-        given = {"weights": weights, "pixels": pixels, "dequantize": dequantize, "ends": ends}
-        if require_source(source, **given) == "preset":
+        if options.require(source) == "preset":
             return _open_preset(source, weights=weights, pictures=pictures)
-    elif weights is not None:
-        raise given_weights("a Keras model")
     else:
-        require_ends("a Keras model", "python", ends)
-        if pixels is not None:
-            require_known("pixels", pixels, PIXELS)
-    found = found_source(source, trust=trust, dequantize=dequantize, ends=ends)
+        options.require_in_memory()
+    found = found_source(source, options)
     seen = pictures()
     a_natural_set("pictures", seen)
     adopted = adopt(
@@ -205,7 +190,7 @@ def read_unrun(
     Raises:
         NetworkError: See `open_network`.
     """
-    found = found_source(source, trust=False, dequantize=False, ends=Ends())
+    found = found_source(source)
     unrun = Source(reason="nothing of it was run")
     adopted = adopt(
         found.function,

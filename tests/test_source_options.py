@@ -1,0 +1,68 @@
+"""Every verb that takes a source takes all that can be said of one."""
+
+from dataclasses import fields
+from inspect import signature
+
+import pytest
+
+import representative_data
+from export.exporting.job import Export
+from sr_models import open_network
+from sr_models.importing.source_options import OPTIONS, SourceOptions, takes_source
+from tests.test_help import VERBS
+
+FIELDS = {field.name: field.default for field in fields(SourceOptions)}
+PRESETS_ALONE = {
+    ("sr-models", "show"),
+    ("sr-models", "train"),
+    ("sr-models", "evaluate"),
+    ("sr-bench", "demo"),
+    ("sr-bench", "evidence", "calibration"),
+    ("sr-bench", "evidence", "forms"),
+    ("sr-bench", "evidence", "kernels"),
+    ("sr-bench", "evidence", "third-party"),
+}
+"""Verbs whose argument is the name of a preset, and of nothing else."""
+
+
+NETWORKS = {
+    words: verb
+    for words, verb in VERBS.items()
+    if any(p.param_type_name == "argument" and p.name in ("name", "names") for p in verb.params)
+}
+SOURCES = {words: verb for words, verb in NETWORKS.items() if words not in PRESETS_ALONE}
+
+
+def test_every_field_is_an_option_and_a_keyword():
+    assert FIELDS.keys() == OPTIONS.keys()
+    keywords = signature(open_network).parameters
+    assert {name: keywords[name].default for name in FIELDS} == FIELDS
+    assert "source" in signature(Export).parameters
+
+
+@pytest.mark.parametrize("words", SOURCES, ids=" ".join)
+def test_a_verb_that_takes_a_source_takes_all_options(words):
+    options = {option.name: option for option in SOURCES[words].params}
+    for name, default in FIELDS.items():
+        assert f"--{name}" in options[name].opts and options[name].default == default
+    if "images" in options:
+        named = {option for given in options.values() for option in given.opts}
+        pairs = {"--inputs", "--calibration-inputs"} if "data" in options else {"--inputs"}
+        assert pairs <= named
+
+
+def test_verbs_that_take_presets_alone_are_known():
+    assert NETWORKS.keys() >= PRESETS_ALONE
+    assert len(SOURCES) >= 9
+    assert not {"dequantize", "output"} & {p.name for w in PRESETS_ALONE for p in VERBS[w].params}
+
+
+def test_a_verb_that_forgets_its_source_is_refused():
+    with pytest.raises(
+        ValueError, match="expected one argument of the type SourceOptions and one of name"
+    ):
+        takes_source(lambda name: None)
+
+
+def test_shape_takes_what_its_command_takes():
+    assert "inputs" in signature(representative_data.shape).parameters
