@@ -119,7 +119,8 @@ class Subject:
             return held_out_tiles(scale=scale, side=side, channels=channels), HELD_OUT
         given = {"scale": scale, "channels": channels, "inputs": self.inputs}
         tiles = load_tiles(self.apart, count=TILES, side=side, **given)
-        return [tile.pixels for tile in tiles], f"{TILES} tiles of {len(self.apart)} inputs apart"
+        held = f"{TILES} tiles of {len(self.apart)} inputs held out"
+        return [tile.pixels for tile in tiles], held
 
 
 def open_subject(

@@ -4,11 +4,14 @@ from dataclasses import fields
 from inspect import signature
 
 import pytest
+import tf_keras
 
 import representative_data
 from export.exporting.job import Export
 from sr_models import open_network
+from sr_models.ground.errors import OptionError
 from sr_models.importing.source_options import OPTIONS, SourceOptions, takes_source
+from sr_models.importing.sources import SourceNetwork
 from tests.test_help import VERBS
 
 FIELDS = {field.name: field.default for field in fields(SourceOptions)}
@@ -66,3 +69,24 @@ def test_a_verb_that_forgets_its_source_is_refused():
 
 def test_shape_takes_what_its_command_takes():
     assert "inputs" in signature(representative_data.shape).parameters
+
+
+def test_options_that_go_with_nothing_are_refused():
+    network = SourceNetwork("net", 2, None)
+    assert open_network(network) is network
+    for options, said in (
+        ({"pixels": "0..1"}, "expected pixels with what names a network, found net"),
+        ({"output": 0}, "expected output with what names a network"),
+        ({"trust": 1}, "True or False as trust, found 1"),
+        ({"output": 1.5}, "expected output to be a name or a number, found 1.5"),
+        ({"signature": ""}, "expected text as signature"),
+        ({"pixels": "0..2"}, "found '0..2'"),
+    ):
+        with pytest.raises(OptionError, match=said):
+            open_network(network, **options)
+    model = tf_keras.Sequential([tf_keras.layers.UpSampling2D(2, input_shape=(8, 8, 3))])
+    for options in ({"dequantize": True}, {"weights": "w"}, {"input": "x"}, {"signature": "s"}):
+        with pytest.raises(OptionError, match=f"expected --{next(iter(options))} with"):
+            open_network(model, **options)
+        with pytest.raises(OptionError, match=f"expected --{next(iter(options))} with"):
+            Export(model, **options)

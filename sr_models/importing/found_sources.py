@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_models.ground.files import file_sha256
-from sr_models.importing.ends import Ends
+from sr_models.ground.pixel_range import Ends
 from sr_models.importing.graph_files import load_graph_file
 from sr_models.importing.keras_files import load_keras_file
 from sr_models.importing.legacy_keras import load_by_legacy_keras
@@ -38,6 +38,7 @@ class Found:
         dtype: Type of its input.
         run: What it is held against; the function itself by default.
         notes: What was taken of it, in sentences.
+        declared: What its metadata says black and white of its input are.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Found:
     dtype: str = "float32"
     run: Source | None = None
     notes: tuple[str, ...] = ()
+    declared: Ends | None = None
 
 
 def found_source(source: Any, options: SourceOptions = NOTHING_SAID) -> Found:
@@ -107,7 +109,7 @@ def found_source(source: Any, options: SourceOptions = NOTHING_SAID) -> Found:
             saved.notes,
         )
     if kind == "onnx":
-        return _found_onnx(place, ends)
+        return _found_onnx(place, ends.output)
     if kind == "tflite":
         return _found_tflite(place, options)
     read = load_keras_file(source, trust=options.trust, output=ends.output)
@@ -124,11 +126,11 @@ def found_source(source: Any, options: SourceOptions = NOTHING_SAID) -> Found:
     )
 
 
-def _found_onnx(place: Path, ends: Ends) -> Found:
+def _found_onnx(place: Path, output: str | None) -> Found:
     # Its library is loaded for such files alone.
     from sr_models.importing.onnx_file import load_onnx_file
 
-    file = load_onnx_file(place, output=ends.output)
+    file = load_onnx_file(place, output=output)
     sha256 = _files_sha256(file.files, place.parent) if file.files[1:] else file_sha256(place)
     run = Source(file, file.dtype, what=f"the source itself, by {file.runtime}")
     return Found(
@@ -147,11 +149,14 @@ def _found_onnx(place: Path, ends: Ends) -> Found:
 def _found_tflite(place: Path, options: SourceOptions) -> Found:
     # Its library is loaded for such files alone.
     from sr_models.importing.tflite_file import load_tflite_file
+    from sr_models.tflite.metadata import read_normalization
 
     ends = options.ends
     file = load_tflite_file(
         place, dequantize=options.dequantize, input=ends.input, output=ends.output
     )
+    first = file.input == file.model.graph.inputs[0]
+    normalization = read_normalization(file.model.tables) if first else None
     return Found(
         place.stem,
         file.kind,
@@ -162,6 +167,7 @@ def _found_tflite(place: Path, options: SourceOptions) -> Found:
         file.dtype,
         Source(file, file.dtype, what=file.what_is_run, is_lossy=file.is_integer),
         file.notes,
+        normalization and normalization.ends,
     )
 
 

@@ -77,6 +77,11 @@ class SourceOptions:
         return Ends(self.input, self.output, self.signature)
 
     @property
+    def given(self) -> list[str]:
+        """Names of what is said."""
+        return [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+
+    @property
     def keywords(self) -> dict[str, Any]:
         """The same as keywords of `sr_models.open_network`."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -17,6 +17,7 @@ from sr_models.ground.arguments import (
     takes,
 )
 from sr_models.ground.bundled import bundled_pieces
+from sr_models.ground.errors import OptionError
 from sr_models.importing.adoption import Adopted, adopt
 from sr_models.importing.found_sources import Found, found_source
 from sr_models.importing.source_check import Source
@@ -25,6 +26,7 @@ from sr_models.networks.network import load_trunk
 from sr_models.networks.pixel_range import find_pixel_range, with_unit_pixels
 from sr_models.networks.presets import Preset, get_preset
 from sr_models.networks.tails import attach_tail
+from sr_models.tflite.metadata import is_near
 
 
 def load_unit_trunk(
@@ -141,9 +143,14 @@ def open_network(
         NetworkError: The user's network cannot be read or rebuilt, or is no Keras model.
         OptionError: Options that do not go with the source.
     """
-    if isinstance(source, SourceNetwork):
-        return source
     options = SourceOptions(weights, pixels, trust, input, output, signature, dequantize)
+    if isinstance(source, SourceNetwork):
+        if given := options.given:
+            raise OptionError(
+                f"expected {given[0]} with what names a network, found {source}, which is opened; "
+                "give it to open_network"
+            )
+        return source
     if isinstance(source, (str, Path)):
         source = str(source)
         if options.require(source) == "preset":
@@ -168,7 +175,7 @@ def open_network(
         adopted.trunk,
         channels=adopted.channels,
         origin=_origin(found, adopted, trust=trust),
-        notes=(*found.notes, *adopted.notes),
+        notes=(*found.notes, *adopted.notes, *_contradiction(found, adopted)),
     )
 
 
@@ -203,6 +210,14 @@ def read_unrun(
     return adopted, (*found.notes, *adopted.notes[:-1])
 
 
+def _contradiction(found: Found, adopted: Adopted) -> tuple[str, ...]:
+    """What a file's metadata says of its pixels, where it was found otherwise."""
+    declared = found.declared
+    if declared is None or is_near(declared, adopted.pixels.input_ends):
+        return ()
+    return (f"its metadata says {declared} for the input; --pixels overrules what was found",)
+
+
 def _origin(found: Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
     return {
         "kind": found.kind,
@@ -213,5 +228,5 @@ def _origin(found: Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
         **adopted.pixels.to_json(),
         "check": adopted.check.to_json(),
         "source_ranges": adopted.source_ranges,
-        "done": [*found.notes, *adopted.notes],
+        "done": [*found.notes, *adopted.notes, *_contradiction(found, adopted)],
     }

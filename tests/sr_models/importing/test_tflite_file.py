@@ -10,6 +10,7 @@ from sr_models.importing.tflite_file import load_tflite_file
 from sr_models.importing.tflite_running import run_content, values_of
 from sr_models.tflite.unpacked import unpack
 from tests.float_files import HEIGHT, SPELLINGS, WIDTH, FloatFile, spelled
+from tests.metadata_files import normalizing, with_metadata
 from tests.strangers import stranger
 from tests.tiny_files import clipped_file, loose_grid, pixel_grid
 
@@ -116,6 +117,16 @@ def test_dynamic_weights_are_what_their_codes_stand_for(files):
     assert "its weights as float32" in file.what_is_run
     held = unpack(file.content).graph.tensors
     assert not any(tensor.dtype == "int8" for tensor in held)
+
+
+def test_metadata_that_says_otherwise_is_named(files, tmp_path):
+    content = (files / "float32.tflite").read_bytes()
+    for mean, std, named in ((0.0, 1.0, False), (127.5, 127.5, True)):
+        path = tmp_path / f"{named}.tflite"
+        path.write_bytes(with_metadata(content, normalizing([mean], [std])))
+        network = open_network(path)
+        assert network.origin["pixels_in"] == [0.0, 255.0]
+        assert any("its metadata says -1..1" in note for note in network.notes) == named
 
 
 def test_a_file_of_integers_is_refused_with_the_ways_from_there(files):
