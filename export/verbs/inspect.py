@@ -59,7 +59,7 @@ def inspect(
     from sr_models.ground.child import Sandbox
     from sr_models.ground.errors import ModelFileError, NetworkError
     from sr_models.ground.pixel_range import parse_pixels
-    from sr_models.importing.source_kinds import is_of_tensorflow, is_onnx, kind_of
+    from sr_models.importing.source_kinds import is_of_tensorflow, is_onnx
     from sr_models.tflite.files import read_model
 
     wanted, kernels = _wanted(fail_on), find_target(target or DEFAULT_TARGET)
@@ -67,7 +67,7 @@ def inspect(
     paths = [path for place in files for path in _files_in(place)]
     for path in paths[:1] if len(paths) == 1 else ():  # Before a child is started.
         if is_of_tensorflow(path):
-            kind_of(str(path))
+            _require_there(path)
         elif not is_onnx(path):
             read_model(path)
     data: dict[str, Any] = {}
@@ -108,6 +108,16 @@ def inspect(
     if json != "-":
         _print(data, operators=target is not None)
     _judge(data, wanted=wanted, unreadable=unreadable)
+
+
+def _require_there(path: Path) -> None:
+    """Raise `NetworkError` for a network that is missing, or a pointer to one."""
+    from sr_models.ground.errors import NetworkError
+    from sr_models.importing.source_kinds import kind_of
+
+    if not path.exists():
+        raise NetworkError(f"expected a network, found no such file: {path}; check the spelling")
+    kind_of(str(path))
 
 
 def _wanted(fail_on: str | None) -> list[str]:

@@ -98,7 +98,7 @@ def require_pictures(
     """
     require_data(data)
     require_data(images)
-    inputs_of(images, calibration_inputs, option="--images")
+    inputs_of(images, calibration_inputs, option="--images", named="--calibration-inputs")
     return require_inputs(data, inputs)
 
 

@@ -149,7 +149,7 @@ def test_networks_of_tensorflow_and_keras_say_whether_they_can_be_exported(tmp_p
 
 @pytest.mark.parametrize(("name", "said"), [("a.pb", "frozen graph"), ("a.keras", "a Keras file")])
 def test_damaged_and_missing_networks_are_one_line(name, said, tmp_path, capsys):
-    assert run(tmp_path / name) == 2 and "found no file" in capsys.readouterr().err
+    assert run(tmp_path / name) == 2 and "found no such file" in capsys.readouterr().err
     (tmp_path / name).write_bytes(b"\x0a\xffno network")
     assert run(tmp_path / name) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
