@@ -9,10 +9,12 @@ import tf_keras
 import representative_data
 from export.exporting.job import Export
 from sr_models import open_network
-from sr_models.ground.errors import OptionError
+from sr_models.ground.console import status_of_command
+from sr_models.ground.errors import NetworkError, OptionError
 from sr_models.importing.source_options import OPTIONS, SourceOptions, takes_source
 from sr_models.importing.sources import SourceNetwork
-from tests.test_help import VERBS
+from tests.test_help import APPS, VERBS
+from tests.tiny_files import clipped_file
 
 FIELDS = {field.name: field.default for field in fields(SourceOptions)}
 PRESETS_ALONE = {
@@ -52,6 +54,38 @@ def test_a_verb_that_takes_a_source_takes_all_options(words):
         named = {option for given in options.values() for option in given.opts}
         pairs = {"--inputs", "--calibration-inputs"} if "data" in options else {"--inputs"}
         assert pairs <= named
+
+
+@pytest.mark.parametrize("words", SOURCES, ids=" ".join)
+def test_what_is_said_of_a_source_reaches_who_opens_it(
+    words, picture_folder, tmp_path, monkeypatch
+):
+    seen: dict = {}
+
+    def stopped(*_, options=None, **given):
+        seen.update(given, **(options.keywords if options else {}))
+        raise NetworkError("expected the end, found it; stop")
+
+    for place in (
+        "representative_data.pictures.open_subject",
+        "export.bundle.writing.export_bundle",
+        "export.exporting.front_door.export_model",
+    ):
+        monkeypatch.setattr(place, stopped)
+    (tmp_path / "net.tflite").write_bytes(clipped_file("RELU"))
+    names = {option.name for option in SOURCES[words].params}
+    said = {"--output": "0", "--input": "in0", "--pixels": "0..1", "--images": picture_folder}
+    said |= {"--data": picture_folder} if "data" in names else {}
+    said |= {"--out": tmp_path / "out"} if "out" in names else {}
+    pair = "--calibration-inputs" if "calibration_inputs" in names else "--inputs"
+    said[pair] = picture_folder
+    options = [str(word) for both in said.items() for word in both]
+    command, *verb = words
+    verb = [*verb, str(tmp_path / "net.tflite"), "--dequantize", *options]
+    assert status_of_command(APPS[command], verb) == 2
+    told = {"output": "0", "input": "in0", "pixels": "0..1", "dequantize": True, "trust": False}
+    assert {name: seen.get(name) for name in told} == told
+    assert str(seen["inputs"]) == str(picture_folder)
 
 
 def test_verbs_that_take_presets_alone_are_known():
