@@ -38,7 +38,7 @@ from sr_models.ground.options import (
     Shaping,
     Signature,
     TamingMethod,
-    Target,
+    TamingTarget,
     TileSide,
     Trust,
     Weights,
@@ -67,7 +67,7 @@ def calibrate(
     images: Images = None,
     method: Shaping = "cfqp",
     taming: TamingMethod = "contrast",
-    target: Target = "picture",
+    target: TamingTarget = "picture",
     anchors: Anchors = True,
     max_passes: MaxPasses = 10,
     tail: OpenTail = "relu",
@@ -198,7 +198,7 @@ def calibrate(
     if saturating := result.saturating(max_saturation):
         raise GateNotMet(
             f"gate not met: max-saturation {max_saturation:g}; more of {', '.join(saturating)} "
-            "lies outside of the set's range; give more pictures, or --target picture"
+            "lies outside of the set's range; give more pictures, or --taming-target picture"
         )
 
 

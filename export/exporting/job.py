@@ -13,10 +13,12 @@ import numpy as np
 from export.exporting import baseline as clipped
 from export.exporting import outlook
 from export.exporting.conversion import convert, gather_evidence, quantize
+from export.exporting.file_choices import file_names
+from export.exporting.fitting import fit_files
 from export.exporting.judging import DropMeter
 from export.exporting.kernel_agreement import KernelMeter
 from export.exporting.result import ExportResult, SourceFile, read_back
-from export.exporting.settings import DEFAULTS, ExportSettings, file_names
+from export.exporting.settings import DEFAULTS, ExportSettings
 from export.exporting.shaping import (
     build_dataset,
     pictures_given,
@@ -30,7 +32,6 @@ from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from representative_data.dataset import RepresentativeDataset, load_dataset
 from representative_data.pictures import natural_pieces
 from representative_data.tiles import Tile, load_tiles
-from sr_models.ground.files import file_sha256
 from sr_models.ground.memory import room_for
 from sr_models.importing.ends import TOLD_BY_ITSELF, Ends
 from sr_models.importing.sources import SourceNetwork, open_network
@@ -243,7 +244,7 @@ class Export:
         return clipped.baseline_of(self._with_tail, picture, self.settings)
 
     def convert(self) -> None:
-        """Convert for every size, in a form that XNNPACK runs in no more pieces than the baseline.
+        """Convert for every size, in no more pieces than the baseline, then in a target's form.
 
         Methods that are to blame for more are left out where nobody has named the recipe.
 
@@ -251,8 +252,13 @@ class Export:
             SrError: The converter failed, or a layer cannot be kept.
         """
         self._convert()
-        if not self.baseline:
-            return
+        if self.baseline:
+            self._count()
+        fitted = fit_files(self.contents, self.settings, on_stage=self._on_stage)
+        self.contents, self.settings = fitted
+        self.counts = self.counts and self.counts.of(self.contents[0])
+
+    def _count(self) -> None:
         self._on_stage(outlook.COUNTING)
         self.counts, recipe = clipped.count_operators(self.contents[0], self.baseline), None
         if self.counts.worse:
@@ -300,8 +306,6 @@ class Export:
         if self._check_speed and self.baseline is not None:
             self._on_stage(outlook.TIMING)
             speed = clipped.measure_speed(self.contents[0], self.baseline, sizes[0])
-        hashes = {tile.source: tile.source_sha256 for tile in self.held_out}
-        saved = self._given_set if isinstance(self._given_set, (str, Path)) else None
         return ExportResult(
             network=self.network,
             weights_sha256=self.weights_sha256,
@@ -311,11 +315,9 @@ class Export:
             files=tuple(files),
             counts=self.counts,
             speed=speed,
-            held_out=tuple(SourceFile(*picture) for picture in sorted(hashes.items())),
+            held_out=SourceFile.of_tiles(self.held_out),
             set_given=self._given_set is not None,
-            saved_set=SourceFile(Path(saved).name, file_sha256(saved))
-            if saved is not None
-            else None,
+            saved_set=SourceFile.of(self._given_set),
         )
 
     def run(self) -> ExportResult:

@@ -1,0 +1,132 @@
+"""Files in the form that a target's compiler takes whole: interface, shuffle and groups.
+
+It is done on the finished file, whose codes stay what they were: what was measured of the file with
+DEPTH_TO_SPACE holds for the others. What a form is worth is read from the vendor's table for the
+file itself, not from the network's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+from export.exporting.file_choices import ANY_SHUFFLE
+from export.exporting.settings import ExportSettings
+from export.inspecting.vendor_tables import VENDORS
+from export.inspecting.vendors import Vendor, VendorReport, judge_graph, require_any_target
+from export.running.targets import EVERY
+from export.tflite.groups import join_groups
+from export.tflite.shuffles import DEPTH_TO_SPACE, SHUFFLES, replace_shuffles
+from sr_models.ground.errors import OptionError
+from sr_models.tflite.flatbuffer import read_graph
+
+SIGNED = "int8"
+"""The interface for every target: files need no QUANTIZE, which XNNPACK leaves behind, whose
+integers ML Drift's coming path rejects, and of which two vendors' sources do not tell."""
+_TAMING = ("picture", "set")
+
+
+def made_for(
+    settings: ExportSettings, target: str, *, given: Collection[str] = (), bundle: bool = False
+) -> ExportSettings:
+    """Settings of an export for a target: what is not given is chosen for it.
+
+    Args:
+        settings: Every choice so far.
+        target: A vendor, or a processor, whose kernels layers are packed for.
+        given: Choices that stay as they are.
+        bundle: Whether a bundle is made, whose pixels are uint8.
+
+    Raises:
+        OptionError: An unknown target, or choices that do not go with it.
+    """
+    if target in _TAMING:
+        raise OptionError(
+            f"expected a chip, found --target {target}; give --taming-target {target}"
+        )
+    require_any_target(target, VENDORS)
+    chosen = {} if bundle else {"io": SIGNED}
+    if target in VENDORS:
+        chosen |= {"made_for": target, "shuffle": ANY_SHUFFLE}
+    elif settings.quantizing.packed_for == EVERY:
+        chosen["packed_for"] = target
+    return replace(settings, **{name: v for name, v in chosen.items() if name not in given})
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A file in one form.
+
+    Attributes:
+        content: The file.
+        shuffle: How pixels are taken out of channels.
+        joined: Whether convolutions of several groups were written as one.
+        report: What the vendor's table says; `None` without a vendor.
+    """
+
+    content: bytes
+    shuffle: str
+    joined: bool
+    report: VendorReport | None = None
+
+    @property
+    def misses(self) -> tuple[int, int]:
+        """Operators that are not taken, and that are unknown."""
+        found = [verdict.taken for verdict in self.report.verdicts]
+        return found.count(False), found.count(None)
+
+
+def fit(content: bytes, vendor: Vendor, *, shuffles: Sequence[str]) -> Fit:
+    """The form of a file of which a vendor's table misses least; the plainest of equal ones."""
+    forms = []
+    for joined in (False, True):
+        base = join_groups(content) if joined else content
+        if joined and base == content:
+            break
+        for shuffle in shuffles:
+            made = replace_shuffles(base, shuffle)
+            forms.append(Fit(made, shuffle, joined, judge_graph(read_graph(made), vendor)))
+    return min(forms, key=lambda form: form.misses)
+
+
+def fit_files(
+    contents: Sequence[bytes],
+    settings: ExportSettings,
+    *,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> tuple[list[bytes], ExportSettings]:
+    """The files of an export in the form that its settings ask for; one form for all sizes.
+
+    Args:
+        contents: A `.tflite` file for each size.
+        settings: Every choice.
+        on_stage: Told what was chosen, and what the vendor's table does not take.
+
+    Returns:
+        The files, and the settings with the form that was chosen.
+
+    Raises:
+        ModelFileError: A file cannot be brought into the form.
+    """
+    files = settings.files
+    if files.made_for is None:
+        return [replace_shuffles(content, files.shuffle) for content in contents], settings
+    shuffles: Sequence[str] = (files.shuffle,)
+    if files.shuffle == ANY_SHUFFLE:
+        dynamic = any(size.is_dynamic for size in files.sizes)
+        shuffles = (DEPTH_TO_SPACE,) if dynamic else SHUFFLES
+    best = fit(contents[0], VENDORS[files.made_for], shuffles=shuffles)
+    others = [join_groups(content) if best.joined else content for content in contents[1:]]
+    made = [best.content, *(replace_shuffles(content, best.shuffle) for content in others)]
+    whole = ", convolutions of several groups written as one" if best.joined else ""
+    on_stage(
+        f"for {files.made_for}: {files.io} codes, pixels by {best.shuffle}{whole}; "
+        f"{best.report.in_words}"
+    )
+    for verdict in best.report.verdicts:
+        if verdict.taken is False:
+            on_stage(
+                f"{verdict.op} (operator {verdict.index}) {best.report.vendor.left}: "
+                f"{verdict.reason} ({verdict.source})"
+            )
+    return made, replace(settings, shuffle=best.shuffle)
