@@ -14,7 +14,6 @@ from export.exporting.file_choices import ANY_SHUFFLE
 from export.exporting.settings import ExportSettings
 from export.inspecting.vendor_tables import VENDORS
 from export.inspecting.vendors import Vendor, VendorReport, judge_graph, require_any_target
-from export.running.targets import EVERY
 from export.tflite.groups import join_groups
 from export.tflite.shuffles import DEPTH_TO_SPACE, SHUFFLES, replace_shuffles
 from sr_models.ground.errors import OptionError
@@ -48,7 +47,7 @@ def made_for(
     chosen = {} if bundle else {"io": SIGNED}
     if target in VENDORS:
         chosen |= {"made_for": target, "shuffle": ANY_SHUFFLE}
-    elif settings.quantizing.packed_for == EVERY:
+    else:
         chosen["packed_for"] = target
     return replace(settings, **{name: v for name, v in chosen.items() if name not in given})
 
