@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from export.exporting.file_choices import ANY_SHUFFLE
 from export.exporting.settings import ExportSettings
 from export.inspecting.vendor_tables import VENDORS
 from export.inspecting.vendors import Vendor, VendorReport, judge_graph, require_any_target
+from export.running.interpreters import open_model
+from export.running.pixels import codes_of_pixels
 from export.tflite.groups import join_groups
 from export.tflite.shuffles import DEPTH_TO_SPACE, SHUFFLES, replace_shuffles
-from sr_models.ground.errors import OptionError
+from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.tflite.flatbuffer import read_graph
 
 SIGNED = "int8"
@@ -105,11 +109,13 @@ def fit_files(
         The files, and the settings with the form that was chosen.
 
     Raises:
-        ModelFileError: A file cannot be brought into the form.
+        ConversionError: A file gives other codes in the form.
+        ModelFileError: A file cannot be brought into it.
     """
     files = settings.files
     if files.made_for is None:
-        return [replace_shuffles(content, files.shuffle) for content in contents], settings
+        made = [replace_shuffles(content, files.shuffle) for content in contents]
+        return _proven(contents, made), settings
     shuffles: Sequence[str] = (files.shuffle,)
     if files.shuffle == ANY_SHUFFLE:
         dynamic = any(size.is_dynamic for size in files.sizes)
@@ -128,4 +134,20 @@ def fit_files(
                 f"{verdict.op} (operator {verdict.index}) {best.report.vendor.left}: "
                 f"{verdict.reason} ({verdict.source})"
             )
-    return made, replace(settings, shuffle=best.shuffle)
+    return _proven(contents, made), replace(settings, shuffle=best.shuffle)
+
+
+def _proven(before: Sequence[bytes], after: list[bytes]) -> list[bytes]:
+    """`after`, once each file has given the codes of the one before on noise of its own size."""
+    for old, new in zip(before, after):
+        if old != new:
+            runners = [open_model(content, threads=2) for content in (old, new)]
+            source = runners[0].inputs[0]
+            noise = np.random.default_rng(0).integers(0, 256, source.shape, dtype=np.uint8)
+            codes = [runner.run(codes_of_pixels(noise, source)) for runner in runners]
+            if not np.array_equal(*codes):
+                raise ConversionError(
+                    "expected equal codes of both forms of a file, found others; leave --shuffle "
+                    "and --target, and report the network"
+                )
+    return after

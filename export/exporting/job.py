@@ -59,6 +59,7 @@ class Export:
         quantized: The network with its ranges, from `quantize` on; `None` where the converter finds
             its own, or there are none.
         contents: A `.tflite` file for each size, from `convert` on.
+        fitted: The same in the form that a target asks for, with equal codes.
         counts: Where the first file's operators run, beside the `baseline`'s, from `convert` on.
     """
 
@@ -69,6 +70,7 @@ class Export:
     evidence: Evidence
     quantized: QuantizedNetwork | None
     contents: list[bytes]
+    fitted: list[bytes]
     counts: clipped.BaselineCounts | None = None
 
     def __init__(
@@ -230,11 +232,7 @@ class Export:
             on_note=self._on_stage,
         )
         self.quantized = quantize(
-            self.model,
-            self.evidence,
-            self.settings,
-            meter=self.meter,
-            on_stage=self._on_stage,
+            self.model, self.evidence, self.settings, meter=self.meter, on_stage=self._on_stage
         )
 
     @cached_property
@@ -254,9 +252,9 @@ class Export:
         self._convert()
         if self.baseline:
             self._count()
-        fitted = fit_files(self.contents, self.settings, on_stage=self._on_stage)
-        self.contents, self.settings = fitted
-        self.counts = self.counts and self.counts.of(self.contents[0])
+        made = fit_files(self.contents, self.settings, on_stage=self._on_stage)
+        self.fitted, self.settings = made
+        self.counts = self.counts and self.counts.of(self.fitted[0])
 
     def _count(self) -> None:
         self._on_stage(outlook.COUNTING)
@@ -300,12 +298,12 @@ class Export:
                 dataset=self.dataset,
                 ranges=ranges,
             )
-            for made in zip(names, sizes, self.contents)
+            for made in zip(names, sizes, self.contents, self.fitted)
         ]
         speed = None
         if self._check_speed and self.baseline is not None:
             self._on_stage(outlook.TIMING)
-            speed = clipped.measure_speed(self.contents[0], self.baseline, sizes[0])
+            speed = clipped.measure_speed(self.fitted[0], self.baseline, sizes[0])
         return ExportResult(
             network=self.network,
             weights_sha256=self.weights_sha256,

@@ -117,6 +117,7 @@ def _json_or_none(value: Any) -> dict[str, Any] | None:
 def read_back(
     name: str,
     size: Size,
+    measured: bytes,
     content: bytes,
     *,
     model,
@@ -133,6 +134,7 @@ def read_back(
     Args:
         name: What it is called.
         size: Its input size.
+        measured: A file of equal codes that pictures of any size can be run by.
         content: The `.tflite` file.
         model: The Keras network that it was made from, for the names of its layers.
         float_model: The float network without an output tail.
@@ -144,9 +146,9 @@ def read_back(
         ranges: The ranges written into it; `None` where the converter found its own.
     """
     graph = read_graph(content)
-    runner = open_model(content, threads=2)
     # Before a picture of another size is asked for.
-    delegation = runner.delegation
+    delegation = open_model(content).delegation
+    runner = open_model(measured, threads=2)
     file = ExportedFile(
         name,
         size,
@@ -154,7 +156,7 @@ def read_back(
         audit_graph(graph),
         measure_fidelity(runner, float_model, pictures),
         drop=meter(lambda low: upscale(runner, low, pixels=UNIT).raw) if meter else None,
-        kernels=kernel_meter(content) if kernel_meter else None,
+        kernels=kernel_meter(measured) if kernel_meter else None,
         delegation=delegation,
         layers_above_int8=raised_layers(graph, model),
         full_range_fidelity=measure_fidelity(runner, float_model, list(map(stretched, pictures))),
