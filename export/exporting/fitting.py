@@ -12,20 +12,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from export.exporting.file_choices import ANY_SHUFFLE
+from export.exporting.file_choices import ANY_SHUFFLE, Files
 from export.exporting.settings import ExportSettings
 from export.inspecting.vendor_tables import VENDORS
 from export.inspecting.vendors import Vendor, VendorReport, judge_graph, require_any_target
 from export.running.interpreters import open_model
 from export.running.pixels import codes_of_pixels
 from export.tflite.groups import join_groups
-from export.tflite.shuffles import DEPTH_TO_SPACE, SHUFFLES, replace_shuffles
+from export.tflite.shuffles import DEPTH_TO_SPACE, replace_shuffles
 from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.tflite.flatbuffer import read_graph
 
 SIGNED = "int8"
 """The interface for every target: files need no QUANTIZE, which XNNPACK leaves behind, whose
 integers ML Drift's coming path rejects, and of which two vendors' sources do not tell."""
+CHOSEN = (DEPTH_TO_SPACE, "transpose_conv")
+"""Forms that are chosen unasked. `resize_mask` takes an NPU many times as long, and much memory."""
 _TAMING = ("picture", "set")
 
 
@@ -64,13 +66,13 @@ class Fit:
         content: The file.
         shuffle: How pixels are taken out of channels.
         joined: Whether convolutions of several groups were written as one.
-        report: What the vendor's table says; `None` without a vendor.
+        report: What the vendor's table says.
     """
 
     content: bytes
     shuffle: str
     joined: bool
-    report: VendorReport | None = None
+    report: VendorReport
 
     @property
     def misses(self) -> tuple[int, int]:
@@ -79,7 +81,7 @@ class Fit:
         return found.count(False), found.count(None)
 
 
-def fit(content: bytes, vendor: Vendor, *, shuffles: Sequence[str]) -> Fit:
+def fit(content: bytes, vendor: Vendor, *, shuffles: Sequence[str] = CHOSEN) -> Fit:
     """The form of a file of which a vendor's table misses least; the plainest of equal ones."""
     forms = []
     for joined in (False, True):
@@ -97,7 +99,7 @@ def fit_files(
     settings: ExportSettings,
     *,
     on_stage: Callable[[str], None] = lambda stage: None,
-) -> tuple[list[bytes], ExportSettings]:
+) -> tuple[list[bytes], list[bytes], ExportSettings]:
     """The files of an export in the form that its settings ask for; one form for all sizes.
 
     Args:
@@ -106,23 +108,30 @@ def fit_files(
         on_stage: Told what was chosen, and what the vendor's table does not take.
 
     Returns:
-        The files, and the settings with the form that was chosen.
+        The files before their shuffle was replaced, which run at any size and are measured; the
+        files; and the settings with the form that was chosen.
 
     Raises:
         ConversionError: A file gives other codes in the form.
         ModelFileError: A file cannot be brought into it.
     """
-    files = settings.files
-    if files.made_for is None:
-        made = [replace_shuffles(content, files.shuffle) for content in contents]
-        return _proven(contents, made), settings
-    shuffles: Sequence[str] = (files.shuffle,)
-    if files.shuffle == ANY_SHUFFLE:
-        dynamic = any(size.is_dynamic for size in files.sizes)
-        shuffles = (DEPTH_TO_SPACE,) if dynamic else SHUFFLES
-    best = fit(contents[0], VENDORS[files.made_for], shuffles=shuffles)
-    others = [join_groups(content) if best.joined else content for content in contents[1:]]
-    made = [best.content, *(replace_shuffles(content, best.shuffle) for content in others)]
+    files, plain, shuffle = settings.files, list(contents), settings.files.shuffle
+    if files.made_for is not None:
+        shuffles: Sequence[str] = (shuffle,)
+        if shuffle == ANY_SHUFFLE:
+            dynamic = any(size.is_dynamic for size in files.sizes)
+            shuffles = CHOSEN[:1] if dynamic else CHOSEN
+        best = fit(contents[0], VENDORS[files.made_for], shuffles=shuffles)
+        shuffle, settings = best.shuffle, replace(settings, shuffle=best.shuffle)
+        if best.joined:
+            plain = [join_groups(content) for content in contents]
+        _tell(best, files, on_stage=on_stage)
+    made = [replace_shuffles(content, shuffle) for content in plain]
+    _require_equal(contents, made)
+    return plain, made, settings
+
+
+def _tell(best: Fit, files: Files, *, on_stage: Callable[[str], None]) -> None:
     whole = ", convolutions of several groups written as one" if best.joined else ""
     on_stage(
         f"for {files.made_for}: {files.io} codes, pixels by {best.shuffle}{whole}; "
@@ -134,20 +143,19 @@ def fit_files(
                 f"{verdict.op} (operator {verdict.index}) {best.report.vendor.left}: "
                 f"{verdict.reason} ({verdict.source})"
             )
-    return _proven(contents, made), replace(settings, shuffle=best.shuffle)
 
 
-def _proven(before: Sequence[bytes], after: list[bytes]) -> list[bytes]:
-    """`after`, once each file has given the codes of the one before on noise of its own size."""
+def _require_equal(before: Sequence[bytes], after: Sequence[bytes]) -> None:
+    """Raise `ConversionError` where a file gives other codes than before on noise of its size."""
     for old, new in zip(before, after):
-        if old != new:
-            runners = [open_model(content, threads=2) for content in (old, new)]
-            source = runners[0].inputs[0]
-            noise = np.random.default_rng(0).integers(0, 256, source.shape, dtype=np.uint8)
-            codes = [runner.run(codes_of_pixels(noise, source)) for runner in runners]
-            if not np.array_equal(*codes):
-                raise ConversionError(
-                    "expected equal codes of both forms of a file, found others; leave --shuffle "
-                    "and --target, and report the network"
-                )
-    return after
+        if old == new:
+            continue
+        runners = [open_model(content, threads=2) for content in (old, new)]
+        source = runners[0].inputs[0]
+        noise = np.random.default_rng(0).integers(0, 256, source.shape, dtype=np.uint8)
+        codes = [runner.run(codes_of_pixels(noise, source)) for runner in runners]
+        if not np.array_equal(*codes):
+            raise ConversionError(
+                "expected equal codes of both forms of a file, found others; leave --shuffle and "
+                "--target, and report the network"
+            )

@@ -59,7 +59,7 @@ class Export:
         quantized: The network with its ranges, from `quantize` on; `None` where the converter finds
             its own, or there are none.
         contents: A `.tflite` file for each size, from `convert` on.
-        fitted: The same in the form that a target asks for, with equal codes.
+        fitted: The same with the shuffle that is asked for, and equal codes.
         counts: Where the first file's operators run, beside the `baseline`'s, from `convert` on.
     """
 
@@ -253,7 +253,7 @@ class Export:
         if self.baseline:
             self._count()
         made = fit_files(self.contents, self.settings, on_stage=self._on_stage)
-        self.fitted, self.settings = made
+        self.contents, self.fitted, self.settings = made
         self.counts = self.counts and self.counts.of(self.fitted[0])
 
     def _count(self) -> None:

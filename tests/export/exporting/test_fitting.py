@@ -3,8 +3,9 @@ import pytest
 from export.exporting.fitting import fit, fit_files, made_for
 from export.exporting.settings import DEFAULTS, ExportSettings
 from export.inspecting.vendor_tables import VENDORS
-from export.tflite.shuffles import SHUFFLES
-from sr_models.ground.errors import OptionError
+from export.tflite import shuffles
+from export.tflite.groups import join_groups
+from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.ground.sizes import DYNAMIC, Size
 from sr_models.tflite.flatbuffer import read_graph
 
@@ -30,7 +31,7 @@ def content(small_file):
     ],
 )
 def test_the_plainest_form_that_the_table_takes_is_chosen(vendor, shuffle, joined, content):
-    found = fit(content, VENDORS[vendor], shuffles=SHUFFLES)
+    found = fit(content, VENDORS[vendor])
     assert (found.shuffle, found.joined) == (shuffle, joined)
     left = [v.op for v in found.report.verdicts if v.taken is not True and v.op != "QUANTIZE"]
     assert bool(left) == (vendor in ("ethos-u", "google"))
@@ -53,11 +54,12 @@ def test_a_target_chooses_what_is_not_given():
 def test_all_sizes_get_one_form_and_what_is_left_is_said(content):
     said = []
     settings = made_for(ExportSettings(sizes=(Size(24, 36), Size(48, 36))), "mediatek")
-    made, fitted = fit_files([content, content], settings, on_stage=said.append)
-    assert made[0] == made[1] and fitted.files.shuffle == "transpose_conv"
+    plain, made, fitted = fit_files([content, content], settings, on_stage=said.append)
+    assert plain[0] == join_groups(content) and made[0] == made[1]
+    assert fitted.files.shuffle == "transpose_conv"
     assert said[0].startswith("for mediatek: int8 codes, pixels by transpose_conv, convolutions")
     assert "unknown: 2 QUANTIZE" in said[0] and len(said) == 1
-    made, fitted = fit_files([content], made_for(DEFAULTS, "ethos-u"), on_stage=said.append)
+    _, made, fitted = fit_files([content], made_for(DEFAULTS, "ethos-u"), on_stage=said.append)
     assert made == [content] and fitted.files.shuffle == "depth_to_space"
     assert "is left to the host CPU: not on its list" in said[-1] and "5.2.0" in said[-1]
 
@@ -65,12 +67,19 @@ def test_all_sizes_get_one_form_and_what_is_left_is_said(content):
 def test_a_file_for_any_size_keeps_its_depth_to_space(content):
     settings = made_for(ExportSettings(sizes=(DYNAMIC,)), "samsung")
     said = []
-    _, fitted = fit_files([content], settings, on_stage=said.append)
+    _, _, fitted = fit_files([content], settings, on_stage=said.append)
     assert fitted.files.shuffle == "depth_to_space"
     assert "makes the compiler fail" in said[-1]
 
 
 def test_without_a_target_the_form_that_was_asked_for_is_made(content):
-    made, _ = fit_files([content], ExportSettings(shuffle="resize_mask"))
+    plain, made, _ = fit_files([content], ExportSettings(shuffle="resize_mask"))
+    assert plain == [content]
     assert "RESIZE_NEAREST_NEIGHBOR" in {op.name for op in read_graph(made[0]).operators}
-    assert fit_files([content], DEFAULTS)[0] == [content]
+    assert fit_files([content], DEFAULTS) == ([content], [content], DEFAULTS)
+
+
+def test_a_form_that_gives_other_codes_is_not_written(content, monkeypatch):
+    monkeypatch.setattr(shuffles, "_ONE", 126)
+    with pytest.raises(ConversionError, match="expected equal codes of both forms"):
+        fit_files([content], ExportSettings(shuffle="transpose_conv"))

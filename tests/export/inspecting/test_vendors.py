@@ -149,6 +149,7 @@ KINDS = {
     "TRANSPOSE_CONV, twice": {"scale": 2},
     "TRANSPOSE_CONV, three times": {"scale": 3},
     "RESIZE_NEAREST_NEIGHBOR, three times": {"scale": 3},
+    "RESIZE_BILINEAR, three times": {"scale": 3},
     "QUANTIZE between uint8 and int8": {"before": "uint8"},
     "QUANTIZE of int8": {},
 }
