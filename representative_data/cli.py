@@ -34,7 +34,7 @@ from sr_models.ground.options import (
     Seed,
     Shaping,
     TamingMethod,
-    Target,
+    TamingTarget,
     TileSide,
     require_one_kind,
     require_open_tail,
@@ -64,7 +64,7 @@ def calibrate(
     inputs: Inputs = None,
     method: Shaping = "cfqp",
     taming: TamingMethod = "contrast",
-    target: Target = "picture",
+    target: TamingTarget = "picture",
     anchors: Anchors = True,
     max_passes: MaxPasses = 10,
     tail: OpenTail = "relu",
@@ -186,7 +186,7 @@ def calibrate(
     if saturating := result.saturating(max_saturation):
         raise GateNotMet(
             f"gate not met: max-saturation {max_saturation:g}; more of {', '.join(saturating)} "
-            "lies outside of the set's range; give more pictures, or --target picture"
+            "lies outside of the set's range; give more pictures, or --taming-target picture"
         )
 
 

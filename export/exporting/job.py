@@ -13,10 +13,12 @@ import numpy as np
 from export.exporting import baseline as clipped
 from export.exporting import outlook
 from export.exporting.conversion import convert, gather_evidence, quantize
+from export.exporting.file_choices import file_names
+from export.exporting.fitting import fit_files
 from export.exporting.judging import DropMeter
 from export.exporting.kernel_agreement import KernelMeter
 from export.exporting.result import ExportResult, SourceFile, read_back
-from export.exporting.settings import DEFAULTS, ExportSettings, file_names
+from export.exporting.settings import DEFAULTS, ExportSettings
 from export.exporting.shaping import (
     build_dataset,
     pictures_given,
@@ -29,7 +31,6 @@ from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from representative_data.dataset import RepresentativeDataset, load_dataset
 from representative_data.pictures import natural_pieces, split_pictures
 from representative_data.tiles import Tile, load_tiles
-from sr_models.ground.files import file_sha256
 from sr_models.ground.memory import room_for
 from sr_models.importing.source_options import SourceOptions
 from sr_models.importing.sources import SourceNetwork, open_network
@@ -57,6 +58,7 @@ class Export:
         quantized: The network with its ranges, from `quantize` on; `None` where the converter finds
             its own, or there are none.
         contents: A `.tflite` file for each size, from `convert` on.
+        fitted: The same with the shuffle that is asked for, and equal codes.
         counts: Where the first file's operators run, beside the `baseline`'s, from `convert` on.
     """
 
@@ -67,6 +69,7 @@ class Export:
     evidence: Evidence
     quantized: QuantizedNetwork | None
     contents: list[bytes]
+    fitted: list[bytes]
     counts: clipped.BaselineCounts | None = None
 
     def __init__(
@@ -221,11 +224,7 @@ class Export:
             on_note=self._on_stage,
         )
         self.quantized = quantize(
-            self.model,
-            self.evidence,
-            self.settings,
-            meter=self.meter,
-            on_stage=self._on_stage,
+            self.model, self.evidence, self.settings, meter=self.meter, on_stage=self._on_stage
         )
 
     @cached_property
@@ -235,7 +234,7 @@ class Export:
         return clipped.baseline_of(self._with_tail, picture, self.settings)
 
     def convert(self) -> None:
-        """Convert for every size, in a form that XNNPACK runs in no more pieces than the baseline.
+        """Convert for every size, in no more pieces than the baseline, then in a target's form.
 
         Methods that are to blame for more are left out where nobody has named the recipe.
 
@@ -243,8 +242,13 @@ class Export:
             SrError: The converter failed, or a layer cannot be kept.
         """
         self._convert()
-        if not self.baseline:
-            return
+        if self.baseline:
+            self._count()
+        made = fit_files(self.contents, self.settings, on_stage=self._on_stage)
+        self.contents, self.fitted, self.settings = made
+        self.counts = self.counts and self.counts.of(self.fitted[0])
+
+    def _count(self) -> None:
         self._on_stage(outlook.COUNTING)
         self.counts, recipe = clipped.count_operators(self.contents[0], self.baseline), None
         if self.counts.worse:
@@ -286,14 +290,12 @@ class Export:
                 dataset=self.dataset,
                 ranges=ranges,
             )
-            for made in zip(names, sizes, self.contents)
+            for made in zip(names, sizes, self.contents, self.fitted)
         ]
         speed = None
         if self._check_speed and self.baseline is not None:
             self._on_stage(outlook.TIMING)
-            speed = clipped.measure_speed(self.contents[0], self.baseline, sizes[0])
-        hashes = {tile.source: tile.source_sha256 for tile in self.held_out}
-        saved = self._given_set if isinstance(self._given_set, (str, Path)) else None
+            speed = clipped.measure_speed(self.fitted[0], self.baseline, sizes[0])
         return ExportResult(
             network=self.network,
             weights_sha256=self.weights_sha256,
@@ -303,11 +305,9 @@ class Export:
             files=tuple(files),
             counts=self.counts,
             speed=speed,
-            held_out=tuple(SourceFile(*picture) for picture in sorted(hashes.items())),
+            held_out=SourceFile.of_tiles(self.held_out),
             set_given=self._given_set is not None,
-            saved_set=SourceFile(Path(saved).name, file_sha256(saved))
-            if saved is not None
-            else None,
+            saved_set=SourceFile.of(self._given_set),
         )
 
     def run(self) -> ExportResult:

@@ -24,6 +24,7 @@ from sr_models.ground.options import (
     PackedFor,
     Pictures,
     Seed,
+    Shuffle,
     TileSide,
     was_given,
 )
@@ -45,6 +46,7 @@ def bundle(
     dataset: Dataset = None,
     method: Method = DEFAULT_RECIPE,
     packed_for: PackedFor = DEFAULT_TARGET,
+    shuffle: Shuffle = "depth_to_space",
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
@@ -91,6 +93,7 @@ def bundle(
         sizes=tuple(parse_size(text) for text in size or ()),
         method=method if was_given(context, "method") else None,
         packed_for=packed_for,
+        shuffle=shuffle,
         pictures=pictures,
         tile_side=tile_side,
         seed=seed,

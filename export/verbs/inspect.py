@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from export.verbs.target_tables import print_vendor, print_work, vendor_summary
 from sr_models.ground.console import GateNotMet, print_table, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import FilePixels, Json
@@ -31,8 +32,11 @@ def inspect(
     target: Annotated[
         str | None,
         typer.Option(
-            help="Show each operator's work on these kernels: arm64-dotprod, arm64-i8mm, "
-            "arm64-neon, x86-avx2, x86-avxvnni, x86-avx512, x86-avx512vnni, or here.",
+            metavar="NAME",
+            help="Show each operator on a processor's kernels (arm64-dotprod, arm64-i8mm, "
+            "arm64-neon, x86-avx2, x86-avxvnni, x86-avx512, x86-avx512vnni, here), or whether a "
+            "chip's compiler takes it (qualcomm, mediatek, samsung, google, intel, mldrift, "
+            "ethos-u, xnnpack).",
             show_default="a total, for arm64-dotprod",
         ),
     ] = None,
@@ -53,8 +57,12 @@ def inspect(
 
       sr-export inspect model.tflite --target here
 
+      sr-export inspect phone --target samsung --json -
+
       sr-export inspect downloads other.tflite --fail-on clip,contract --json report.json
     """
+    from export.inspecting.vendor_tables import VENDORS
+    from export.inspecting.vendors import require_any_target
     from export.running.targets import DEFAULT_TARGET, find_target
     from sr_models.ground.child import Sandbox
     from sr_models.ground.errors import ModelFileError, NetworkError
@@ -62,7 +70,9 @@ def inspect(
     from sr_models.importing.source_kinds import is_of_tensorflow, is_onnx
     from sr_models.tflite.files import read_model
 
-    wanted, kernels = _wanted(fail_on), find_target(target or DEFAULT_TARGET)
+    wanted, vendor = _wanted(fail_on), VENDORS.get(target or "")
+    require_any_target(target or DEFAULT_TARGET, VENDORS)
+    kernels = find_target(DEFAULT_TARGET if vendor or not target else target)
     given = parse_pixels(pixels) if pixels else None
     paths = [path for place in files for path in _files_in(place)]
     for path in paths[:1] if len(paths) == 1 else ():  # Before a child is started.
@@ -96,6 +106,7 @@ def inspect(
                     pixels=given,
                     repairs=repairable_sides,
                     target=kernels,
+                    vendor=vendor,
                     as_source=True,
                 )
                 data[str(path)] = found.to_json()
@@ -106,7 +117,7 @@ def inspect(
                 data[str(path)] = {"model": str(path), "error": str(error), "findings": []}
     write_json(data if len(paths) > 1 else next(iter(data.values())), json)
     if json != "-":
-        _print(data, operators=target is not None)
+        _print(data, operators=target is not None, target=target if vendor else None)
     _judge(data, wanted=wanted, unreadable=unreadable)
 
 
@@ -166,15 +177,22 @@ def _judge(data: dict[str, Any], *, wanted: list[str], unreadable: list[str]) ->
         raise GateNotMet(f"not met: {', '.join(failed)}")
 
 
-def _print(data: dict[str, Any], *, operators: bool) -> None:
+def _print(data: dict[str, Any], *, operators: bool, target: str | None) -> None:
     if len(data) > 1:
         columns = ["file", "input", "output", "operators", "clips", "XNNPACK", "needs", "findings"]
-        print_table("", columns, [_row(path, found) for path, found in data.items()])
+        rows = [_row(path, found) for path, found in data.items()]
+        if target is not None:
+            columns.insert(6, target)
+            for row, found in zip(rows, data.values()):
+                row.insert(6, vendor_summary(found.get("vendor")))
+        print_table("", columns, rows)
         return
     for path, found in data.items():
         print_table(path, ["property", "value"], _glance(found))
-        if operators:
-            _print_work(found["work"])
+        if found.get("vendor"):
+            print_vendor(found["vendor"])
+        elif operators and "work" in found:
+            print_work(found["work"])
         for finding in found["findings"]:
             print(f"\n{finding['id']}: {finding['what']}")
             print(f"  impact: {finding['impact']}")
@@ -250,29 +268,6 @@ def _glance(found: dict[str, Any]) -> list[list[str]]:
         ["size", f"{found['size_bytes'] / 1000:.1f} kB"],
         ["sha256", found["sha256"]],
     ]
-
-
-def _print_work(work: dict[str, Any]) -> None:
-    title = f"multiply-adds on {work['target']} ({work['kernel'] or 'kernels not known'}), millions"
-    columns = ["", "operator", "output", "useful", "computed", "wasted", "share of time, expected"]
-
-    def cell(value: float | None, form: str, factor: float = 1.0) -> str:
-        return "-" if value is None else format(value * factor, form)
-
-    rows = [
-        [
-            str(op["index"]),
-            op["op"] if op["taken"] else f"{op['op']}, left behind",
-            "-" if op["height"] is None else f"{op['height']}x{op['width']}x{op['channels']}",
-            cell(op["useful"], ",.1f", 1e-6),
-            cell(op["computed"], ",.1f", 1e-6),
-            cell(op["waste_fraction"], ".0%"),
-            cell(op["percent"], ".1f") + (" %" if op["percent"] is not None else ""),
-        ]
-        for op in work["operators"]
-    ]
-    print_table(title, columns, rows)
-    print(f"widths of kernels: {work['source']}")
 
 
 def _work(work: dict[str, Any]) -> str:

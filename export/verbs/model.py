@@ -32,10 +32,11 @@ from sr_models.ground.options import (
     PackedFor,
     Pictures,
     Seed,
+    Shuffle,
     Sizes,
     Tail,
     TamingMethod,
-    Target,
+    TamingTarget,
     TileSide,
     was_given,
 )
@@ -54,7 +55,7 @@ HEADINGS = {
         "pictures",
         "tile_side",
         "taming",
-        "target",
+        "taming_target",
         "max_passes",
         "anchors",
         "seed",
@@ -75,7 +76,9 @@ HEADINGS = {
     "The files": (
         "out",
         "size",
+        "target",
         "io",
+        "shuffle",
         "settings",
         "as_bundle",
         "overwrite",
@@ -91,6 +94,7 @@ USUAL = (
     "precision",
     "out",
     "size",
+    "target",
     "io",
     "settings",
     "overwrite",
@@ -122,7 +126,22 @@ def model(
     method: Method = DEFAULT_RECIPE,
     packed_for: PackedFor = DEFAULT_TARGET,
     tail: Tail = "relu",
-    io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Choose --io and --shuffle for a chip: qualcomm, mediatek, samsung, google, "
+            "intel, mldrift, ethos-u, xnnpack or a processor of sr-export inspect.",
+        ),
+    ] = None,
+    io: Annotated[
+        str,
+        typer.Option(
+            help="uint8, int8 or float32 input and output.",
+            show_default="uint8, or int8 for a target",
+        ),
+    ] = "uint8",
+    shuffle: Shuffle = "depth_to_space",
     precision: Annotated[
         str, typer.Option(help="int8, int16x8, mixed (see --keep) or float32.")
     ] = "int8",
@@ -143,7 +162,7 @@ def model(
         str, typer.Option(help="graph, or converter for the TFLite converter's own.")
     ] = "graph",
     taming: TamingMethod = "contrast",
-    target: Target = "picture",
+    taming_target: TamingTarget = "picture",
     max_passes: MaxPasses = 10,
     anchors: Anchors = True,
     pictures: Pictures = 64,
@@ -191,6 +210,8 @@ def model(
 
       sr-export model my_network.keras --out phone --size 360x640 --size dynamic
 
+      sr-export model xlsr_x3 --out dimensity --target mediatek
+
       sr-export model xlsr_x3 --out again --settings phone/manifest.json
     """
     from export.bundle.layout import TOP_LEVEL
@@ -213,6 +234,7 @@ def model(
         "packed_for": packed_for,
         "tail": tail,
         "io": io,
+        "shuffle": shuffle,
         "precision": precision,
         "keep": tuple(keep or ()),
         "keep_most_sensitive": keep_most_sensitive,
@@ -222,7 +244,7 @@ def model(
         "pictures": pictures,
         "tile_side": tile_side,
         "taming": taming,
-        "target": target,
+        "taming_target": taming_target,
         "max_passes": max_passes,
         "anchors": anchors,
         "seed": seed,
@@ -232,6 +254,10 @@ def model(
     given_options = {name: value for name, value in options.items() if was_given(context, name)}
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
+    if target is not None:
+        from export.exporting.fitting import made_for
+
+        chosen = made_for(chosen, target, given=given_options, bundle=as_bundle)
     pictures = {"images": images, "inputs": inputs, "dataset": dataset}
     require_calibration(**pictures)
     import_tensorflow_quietly()
@@ -274,6 +300,7 @@ _CHOICES = {
     "keep": "kept",
     "keep_most_sensitive": "most_sensitive",
     "keep_precision": "kept_precision",
+    "taming_target": "target",
 }
 """Options that are called otherwise than the choice that they make."""
 

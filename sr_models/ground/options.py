@@ -103,7 +103,10 @@ Shaping = Annotated[
     str, typer.Option("--method", help="How the set is made: cfqp, or natural for no change.")
 ]
 TamingMethod = Annotated[str, typer.Option("--taming", help="contrast, intensity, blur or select.")]
-Target = Annotated[str, typer.Option(help="picture: a change for each; set: one for all pictures.")]
+TamingTarget = Annotated[
+    str,
+    typer.Option("--taming-target", help="picture: a change for each; set: one for all pictures."),
+]
 MaxPasses = Annotated[int, typer.Option(help="Forward passes before a picture is dropped.")]
 Anchors = Annotated[bool, typer.Option(help="Add pictures that span the input.")]
 
@@ -116,6 +119,14 @@ PackedFor = Annotated[
         "--packed-for",
         metavar="TARGET",
         help="Whose kernels layers are shaped for: a target of sr-export inspect, here or every.",
+    ),
+]
+Shuffle = Annotated[
+    str,
+    typer.Option(
+        "--shuffle",
+        help="How pixels leave channels: depth_to_space, transpose_conv or resize_mask; equal "
+        "codes.",
     ),
 ]
 Sizes = Annotated[
