@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,16 @@ from export.exporting.shaping import (
     build_dataset,
     pictures_given,
     room_of,
-    split_pictures,
     unseen_pictures,
 )
 from export.exporting.strides import require_sizes, require_tiles, with_fitting_tiles
 from export.precision.kept_layers import require_layers
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from representative_data.dataset import RepresentativeDataset, load_dataset
-from representative_data.pictures import natural_pieces
+from representative_data.pictures import natural_pieces, split_pictures
 from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.memory import room_for
-from sr_models.importing.ends import TOLD_BY_ITSELF, Ends
+from sr_models.importing.source_options import SourceOptions
 from sr_models.importing.sources import SourceNetwork, open_network
 from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.network import weights_sha256
@@ -81,17 +80,13 @@ class Export:
         images: str | Path | None = None,
         inputs: str | Path | None = None,
         dataset: RepresentativeDataset | str | Path | None = None,
-        weights: str | Path | None = None,
-        trust: bool = False,
-        dequantize: bool = False,
-        pixels: str | None = None,
-        ends: Ends = TOLD_BY_ITSELF,
         model_file: str | None = None,
         run_dir: str | Path | None = None,
         check_speed: bool = False,
         keep_tiles: bool = False,
         on_stage: Callable[[str], None] = lambda stage: None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
+        **source: Any,
     ):
         """Open the network.
 
@@ -103,11 +98,6 @@ class Export:
                 pictures, which calibrate and are judged against `images`.
             dataset: A representative dataset, or the file of one from `sr-calibrate`, instead of
                 shaping one; `images` then only serve for measuring fidelity.
-            weights: A `.weights.h5` file instead of a preset's shipped weights.
-            trust: Whether code from a Keras file may be run where we do not know it.
-            dequantize: Whether a TFLite file of integers is taken back to real numbers.
-            pixels: What black and white are for a network of the user's; found by default.
-            ends: Which input, output and signature of a network of the user's to take.
             model_file: What the manifest calls the file, where there is one.
             run_dir: Folder where methods that fine-tune keep their state, made if missing; what
                 stands there is resumed.
@@ -115,13 +105,16 @@ class Export:
             keep_tiles: Whether a heavy network gets as many tiles as others, and as large.
             on_stage: Called with what begins next.
             on_progress: Called with the work done and all of it, both in the same unit.
+            source: What else is said of the network, by the keywords of `SourceOptions`: `weights`,
+                `pixels`, `trust`, `input`, `output`, `signature`, `dequantize`.
 
         Raises:
             SrError: The pictures or the network cannot be read, or it has no layer to keep.
         """
         self.settings = settings
         self._given_set, self._model_file, self._keep_tiles = dataset, model_file, keep_tiles
-        self._weights, self._run_dir, self._check_speed = weights, run_dir, check_speed
+        options = SourceOptions(**source)
+        self._weights, self._run_dir, self._check_speed = options.weights, run_dir, check_speed
         self._said, self._on_progress = on_stage, on_progress
         self._outlook = outlook.Outlook({}, on_progress=on_progress)
         on_stage("reading pictures")
@@ -131,8 +124,7 @@ class Export:
         on_stage(f"loading {network if named else 'a Keras model'}")
         with room_for("opening the network", lower="the size that the network was built for"):
             pieces = partial(natural_pieces, self._calibration)
-            given = {"weights": weights, "trust": trust, "pixels": pixels, **asdict(ends)}
-            self.network = open_network(network, pictures=pieces, dequantize=dequantize, **given)
+            self.network = open_network(network, pictures=pieces, **options.keywords)
         for note in self.network.notes:
             on_stage(f"{self.network.name}: {note}")
         self._tailed: dict[str, Any] = {}

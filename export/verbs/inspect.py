@@ -9,12 +9,16 @@ import typer
 
 from export.verbs.target_tables import print_vendor, print_work, vendor_summary
 from sr_models.ground.console import GateNotMet, print_table, write_json
+from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import FilePixels, Json
 
 
 def inspect(
     files: Annotated[
-        list[Path], typer.Argument(help="Files (.onnx too), or folders of .tflite files.")
+        list[Path],
+        typer.Argument(
+            help="Files (.onnx, .pb, .keras, .h5 too), SavedModels, or folders of files."
+        ),
     ],
     fail_on: Annotated[
         str | None,
@@ -41,7 +45,8 @@ def inspect(
 ):
     """Say what .tflite files really hold, and what is wrong with them.
 
-    Of a float file and of an .onnx file it says too whether `sr-export model` takes it.
+    Of a float file, and of a network of ONNX, TensorFlow or Keras, it says whether `sr-export
+    model` takes it, and if not which operators stand in the way.
 
     Findings: clip, coarse, contract, crash, dynamic, float, mixed, name, partitions, refused,
     version. These identifiers do not change.
@@ -62,7 +67,7 @@ def inspect(
     from sr_models.ground.child import Sandbox
     from sr_models.ground.errors import ModelFileError, NetworkError
     from sr_models.ground.pixel_range import parse_pixels
-    from sr_models.importing.source_kinds import is_onnx
+    from sr_models.importing.source_kinds import is_of_tensorflow, is_onnx
     from sr_models.tflite.files import read_model
 
     wanted, vendor = _wanted(fail_on), VENDORS.get(target or "")
@@ -70,12 +75,15 @@ def inspect(
     kernels = find_target(DEFAULT_TARGET if vendor or not target else target)
     given = parse_pixels(pixels) if pixels else None
     paths = [path for place in files for path in _files_in(place)]
-    if len(paths) == 1 and not is_onnx(paths[0]):
-        read_model(paths[0])  # Before a child is started.
+    for path in paths[:1] if len(paths) == 1 else ():  # Before a child is started.
+        if is_of_tensorflow(path):
+            _require_there(path)
+        elif not is_onnx(path):
+            read_model(path)
     data: dict[str, Any] = {}
     unreadable: list[str] = []
     with Sandbox("export.running.interpreters") as sandbox:
-        if run and not all(map(is_onnx, paths)):
+        if run and not all(is_onnx(path) or is_of_tensorflow(path) for path in paths):
             sandbox.start()  # It imports while we do.
         from export.inspecting.inspection import inspect_model
         from export.inspecting.onnx_inspection import inspect_onnx
@@ -85,6 +93,12 @@ def inspect(
             try:
                 if is_onnx(path):
                     data[str(path)] = inspect_onnx(path).to_json()
+                    continue
+                if is_of_tensorflow(path):
+                    from export.inspecting.source_inspection import inspect_source
+
+                    import_tensorflow_quietly()
+                    data[str(path)] = inspect_source(path).to_json()
                     continue
                 found = inspect_model(
                     path,
@@ -107,6 +121,16 @@ def inspect(
     _judge(data, wanted=wanted, unreadable=unreadable)
 
 
+def _require_there(path: Path) -> None:
+    """Raise `NetworkError` for a network that is missing, or a pointer to one."""
+    from sr_models.ground.errors import NetworkError
+    from sr_models.importing.source_kinds import kind_of
+
+    if not path.exists():
+        raise NetworkError(f"expected a network, found no such file: {path}; check the spelling")
+    kind_of(str(path))
+
+
 def _wanted(fail_on: str | None) -> list[str]:
     if not fail_on:
         return []
@@ -125,8 +149,9 @@ def _wanted(fail_on: str | None) -> list[str]:
 
 def _files_in(given: Path) -> list[Path]:
     from sr_models.ground.errors import ModelFileError
+    from sr_models.importing.source_kinds import is_of_tensorflow
 
-    if not given.is_dir():
+    if not given.is_dir() or is_of_tensorflow(given):
         return [given]
     found = sorted(path for path in given.rglob("*.tflite") if path.is_file())
     if not found:
@@ -181,6 +206,8 @@ def _row(path: str, found: dict[str, Any]) -> list[str]:
         return [path, "", "", "", "", "", "", "unreadable"]
     if "opset" in found:
         return [path, "ONNX", "", str(sum(found["ops"].values())), "", "", "", "none"]
+    if "kind" in found:
+        return [path, found["kind"], "", "", "", "", "", "none"]
     return [
         path,
         *(", ".join(_brief(t) for t in found[side]) for side in ("inputs", "outputs")),
@@ -204,6 +231,13 @@ def _glance(found: dict[str, Any]) -> list[list[str]]:
             *_readiness(found),
             ["size", f"{found['size_bytes'] / 1000:.1f} kB"],
             ["sha256", found["sha256"]],
+        ]
+    if "kind" in found:
+        return [
+            ["kind", found["kind"]],
+            *_readiness(found),
+            ["size", f"{found['size_bytes'] / 1000:.1f} kB"],
+            ["sha256", found["sha256"] or "of a folder there is none"],
         ]
     contract = found["pixel_contract"]
     clips = ", ".join(f"{op['op']} (operator {op['index']}){place(op)}" for op in found["clip_ops"])

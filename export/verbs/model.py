@@ -13,7 +13,7 @@ from export.quantizing.defaults import DEFAULT_RECIPE
 from export.running.targets import DEFAULT_TARGET
 from export.verbs.bundle import tell
 from export.verbs.result_table import result_rows
-from export.verbs.usage import require_network
+from export.verbs.usage import require_calibration
 from sr_models.ground.console import GateNotMet, print_table, stages, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.help import HelpAll
@@ -21,33 +21,26 @@ from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Anchors,
     Dataset,
-    Dequantize,
     Images,
-    Input,
     Inputs,
     Json,
     MaxPasses,
     MemoryBudget,
     Method,
     Name,
-    Output,
     Overwrite,
     PackedFor,
     Pictures,
-    Pixels,
     Seed,
     Shuffle,
-    Signature,
     Sizes,
     Tail,
     TamingMethod,
     TamingTarget,
     TileSide,
-    Trust,
-    Weights,
     was_given,
 )
-from sr_models.importing.ends import Ends
+from sr_models.importing.source_options import OPTIONS, SourceOptions, takes_source
 
 if TYPE_CHECKING:
     from export.exporting.settings import ExportSettings
@@ -55,13 +48,7 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "The network and the pictures": (
-        "pixels",
-        "weights",
-        "trust",
-        "input_name",
-        "output_name",
-        "signature",
-        "dequantize",
+        *OPTIONS,
         "images",
         "inputs",
         "dataset",
@@ -118,9 +105,11 @@ USUAL = (
 """What `--help` shows; `--help-all` shows the others too."""
 
 
+@takes_source
 def model(
     context: typer.Context,
     name: Name,
+    *,
     out: Annotated[Path, typer.Option(help="Folder to write: model.tflite and manifest.json.")],
     images: Images = None,
     inputs: Inputs = None,
@@ -133,12 +122,7 @@ def model(
         ),
     ] = None,
     size: Sizes = None,
-    pixels: Pixels = None,
-    trust: Trust = False,
-    input_name: Input = None,
-    output_name: Output = None,
-    signature: Signature = None,
-    dequantize: Dequantize = False,
+    source: SourceOptions,
     method: Method = DEFAULT_RECIPE,
     packed_for: PackedFor = DEFAULT_TARGET,
     tail: Tail = "relu",
@@ -201,7 +185,6 @@ def model(
             "--check-speed", help="Time the file against its clipped baseline; 1 where slower."
         ),
     ] = False,
-    weights: Weights = None,
     run_dir: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Keep how far fine-tuning came (outlier), to be resumed."),
@@ -275,22 +258,15 @@ def model(
         from export.exporting.fitting import made_for
 
         chosen = made_for(chosen, target, given=given_options, bundle=as_bundle)
-    ends = Ends(input_name, output_name, signature)
     pictures = {"images": images, "inputs": inputs, "dataset": dataset}
-    require_network(
-        name, **pictures, weights=weights, pixels=pixels, dequantize=dequantize, ends=ends
-    )
+    require_calibration(**pictures)
     import_tensorflow_quietly()
     from export.exporting.front_door import export_model
 
     given = {
         "out": out,
         **pictures,
-        "weights": weights,
-        "trust": trust,
-        "ends": ends,
-        "dequantize": dequantize,
-        "pixels": pixels,
+        **source.keywords,
         "overwrite": overwrite,
         "run_dir": run_dir,
         "keep_tiles": bool({"pictures", "tile_side"} & set(given_options)) or settings is not None,

@@ -14,7 +14,7 @@ from sr_models.ground.console import require_json_target
 from sr_models.ground.errors import OptionError
 from sr_models.ground.memory import choose_budget
 
-# The network.
+# The network. A verb that takes one has all of these by `sr_models.importing.source_options`.
 
 Name = Annotated[
     str,
@@ -172,6 +172,14 @@ def require_open_tail(tail: str) -> str:
             f"expected an output tail of relu, none, found {tail!r}; a clip leaves nothing to tame"
         )
     return tail
+
+
+def require_one_kind(*, low_resolution: bool, inputs: Path | None) -> None:
+    """Raise `OptionError` where pictures are inputs and have inputs."""
+    if low_resolution and inputs is not None:
+        raise OptionError(
+            "expected --low-resolution or --inputs, found both; leave out --low-resolution"
+        )
 
 
 def require_shaping(method: str) -> str:
