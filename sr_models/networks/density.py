@@ -16,9 +16,12 @@ from sr_models.networks.layers import (
     ClipByValue,
     DepthToSpace,
     EdgePadding,
+    MirrorPadding,
+    NeighboursToChannels,
     RepeatChannels,
     SpaceToDepth,
 )
+from sr_models.networks.value_layers import KnownRange
 
 _layers = tf_keras.layers
 _KEEPING = (
@@ -33,9 +36,13 @@ _KEEPING = (
     _layers.Activation,
     _layers.Dropout,
     _layers.ZeroPadding2D,
+    _layers.Cropping2D,
     ChannelSlice,
     ClipByValue,
     EdgePadding,
+    KnownRange,
+    MirrorPadding,
+    NeighboursToChannels,
     RepeatChannels,
 )
 _STRIDING = (_layers.Conv2D, _layers.DepthwiseConv2D)

@@ -20,9 +20,12 @@ from sr_models.networks.layers import (
     ClipByValue,
     DepthToSpace,
     EdgePadding,
+    MirrorPadding,
+    NeighboursToChannels,
     RepeatChannels,
     SpaceToDepth,
 )
+from sr_models.networks.value_layers import KnownRange
 from sr_models.observing.float_tables import FloatTables, Shape, Unwritable
 
 _PADDINGS = {"same": schema.Padding.SAME, "valid": schema.Padding.VALID}
@@ -187,19 +190,33 @@ def _cut(file: FloatTables, layer, x: int) -> int:
     return file.operator("SLICE", [x, begin, size], shape)
 
 
+def _edged(file: FloatTables, layer, x: int) -> int:
+    mode = schema.MirrorPadMode.SYMMETRIC
+    return _bordered(file, "MIRROR_PAD", x, (1, 1), (1, 1), mode=mode)
+
+
 def _mirrored(file: FloatTables, layer, x: int) -> int:
-    _, height, width, channels = file.shape(x)
-    amounts = file.constant(np.int32([[0, 0], [1, 1], [1, 1], [0, 0]]))
-    shape, mode = (1, height + 2, width + 2, channels), schema.MirrorPadMode.SYMMETRIC
-    return file.operator("MIRROR_PAD", [x, amounts], shape, mode=mode)
+    mode = getattr(schema.MirrorPadMode, layer.mode)
+    return _bordered(file, "MIRROR_PAD", x, layer.rows, layer.columns, mode=mode)
 
 
 def _padded(file: FloatTables, layer, x: int) -> int:
-    (up, down), (left, right) = layer.padding
+    return _bordered(file, "PAD", x, *layer.padding)
+
+
+def _bordered(file: FloatTables, name: str, x: int, rows, columns, **options) -> int:
     _, height, width, channels = file.shape(x)
-    amounts = file.constant(np.int32([[0, 0], [up, down], [left, right], [0, 0]]))
-    shape = (1, height + up + down, width + left + right, channels)
-    return file.operator("PAD", [x, amounts], shape)
+    amounts = file.constant(np.int32([[0, 0], rows, columns, [0, 0]]))
+    shape = (1, height + sum(rows), width + sum(columns), channels)
+    return file.operator(name, [x, amounts], shape, **options)
+
+
+def _cropped(file: FloatTables, layer, x: int) -> int:
+    (up, down), (left, right) = layer.cropping
+    _, height, width, channels = file.shape(x)
+    shape = (1, height - up - down, width - left - right, channels)
+    begin, size = (file.constant(np.int32(v)) for v in ((0, up, left, 0), shape))
+    return file.operator("SLICE", [x, begin, size], shape)
 
 
 def _clipped(file: FloatTables, layer, x: int) -> int:
@@ -223,11 +240,15 @@ _WRITERS = {
     _layers.Activation: lambda file, layer, x: _activated(file, layer.activation, x),
     _layers.Dropout: lambda file, layer, x: x,
     _layers.ZeroPadding2D: _padded,
+    _layers.Cropping2D: _cropped,
+    NeighboursToChannels: _convolution,
+    KnownRange: lambda file, layer, x: x,
     DepthToSpace: _spread,
     SpaceToDepth: _gathered,
     RepeatChannels: _repeated,
     ChannelSlice: _cut,
-    EdgePadding: _mirrored,
+    EdgePadding: _edged,
+    MirrorPadding: _mirrored,
     ClipByValue: _clipped,
 }
 """By exact class: what is derived from one of these may compute something else."""

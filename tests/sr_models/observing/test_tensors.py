@@ -8,9 +8,12 @@ from sr_models.networks.layers import (
     ClipByValue,
     DepthToSpace,
     EdgePadding,
+    MirrorPadding,
+    NeighboursToChannels,
     RepeatChannels,
     SpaceToDepth,
 )
+from sr_models.networks.value_layers import KnownRange
 from sr_models.observing import float_file, tensors
 from sr_models.observing.tensors import TensorReader, ends_of
 from tests.networks import branched_trunk
@@ -22,7 +25,8 @@ def of_every_layer():
     """Each class and form of layer that is written, with random weights."""
     same = {"padding": "same"}
     picture = tf_keras.Input((None, None, 3), name="input")
-    x = layers.Conv2D(8, (3, 5), activation="relu", **same, name="wide")(picture)
+    rows = KnownRange(0.0, 1.0)(NeighboursToChannels(3, channels=3, name="rows")(picture))
+    x = layers.Conv2D(8, (3, 5), activation="relu", **same, name="wide")(rows)
     grouped = layers.Conv2D(8, 3, groups=2, use_bias=False, **same, name="grouped")(x)
     deep = layers.DepthwiseConv2D(3, depth_multiplier=2, activation="tanh", **same)(grouped)
     parts = [ChannelSlice(0, 8)(deep), layers.PReLU(shared_axes=[1, 2], name="bent")(x)]
@@ -35,7 +39,9 @@ def of_every_layer():
     x = layers.Add()(
         [x, layers.Dropout(0.5)(large), layers.ReLU()(SpaceToDepth(2)(DepthToSpace(2)(x)))]
     )
-    edged = layers.Conv2D(3, 3, name="valid")(EdgePadding()(layers.ZeroPadding2D((1, 0))(x)))
+    mirrored = layers.Cropping2D(((2, 0), (1, 1)))(MirrorPadding((1, 2), (2, 0))(x))
+    edged = EdgePadding()(layers.ZeroPadding2D((1, 0))(mirrored))
+    edged = layers.Conv2D(3, 3, name="valid")(edged)
     x = ClipByValue(-0.5, 0.7)(DepthToSpace(2)(RepeatChannels(12)(edged)))
     model = tf_keras.Model(picture, x)
     rng = np.random.default_rng(0)
