@@ -45,7 +45,12 @@ _KEEPING = (
     NeighboursToChannels,
     RepeatChannels,
 )
-_STRIDING = (_layers.Conv2D, _layers.DepthwiseConv2D)
+_STRIDING = (
+    _layers.Conv2D,
+    _layers.DepthwiseConv2D,
+    _layers.MaxPooling2D,
+    _layers.AveragePooling2D,
+)
 
 
 def densities(model) -> dict[str, float] | None:

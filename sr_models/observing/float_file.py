@@ -25,7 +25,7 @@ from sr_models.networks.layers import (
     RepeatChannels,
     SpaceToDepth,
 )
-from sr_models.networks.value_layers import KnownRange
+from sr_models.networks.value_layers import Gelu, KnownRange, PictureMean, SquareRoot
 from sr_models.observing.float_tables import FloatTables, Shape, Unwritable
 
 _PADDINGS = {"same": schema.Padding.SAME, "valid": schema.Padding.VALID}
@@ -46,15 +46,17 @@ def _activated(file: FloatTables, activation, x: int) -> int:
     return file.operator(operators[name], [x], file.shape(x))
 
 
-def _reached(layer, shape: Shape) -> Shape:
-    """Height and width that a convolution makes of a tensor."""
+def _reached(layer, shape: Shape, *, window: Shape, steps: Shape = (1, 1)) -> Shape:
+    """Height and width that a window makes of a tensor."""
     sides = []
-    for size, side, stride, step in zip(
-        shape[1:3], layer.kernel_size, layer.strides, layer.dilation_rate
-    ):
+    for size, side, stride, step in zip(shape[1:3], window, layer.strides, steps):
         left = size if layer.padding == "same" else size - (side - 1) * step
         sides.append(-(-left // stride))
     return tuple(sides)
+
+
+def _convolved(layer, shape: Shape) -> Shape:
+    return _reached(layer, shape, window=layer.kernel_size, steps=layer.dilation_rate)
 
 
 def _sliding(layer) -> dict[str, int]:
@@ -83,7 +85,7 @@ def _products(file: FloatTables, layer, x: int, *, biased: bool) -> int:
     kernel = layer.kernel.numpy()
     bias = layer.bias.numpy() if biased and layer.use_bias else np.zeros(kernel.shape[-1])
     inputs = [x, file.constant(kernel.transpose(3, 0, 1, 2)), file.constant(bias)]
-    reached = (shape[0], *_reached(layer, shape), kernel.shape[-1])
+    reached = (shape[0], *_convolved(layer, shape), kernel.shape[-1])
     return file.operator("CONV_2D", inputs, reached, **_sliding(layer))
 
 
@@ -97,7 +99,7 @@ def _depthwise(file: FloatTables, layer, x: int) -> int:
     bias = layer.bias.numpy() if layer.use_bias else np.zeros(count)
     inputs = [x, file.constant(kernel.reshape(1, *kernel.shape[:2], count)), file.constant(bias)]
     options = {**_sliding(layer), "depthMultiplier": kernel.shape[3]}
-    reached = (shape[0], *_reached(layer, shape), count)
+    reached = (shape[0], *_convolved(layer, shape), count)
     made = file.operator("DEPTHWISE_CONV_2D", inputs, reached, version=2, **options)
     return _activated(file, layer.activation, made)
 
@@ -211,6 +213,27 @@ def _bordered(file: FloatTables, name: str, x: int, rows, columns, **options) ->
     return file.operator(name, [x, amounts], shape, **options)
 
 
+def _pooled(name: str):
+    def write(file: FloatTables, layer, x: int) -> int:
+        _require(layer.padding in _PADDINGS and layer.data_format == "channels_last", layer)
+        shape, (rows, columns) = file.shape(x), layer.pool_size
+        reached = (1, *_reached(layer, shape, window=layer.pool_size), shape[3])
+        options = {"strideH": layer.strides[0], "strideW": layer.strides[1]}
+        options |= {"filterHeight": rows, "filterWidth": columns}
+        return file.operator(name, [x], reached, padding=_PADDINGS[layer.padding], **options)
+
+    return write
+
+
+def _mean(file: FloatTables, layer, x: int) -> int:
+    shape = tuple(1 if axis in layer.axes else size for axis, size in enumerate(file.shape(x)))
+    return file.operator("MEAN", [x, file.constant(np.int32(layer.axes))], shape, keepDims=True)
+
+
+def _gelu(file: FloatTables, layer, x: int) -> int:
+    return file.operator("GELU", [x], file.shape(x), approximate=layer.approximate)
+
+
 def _cropped(file: FloatTables, layer, x: int) -> int:
     (up, down), (left, right) = layer.cropping
     _, height, width, channels = file.shape(x)
@@ -241,7 +264,12 @@ _WRITERS = {
     _layers.Dropout: lambda file, layer, x: x,
     _layers.ZeroPadding2D: _padded,
     _layers.Cropping2D: _cropped,
+    _layers.MaxPooling2D: _pooled("MAX_POOL_2D"),
+    _layers.AveragePooling2D: _pooled("AVERAGE_POOL_2D"),
     NeighboursToChannels: _convolution,
+    PictureMean: _mean,
+    Gelu: _gelu,
+    SquareRoot: lambda file, layer, x: file.operator("SQRT", [x], file.shape(x)),
     KnownRange: lambda file, layer, x: x,
     DepthToSpace: _spread,
     SpaceToDepth: _gathered,
