@@ -43,7 +43,7 @@ def caught_native_output() -> Iterator[Callable[[], str]]:
 
 _IMPORTED_EAGERLY = "keras.src.optimizers"
 """Of Keras 3, by TensorFlow, which goes on without it: a quarter of all that is imported with it,
-matplotlib included. `tf.keras` is loaded when somebody asks for it, as ever."""
+matplotlib included. It is loaded when somebody asks for it, as ever."""
 
 
 @contextmanager
