@@ -25,7 +25,7 @@ def of_every_layer():
     """Each class and form of layer that is written, with random weights."""
     same = {"padding": "same"}
     picture = tf_keras.Input((None, None, 3), name="input")
-    rows = KnownRange(0.0, 1.0)(NeighboursToChannels(3, channels=3, name="rows")(picture))
+    rows = NeighboursToChannels(3, channels=3, name="rows")(picture)
     x = layers.Conv2D(8, (3, 5), activation="relu", **same, name="wide")(rows)
     grouped = layers.Conv2D(8, 3, groups=2, use_bias=False, **same, name="grouped")(x)
     deep = layers.DepthwiseConv2D(3, depth_multiplier=2, activation="tanh", **same)(grouped)
@@ -40,7 +40,11 @@ def of_every_layer():
     small = layers.Add()([small, layers.AveragePooling2D(2)(x)])
     large = layers.Conv2DTranspose(12, 4, strides=2, activation="relu", **same)(small)
     x = layers.Add()(
-        [x, layers.Dropout(0.5)(large), layers.ReLU()(SpaceToDepth(2)(DepthToSpace(2)(x)))]
+        [
+            x,
+            KnownRange(0.0, 1.0)(layers.Dropout(0.5)(large)),
+            layers.ReLU()(SpaceToDepth(2)(DepthToSpace(2)(x))),
+        ]
     )
     mirrored = layers.Cropping2D(((2, 0), (1, 1)))(MirrorPadding((1, 2), (2, 0))(x))
     edged = EdgePadding()(layers.ZeroPadding2D((1, 0))(mirrored))
