@@ -27,7 +27,7 @@ from sr_models.ground.options import Input, Name, Output, Pixels, Signature, Tru
 from sr_models.ground.sizes import parse_fixed_size
 from sr_models.importing.ends import Ends
 from sr_models.importing.source_kinds import require_source
-from sr_models.published.settings import require_bits
+from sr_models.published.settings import require_bits, require_recipe
 
 
 def parse_bits(text: str) -> list[int]:
@@ -62,8 +62,26 @@ def methods(
     input_name: Input = None,
     output_name: Output = None,
     signature: Signature = None,
-    patches: Annotated[int, typer.Option(help="Number of calibration patches.")] = 32,
-    side: Annotated[int, typer.Option(help="Their height and width in input pixels.")] = 48,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="Settings of the methods: default, with what we found better, or published."
+        ),
+    ] = "default",
+    patches: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of calibration patches.",
+            show_default="32, or as published",
+        ),
+    ] = None,
+    side: Annotated[
+        int | None,
+        typer.Option(
+            help="Their height and width in input pixels.",
+            show_default="48, or as published",
+        ),
+    ] = None,
     epochs: Annotated[
         int, typer.Option(help="Passes over them by methods that fine-tune; 0 for none.")
     ] = 10,
@@ -88,7 +106,7 @@ def methods(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Keep states of tuning and training, and resume those that a run left there.",
+            help="Keep rows, and states of tuning and training; go on with what a run left there.",
         ),
     ] = None,
     size: ExportSize = "180x320",
@@ -107,12 +125,14 @@ def methods(
     [bold]Examples[/bold]
 
     \b
-    sr-bench evidence methods edsr_f32b5_x4 --data benchmark --bits 4,6,8
-    sr-bench evidence methods xlsr_x3 --data benchmark --train photos --steps 2000 --out page.html
-    sr-bench evidence methods my_network.onnx --data benchmark --bits 8
-    sr-bench evidence methods xlsr_x3 --data benchmark --learned runs/pams8/xlsr_x3.weights.h5
+    sr-bench methods edsr_f32b5_x4 --data benchmark --bits 4,6,8
+    sr-bench methods edsr_baseline_x4 --weights mine.weights.h5 --data benchmark --recipe published
+    sr-bench methods my_network.onnx --data benchmark --bits 8 --run-dir rows
+    sr-bench methods xlsr_x3 --data benchmark --train photos --steps 2000 --out page.html
+    sr-bench methods xlsr_x3 --data benchmark --learned runs/pams8/xlsr_x3.weights.h5
     """
     widths, chosen = parse_bits(bits), parse_fixed_size(size)
+    require_recipe(recipe)
     if out is not None:
         require_writable(out)
     ends = Ends(input_name, output_name, signature)
@@ -157,7 +177,7 @@ def methods(
             bits=widths,
             datasets=datasets,
             methods=only or (),
-            calibration=Calibration(images, patches, side, seed, epochs),
+            calibration=Calibration(images, patches, side, seed, epochs, recipe),
             training=Training(train, changes) if train else None,
             learned=learned or (),
             settings=ExportSettings(sizes=(chosen,), seed=seed),
