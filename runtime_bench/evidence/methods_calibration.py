@@ -56,8 +56,9 @@ class Calibration:
         count = count if self.patches is None else self.patches
         return count, side if self.side is None else self.side, batch
 
-    def to_json(self) -> dict[str, Any]:
-        """The same as plain data."""
+    @property
+    def record(self) -> dict[str, Any]:
+        """What tells this from another calibration, as plain data."""
         images = None if self.images is None else str(self.images)
         return {**asdict(self), "images": images}
 

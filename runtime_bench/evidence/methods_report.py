@@ -34,8 +34,8 @@ class MethodResult:
         curve: For training: seconds, step and validation PSNR (RGB) of each validation.
         validation_db: PSNR (RGB) of the simulation on the crops of that validation.
         details: What the method chose and came to, as plain data.
-        recipe: Whose settings the method had: `"default"` or `"published"`; `None` for the float
-            network and for what was trained.
+        recipe_name: Whose settings the method had, `"default"` or `"published"`; `None` for the
+            float network and for what was trained.
     """
 
     method: str
@@ -51,7 +51,7 @@ class MethodResult:
     curve: tuple[tuple[float, int, float], ...] = ()
     validation_db: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
-    recipe: str | None = None
+    recipe_name: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -136,7 +136,7 @@ def method_rows(rows: Sequence[MethodResult]) -> tuple[list[str], list[list[Any]
     cells = [
         [
             row.method,
-            row.recipe,
+            row.recipe_name,
             row.bits,
             row.levels,
             *(_rounded(row.simulated_db[name], 2) for name in datasets),

@@ -96,7 +96,7 @@ class MethodsTable:
             {
                 "network": weights_sha256(self.model),
                 "datasets": pictures_of(datasets),
-                "calibration": self.calibration.to_json(),
+                "calibration": self.calibration.record,
             },
         )
         self._simulated: dict[tuple[str, int | None], Any] = {}
@@ -157,7 +157,7 @@ class MethodsTable:
             seconds=seconds,
             exported_as=EXPORTED_AS.get(method) if has_file else None,
             details=made.details,
-            recipe=recipe,
+            recipe_name=recipe,
         )
         self._kept.keep(row, **asked)
         return row

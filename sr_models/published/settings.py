@@ -51,7 +51,7 @@ class PamsSettings:
         edge_bits: Their width.
         unsigned: Whether tensors behind a ReLU take an unsigned grid (ours).
         per_channel: Whether each output channel's weights have their own scale (ours).
-        recipe: One of `RECIPES`: whose rates and statistics alphas have.
+        recipe_name: One of `RECIPES`: whose rates and statistics alphas have.
     """
 
     bits: int = 8
@@ -60,10 +60,10 @@ class PamsSettings:
     edge_bits: int = PIXEL_BITS
     unsigned: bool = False
     per_channel: bool = False
-    recipe: str = "default"
+    recipe_name: str = "default"
 
     def __post_init__(self):
-        require_recipe(self.recipe)
+        require_recipe(self.recipe_name)
         require_bits(self.bits)
         require_bits(self.edge_bits)
         require_known("a placement", self.placement, PLACEMENTS)
@@ -76,7 +76,7 @@ class PamsSettings:
     @classmethod
     def published(cls, bits: int) -> PamsSettings:
         """As released: the placement of its code, head and tail float."""
-        return cls(bits, "code", recipe="published")
+        return cls(bits, "code", recipe_name="published")
 
     @property
     def alpha_start(self) -> str:
@@ -85,7 +85,7 @@ class PamsSettings:
         Eight bits have steps to spare for the brightest picture; with few of them, alphas that clip
         a little are better from the start (EDSR x4 at 4 bits: 0.8 dB).
         """
-        if self.recipe == "published":
+        if self.recipe_name == "published":
             return "last"
         return "largest" if self.bits >= PIXEL_BITS else "mean"
 

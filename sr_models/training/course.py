@@ -82,7 +82,7 @@ class PamsCourse:
             changes: Fields of the recipe.
         """
         values = dict(PUBLISHED)
-        if self.settings.recipe == "published":
+        if self.settings.recipe_name == "published":
             values |= TO_THE_LETTER
             if preset is not None:
                 values["patch_size"] = HIGH_PATCH.get(preset.family, 192) // preset.scale

@@ -108,7 +108,7 @@ class PamsPupil:
         feature = body_output(self.teacher)
         self._watched_teacher = watcher(self.teacher, [feature])
         self._watched = watcher(self.student.model, [feature, output_name(self.student.model)])
-        published = course.settings.recipe == PUBLISHED
+        published = course.settings.recipe_name == PUBLISHED
         self._share = course.alpha_rate / learning_rate
         self._factor = tf.Variable(
             self._share / PIXEL_RANGE if published else self._share, trainable=False
@@ -142,7 +142,7 @@ class PamsPupil:
         pictures = [batch(i) for i in range(STARTING_BATCHES)]
         start = self.course.settings.alpha_start
         start_alphas(self.student, self.teacher, pictures=pictures, start=start)
-        if self.course.settings.recipe != PUBLISHED:
+        if self.course.settings.recipe_name != PUBLISHED:
             mean = float(np.mean([float(alpha) for alpha in self.student.alphas]))
             self._factor.assign(self._share * mean)
 

@@ -80,7 +80,7 @@ def test_the_recipe_is_the_published_one_with_what_was_given():
 
 def test_the_published_recipe_is_that_of_the_released_code():
     course = quantized_course("pams", **NOTHING, recipe="published")
-    assert course.settings == PamsSettings(8, "code", recipe="published")
+    assert course.settings == PamsSettings(8, "code", recipe_name="published")
     assert (course.alpha_rate, course.transfer_weight) == (1e-2, 1000.0)
     recipe = course.recipe(get_preset("edsr_baseline_x2"))
     # StepLR(10, 0.5) over 30 epochs of 1000 steps; pictures of 192 pixels, and 96 for RDN.
