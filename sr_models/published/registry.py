@@ -12,6 +12,7 @@ import numpy as np
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.registry import Registry
+from sr_models.published.colour_shift import with_colour_shift
 from sr_models.published.pams_student import AlphaRange
 from sr_models.published.settings import require_bits, require_recipe
 from sr_models.published.tuning import TuningSettings
@@ -174,7 +175,7 @@ def simulate_method(
     if not len(batches):
         raise CalibrationError("expected pictures to calibrate with, found none; give some")
     return method.calibrate(
-        network,
+        with_colour_shift(network),
         batches=batches,
         bits=bits,
         seed=seed,

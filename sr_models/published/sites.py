@@ -80,8 +80,9 @@ def shifts_colours(layer) -> bool:
     if not is_convolution(layer) or layer.kernel_size != (1, 1) or layer.groups > 1:
         return False
     kernel = layer.kernel.numpy()[0, 0]
-    square = kernel.shape == (3, 3) and layer.activation is tf_keras.activations.linear
-    return square and bool((kernel == np.diag(np.diag(kernel))).all())
+    colours = kernel.shape in ((1, 1), (3, 3))
+    plain = colours and layer.activation is tf_keras.activations.linear
+    return plain and bool((kernel == np.diag(np.diag(kernel))).all())
 
 
 def _ancestors(graph: dict[str, Point]) -> dict[str, set[str]]:
