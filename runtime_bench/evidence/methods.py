@@ -106,7 +106,7 @@ def methods(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Keep rows, and states of tuning and training; go on with what a run left there.",
+            help="Keep rows, and states of tuning and training, and resume what a run left there.",
         ),
     ] = None,
     size: ExportSize = "180x320",
