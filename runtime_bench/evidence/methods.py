@@ -64,9 +64,7 @@ def methods(
     signature: Signature = None,
     recipe: Annotated[
         str,
-        typer.Option(
-            help="Settings of the methods: default, with what we found better, or published."
-        ),
+        typer.Option(help="Their settings: ours, or with published those of papers and code."),
     ] = "default",
     patches: Annotated[
         int | None,

@@ -97,7 +97,7 @@ def train(
         str | None,
         typer.Option(
             "--recipe",
-            help="Its settings: default, with what we found better, or published.",
+            help="Its settings: ours, or with published those of paper and code.",
             show_default="default",
         ),
     ] = None,
