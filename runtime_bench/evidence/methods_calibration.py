@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from representative_data.pictures import bundled_pictures
 from representative_data.tiles import load_tiles
+from sr_models.ground.picture_files import inputs_of
 from sr_models.ground.pictures import unit
 from sr_models.importing.sources import SourceNetwork
 from sr_models.published.registry import get_quantizer
@@ -29,6 +30,7 @@ class Calibration:
         side: Their height and width in pixels; 48, or as published, by default.
         seed: Seed of their places, and of whatever a method draws.
         epochs: Passes over them by a method that fine-tunes; 0 for none.
+        inputs: Folder of what networks are given in place of the pictures, by their names.
         recipe: See `sr_models.published.registry.simulate_method`.
     """
 
@@ -37,6 +39,7 @@ class Calibration:
     side: int | None = None
     seed: int = 0
     epochs: int = TuningSettings.epochs
+    inputs: str | Path | None = None
     recipe: str = "default"
 
     def __post_init__(self):
@@ -59,8 +62,21 @@ class Calibration:
     @property
     def record(self) -> dict[str, Any]:
         """What tells this from another calibration, as plain data."""
-        images = None if self.images is None else str(self.images)
-        return {**asdict(self), "images": images}
+        folders = {"images": self.images, "inputs": self.inputs}
+        return {**asdict(self), **{n: f if f is None else str(f) for n, f in folders.items()}}
+
+
+@dataclass(frozen=True)
+class Training:
+    """How PAMS is trained for the table.
+
+    Attributes:
+        data: Folder of ground truth.
+        changes: What differs from the published recipe, as keywords of `Recipe`.
+    """
+
+    data: str | Path
+    changes: dict[str, Any] = field(default_factory=dict)
 
 
 class CalibrationBatches:
@@ -89,6 +105,7 @@ class CalibrationBatches:
             count, side, size = wanted
             tiles = load_tiles(
                 bundled_pictures() if calibration.images is None else calibration.images,
+                inputs=inputs_of(calibration.images, calibration.inputs, option="--images"),
                 scale=network.scale,
                 channels=network.channels,
                 count=count,

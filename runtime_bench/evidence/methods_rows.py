@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ from sr_models.ground.files import writing_file
 FOLDER = "rows"
 
 
+def sizes_of(paths: Iterable[str | Path]) -> list[list[Any]]:
+    """What tells pictures apart: each one's name and size in bytes."""
+    return [[Path(path).name, Path(path).stat().st_size] for path in paths]
+
+
 def pictures_of(datasets: Sequence[Dataset]) -> list[list[Any]]:
-    """What tells data sets apart: name, and each picture's name and size in bytes."""
-    return [
-        [one.name, [[Path(path).name, Path(path).stat().st_size] for path in one.paths]]
-        for one in datasets
-    ]
+    """What tells data sets apart: their names and pictures."""
+    return [[one.name, sizes_of(one.paths)] for one in datasets]
 
 
 class KeptRows:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,13 @@ from export.exporting.job import run_export
 from export.exporting.settings import ExportSettings
 from export.running.interpreters import open_model
 from export.running.plan import Plan
-from runtime_bench.evidence.methods_calibration import Calibration, CalibrationBatches
+from runtime_bench.evidence.methods_calibration import (
+    Calibration,
+    CalibrationBatches,
+    Training,
+)
 from runtime_bench.evidence.methods_report import FLOAT, TRAINED, MethodResult, Scores
-from runtime_bench.evidence.methods_rows import KeptRows, pictures_of
+from runtime_bench.evidence.methods_rows import KeptRows, pictures_of, sizes_of
 from runtime_bench.measuring.latency import measure_latency
 from runtime_bench.measuring.quality import Dataset, load_pairs, measure_file, measure_upscaler
 from sr_models.ground.picture_files import list_images
@@ -43,19 +48,7 @@ from sr_models.training.run import train
 FILE_BITS = 8
 EXPORTED_AS = {"minmax": "natural", "outlier-aware": "outlier", "dfsq": "dfsq-static"}
 """Recipe of the file that holds most of a method, where that needs no training."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """How PAMS is trained for the table.
-
-    Attributes:
-        data: Folder of ground truth.
-        changes: What differs from the published recipe, as keywords of `Recipe`.
-    """
-
-    data: str | Path
-    changes: dict[str, Any] = field(default_factory=dict)
+_NONE: Mapping[Path, Path] = MappingProxyType({})
 
 
 class MethodsTable:
@@ -65,6 +58,7 @@ class MethodsTable:
         network: An opened network, or whatever `sr_models.open_network` takes; training is for
             presets.
         datasets: Ground truth; for measuring only, methods never see it.
+        inputs: See `runtime_bench.measuring.quality.measure_file`.
         calibration: What methods are given.
         run_dir: Folder of states of tuning and training, made if missing; what stands there is
             resumed, and gets no seconds.
@@ -80,13 +74,15 @@ class MethodsTable:
         network: SourceNetwork | str,
         *,
         datasets: Sequence[Dataset],
+        inputs: Mapping[Path, Path] = _NONE,
         run_dir: str | Path,
         calibration: Calibration | None = None,
         on_stage: Callable[[str], None] = lambda stage: None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ):
         self.network = open_network(network)
-        self.datasets, self.calibration = datasets, calibration or Calibration()
+        self.datasets, self.inputs = datasets, inputs
+        self.calibration = calibration or Calibration()
         self._say, self._on_progress = on_stage, on_progress
         self.run_dir = Path(run_dir)
         self.model = attach_tail(self.network.trunk, "none", scale=self.network.scale)
@@ -96,6 +92,7 @@ class MethodsTable:
             {
                 "network": weights_sha256(self.model),
                 "datasets": pictures_of(datasets),
+                "inputs": sizes_of(inputs.values()),
                 "calibration": self.calibration.record,
             },
         )
@@ -117,13 +114,7 @@ class MethodsTable:
         return kept
 
     def calibrated_row(self, method: str, bits: int, *, again: bool = False) -> MethodResult:
-        """A method as far as it comes without training.
-
-        Args:
-            method: Its name.
-            bits: Width.
-            again: Whether to simulate it even where its row is kept, for what needs the network.
-        """
+        """A method as far as it comes without training; `again` even where its row is kept."""
         recipe = self.calibration.recipe
         asked = {"method": method, "bits": bits, "recipe": recipe}
         kept = None if again else self._kept.find(**asked)
@@ -248,11 +239,14 @@ class MethodsTable:
         self._say(f"{self.network.label}: exporting {row.exported_as}")
         network = self.network if weights is None else self.preset.name
         choices = replace(settings, method=row.exported_as)
-        result = run_export(network, choices, images=self.calibration.images, weights=weights)
+        pictures = {"images": self.calibration.images, "inputs": self.calibration.inputs}
+        result = run_export(network, choices, **pictures, weights=weights)
         out.write_bytes(result.content)
         runner = open_model(result.content, threads=2)
         found = {
-            d.name: measure_file(runner, d, scale=self.network.scale).raw.psnr_y_db
+            d.name: measure_file(
+                runner, d, scale=self.network.scale, inputs=self.inputs
+            ).raw.psnr_y_db
             for d in self.datasets
         }
         return replace(row, exported_db=found, size_bytes=len(result.content))
@@ -262,7 +256,7 @@ class MethodsTable:
         luma = self.network.channels == 1
         scores = {}
         for dataset in self.datasets:
-            pairs = load_pairs(dataset.paths, scale=scale, luma=luma)
+            pairs = load_pairs(dataset.paths, scale=scale, luma=luma, inputs=self.inputs)
             images = measure_upscaler(upscale, pairs, scale=scale)
             scores[dataset.name] = float(np.mean([image.raw.psnr_y_db for image in images]))
         return scores
@@ -273,6 +267,7 @@ def measure_methods(
     *,
     bits: Sequence[int],
     datasets: Sequence[Dataset],
+    inputs: Mapping[Path, Path] = _NONE,
     methods: Sequence[str] = (),
     calibration: Calibration | None = None,
     training: Training | None = None,
@@ -289,6 +284,7 @@ def measure_methods(
         network: An opened network, or whatever `sr_models.open_network` takes.
         bits: Widths, each 2 to 16.
         datasets: Ground truth to measure on.
+        inputs: See `runtime_bench.measuring.quality.measure_file`.
         methods: Names of `sr_models.published.registry`; all by default.
         calibration: What methods are given.
         training: Trains PAMS at every width; without it PAMS shows its start only.
@@ -317,6 +313,7 @@ def measure_methods(
         table = MethodsTable(
             network,
             datasets=datasets,
+            inputs=inputs,
             run_dir=run_dir or Path(folder, "run"),
             calibration=calibration,
             on_stage=on_stage,
