@@ -10,6 +10,8 @@ from sr_models.networks.quick_layers import PlainLayer, ShapedLayer
 
 _PACKAGE = "sr_models"
 
+MEAN_COLOUR = (0.4488, 0.4371, 0.4040)
+"""Of DIV2K, RGB in 0..1: what EDSR and those after it subtract from the picture."""
 MOST_JOINED = 5
 """Tensors that XNNPACK concatenates at once; more of them go in nested concatenations."""
 
@@ -210,6 +212,18 @@ class MirrorPadding(PlainLayer):
     def get_config(self):
         own = {"rows": self.rows, "columns": self.columns, "mode": self.mode}
         return {**super().get_config(), **own}
+
+
+def centred(picture, *, name: str = "mean_colour"):
+    """The picture without DIV2K's mean colour: a fixed 1x1 convolution of three channels.
+
+    Zeros around it are the mean colour then, where zeros around the picture itself are black. That
+    is what padding of the published networks is, and no bias can say it.
+    """
+    layer = tf_keras.layers.Conv2D(3, 1, trainable=False, name=name)
+    y = layer(picture)
+    layer.set_weights([np.eye(3, dtype=np.float32)[None, None], -np.float32(MEAN_COLOUR)])
+    return y
 
 
 def rectifier(activation: str, *, name: str, slope: float = 0.25):
