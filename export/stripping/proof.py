@@ -140,7 +140,8 @@ def compare_outputs(
 
     Args:
         before: A file's content.
-        after: The changed file's content; inputs and outputs must be the same.
+        after: The changed file's content; inputs and outputs must be the same, but that codes may
+            be int8 where they were uint8: 128 less.
         steps: For each output, what counts as one code: 1, or the step of outputs of real numbers.
         delegate: Kernels that both run on.
         probes: Run so many of the probes only, spread over their kinds.
@@ -182,6 +183,7 @@ def compare_outputs(
                 one = _reread(one, *reread[place])
             if saturate is not None and saturate[place] is not None:
                 other = np.clip(other, *saturate[place])
+            one, other = _of_one_sign(one, other)
             apart = np.abs(one.astype(np.float64) - other.astype(np.float64)) / step
             if step != 1.0:
                 apart = np.rint(apart)
@@ -206,6 +208,12 @@ def compare_outputs(
 def _of_levels(codes: np.ndarray, levels: Sequence[int]) -> np.ndarray:
     shifted = codes.astype(np.int64) - np.iinfo(codes.dtype).min
     return np.asarray(levels, codes.dtype)[shifted * len(levels) // 256]
+
+
+def _of_one_sign(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if (one.dtype, other.dtype) == (np.uint8, np.int8):
+        return one, other.view(np.uint8) ^ np.uint8(0x80)
+    return one, other
 
 
 def _reread(
