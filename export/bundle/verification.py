@@ -200,6 +200,12 @@ def _require_described(folder: Path, model: Mapping[str, Any], manifest: Mapping
                 f"expected {model['file']} with the {key} of the manifest, found another; "
                 "the model is not the one that was described: get the bundle again"
             )
+    codes = manifest.get("interface", {"dtype": "uint8"})["dtype"]
+    if kinds := {audit.inputs[0].dtype, audit.outputs[0].dtype} - {codes}:
+        raise BundleError(
+            f"expected {codes} codes in {model['file']}, as the manifest says, found "
+            f"{kinds.pop()}; get the bundle again"
+        )
     if not audit.pixel_contract.holds:
         raise BundleError(
             f"expected codes that are pixels, found that {'; '.join(audit.pixel_contract.reasons)} "
@@ -247,6 +253,7 @@ def measure_golden(
     """Run a model on raw codes and compare raw codes: the child's part."""
     from export.running.interpreters import open_model
 
-    codes = np.frombuffer(fed, np.uint8).reshape(1, height, width, 3)
-    output = open_model(read_model(model, name=name), delegate=delegate).run(codes)
-    return difference(output.reshape(-1), np.frombuffer(expected, np.uint8)).to_json()
+    runner = open_model(read_model(model, name=name), delegate=delegate)
+    codes = np.frombuffer(fed, runner.inputs[0].dtype).reshape(1, height, width, 3)
+    output = runner.run(codes).reshape(-1)
+    return difference(output, np.frombuffer(expected, output.dtype)).to_json()

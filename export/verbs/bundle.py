@@ -43,6 +43,9 @@ def bundle(
         list[str] | None,
         typer.Option(metavar="HxW", help="Input size; repeatable.", show_default="360x640"),
     ] = None,
+    io: Annotated[
+        str, typer.Option(help="uint8 or int8 codes; auto takes int8 where that is faster.")
+    ] = "auto",
     images: Images = None,
     dataset: Dataset = None,
     method: Method = DEFAULT_RECIPE,
@@ -83,6 +86,8 @@ def bundle(
 
       sr-export bundle my_network.keras --out phone --size 360x640 --size 180x320 --images photos
 
+      sr-export bundle xlsr_x3 --out phone --io uint8
+
       sr-bench latency phone/*.tflite --json latency.json
 
       sr-export bundle xlsr_x3 --out phone --latency latency.json --overwrite
@@ -91,6 +96,9 @@ def bundle(
     from sr_models.ground.files import require_free_folder
 
     require_free_folder(out, overwrite=overwrite, replaces=TOP_LEVEL)
+    from export.bundle.interface import require_codes
+
+    require_codes(io)
     from export.exporting.settings import ExportSettings
     from sr_models.ground.sizes import parse_size
 
@@ -114,6 +122,7 @@ def bundle(
             name,
             settings,
             out=out,
+            codes=io,
             images=images,
             dataset=dataset,
             weights=weights,
@@ -145,6 +154,7 @@ def tell(manifest: dict[str, Any], out: Path, *, json: str | None) -> None:
     rows = [
         [
             model["file"],
+            model["input"]["dtype"],
             f"{model['height']}x{model['width']}",
             sum(model["operators"].values()),
             len(model["clip_ops"]),
@@ -154,6 +164,6 @@ def tell(manifest: dict[str, Any], out: Path, *, json: str | None) -> None:
     ]
     print_table(
         f"{out}, {len(manifest['files']) + 2} files",
-        ["file", "input", "operators", "clips", "greatest difference of a kernel path"],
+        ["file", "codes", "input", "operators", "clips", "greatest difference of a kernel path"],
         rows,
     )
