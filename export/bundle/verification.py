@@ -29,11 +29,9 @@ from export.bundle.layout import (
 from export.inspecting.audit import audit_model
 from export.running.runtimes import require_delegate
 from sr_models.ground.arguments import a_path, a_text, several, takes
-from sr_models.ground.child import Crash, Sandbox
+from sr_models.ground.child import WHOLE_SIZE_MB, Crash, Sandbox
 from sr_models.ground.errors import BundleError, OptionError
 from sr_models.tflite.files import read_model
-
-_MEMORY_MB = 4096
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def verify_bundle(
     on_stage("comparing hashes")
     manifest = read_bundle(folder)
     checks: list[PathCheck] = []
-    with Sandbox(memory_mb=_MEMORY_MB) as sandbox:
+    with Sandbox(memory_mb=WHOLE_SIZE_MB) as sandbox:
         for model in manifest["models"]:
             on_stage(f"auditing {model['file']}")
             _require_described(folder, model, manifest)

@@ -68,7 +68,7 @@ def strip(
       sr-export strip model.tflite --out clip-free.tflite --io int8 --packed-for arm64-dotprod
     """
     from export.running.targets import packing_targets, target_names
-    from sr_models.ground.child import Sandbox
+    from sr_models.ground.child import WHOLE_SIZE_MB, Sandbox
     from sr_models.ground.errors import require_known
     from sr_models.ground.files import refuse_existing, require_writable, writing_file
     from sr_models.ground.pixel_range import parse_pixels
@@ -82,7 +82,7 @@ def strip(
     refuse_existing(out, overwrite=overwrite, replaces=())
     require_writable(out)
     read = read_model(file)
-    with Sandbox("export.stripping.proof") as sandbox:
+    with Sandbox("export.stripping.proof", memory_mb=WHOLE_SIZE_MB) as sandbox:
         sandbox.start()  # It imports while we do.
         from export.stripping.whole import strip_whole
 

@@ -171,13 +171,14 @@ def stripping(
     sr-bench evidence stripping downloads/*.tflite --threads 2 --markdown stripped.md
     sr-bench evidence stripping model.tflite --as-is --packed-for arm64-dotprod
     """
-    from sr_models.ground.child import Sandbox
+    from sr_models.ground.child import WHOLE_SIZE_MB, Sandbox
 
     packing_targets(packed_for)
     if markdown is not None:
         require_writable(markdown)
     plan, machine, rows = Plan(runs=runs, seconds=seconds, warmup=2), read_machine(), []
-    with progress("measuring", unit="files") as update, Sandbox("export.stripping.proof") as box:
+    sandbox = Sandbox("export.stripping.proof", memory_mb=WHOLE_SIZE_MB)
+    with progress("measuring", unit="files") as update, sandbox as box:
         for path in files:
             update(len(rows), len(files), path.name)
             rows.append(
