@@ -58,6 +58,24 @@ class StrippedRow:
         }
 
 
+@dataclass(frozen=True)
+class StrippedFiles:
+    """All files.
+
+    Attributes:
+        rows: One for each.
+    """
+
+    rows: tuple[StrippedRow, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Rows, and for each number of threads the median of their ratios."""
+        return {
+            "results": [row.to_json() for row in self.rows],
+            "medians": [{"threads": n, "ratio": value} for n, value in medians(self.rows).items()],
+        }
+
+
 def medians(rows: Sequence[StrippedRow]) -> dict[int, float]:
     """Number of threads -> median of the ratios of all files that were timed."""
     counts = dict.fromkeys(count for row in rows for count in row.speed)
@@ -191,9 +209,7 @@ def stripping(
                     plan=plan,
                 )
             )
-    found = [{"threads": n, "ratio": value} for n, value in medians(rows).items()]
-    told = {"results": [row.to_json() for row in rows], "medians": found}
-    write_json({**told, "machine": machine.to_json()}, json)
+    write_json({**StrippedFiles(tuple(rows)).to_json(), "machine": machine.to_json()}, json)
     columns, cells = stripped_cells(rows)
     if json != "-":
         print_table("Stripped, as a share of the old file's time", columns, cells)
