@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
@@ -33,7 +34,7 @@ PATHS = {"xnnpack": None, "builtin": 6}
 """Kernels that both files are run on, side by side, and how many probes; all of them for `None`.
 
 The interpreter's own kernels take many times as long."""
-_MOST_ROUNDS = 16
+_MOST_ROUNDS, _MOST_FORMS = 16, 64
 """No network has more layers to write otherwise; a file made to keep us busy may."""
 
 
@@ -164,7 +165,7 @@ def _packed(
     for _ in range(_MOST_ROUNDS):
         now = _costs(model, targets)
         best: tuple[float, Form, schema.ModelT] | None = None
-        for form in find_forms(model):
+        for form in islice(find_forms(model), _MOST_FORMS):
             tables = _in_form(model, form)
             saved = _gain(now, _costs_of(tables, model.file, targets))
             if saved > 0.0 and saved >= form.least_gain and (best is None or saved > best[0]):

@@ -26,6 +26,9 @@ from sr_models.tflite.flatbuffer import OperatorInfo
 from sr_models.tflite.unpacked import UnpackedModel
 
 _AXES = 4
+_PADDINGS = (schema.Padding.SAME, schema.Padding.VALID)
+_WIDEST = 64
+"""Twice the widest tile: beyond it zeros only cost."""
 _MOST_COLOURS = 4
 """A picture has no more channels; a wider tensor fills the kernels as it is."""
 
@@ -55,9 +58,10 @@ def find_forms(model: UnpackedModel) -> Iterator[Form]:
     groups: dict[tuple, list[OperatorInfo]] = {}
     for op in convolutions:
         shape, channels = _kernel_shape(model, op), _channels(model, op)
-        if channels == shape[3] and channels <= _MOST_COLOURS and shape[2] > 1:
+        across = model.graph.tensors[op.inputs[0]].shape[2]
+        if channels == shape[3] and channels <= _MOST_COLOURS and 1 < shape[2] <= across:
             readers.setdefault((op.inputs[0], shape[2], _options(model, op).padding), []).append(op)
-        elif channels > shape[3] and channels % shape[3] == 0:
+        elif channels > shape[3] and channels % shape[3] == shape[0] % (channels // shape[3]) == 0:
             groups.setdefault((shape, channels // shape[3]), []).append(op)
     for (_, width, _), ops in readers.items():
         yield Form(
@@ -65,14 +69,25 @@ def find_forms(model: UnpackedModel) -> Iterator[Form]:
             f"reads rows of {width} neighbours as channels",
             lambda tables, ops=ops: _gather(model, tables, ops),
         )
-    for (_, now), ops in groups.items():
-        # Not one: the interpreter's own kernels round a convolution without groups otherwise.
-        for count in (count for count in range(2, now) if now % count == 0):
+    for (shape, now), ops in groups.items():
+        for count in _fewer(now, widest=max(shape[0] // now, shape[3])):
             yield Form(
                 _named(ops),
                 f"{now} groups become {count}",
                 lambda tables, ops=ops, count=count: _join(model, tables, ops, count),
             )
+
+
+def _fewer(groups: int, *, widest: int) -> list[int]:
+    """Numbers of groups to join them to, so that none is wider than any kernel's tile.
+
+    Not one: the interpreter's own kernels round a convolution without groups in another way.
+    """
+    return [
+        count
+        for count in range(2, groups)
+        if groups % count == 0 and widest * (groups // count) <= _WIDEST
+    ]
 
 
 def _named(ops: list[OperatorInfo]) -> tuple[str, ...]:
@@ -97,6 +112,8 @@ def _is_plain(model: UnpackedModel, op: OperatorInfo) -> bool:
         return False
     source, weights = (model.graph.tensors[i] for i in op.inputs[:2])
     options, table = _options(model, op), model.tables.subgraphs[0].tensors[op.inputs[1]]
+    if not isinstance(options, schema.Conv2DOptionsT) or options.padding not in _PADDINGS:
+        return False
     if source.dtype != "int8" or weights.dtype != "int8" or model.grid(op.inputs[0]) is None:
         return False
     if not weights.scales:
@@ -190,7 +207,7 @@ def _keep_open_sizes(graph: schema.SubGraphT, source: int, target: int) -> None:
 
 def _unpadded(model: UnpackedModel) -> Iterator[Form]:
     for op in model.graph.operators:
-        if op.name != "PAD" or len(op.inputs) < 2 or len(op.outputs) != 1:
+        if op.name != "PAD" or len(op.inputs) < 2 or len(op.outputs) != 1 or min(op.inputs) < 0:
             continue
         source, target = op.inputs[0], op.outputs[0]
         paddings, readers = model.constant(op.inputs[1]), model.consumers[target]
@@ -212,8 +229,10 @@ def _pads_alike(model: UnpackedModel, op: OperatorInfo, picture: int, paddings: 
     if op.name not in ("CONV_2D", "DEPTHWISE_CONV_2D") or op.inputs.count(picture) != 1:
         return False
     options = _options(model, op)
+    if op.inputs[0] != picture or len(op.inputs) < 2 or op.inputs[1] < 0:
+        return False
     kernel = _kernel_shape(model, op)
-    if op.inputs[0] != picture or len(kernel) != _AXES:
+    if len(kernel) != _AXES or not hasattr(options, "dilationWFactor"):
         return False
     if options.padding != schema.Padding.VALID or {options.strideH, options.strideW} != {1}:
         return False

@@ -52,7 +52,10 @@ def _follow(model: UnpackedModel, end: int, role: str, grids: dict[int, Grid]) -
 
 
 def _require_sign_alone(model: UnpackedModel, op: OperatorInfo) -> None:
-    before, after = model.grid(op.inputs[0]), model.grid(op.outputs[0])
+    ends = (*op.inputs, *op.outputs)
+    if len(ends) != 2 or min(ends) < 0:
+        raise Obstacle(f"{name_of(op)} has {len(ends)} ends")
+    before, after = (model.grid(i) for i in ends)
     if before is None or after is None or before.as_dtype(after.dtype) != after:
         # From int8 to int8 XNNPACK takes it, and multiplies in fewer bits than the interpreter.
         raise Obstacle(f"{name_of(op)} changes more than the sign of uint8 codes")

@@ -27,7 +27,7 @@ def equal_tensors(model: UnpackedModel) -> dict[int, int]:
     converted: dict[int, int] = {}
     moved: dict[int, tuple[int, tuple[int, ...] | None]] = {}
     for op in model.graph.operators:
-        if len(op.outputs) != 1 or not op.inputs or op.inputs[0] < 0:
+        if len(op.outputs) != 1 or not op.inputs or min((*op.inputs, *op.outputs)) < 0:
             continue
         source, target = op.inputs[0], op.outputs[0]
         if model.graph.tensors[source].constant or model.is_variable(target):
@@ -102,7 +102,7 @@ def _through_move(
         # What was transposed before is another row of elements from here on.
         moved[target] = (source, None) if axes else (origin, None)
         return moved[target][0]
-    order = model.constant(op.inputs[1]) if len(op.inputs) > 1 and op.inputs[1] >= 0 else None
+    order = model.constant(op.inputs[1]) if len(op.inputs) > 1 else None
     rank = len(model.graph.tensors[source].shape)
     if order is None or sorted(order.tolist()) != list(range(rank)):
         return None
