@@ -60,6 +60,7 @@ def android(
             "--tool-flag",
             metavar="NAME=VALUE",
             help="A flag of benchmark_model's own, e.g. gpu_backend=opengl; repeatable.",
+            show_default="none",
         ),
     ] = [],  # noqa: B006
     data: Annotated[

@@ -2,8 +2,8 @@
 
 It plays the classic program or LiteRT's, as `KIND` says, knows the flags that this project gives,
 and refuses others as the classic one does. What an accelerator would do is told by its name
-(`refuse`, `fall-back`), or for LiteRT's by `--gpu_backend` (`absent`, `partly`, `cut`, `hostile`,
-`none`); any other takes everything.
+(`refuse`, `fall-back`), or for LiteRT's by `--gpu_backend` (`absent`, `partly`, `cut`); any other
+takes everything.
 """
 
 import struct
@@ -165,7 +165,7 @@ def run(flags: dict) -> tuple[list[int], list[str]]:
 
 def write_runtime_info(flags: dict, operators: list[str]) -> None:
     """The nodes and who took them, by LiteRT's own message."""
-    if "model_runtime_info_output_file" not in flags or flags.get("gpu_backend") == "none":
+    if "model_runtime_info_output_file" not in flags:
         return
     if KIND == "classic" and flags.get("export_model_runtime_info") != "true":
         return
@@ -189,15 +189,13 @@ def write_runtime_info(flags: dict, operators: list[str]) -> None:
         taken = range(left, len(operators))
         kernel.delegate_node_details.tflite_node_ids_replaced.extend(taken)
     graph.execution_plan.extend([*range(left), *([len(operators)] if name else [])])
-    if odd == "hostile":
-        graph.execution_plan.append(9999)
     with open(flags["model_runtime_info_output_file"], "wb") as file:
         file.write(details.SerializeToString())
 
 
 def write_results(flags: dict, times: list[int]) -> None:
     """The figures; encoded by hand, for no package has this message."""
-    if "result_file_path" not in flags or flags.get("gpu_backend") == "none":
+    if "result_file_path" not in flags:
         return
 
     def real(number, value):

@@ -264,11 +264,8 @@ def test_accelerators_are_judged(phones, bench, accelerator, status, said):
     ("arguments", "status", "said"),
     [
         ((), 0, "times read from results.pb, nodes from runtime_info.pb"),
-        (("partly",), 1, "clip_free.tflite partially"),
         (("absent",), 1, "gpu took no node: the time is the CPU's"),
-        (("none",), 1, "clip_free.tflite unknown"),
         (("cut",), 2, "expected a whole results.pb from benchmark_model, found it cut at byte"),
-        (("hostile",), 2, "runtime_info.pb from benchmark_model, found a node 9999"),
     ],
 )
 def test_litert_and_what_it_writes_are_judged(phones, bench, arguments, status, said, tmp_path):
@@ -285,7 +282,7 @@ def test_litert_and_what_it_writes_are_judged(phones, bench, arguments, status, 
     )
     _, err = process.communicate(timeout=300)
     assert (process.returncode, said in err) == (status, True), err
-    assert "Traceback" not in err and err.count("error: ") == (status != 0)
+    assert "Traceback" not in err and err.count("error: ") == (status == 2)
     assert list(phone.folder.iterdir()) == []
     assert (tmp_path / "board.jsonl").exists() == (status == 0)
     if status == 0:
