@@ -10,7 +10,7 @@ from typing import Any
 from export.precision.kept_precisions import KEPT_PRECISIONS
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.quantizing.recipe import AUTO, SEPARATOR, dataset_of, require_recipe
-from export.running.targets import EVERY, require_target
+from export.running.targets import DEFAULT_TARGET, require_target
 from representative_data.choices import Taming, require_usable
 from sr_models.ground.arguments import (
     a_flag,
@@ -99,7 +99,7 @@ class Quantizing:
     method: str | None = None
     tail: str = "relu"
     precision: str = "int8"
-    packed_for: str = EVERY
+    packed_for: str = DEFAULT_TARGET
     kept: tuple[str, ...] = ()
     most_sensitive: int = 0
     kept_precision: str = "float32"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
-from export.running.targets import EVERY
+from export.running.targets import DEFAULT_TARGET
 from export.verbs.usage import require_network
 from sr_models.ground.console import print_table, stages, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
@@ -46,7 +46,7 @@ def bundle(
     images: Images = None,
     dataset: Dataset = None,
     method: Method = DEFAULT_RECIPE,
-    packed_for: PackedFor = EVERY,
+    packed_for: PackedFor = DEFAULT_TARGET,
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,

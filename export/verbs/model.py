@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
-from export.running.targets import EVERY
+from export.running.targets import DEFAULT_TARGET
 from export.verbs.bundle import tell
 from export.verbs.result_table import result_rows
 from export.verbs.usage import require_network
@@ -136,7 +136,7 @@ def model(
     signature: Signature = None,
     dequantize: Dequantize = False,
     method: Method = DEFAULT_RECIPE,
-    packed_for: PackedFor = EVERY,
+    packed_for: PackedFor = DEFAULT_TARGET,
     tail: Tail = "relu",
     io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
     precision: Annotated[
