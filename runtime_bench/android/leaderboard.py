@@ -10,6 +10,7 @@ board's own rows come from a device lab, and `threads` stands at the end.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from runtime_bench.android.measurement import LEGACY, PhoneLatency
 from runtime_bench.android.output import Times
 from runtime_bench.android.placement import TEXT
-from runtime_bench.android.tool import LITERT
+from runtime_bench.android.tool import KINDS, LITERT
 from sr_models.ground.console import finite
 from sr_models.ground.errors import OptionError
 from sr_models.ground.files import require_writable, writing_file
@@ -40,7 +41,8 @@ def leaderboard_row(found: PhoneLatency, *, repo: str = "", now: datetime | None
     times, warmup = found.output.inference or Times(), found.output.warmup or Times()
     phone, placement, results = found.phone, found.placement, found.results
     accelerator = _ACCELERATORS[found.run.delegate]
-    device = f"{phone.device or phone.serial}-{phone.sdk}"
+    device = phone.device or re.sub(r"[^a-z0-9]+", "-", phone.name.lower()).strip("-")
+    device = f"{device}-{phone.sdk}"
     file = Path(found.model.name).name
     model = repo or Path(file).stem
     version = found.program.release or "unknown"
@@ -85,8 +87,7 @@ def leaderboard_row(found: PhoneLatency, *, repo: str = "", now: datetime | None
         "runner": "adb",
         "session": f"sr-bench-{moment:%Y%m%d-%H%M%S}",
         "job": f"{accelerator}-{device}",
-        # The board shows rows that are "measured" alone.
-        "status": LEGACY.get(found.run.delegate, "measured"),
+        "status": _status(found),
         "date": f"{moment:%Y-%m-%d}",
         "threads": found.run.threads,
     }
@@ -147,6 +148,13 @@ def write_leaderboard(path: str | Path, rows: Sequence[dict]) -> None:
     text = "".join(json.dumps(finite(row), ensure_ascii=False) + "\n" for row in kept.values())
     with writing_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _status(found: PhoneLatency) -> str:
+    # The board shows rows that are "measured" alone, and all of them with LiteRT's tool.
+    if found.run.delegate in LEGACY:
+        return LEGACY[found.run.delegate]
+    return "measured" if found.kind == LITERT else f"measured with {KINDS[found.kind]}"
 
 
 def _hundredths(value: float | None) -> float | None:

@@ -287,7 +287,8 @@ def require_pictures(tool: Tool) -> None:
     if not {"input_layer_value_files", "output_filepath"} <= tool.flags:
         raise OptionError(
             "expected a benchmark_model with --output_filepath for pictures, found "
-            f"{KINDS[tool.kind]} without; give the classic tool of 2023 or later"
+            f"{KINDS[tool.kind]} without; give the classic tool of 2023 or later, or files without "
+            "--data and --bundle for times alone"
         )
 
 

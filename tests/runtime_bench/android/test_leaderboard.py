@@ -83,6 +83,8 @@ def test_nnapi_is_kept_off_the_board_and_text_is_called_so(measured):
     assert (row["source"], row["runtime"], row["model"]) == ("log", "tflite", "clip_free")
     assert (row["runtime_version"], row["throughput_mb_s"]) == ("unknown", None)
     assert row["model_size_mb"] == found.model.size_bytes / 1e6
+    row = leaderboard_row(measured("gpu", flags=texts.CLASSIC_FLAGS), now=NOW)
+    assert row["status"] == "measured with the classic TFLite tool"
 
 
 def test_a_later_row_takes_the_formers_place(tmp_path):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
 
 import numpy as np
 import pytest
 
 from export.running.hosted import unpacked
-from export.running.machines import find_machine
+from export.running.machines import cache_folder, find_machine
 from representative_data.observation import observe_ranges, pin_pixels
 from runtime_bench.targets.measuring import Fed, TargetBench
 from runtime_bench.targets.target import choose_targets
@@ -18,10 +20,24 @@ from sr_models.tflite.files import read_model
 from tests.networks import sharpening_network
 
 
+def wait_for_a_set_up(seconds: float = 150.0) -> None:
+    """Wait while a set-up is at work in the background, as `.ci/run` has one; it holds a lock."""
+    lock = cache_folder() / ".lock"
+    end = time.monotonic() + seconds
+    while lock.exists() and time.monotonic() < end:
+        try:
+            with lock.open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return
+        except OSError:
+            time.sleep(0.5)
+
+
 @pytest.fixture(scope="module")
 def bench():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SR_TARGETS", os.environ["SR_REAL_TARGETS"])
+        wait_for_a_set_up()
         try:
             cache = find_machine("arm64").parent
         except TargetError as error:
