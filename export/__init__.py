@@ -8,7 +8,7 @@ from sr_models.ground.lazy import public_names
 _MODULES = {
     "ExportResult": "export.exporting.result",
     "ExportSettings": "export.exporting.settings",
-    "Size": "export.exporting.settings",
+    "Size": "sr_models.ground.sizes",
     "audit_model": "export.inspecting.audit",
     "export": "export.exporting.front_door",
     "export_bundle": "export.bundle.writing",

@@ -78,7 +78,8 @@ def export_bundle(
         overwrite: Whether an existing bundle may be replaced.
         on_stage: Called with what begins next.
         export: Makes the files, as `run_export` does.
-        source: What else `export` shall know of the network: `weights`, `trust`, `pixels`.
+        source: What else `export` shall know: `inputs`, and what `sr_models.open_network` takes
+            beside the source, such as `weights` and `output`.
 
     Returns:
         The manifest.

@@ -295,5 +295,5 @@ def summed(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
         )
         if after < before:
             evidence.on_note(f"sums: {found.name}: {found.features} adds what {found.picture} did")
-            return QuantizedNetwork(*made)
+            return summed(QuantizedNetwork(*made), evidence)
     return network

@@ -24,6 +24,7 @@ from sr_models.networks.layers import (
     SpaceToDepth,
     convolve,
 )
+from sr_models.networks.quick_layers import ShapedLayer
 from sr_models.networks.value_layers import KnownRange
 
 INPUT = "input"
@@ -243,12 +244,15 @@ def at_size(model, *, height: int | None, width: int | None):
     return rebuild(model, lambda _, tensor: tensor, batch_shape=shape)
 
 
-class _SplitGroups(tf_keras.layers.Layer):
+class _SplitGroups(ShapedLayer):
     """A grouped convolution computed as one convolution for each group."""
 
     def __init__(self, convolution):
         super().__init__(name=convolution.name)
         self.convolution = convolution
+
+    def compute_output_shape(self, input_shape):
+        return self.convolution.compute_output_shape(input_shape)
 
     def call(self, inputs):
         layer = self.convolution

@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from sr_models.networks.quick_layers import PlainLayer, ShapedLayer
+
 _PACKAGE = "sr_models"
 
 MEAN_COLOUR = (0.4488, 0.4371, 0.4040)
@@ -14,8 +16,21 @@ MOST_JOINED = 5
 """Tensors that XNNPACK concatenates at once; more of them go in nested concatenations."""
 
 
+def _require_multiple(what: str, found: int | None, *, of: int) -> None:
+    if found is not None and found % of:
+        raise ValueError(f"expected {what} that {of} divides, found {found}")
+
+
+def _times(side: int | None, factor: int) -> int | None:
+    return None if side is None else side * factor
+
+
+def _over(side: int | None, divisor: int) -> int | None:
+    return None if side is None else side // divisor
+
+
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class DepthToSpace(tf_keras.layers.Layer):
+class DepthToSpace(ShapedLayer):
     """Rearrange channels into space: (N, H, W, C s^2) -> (N, H s, W s, C).
 
     Channel order is TensorFlow's: channel `(i s + j) C + c` becomes pixel `(i, j)` of channel `c`
@@ -26,6 +41,12 @@ class DepthToSpace(tf_keras.layers.Layer):
         super().__init__(**keywords)
         self.block_size = block_size
 
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        size = self.block_size
+        _require_multiple("channels", channels, of=size**2)
+        return (batch, _times(height, size), _times(width, size), channels // size**2)
+
     def call(self, inputs):
         return tf.nn.depth_to_space(inputs, self.block_size)
 
@@ -34,7 +55,7 @@ class DepthToSpace(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class SpaceToDepth(tf_keras.layers.Layer):
+class SpaceToDepth(ShapedLayer):
     """The inverse of `DepthToSpace`: (N, H s, W s, C) -> (N, H, W, C s^2).
 
     Ends the trunk of a network whose last convolution works on the large picture, so that all
@@ -45,6 +66,13 @@ class SpaceToDepth(tf_keras.layers.Layer):
         super().__init__(**keywords)
         self.block_size = block_size
 
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        size = self.block_size
+        _require_multiple("height", height, of=size)
+        _require_multiple("width", width, of=size)
+        return (batch, _over(height, size), _over(width, size), channels * size**2)
+
     def call(self, inputs):
         return tf.nn.space_to_depth(inputs, self.block_size)
 
@@ -53,7 +81,7 @@ class SpaceToDepth(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class ClipByValue(tf_keras.layers.Layer):
+class ClipByValue(ShapedLayer):
     """`tf.clip_by_value`: the clip that clip-free export makes needless."""
 
     def __init__(self, minimum: float = 0.0, maximum: float = 1.0, **keywords):
@@ -69,13 +97,17 @@ class ClipByValue(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class ChannelSlice(tf_keras.layers.Layer):
+class ChannelSlice(ShapedLayer):
     """Channels `start` to `stop` of the input: one group of a convolution written as a split."""
 
     def __init__(self, start: int, stop: int, **keywords):
         super().__init__(**keywords)
         self.start = start
         self.stop = stop
+
+    def compute_output_shape(self, input_shape):
+        *others, channels = input_shape
+        return (*others, len(range(channels)[self.start : self.stop]))
 
     def call(self, inputs):
         return inputs[..., self.start : self.stop]
@@ -85,7 +117,7 @@ class ChannelSlice(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class RepeatChannels(tf_keras.layers.Layer):
+class RepeatChannels(ShapedLayer):
     """The channels `times` times over: (N, H, W, C) -> (N, H, W, C times).
 
     Before depth-to-space, `times` of s^2 makes nearest-neighbour upscaling. Written as nested
@@ -95,6 +127,10 @@ class RepeatChannels(tf_keras.layers.Layer):
     def __init__(self, times: int, **keywords):
         super().__init__(**keywords)
         self.times = times
+
+    def compute_output_shape(self, input_shape):
+        *others, channels = input_shape
+        return (*others, channels * self.times)
 
     def call(self, inputs):
         repeated, left = inputs, self.times
@@ -108,18 +144,22 @@ class RepeatChannels(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class EdgePadding(tf_keras.layers.Layer):
+class EdgePadding(ShapedLayer):
     """The outermost pixels once more around the picture: (N, H, W, C) -> (N, H + 2, W + 2, C).
 
     What interpolation beyond the border reads, where a convolution would read zeros.
     """
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (batch, *(side and side + 2 for side in (height, width)), channels)
 
     def call(self, inputs):
         return tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class NeighboursToChannels(tf_keras.layers.Conv2D):
+class NeighboursToChannels(PlainLayer, tf_keras.layers.Conv2D):
     """Each pixel's row of `width` neighbours as its channels: (N, H, W, C) -> (N, H, W, C width).
 
     Channel `d C + c` is channel c of the pixel `d - (width - 1) // 2` to the right; what lies
@@ -150,7 +190,7 @@ class NeighboursToChannels(tf_keras.layers.Conv2D):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class MirrorPadding(tf_keras.layers.Layer):
+class MirrorPadding(PlainLayer):
     """Mirrored pixels around the picture, as MIRROR_PAD has them.
 
     (N, H, W, C) -> (N, H + rows, W + columns, C). Builtin int8 kernels compute it; XNNPACK leaves

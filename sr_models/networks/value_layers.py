@@ -5,11 +5,13 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras
 
+from sr_models.networks.quick_layers import PlainLayer, ShapedLayer
+
 _PACKAGE = "sr_models"
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class Gelu(tf_keras.layers.Layer):
+class Gelu(ShapedLayer):
     """x times the share of a normal distribution below x, or its approximation by tanh.
 
     One operator in a file of eight bits, a table of all codes; XNNPACK leaves it to the CPU.
@@ -27,7 +29,7 @@ class Gelu(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class PictureMean(tf_keras.layers.Layer):
+class PictureMean(PlainLayer):
     """The mean over all rows, all columns or both, which one pixel is left of.
 
     (N, H, W, C) -> (N, 1, 1, C) for axes 1 and 2, as channel attention begins.
@@ -45,7 +47,7 @@ class PictureMean(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class SquareRoot(tf_keras.layers.Layer):
+class SquareRoot(ShapedLayer):
     """The square root: of a variance, what channel attention by contrast reads."""
 
     def call(self, inputs):
@@ -53,7 +55,7 @@ class SquareRoot(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class KnownRange(tf_keras.layers.Layer):
+class KnownRange(ShapedLayer):
     """The identity, of a tensor whose range is known: that of quantization-aware training."""
 
     def __init__(self, minimum: float, maximum: float, narrow: bool = False, **keywords):
