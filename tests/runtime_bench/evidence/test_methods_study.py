@@ -46,7 +46,7 @@ def call(capsys):
         (["--patches", "0"], "at least 1 calibration picture, found 0"),
         (
             ["--output", "1"],
-            "expected --output with a frozen graph, a SavedModel folder, an ONNX file",
+            "expected --output with a frozen graph, a SavedModel folder",
         ),
     ],
 )
