@@ -12,7 +12,7 @@ Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution",
 The authors subtract the mean colour of DIV2K before and add it after. Adding it is left to the bias
 of the last convolution. Subtracting it is left to the first one's where a network is trained so,
 but published weights are not: their padding is the mean colour, and with black in its place they
-lose 0.13 dB at x4 and 0.36 dB at x2 along the border. `mean_colour` subtracts it before the first
+lose 0.13 dB at x4 and 0.36 dB at x2. `mean_colour` subtracts it before the first
 convolution, as they do. Their residual scaling is 1 in all of these networks;
 elsewhere it is a factor of the second convolution of a block.
 """

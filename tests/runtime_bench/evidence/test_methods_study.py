@@ -44,7 +44,10 @@ def call(capsys):
         (["--data", "EMPTY"], "found none; give a folder that holds pictures"),
         (["--recipe", "paper"], "expected a recipe of default, published, found 'paper'"),
         (["--patches", "0"], "at least 1 calibration picture, found 0"),
-        (["--output", "1"], "expected --output with a frozen graph or a SavedModel folder or"),
+        (
+            ["--output", "1"],
+            "expected --output with a frozen graph, a SavedModel folder",
+        ),
     ],
 )
 def test_bad_input_is_one_line(arguments, part, call, picture_folder, tmp_path):
