@@ -107,4 +107,4 @@ def test_unusable_options():
 @pytest.mark.parametrize("tail", ["relu", "none"])
 def test_the_int8_file(tail, small_file):
     operators = {"CONV_2D": 6, "ADD": 2, "PRELU": 3, "DEPTH_TO_SPACE": 1}
-    check_int8_file(small_file("srresnet", tail), operators=operators)
+    check_int8_file(small_file("srresnet", tail), operators=operators, partitions=4)
