@@ -29,7 +29,7 @@ from sr_models.importing.tflite_graph import (
     operators_in_the_way,
 )
 from sr_models.importing.tflite_running import run_apart, runtime_name
-from sr_models.importing.tflite_values import widened
+from sr_models.importing.tflite_values import batch_of, widened
 from sr_models.tflite.files import read_model
 from sr_models.tflite.unpacked import UnpackedModel, unpack
 
@@ -55,6 +55,7 @@ class TfliteFile(ForeignNetwork):
         layout: Order of the input's axes in the file, `"NCHW"` or `"NHWC"`.
         is_integer: Whether it computes on codes, which were taken back to real numbers.
         notes: What is to be said of it, one sentence each.
+        batch: How many pictures it takes at once; copies of one, where that is more than one.
     """
 
     model: UnpackedModel = field(repr=False)
@@ -64,6 +65,7 @@ class TfliteFile(ForeignNetwork):
     layout: str
     is_integer: bool
     notes: tuple[str, ...] = ()
+    batch: int = 1
 
     @property
     def kind(self) -> str:
@@ -120,12 +122,13 @@ class TfliteFile(ForeignNetwork):
             raise CannotRunError(f"it does not take {height}x{width} pixels ({error})") from error
         if self.layout == "NCHW":
             picture = picture.transpose(0, 3, 1, 2)
+        picture = np.repeat(picture, self.batch, axis=0)
         place = self.model.graph.outputs.index(self.output)
         try:
             answer = run_apart(self.content, picture, shape=picture.shape, output=place)
         except (Crash, ModelFileError) as error:
             raise CannotRunError(f"LiteRT does not run it ({error})") from error
-        return answer.transpose(0, 2, 3, 1) if layout == "NCHW" else answer
+        return answer[:1].transpose(0, 2, 3, 1) if layout == "NCHW" else answer[:1]
 
     @cached_property
     def content(self) -> bytes:
@@ -176,7 +179,10 @@ def load_tflite_file(
             "leave it out"
         )
     notes = (_DEQUANTIZED,) if of_integers else ()
-    file = TfliteFile(model, graph.outputs[0], *_ends_of(model, path), of_integers, notes)
+    ends, batch = _ends_of(model, path), batch_of(model)
+    if batch > 1:
+        notes = (*notes, f"took one picture of a batch of {batch}")
+    file = TfliteFile(model, graph.outputs[0], *ends, of_integers, notes, batch)
     if output is None:
         file = _with_its_output(file, path)
     else:

@@ -30,6 +30,14 @@ INTEGERS = ("int4", "int8", "uint8", "int16")
 """Types that stand for real numbers where they have a scale."""
 
 
+def batch_of(model: UnpackedModel) -> int:
+    """How many pictures a file of one input takes at once; 1 where that is free."""
+    (index,) = model.graph.inputs
+    signature = model.tables.subgraphs[0].tensors[index].shapeSignature
+    shape = model.graph.tensors[index].shape if signature is None else signature
+    return max(1, int(shape[0]))
+
+
 def held_values(model: UnpackedModel, tensor: int) -> np.ndarray | None:
     """What the file holds for a tensor, or `None` where it is computed.
 
