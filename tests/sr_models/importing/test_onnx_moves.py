@@ -120,6 +120,34 @@ def test_padding_goes_before_a_convolution(tmp_path):
     assert kinds(same(graph, y, tmp_path)) == ["input", "pad", "convolution"]
 
 
+@pytest.mark.parametrize(("opset", "kind"), [(9, "Upsample"), (10, "Resize")])
+def test_nodes_of_old_opsets(opset, kind, tmp_path):
+    graph = Graph(opset=opset)
+    y = graph.conv("input", 3, 4)
+    if opset == 9:
+        y = graph.node("Slice", y, starts=[1, 2], ends=[4, 2**31], axes=[1, 3])
+    else:
+        y = graph.node("Slice", y, *(graph.numbers(n) for n in (1, 4, 1)))
+    y = graph.node("Pad", y, pads=[0, 0, 1, 1, 0, 0, 1, 1], value=0.0)
+    scales = graph.held(np.float32([1, 1, 2, 2]))
+    y = graph.node(kind, graph.conv(y, 3, 3), scales, mode="nearest")
+    same(graph, graph.node("Clip", y, min=-0.5, max=0.5), tmp_path)
+    graph = Graph(opset=opset)
+    y = graph.node(kind, "input", graph.held(np.float32([1, 1, 2, 2])), mode="linear")
+    refused(graph, y, tmp_path, "linear resizing of an opset below 11 .*opset_version=17")
+
+
+@pytest.mark.parametrize("pads", [(-1, -2, -1, 0), (2, -1, -1, 1)])
+def test_padding_by_less_than_nothing_cuts_off(pads, tmp_path):
+    graph = Graph()
+    y = graph.conv("input", 3, 4)
+    y = graph.node("Pad", y, graph.numbers(0, 0, *pads[:2], 0, 0, *pads[2:]))
+    same(graph, graph.conv(y, 4, 3), tmp_path)
+    graph = Graph()
+    y = graph.node("Pad", "input", graph.numbers(0, 0, -5, 0, 0, 0, -5, 0))
+    refused(graph, y, tmp_path, "found a Pad that leaves 0x12 pixels")
+
+
 def test_the_padding_that_the_torchscript_exporter_computes(tmp_path):
     graph = Graph()
     rest = graph.node("ConstantOfShape", graph.numbers(4))
