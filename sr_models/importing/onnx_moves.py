@@ -220,8 +220,6 @@ class NodeMoves(NodeGeometry):
         """The picture with rows and columns more or less at its borders."""
         rows, columns = (tuple(amounts[side]) for side in ("rows", "columns"))
         size = (view.height + sign * sum(rows), view.width + sign * sum(columns))
-        if min(size) < 1:
-            raise self._refused(node, f"found a Pad that leaves {size[0]}x{size[1]} pixels")
         return self._add(node, kind, [view], {"rows": rows, "columns": columns}, size=size)
 
     def _read_Resize(self, node) -> View:

@@ -145,7 +145,7 @@ def test_padding_by_less_than_nothing_cuts_off(pads, tmp_path):
     same(graph, graph.conv(y, 4, 3), tmp_path)
     graph = Graph()
     y = graph.node("Pad", "input", graph.numbers(0, 0, -5, 0, 0, 0, -5, 0))
-    refused(graph, y, tmp_path, "found a Pad that leaves 0x12 pixels")
+    refused(graph, y, tmp_path, r"found Pad that makes \[3, 0, 12\] values")
 
 
 def test_the_padding_that_the_torchscript_exporter_computes(tmp_path):

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from export.exporting.first_size import needs_room
 from export.inspecting.audit import audit_model
 from export.running.interpreters import open_model
 from export.tflite.windows import looks_everywhere
@@ -68,7 +69,7 @@ def attention():
 
 def test_it_takes_any_size_and_no_tiles():
     model = attention()
-    assert size_multiple(model) == 1
+    assert size_multiple(model) == 1 and needs_room(model)
     with pytest.raises(OptionError, match="back depends on the size of the picture"):
         receptive_field_of(model)
     low = tf_keras.Model(model.input, [model.get_layer(n).output for n in ("low", "back")])
