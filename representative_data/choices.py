@@ -58,5 +58,5 @@ class Taming:
         if (self.method, self.target) == ("select", "set"):
             raise OptionError(
                 "expected a change that pictures can share, found select, which judges each alone; "
-                "give --target picture or another --taming"
+                "give --taming-target picture or another --taming"
             )

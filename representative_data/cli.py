@@ -21,34 +21,28 @@ from sr_models.ground.errors import OptionError
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Anchors,
-    Dequantize,
     Images,
-    Input,
+    Inputs,
     Json,
     LowResolution,
     MaxPasses,
     MemoryBudget,
     Name,
     OpenTail,
-    Output,
     Overwrite,
     Pictures,
-    Pixels,
     Seed,
     Shaping,
-    Signature,
     TamingMethod,
-    Target,
+    TamingTarget,
     TileSide,
-    Trust,
-    Weights,
+    require_one_kind,
     require_open_tail,
     require_shaping,
     was_given,
 )
-from sr_models.ground.picture_files import list_images
-from sr_models.importing.ends import Ends
-from sr_models.importing.source_kinds import require_source
+from sr_models.ground.picture_files import inputs_of, list_images
+from sr_models.importing.source_options import SourceOptions, takes_source
 
 # One command and no verbs: whatever stands first is a network's name, so that none is out of reach.
 app = new_app("Write a representative dataset for the TFLite converter.")
@@ -60,14 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 @app.command(no_args_is_help=True)
+@takes_source
 def calibrate(
     context: typer.Context,
     name: Name,
+    *,
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
     images: Images = None,
+    inputs: Inputs = None,
     method: Shaping = "cfqp",
     taming: TamingMethod = "contrast",
-    target: Target = "picture",
+    target: TamingTarget = "picture",
     anchors: Anchors = True,
     max_passes: MaxPasses = 10,
     tail: OpenTail = "relu",
@@ -76,13 +73,7 @@ def calibrate(
     seed: Seed = 0,
     memory_budget: MemoryBudget = None,
     low_resolution: LowResolution = False,
-    weights: Weights = None,
-    pixels: Pixels = None,
-    trust: Trust = False,
-    input_name: Input = None,
-    output_name: Output = None,
-    signature: Signature = None,
-    dequantize: Dequantize = False,
+    source: SourceOptions,
     unit_weights: Annotated[
         Path | None,
         typer.Option(
@@ -130,10 +121,10 @@ def calibrate(
     for place in places:
         refuse_existing(place, overwrite=overwrite)
     shaped_by = Taming(taming, max_passes=max_passes, target=target)
-    ends = Ends(input_name, output_name, signature)
-    require_source(name, weights=weights, pixels=pixels, dequantize=dequantize, ends=ends)
     if images is not None:
         list_images(images)
+    inputs_of(images, inputs, option="--images")
+    require_one_kind(low_resolution=low_resolution, inputs=inputs)
     import_tensorflow_quietly()
     from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
     from representative_data.effort import fitting_tiles
@@ -156,11 +147,8 @@ def calibrate(
         images=images,
         tail=tail,
         low_resolution=low_resolution,
-        weights=weights,
-        pixels=pixels,
-        trust=trust,
-        ends=ends,
-        dequantize=dequantize,
+        inputs=inputs,
+        options=source,
     )
     network, model = subject.network, subject.model
     if unit_weights is not None and network.origin is not None:
@@ -198,7 +186,7 @@ def calibrate(
     if saturating := result.saturating(max_saturation):
         raise GateNotMet(
             f"gate not met: max-saturation {max_saturation:g}; more of {', '.join(saturating)} "
-            "lies outside of the set's range; give more pictures, or --target picture"
+            "lies outside of the set's range; give more pictures, or --taming-target picture"
         )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,8 @@ import numpy as np
 from representative_data.tiles import Tile, load_tiles
 from sr_models.ground.bundled import BUNDLED_HELD_OUT, bundled_pictures
 from sr_models.ground.console import say
-from sr_models.ground.picture_files import list_images
-from sr_models.importing.ends import TOLD_BY_ITSELF, Ends
+from sr_models.ground.picture_files import inputs_of, list_images
+from sr_models.importing.source_options import NOTHING_SAID, SourceOptions
 
 if TYPE_CHECKING:
     from sr_models.importing.sources import SourceNetwork
@@ -35,6 +35,24 @@ def held_out_tiles(*, scale: int, side: int, channels: int = 3) -> list[np.ndarr
         bundled_pictures(BUNDLED_HELD_OUT), scale=scale, count=TILES, side=side, channels=channels
     )
     return [tile.pixels for tile in tiles]
+
+
+HELD_OUT_SHARE = 5
+
+
+def split_pictures(images: str | Path | None) -> tuple[list[Path], list[Path]]:
+    """Pictures for calibration, and pictures held out for measuring fidelity.
+
+    Of a folder every fifth picture is held out, of a single one none. Without a folder
+    scikit-image's own pictures are taken.
+    """
+    if images is None:
+        return bundled_pictures(), bundled_pictures(BUNDLED_HELD_OUT)
+    paths = list_images(images)
+    if len(paths) == 1:
+        return paths, []
+    held_out = paths[:: max(2, min(HELD_OUT_SHARE, len(paths)))]
+    return [path for path in paths if path not in set(held_out)], held_out
 
 
 _PIECES = 8
@@ -59,12 +77,16 @@ class Subject:
         model: The same with a tail, float32 (N, H, W, C) in 0..1 -> (N, H s, W s, C).
         images: Folder of pictures, or their paths.
         low_resolution: Whether they are inputs already.
+        inputs: Picture -> the file of its input, which is taken as it is.
+        apart: Pictures with inputs that are held out.
     """
 
     network: SourceNetwork
     model: Any
     images: str | Path | Sequence[Path]
     low_resolution: bool = False
+    inputs: Mapping[Path, Path] = field(default_factory=dict)
+    apart: Sequence[Path] = ()
 
     def tiles(
         self,
@@ -83,21 +105,33 @@ class Subject:
             seed=seed,
             channels=self.network.channels,
             both_ranges=True,
+            inputs=self.inputs,
             on_picture=on_picture,
         )
+
+    def held_out(self, *, side: int) -> tuple[list[np.ndarray], str]:
+        """Inputs to judge by, uint8 (side, side, C), and what they are, for a protocol.
+
+        Degraded pictures of the user's where there are some apart, else scikit-image's.
+        """
+        scale, channels = self.network.scale, self.network.channels
+        if not self.apart:
+            return held_out_tiles(scale=scale, side=side, channels=channels), HELD_OUT
+        given = {"scale": scale, "channels": channels, "inputs": self.inputs}
+        tiles = load_tiles(self.apart, count=TILES, side=side, **given)
+        held = f"{TILES} tiles of {len(self.apart)} inputs held out"
+        return [tile.pixels for tile in tiles], held
 
 
 def open_subject(
     name: str,
     *,
-    images: Path | None = None,
+    images: str | Path | None = None,
+    inputs: str | Path | None = None,
     tail: str = "relu",
     low_resolution: bool = False,
-    weights: Path | None = None,
-    pixels: str | None = None,
-    trust: bool = False,
-    ends: Ends = TOLD_BY_ITSELF,
-    dequantize: bool = False,
+    hold_out: bool = False,
+    options: SourceOptions = NOTHING_SAID,
 ) -> Subject:
     """Open what a command names, give it a tail, and tell the user what was found and done.
 
@@ -105,13 +139,12 @@ def open_subject(
         name: A preset's name, a file, a SavedModel folder or `module:function`.
         images: Folder of pictures, by which black and white are found too; scikit-image's by
             default.
+        inputs: Folder of what the network is given in their place, by their names.
         tail: See `sr_models.networks.tails`.
         low_resolution: Whether they are inputs already.
-        weights: A preset's weights from another file, rewritten for 0..1 where they are not.
-        pixels: What black and white are for a network of the user's; found by default.
-        trust: Whether code of a Keras file may run.
-        ends: Which input, output and signature of a network of the user's to take.
-        dequantize: Whether a TFLite file of integers is taken back to real numbers.
+        hold_out: Whether some of the pictures that have inputs are left to judge by.
+        options: What the user says of the network; a preset's weights from another file are
+            rewritten for 0..1 where they are not.
 
     Raises:
         SrError: See `sr_models.open_network`.
@@ -127,14 +160,14 @@ def open_subject(
 
     network = open_network(
         name,
-        weights=weights,
-        trust=trust,
-        dequantize=dequantize,
-        pixels=pixels,
         pictures=pictures,
-        **asdict(ends),
+        **options.keywords,
     )
     for note in network.notes:
         say(f"{network.name}: {note}")
     model = attach_tail(network.trunk, tail, scale=network.scale)
-    return Subject(network, model, bundled_pictures() if images is None else images, low_resolution)
+    given = inputs_of(images, inputs, option="--images")
+    pictured, apart = (bundled_pictures() if images is None else images), []
+    if given and hold_out:
+        pictured, apart = split_pictures(images)
+    return Subject(network, model, pictured, low_resolution, given, apart)

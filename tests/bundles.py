@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 from export.exporting.conversion import convert, convert_with_ranges, gather_evidence, quantize
+from export.exporting.file_choices import file_names
 from export.exporting.judging import Fidelity, HeldOutDrop
 from export.exporting.result import ExportedFile, ExportResult
-from export.exporting.settings import ExportSettings, file_names
+from export.exporting.settings import ExportSettings
 from export.inspecting.audit import audit_model
 from representative_data.cfqp import build_natural_dataset
 from representative_data.observation import observe_ranges, pin_pixels

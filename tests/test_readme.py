@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
+from typer import Context
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from sr_models.ground.console import status_of_command
 
@@ -59,7 +63,36 @@ def test_places_that_a_page_names_exist(page):
 
 def test_every_word_of_the_glossary_has_a_line_and_one_sense():
     words = re.findall(r"^- \*\*(.+?)\*\*: ", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
-    assert len(words) == len(set(words)) == 10
+    assert len(words) == len(set(words)) == 12
+
+
+def typed_commands(page: Path) -> list[list[str]]:
+    """Every command of ours that a page shows, in a block or in a line; its words."""
+    text = re.sub(r"\\\n\s*", " ", page.read_text())
+    shown = re.findall(r"^(sr-\w+ [^#\n]*)", text, re.MULTILINE)
+    shown += re.findall(r"`(sr-\w+ [^`]*)`", text)
+    return [command.split() for command in shown]
+
+
+@cache
+def options_of(*words: str) -> set[str]:
+    """Options that a command's verb takes; of a verb in the group that it stands in."""
+    package = {"sr-models": "sr_models", "sr-export": "export", "sr-bench": "runtime_bench"}
+    cli = importlib.import_module(f"{package.get(words[0], 'representative_data')}.cli")
+    command = get_command(cli.app)
+    for word in words[1:]:
+        if not isinstance(command, TyperGroup):
+            break
+        command = command.get_command(Context(command), word)
+        assert command is not None, words
+    return {option for param in command.params for option in param.opts + param.secondary_opts}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_that_a_page_shows_are_taken(page):
+    for words in typed_commands(page):
+        asked = {word.split("=")[0].rstrip(",.;)") for word in words if word.startswith("--")}
+        assert asked <= options_of(*words[:3]), words
 
 
 def test_commands_of_the_readme_exist(capsys):

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from export.exporting.file_choices import require_io
 from export.exporting.first_size import needs_room, with_first_size
 from export.exporting.judging import DropMeter
-from export.exporting.settings import ExportSettings, beginning_with, require_io
+from export.exporting.settings import ExportSettings, beginning_with
 from export.precision.kept_layers import require_layers
 from export.precision.raised_network import raise_files
 from export.quantizing.auto import choose_recipe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,26 @@ import numpy as np
 from export.exporting import baseline as clipped
 from export.exporting import outlook
 from export.exporting.conversion import convert, gather_evidence, quantize
+from export.exporting.file_choices import file_names
+from export.exporting.fitting import fit_files
 from export.exporting.judging import DropMeter
 from export.exporting.kernel_agreement import KernelMeter
 from export.exporting.result import ExportResult, SourceFile, read_back
-from export.exporting.settings import DEFAULTS, ExportSettings, file_names
+from export.exporting.settings import DEFAULTS, ExportSettings
 from export.exporting.shaping import (
     build_dataset,
     pictures_given,
     room_of,
-    split_pictures,
     unseen_pictures,
 )
 from export.exporting.strides import require_sizes, require_tiles, with_fitting_tiles
 from export.precision.kept_layers import require_layers
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork
 from representative_data.dataset import RepresentativeDataset, load_dataset
-from representative_data.pictures import natural_pieces
+from representative_data.pictures import natural_pieces, split_pictures
 from representative_data.tiles import Tile, load_tiles
-from sr_models.ground.files import file_sha256
 from sr_models.ground.memory import room_for
-from sr_models.importing.ends import TOLD_BY_ITSELF, Ends
+from sr_models.importing.source_options import SourceOptions
 from sr_models.importing.sources import SourceNetwork, open_network
 from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.network import weights_sha256
@@ -58,6 +58,7 @@ class Export:
         quantized: The network with its ranges, from `quantize` on; `None` where the converter finds
             its own, or there are none.
         contents: A `.tflite` file for each size, from `convert` on.
+        fitted: The same with the shuffle that is asked for, and equal codes.
         counts: Where the first file's operators run, beside the `baseline`'s, from `convert` on.
     """
 
@@ -68,6 +69,7 @@ class Export:
     evidence: Evidence
     quantized: QuantizedNetwork | None
     contents: list[bytes]
+    fitted: list[bytes]
     counts: clipped.BaselineCounts | None = None
 
     def __init__(
@@ -78,17 +80,13 @@ class Export:
         images: str | Path | None = None,
         inputs: str | Path | None = None,
         dataset: RepresentativeDataset | str | Path | None = None,
-        weights: str | Path | None = None,
-        trust: bool = False,
-        dequantize: bool = False,
-        pixels: str | None = None,
-        ends: Ends = TOLD_BY_ITSELF,
         model_file: str | None = None,
         run_dir: str | Path | None = None,
         check_speed: bool = False,
         keep_tiles: bool = False,
         on_stage: Callable[[str], None] = lambda stage: None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
+        **source: Any,
     ):
         """Open the network.
 
@@ -100,11 +98,6 @@ class Export:
                 pictures, which calibrate and are judged against `images`.
             dataset: A representative dataset, or the file of one from `sr-calibrate`, instead of
                 shaping one; `images` then only serve for measuring fidelity.
-            weights: A `.weights.h5` file instead of a preset's shipped weights.
-            trust: Whether code from a Keras file may be run where we do not know it.
-            dequantize: Whether a TFLite file of integers is taken back to real numbers.
-            pixels: What black and white are for a network of the user's; found by default.
-            ends: Which input, output and signature of a network of the user's to take.
             model_file: What the manifest calls the file, where there is one.
             run_dir: Folder where methods that fine-tune keep their state, made if missing; what
                 stands there is resumed.
@@ -112,13 +105,16 @@ class Export:
             keep_tiles: Whether a heavy network gets as many tiles as others, and as large.
             on_stage: Called with what begins next.
             on_progress: Called with the work done and all of it, both in the same unit.
+            source: What else is said of the network, by the keywords of `SourceOptions`: `weights`,
+                `pixels`, `trust`, `input`, `output`, `signature`, `dequantize`.
 
         Raises:
             SrError: The pictures or the network cannot be read, or it has no layer to keep.
         """
         self.settings = settings
         self._given_set, self._model_file, self._keep_tiles = dataset, model_file, keep_tiles
-        self._weights, self._run_dir, self._check_speed = weights, run_dir, check_speed
+        options = SourceOptions(**source)
+        self._weights, self._run_dir, self._check_speed = options.weights, run_dir, check_speed
         self._said, self._on_progress = on_stage, on_progress
         self._outlook = outlook.Outlook({}, on_progress=on_progress)
         on_stage("reading pictures")
@@ -128,8 +124,7 @@ class Export:
         on_stage(f"loading {network if named else 'a Keras model'}")
         with room_for("opening the network", lower="the size that the network was built for"):
             pieces = partial(natural_pieces, self._calibration)
-            given = {"weights": weights, "trust": trust, "pixels": pixels, **asdict(ends)}
-            self.network = open_network(network, pictures=pieces, dequantize=dequantize, **given)
+            self.network = open_network(network, pictures=pieces, **options.keywords)
         for note in self.network.notes:
             on_stage(f"{self.network.name}: {note}")
         self._tailed: dict[str, Any] = {}
@@ -229,11 +224,7 @@ class Export:
             on_note=self._on_stage,
         )
         self.quantized = quantize(
-            self.model,
-            self.evidence,
-            self.settings,
-            meter=self.meter,
-            on_stage=self._on_stage,
+            self.model, self.evidence, self.settings, meter=self.meter, on_stage=self._on_stage
         )
 
     @cached_property
@@ -243,7 +234,7 @@ class Export:
         return clipped.baseline_of(self._with_tail, picture, self.settings)
 
     def convert(self) -> None:
-        """Convert for every size, in a form that XNNPACK runs in no more pieces than the baseline.
+        """Convert for every size, in no more pieces than the baseline, then in a target's form.
 
         Methods that are to blame for more are left out where nobody has named the recipe.
 
@@ -251,8 +242,13 @@ class Export:
             SrError: The converter failed, or a layer cannot be kept.
         """
         self._convert()
-        if not self.baseline:
-            return
+        if self.baseline:
+            self._count()
+        made = fit_files(self.contents, self.settings, on_stage=self._on_stage)
+        self.contents, self.fitted, self.settings = made
+        self.counts = self.counts and self.counts.of(self.fitted[0])
+
+    def _count(self) -> None:
         self._on_stage(outlook.COUNTING)
         self.counts, recipe = clipped.count_operators(self.contents[0], self.baseline), None
         if self.counts.worse:
@@ -294,14 +290,12 @@ class Export:
                 dataset=self.dataset,
                 ranges=ranges,
             )
-            for made in zip(names, sizes, self.contents)
+            for made in zip(names, sizes, self.contents, self.fitted)
         ]
         speed = None
         if self._check_speed and self.baseline is not None:
             self._on_stage(outlook.TIMING)
-            speed = clipped.measure_speed(self.contents[0], self.baseline, sizes[0])
-        hashes = {tile.source: tile.source_sha256 for tile in self.held_out}
-        saved = self._given_set if isinstance(self._given_set, (str, Path)) else None
+            speed = clipped.measure_speed(self.fitted[0], self.baseline, sizes[0])
         return ExportResult(
             network=self.network,
             weights_sha256=self.weights_sha256,
@@ -311,11 +305,9 @@ class Export:
             files=tuple(files),
             counts=self.counts,
             speed=speed,
-            held_out=tuple(SourceFile(*picture) for picture in sorted(hashes.items())),
+            held_out=SourceFile.of_tiles(self.held_out),
             set_given=self._given_set is not None,
-            saved_set=SourceFile(Path(saved).name, file_sha256(saved))
-            if saved is not None
-            else None,
+            saved_set=SourceFile.of(self._given_set),
         )
 
     def run(self) -> ExportResult:

@@ -32,6 +32,7 @@ _METHODS = {
     "equalize": (1.5, 64.0 + 16.0 * _SLOPE),
     "rotate": (1.0, 64.0 + 16.0 * _SLOPE),
     "split": (2.0, 128.0 + 128.0 + 16.0 * _SLOPE),
+    "sums": (0.2, 0.0),
     "bounded": (0.1, 0.0),
     "bias": (1.0, 32.0 * (1.0 + _SIMULATED)),
     "adaround": (2.0, 64.0 * (1.0 + _SIMULATED)),

@@ -21,13 +21,16 @@ from export.exporting.judging import (
 from export.exporting.kernel_agreement import KernelAgreement, KernelMeter
 from export.exporting.settings import ExportSettings
 from export.inspecting.audit import Audit, audit_graph
+from export.inspecting.vendor_tables import VENDORS
+from export.inspecting.vendors import VendorReport, judge_graph
 from export.precision.kept_layers import raised_layers
 from export.running.interpreters import open_model
 from export.running.pixels import upscale
 from export.running.runtimes import Delegation
 from representative_data.dataset import RepresentativeDataset
+from representative_data.tiles import Tile
 from sr_models.ground.console import json_text
-from sr_models.ground.files import tool_versions, writing_folder
+from sr_models.ground.files import file_sha256, tool_versions, writing_folder
 from sr_models.ground.pictures import stretched
 from sr_models.ground.pixel_range import UNIT
 from sr_models.ground.sizes import Size
@@ -114,6 +117,7 @@ def _json_or_none(value: Any) -> dict[str, Any] | None:
 def read_back(
     name: str,
     size: Size,
+    measured: bytes,
     content: bytes,
     *,
     model,
@@ -130,6 +134,7 @@ def read_back(
     Args:
         name: What it is called.
         size: Its input size.
+        measured: A file of equal codes that pictures of any size can be run by.
         content: The `.tflite` file.
         model: The Keras network that it was made from, for the names of its layers.
         float_model: The float network without an output tail.
@@ -141,9 +146,9 @@ def read_back(
         ranges: The ranges written into it; `None` where the converter found its own.
     """
     graph = read_graph(content)
-    runner = open_model(content, threads=2)
     # Before a picture of another size is asked for.
-    delegation = runner.delegation
+    delegation = open_model(content).delegation
+    runner = open_model(measured, threads=2)
     file = ExportedFile(
         name,
         size,
@@ -151,7 +156,7 @@ def read_back(
         audit_graph(graph),
         measure_fidelity(runner, float_model, pictures),
         drop=meter(lambda low: upscale(runner, low, pixels=UNIT).raw) if meter else None,
-        kernels=kernel_meter(content) if kernel_meter else None,
+        kernels=kernel_meter(measured) if kernel_meter else None,
         delegation=delegation,
         layers_above_int8=raised_layers(graph, model),
         full_range_fidelity=measure_fidelity(runner, float_model, list(map(stretched, pictures))),
@@ -179,6 +184,19 @@ class SourceFile:
 
     name: str
     sha256: str
+
+    @classmethod
+    def of(cls, source: Any) -> SourceFile | None:
+        """The file at a path; `None` for what is no path."""
+        if not isinstance(source, (str, Path)):
+            return None
+        return cls(Path(source).name, file_sha256(source))
+
+    @classmethod
+    def of_tiles(cls, tiles: Sequence[Tile]) -> tuple[SourceFile, ...]:
+        """The pictures that tiles were cut of, by name."""
+        hashes = {tile.source: tile.source_sha256 for tile in tiles}
+        return tuple(cls(*picture) for picture in sorted(hashes.items()))
 
 
 @dataclass(frozen=True)
@@ -244,6 +262,12 @@ class ExportResult:
         return self.files[0].layers_above_int8
 
     @property
+    def vendor(self) -> VendorReport | None:
+        """What the table of the vendor that it was made for says of it; `None` without one."""
+        name = self.settings.files.made_for
+        return None if name is None else judge_graph(read_graph(self.content), VENDORS[name])
+
+    @property
     def failures(self) -> list[str]:
         """Why the export is rejected, each reason once; empty where all of its files are good."""
         return list(dict.fromkeys(reason for file in self.files for reason in file.failures))
@@ -289,6 +313,7 @@ class ExportResult:
             "delegation": _json_or_none(first.delegation),
             "clipped_baseline": _json_or_none(self.counts),
             "speed": _json_or_none(self.speed),
+            "vendor": _json_or_none(self.vendor),
             "ranges": _json_or_none(self.ranges),
             "representative_dataset": {
                 **self.dataset.to_json(),

@@ -13,7 +13,7 @@ from sr_models.ground.registry import unknown_name_message
 from sr_models.ground.sizes import Size, parse_size
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-_WHERE_NONE_BY_DEFAULT = {"method": str, "max_drop_db": float}
+_WHERE_NONE_BY_DEFAULT = {"method": str, "max_drop_db": float, "made_for": str}
 _LARGEST = 10**9
 """No limit in dB is larger; some whole numbers are beyond floating point."""
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from export.exporting.file_choices import Files
 from export.precision.kept_precisions import KEPT_PRECISIONS
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.quantizing.recipe import AUTO, SEPARATOR, dataset_of, require_recipe
-from export.running.targets import EVERY, require_target
+from export.running.targets import DEFAULT_TARGET, require_target
+from export.tflite.shuffles import DEPTH_TO_SPACE
 from representative_data.choices import Taming, require_usable
 from sr_models.ground.arguments import (
     a_flag,
     a_number,
     a_text,
     finite_number,
-    of_type,
     optional,
     require_fields,
     several,
@@ -25,52 +25,12 @@ from sr_models.ground.arguments import (
 )
 from sr_models.ground.errors import OptionError, require_known
 from sr_models.ground.registry import unknown_name_message
-from sr_models.ground.sizes import Size
 from sr_models.networks.tail_names import require_tail
 
 PRECISIONS = ("int8", "int16x8", "mixed", "float32")
 CALIBRATORS = ("graph", "converter")
-INTERFACES = ("uint8", "int8", "float32")
 AUTO_DROP_DB = 0.05
 """What `--method auto` may lose where nothing is asked for."""
-
-
-_SIZES = several(
-    of_type(Size, cure="give Size(360, 640) or sr_models.ground.sizes.parse_size"),
-    what="sizes",
-    least=0,
-)
-
-
-def require_io(io: str) -> None:
-    """Raise `OptionError` for an unknown type of input and output."""
-    require_known("an interface", io, INTERFACES)
-
-
-def file_names(sizes: Sequence[Size]) -> list[str]:
-    """Names of the files: `model.tflite` for a single one, else `model_360x640.tflite`."""
-    if len(sizes) == 1:
-        return ["model.tflite"]
-    return [f"model_{size}.tflite" for size in sizes]
-
-
-@dataclass(frozen=True)
-class Files:
-    """Which files are made.
-
-    Attributes:
-        sizes: Input sizes, each once; a file for each with the same quantization. None for one of
-            360x640.
-        io: `"uint8"`, `"int8"` or `"float32"` input and output.
-    """
-
-    sizes: tuple[Size, ...] = (Size(360, 640),)
-    io: str = "uint8"
-
-    def __post_init__(self):
-        require_fields(self, io=a_text, sizes=_SIZES)
-        require_io(self.io)
-        object.__setattr__(self, "sizes", tuple(dict.fromkeys(self.sizes)) or type(self).sizes)
 
 
 @dataclass(frozen=True)
@@ -99,7 +59,7 @@ class Quantizing:
     method: str | None = None
     tail: str = "relu"
     precision: str = "int8"
-    packed_for: str = EVERY
+    packed_for: str = DEFAULT_TARGET
     kept: tuple[str, ...] = ()
     most_sensitive: int = 0
     kept_precision: str = "float32"
@@ -294,9 +254,19 @@ class ExportSettings:
             object.__setattr__(self, name, replace(group, **own))
         if self.quantizing.recipe == AUTO and self.limits.max_drop_db is None:
             object.__setattr__(self, "limits", replace(self.limits, max_drop_db=AUTO_DROP_DB))
+        self._require_int8_forms()
         if self.quantizing.precision == "float32":
             # A float file has no other interface.
             object.__setattr__(self, "files", replace(self.files, io="float32"))
+
+    def _require_int8_forms(self) -> None:
+        asked = self.files.made_for or self.files.shuffle
+        if asked != DEPTH_TO_SPACE and self.quantizing.precision != "int8":
+            option = "--target" if self.files.made_for else "--shuffle"
+            raise OptionError(
+                f"expected the precision int8 with {option} {asked}, found "
+                f"{self.quantizing.precision}; leave one of them out"
+            )
 
     def to_json(self, *, saved_set: bool = False) -> dict[str, Any]:
         """Every choice by its name, as plain data, which `settings_from_json` reads back.
@@ -321,6 +291,7 @@ def clipped_baseline(settings: ExportSettings, *, calibrator: str = "graph") -> 
             `"converter"`, the TFLite converter's own, exactly what people do.
     """
     plain = {"precision": "int8", "kept": (), "most_sensitive": 0, "pure": False}
+    plain |= {"shuffle": DEPTH_TO_SPACE, "made_for": None}
     return replace(settings, tail="clip", method="natural", calibrator=calibrator, **plain)
 
 

@@ -12,10 +12,10 @@ from export.exporting.settings import ExportSettings
 from export.quantizing.recipe import dataset_of
 from representative_data.cfqp import CfqpSettings, build_cfqp_dataset, build_natural_dataset
 from representative_data.dataset import RepresentativeDataset
-from representative_data.pictures import BUNDLED_HELD_OUT, bundled_pictures
 from representative_data.tiles import Tile
+from sr_models.ground.bundled import BUNDLED_HELD_OUT, bundled_pictures
 from sr_models.ground.files import file_sha256
-from sr_models.ground.picture_files import inputs_of, list_images
+from sr_models.ground.picture_files import inputs_of
 from sr_models.importing.sources import SourceNetwork
 from sr_models.networks.memory import pictures_at_once
 
@@ -54,24 +54,6 @@ def build_dataset(
         choices=made,
         on_no_anchors=None if quantizing.pictures_decide else without_anchors,
     )
-
-
-HELD_OUT_SHARE = 5
-
-
-def split_pictures(images: str | Path | None) -> tuple[list[Path], list[Path]]:
-    """Pictures for calibration, and pictures held out for measuring fidelity.
-
-    Of a folder every fifth picture is held out, of a single one none. Without a folder
-    scikit-image's own pictures are taken.
-    """
-    if images is None:
-        return bundled_pictures(), bundled_pictures(BUNDLED_HELD_OUT)
-    paths = list_images(images)
-    if len(paths) == 1:
-        return paths, []
-    held_out = paths[:: max(2, min(HELD_OUT_SHARE, len(paths)))]
-    return [path for path in paths if path not in set(held_out)], held_out
 
 
 def pictures_given(images: str | Path | None, inputs: str | Path | None) -> dict[Path, Path]:

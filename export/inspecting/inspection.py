@@ -12,6 +12,7 @@ from export.inspecting.audit import Audit, audit_graph
 from export.inspecting.clips import is_clip
 from export.inspecting.findings import Finding, dynamic_dimensions, find, find_in_run
 from export.inspecting.plan import plan_strip
+from export.inspecting.vendors import Vendor, VendorReport, judge_graph
 from export.inspecting.work import TargetWork, work_of
 from export.running.interpreters import prepare_model
 from export.running.pixel_range import (
@@ -51,6 +52,7 @@ class Inspection:
             not asked.
         findings: What is wrong.
         work: What its operators cost a target; `None` where that was not asked.
+        vendor: Which operators a vendor's compiler takes; `None` where that was not asked.
         readiness: What `sr-export model` would make of a float file; `None` for others.
     """
 
@@ -66,6 +68,7 @@ class Inspection:
     findings: tuple[Finding, ...]
     work: TargetWork | None = None
     readiness: Readiness | None = None
+    vendor: VendorReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The audit's keys, and the rest."""
@@ -84,6 +87,7 @@ class Inspection:
             "runs_on": run.get("runs"),
             "findings": [finding.to_json() for finding in self.findings],
             "work": self.work and self.work.to_json(),
+            "vendor": self.vendor and self.vendor.to_json(),
             "as_source": self.readiness and self.readiness.to_json(),
         }
 
@@ -95,6 +99,7 @@ def inspect_model(
     pixels: PixelRange | None = None,
     repairs: Callable[[UnpackedModel, PixelRange], Collection[str]] | None = None,
     target: Target | None = None,
+    vendor: Vendor | None = None,
     as_source: bool = False,
 ) -> Inspection:
     """Read a file and say what it holds and what is wrong with it.
@@ -105,6 +110,7 @@ def inspect_model(
         pixels: What black and white are for the file; found by default, with the child's help.
         repairs: Tells which of `input` and `output` can be repaired, for the advice.
         target: Whose kernels the operators' work is given for; not at all without one.
+        vendor: Whose compiler's table the operators are looked up in.
         as_source: Whether a float file is read as an export would; `source` is a path then.
 
     Raises:
@@ -133,6 +139,7 @@ def inspect_model(
         run=run,
         findings=tuple(findings),
         work=None if target is None else work_of(model.graph, target),
+        vendor=None if vendor is None else judge_graph(model.graph, vendor),
         readiness=readiness_of(file.name) if as_source and _is_float(model) else None,
     )
 

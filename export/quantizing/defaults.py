@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DEFAULT_RECIPE = "cfqp+relus+groups+pack+equalize+rotate+split+bounded+adaround"
+DEFAULT_RECIPE = "cfqp+relus+groups+pack+equalize+rotate+split+sums+bounded+adaround"
 """Seconds, and a few hundredths of a dB from float."""
 
 IN_ORDER_OF_COST = ("cfqp", "cfqp+bias", "cfqp+equalize+adaround", DEFAULT_RECIPE)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from export.running.targets import EVERY
+from export.running.targets import DEFAULT_TARGET
 from representative_data.dataset import RepresentativeDataset
 from representative_data.observation import (
     joined_grids,
@@ -76,7 +76,7 @@ class Evidence:
     weights: Path | None = None
     run_dir: Path | None = None
     room: int | None = None
-    packed_for: str = EVERY
+    packed_for: str = DEFAULT_TARGET
     kept: Sequence[str] = ()
     on_progress: Callable[[int, int], None] = lambda done, total: None
     on_note: Callable[[str], None] = lambda note: None

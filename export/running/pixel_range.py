@@ -1,8 +1,8 @@
 """What black and white are for a file, found once and for every verb.
 
 In this order: what the user says; the manifest of the export that wrote the file; the file's own
-tables (grids, scaling operators, bounds); and where these leave something open, what the file
-answers to photographs.
+tables (grids, scaling operators, bounds); its metadata; and where these leave something open, what
+the file answers to photographs. Metadata that tables or answers contradict is named.
 """
 
 from __future__ import annotations
@@ -18,17 +18,25 @@ import numpy as np
 
 from export.running.interpreters import Runner, open_model
 from export.running.pixels import codes_of_values, find_scale, run_picture, values_of_codes
-from export.tflite.pixel_ends import NOTHING_TOLD, Told, ends_of_input, ends_of_output
+from export.tflite.pixel_ends import (
+    NOTHING_TOLD,
+    Told,
+    declared_ends,
+    ends_of_input,
+    ends_of_output,
+)
 from sr_models.ground.bundled import bundled_pictures, bundled_pieces
 from sr_models.ground.errors import ModelFileError, PictureError
 from sr_models.ground.metrics import luma_pixels
 from sr_models.ground.pictures import load_image, resize_bicubic, unit
 from sr_models.ground.pixel_answers import PLAUSIBLE, distance, works_signed
-from sr_models.ground.pixel_range import SIGNED, UNIT, PixelRange
+from sr_models.ground.pixel_range import SIGNED, UNIT, UNIT_ENDS, Ends, PixelRange
 from sr_models.tflite.files import ModelFile
+from sr_models.tflite.metadata import is_near
 
 MANIFEST = "manifest.json"
 _LARGEST_MANIFEST = 2**24
+_METADATA = "its metadata"
 _GIVEN, _ANSWERS, _ASSUMED = "as given", "by its answers to pictures", "assumed, for nothing tells"
 _CLEARLY = 0.5
 _SIDE, _MOST, _PIXELS = 64, 8, 300_000
@@ -44,11 +52,13 @@ class FilePixels:
         range: Of the input and of the output.
         input_by: What tells those of the input, in words.
         output_by: What tells those of the output.
+        contradiction: What says otherwise, in words; empty where nothing does.
     """
 
     range: PixelRange
     input_by: str
     output_by: str
+    contradiction: str = ""
 
     @property
     def assumed(self) -> bool:
@@ -57,8 +67,13 @@ class FilePixels:
 
     def to_json(self) -> dict[str, Any]:
         """Black and white of both sides, what tells them, and all of it in words."""
-        told = {"input_by": self.input_by, "output_by": self.output_by, "in_words": str(self)}
-        return {**self.range.to_json(), **told}
+        return {
+            **self.range.to_json(),
+            "input_by": self.input_by,
+            "output_by": self.output_by,
+            "contradiction": self.contradiction or None,
+            "in_words": str(self),
+        }
 
     def __str__(self) -> str:
         low, high = self.range.input_ends, self.range.output_ends
@@ -66,7 +81,9 @@ class FilePixels:
             text = f"{self.range} ({self.input_by})"
         else:
             text = f"inputs of {low} ({self.input_by}) and outputs of {high} ({self.output_by})"
-        return text + ("; --pixels overrules it" if self.assumed else "")
+        if self.contradiction:
+            text += f"; {self.contradiction}"
+        return text + ("; --pixels overrules it" if self.assumed or self.contradiction else "")
 
 
 def find_pixels(
@@ -104,7 +121,8 @@ def pixels_of_content(content: bytes) -> dict[str, Any]:
 
 def pixels_of_data(data: dict[str, Any]) -> FilePixels:
     """What `pixels_of_content` found."""
-    return FilePixels(PixelRange.of_json(data), data["input_by"], data["output_by"])
+    told = (data["input_by"], data["output_by"], data["contradiction"] or "")
+    return FilePixels(PixelRange.of_json(data), *told)
 
 
 def _of_manifest(file: ModelFile) -> PixelRange | None:
@@ -132,21 +150,37 @@ def _by_tables(file: ModelFile, *, run: bool) -> FilePixels:
     model = unpack(file)
     if len(model.graph.inputs) != 1 or len(model.graph.outputs) != 1:
         return FilePixels(UNIT, _ASSUMED, _ASSUMED)
-    low, high = ends_of_input(model), ends_of_output(model)
+    tables, high = ends_of_input(model), ends_of_output(model)
+    declared = declared_ends(model)
+    low = tables if declared is None else _with_declared(tables, declared)
     pairs = _pairs(low, high)
+    if declared and low.how == _METADATA:  # Which the answers may contradict.
+        others = [pair for pair in _pairs(tables, high) if declared != UNIT_ENDS or pair != SIGNED]
+        pairs += [pair for pair in others if pair not in pairs]
     found, told = (None if len(pairs) == 1 or not run else _by_answers(file, pairs)), pairs[0]
     chosen = found or told
+    against = declared is not None and not is_near(declared, chosen.input_ends)
+    sure = low.sure and chosen.input_ends in low.candidates
     return FilePixels(
         chosen,
         *(
             f"by {side.how}"
-            if side.sure or (found is None and side.how)
+            if known or (found is None and side.how)
             else _ASSUMED
             if found is None
             else _ANSWERS
-            for side in (low, high)
+            for side, known in ((low, sure), (high, high.sure))
         ),
+        f"its metadata says {declared} for the input" if against else "",
     )
+
+
+def _with_declared(tables: Told, declared: Ends) -> Told:
+    """What tables and metadata say together; tables are right where metadata contradicts them."""
+    if tables == NOTHING_TOLD:
+        return Told((declared,), _METADATA)
+    alike = tuple(ends for ends in tables.candidates if is_near(declared, ends))
+    return Told(alike[:1], f"{tables.how} and {_METADATA}") if alike and tables.how else tables
 
 
 def _pairs(low: Told, high: Told) -> list[PixelRange]:

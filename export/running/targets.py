@@ -160,6 +160,14 @@ def find_target(name: str) -> Target:
     return _TARGETS[name]
 
 
+def this_machine(name: str = HERE) -> str:
+    """A target's name, with `"here"` replaced by that of this machine's target.
+
+    Studies that time files on this machine pack them for it, and say for which target that was.
+    """
+    return find_target(name).name if name == HERE else name
+
+
 def packing_targets(name: str) -> tuple[Target, ...]:
     """The targets that layers are packed for, of which none may lose by it.
 

@@ -1,4 +1,4 @@
-"""What the tables of a file say about its black and white: grids, scaling operators, bounds.
+"""What a file says about its black and white: grids, scaling operators, bounds, metadata.
 
 A grid says it by what it can hold. Between a float interface and the network stand operators that
 scale (`MUL` by 1/255, `SUB` 1): they take the range of pictures to one that networks work on.
@@ -22,6 +22,7 @@ from sr_models.ground.pixel_range import (
     Ends,
 )
 from sr_models.quantization.grids import Grid
+from sr_models.tflite.metadata import read_normalization
 
 if TYPE_CHECKING:
     from sr_models.tflite.flatbuffer import OperatorInfo
@@ -99,6 +100,12 @@ def ends_of_input(model: UnpackedModel) -> Told:
             break
         chain, tensor = longer, op.outputs[0]
     return chain.told_of_input()
+
+
+def declared_ends(model: UnpackedModel) -> Ends | None:
+    """What the file's metadata says black and white of the first input are, if anything."""
+    found = read_normalization(model.tables)
+    return found.ends if found else None
 
 
 def ends_of_output(model: UnpackedModel) -> Told:

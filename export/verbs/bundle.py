@@ -8,45 +8,45 @@ from typing import Annotated, Any
 import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
-from export.running.targets import EVERY
-from export.verbs.usage import require_network
+from export.running.targets import DEFAULT_TARGET
+from export.verbs.usage import require_calibration
 from sr_models.ground.console import print_table, stages, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Dataset,
     Images,
-    Input,
+    Inputs,
     Json,
     MemoryBudget,
     Method,
     Name,
-    Output,
     Overwrite,
     PackedFor,
     Pictures,
-    Pixels,
     Seed,
-    Signature,
+    Shuffle,
     TileSide,
-    Trust,
-    Weights,
     was_given,
 )
-from sr_models.importing.ends import Ends
+from sr_models.importing.source_options import SourceOptions, takes_source
 
 
+@takes_source
 def bundle(
     context: typer.Context,
     name: Name,
+    *,
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     size: Annotated[
         list[str] | None,
         typer.Option(metavar="HxW", help="Input size; repeatable.", show_default="360x640"),
     ] = None,
     images: Images = None,
+    inputs: Inputs = None,
     dataset: Dataset = None,
     method: Method = DEFAULT_RECIPE,
-    packed_for: PackedFor = EVERY,
+    packed_for: PackedFor = DEFAULT_TARGET,
+    shuffle: Shuffle = "depth_to_space",
     pictures: Pictures = 64,
     tile_side: TileSide = 96,
     seed: Seed = 0,
@@ -54,12 +54,7 @@ def bundle(
     max_drop_db: Annotated[
         float | None, typer.Option(help="Reject files that lose more on pictures held out.")
     ] = None,
-    pixels: Pixels = None,
-    trust: Trust = False,
-    input_name: Input = None,
-    output_name: Output = None,
-    signature: Signature = None,
-    weights: Weights = None,
+    source: SourceOptions,
     licence: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Licence of the calibration pictures.")
     ] = None,
@@ -98,13 +93,14 @@ def bundle(
         sizes=tuple(parse_size(text) for text in size or ()),
         method=method if was_given(context, "method") else None,
         packed_for=packed_for,
+        shuffle=shuffle,
         pictures=pictures,
         tile_side=tile_side,
         seed=seed,
         max_drop_db=max_drop_db,
     )
-    ends = Ends(input_name, output_name, signature)
-    require_network(name, images=images, dataset=dataset, weights=weights, pixels=pixels, ends=ends)
+    pictures_of = {"images": images, "inputs": inputs, "dataset": dataset}
+    require_calibration(**pictures_of)
     import_tensorflow_quietly()
     from export.bundle.writing import export_bundle
 
@@ -114,12 +110,8 @@ def bundle(
             name,
             settings,
             out=out,
-            images=images,
-            dataset=dataset,
-            weights=weights,
-            trust=trust,
-            ends=ends,
-            pixels=pixels,
+            **pictures_of,
+            **source.keywords,
             latency=latency,
             pictures_licence=licence,
             twin=twin,

@@ -7,13 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
+from export.verbs.target_tables import print_vendor, print_work, vendor_summary
 from sr_models.ground.console import GateNotMet, print_table, write_json
+from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import FilePixels, Json
 
 
 def inspect(
     files: Annotated[
-        list[Path], typer.Argument(help="Files (.onnx too), or folders of .tflite files.")
+        list[Path],
+        typer.Argument(
+            help="Files (.onnx, .pb, .keras, .h5 too), SavedModels, or folders of files."
+        ),
     ],
     fail_on: Annotated[
         str | None,
@@ -27,8 +32,11 @@ def inspect(
     target: Annotated[
         str | None,
         typer.Option(
-            help="Show each operator's work on these kernels: arm64-dotprod, arm64-i8mm, "
-            "arm64-neon, x86-avx2, x86-avxvnni, x86-avx512, x86-avx512vnni, or here.",
+            metavar="NAME",
+            help="Show each operator on a processor's kernels (arm64-dotprod, arm64-i8mm, "
+            "arm64-neon, x86-avx2, x86-avxvnni, x86-avx512, x86-avx512vnni, here), or whether a "
+            "chip's compiler takes it (qualcomm, mediatek, samsung, google, intel, mldrift, "
+            "ethos-u, xnnpack).",
             show_default="a total, for arm64-dotprod",
         ),
     ] = None,
@@ -37,7 +45,8 @@ def inspect(
 ):
     """Say what .tflite files really hold, and what is wrong with them.
 
-    Of a float file and of an .onnx file it says too whether `sr-export model` takes it.
+    Of a float file, and of a network of ONNX, TensorFlow or Keras, it says whether `sr-export
+    model` takes it, and if not which operators stand in the way.
 
     Findings: clip, coarse, contract, crash, dynamic, float, mixed, name, partitions, refused,
     version. These identifiers do not change.
@@ -48,24 +57,33 @@ def inspect(
 
       sr-export inspect model.tflite --target here
 
+      sr-export inspect phone --target samsung --json -
+
       sr-export inspect downloads other.tflite --fail-on clip,contract --json report.json
     """
+    from export.inspecting.vendor_tables import VENDORS
+    from export.inspecting.vendors import require_any_target
     from export.running.targets import DEFAULT_TARGET, find_target
     from sr_models.ground.child import Sandbox
     from sr_models.ground.errors import ModelFileError, NetworkError
     from sr_models.ground.pixel_range import parse_pixels
-    from sr_models.importing.source_kinds import is_onnx
+    from sr_models.importing.source_kinds import is_of_tensorflow, is_onnx
     from sr_models.tflite.files import read_model
 
-    wanted, kernels = _wanted(fail_on), find_target(target or DEFAULT_TARGET)
+    wanted, vendor = _wanted(fail_on), VENDORS.get(target or "")
+    require_any_target(target or DEFAULT_TARGET, VENDORS)
+    kernels = find_target(DEFAULT_TARGET if vendor or not target else target)
     given = parse_pixels(pixels) if pixels else None
     paths = [path for place in files for path in _files_in(place)]
-    if len(paths) == 1 and not is_onnx(paths[0]):
-        read_model(paths[0])  # Before a child is started.
+    for path in paths[:1] if len(paths) == 1 else ():  # Before a child is started.
+        if is_of_tensorflow(path):
+            _require_there(path)
+        elif not is_onnx(path):
+            read_model(path)
     data: dict[str, Any] = {}
     unreadable: list[str] = []
     with Sandbox("export.running.interpreters") as sandbox:
-        if run and not all(map(is_onnx, paths)):
+        if run and not all(is_onnx(path) or is_of_tensorflow(path) for path in paths):
             sandbox.start()  # It imports while we do.
         from export.inspecting.inspection import inspect_model
         from export.inspecting.onnx_inspection import inspect_onnx
@@ -76,12 +94,19 @@ def inspect(
                 if is_onnx(path):
                     data[str(path)] = inspect_onnx(path).to_json()
                     continue
+                if is_of_tensorflow(path):
+                    from export.inspecting.source_inspection import inspect_source
+
+                    import_tensorflow_quietly()
+                    data[str(path)] = inspect_source(path).to_json()
+                    continue
                 found = inspect_model(
                     path,
                     sandbox=sandbox if run else None,
                     pixels=given,
                     repairs=repairable_sides,
                     target=kernels,
+                    vendor=vendor,
                     as_source=True,
                 )
                 data[str(path)] = found.to_json()
@@ -92,8 +117,18 @@ def inspect(
                 data[str(path)] = {"model": str(path), "error": str(error), "findings": []}
     write_json(data if len(paths) > 1 else next(iter(data.values())), json)
     if json != "-":
-        _print(data, operators=target is not None)
+        _print(data, operators=target is not None, target=target if vendor else None)
     _judge(data, wanted=wanted, unreadable=unreadable)
+
+
+def _require_there(path: Path) -> None:
+    """Raise `NetworkError` for a network that is missing, or a pointer to one."""
+    from sr_models.ground.errors import NetworkError
+    from sr_models.importing.source_kinds import kind_of
+
+    if not path.exists():
+        raise NetworkError(f"expected a network, found no such file: {path}; check the spelling")
+    kind_of(str(path))
 
 
 def _wanted(fail_on: str | None) -> list[str]:
@@ -114,8 +149,9 @@ def _wanted(fail_on: str | None) -> list[str]:
 
 def _files_in(given: Path) -> list[Path]:
     from sr_models.ground.errors import ModelFileError
+    from sr_models.importing.source_kinds import is_of_tensorflow
 
-    if not given.is_dir():
+    if not given.is_dir() or is_of_tensorflow(given):
         return [given]
     found = sorted(path for path in given.rglob("*.tflite") if path.is_file())
     if not found:
@@ -141,15 +177,22 @@ def _judge(data: dict[str, Any], *, wanted: list[str], unreadable: list[str]) ->
         raise GateNotMet(f"not met: {', '.join(failed)}")
 
 
-def _print(data: dict[str, Any], *, operators: bool) -> None:
+def _print(data: dict[str, Any], *, operators: bool, target: str | None) -> None:
     if len(data) > 1:
         columns = ["file", "input", "output", "operators", "clips", "XNNPACK", "needs", "findings"]
-        print_table("", columns, [_row(path, found) for path, found in data.items()])
+        rows = [_row(path, found) for path, found in data.items()]
+        if target is not None:
+            columns.insert(6, target)
+            for row, found in zip(rows, data.values()):
+                row.insert(6, vendor_summary(found.get("vendor")))
+        print_table("", columns, rows)
         return
     for path, found in data.items():
         print_table(path, ["property", "value"], _glance(found))
-        if operators:
-            _print_work(found["work"])
+        if found.get("vendor"):
+            print_vendor(found["vendor"])
+        elif operators and "work" in found:
+            print_work(found["work"])
         for finding in found["findings"]:
             print(f"\n{finding['id']}: {finding['what']}")
             print(f"  impact: {finding['impact']}")
@@ -163,6 +206,8 @@ def _row(path: str, found: dict[str, Any]) -> list[str]:
         return [path, "", "", "", "", "", "", "unreadable"]
     if "opset" in found:
         return [path, "ONNX", "", str(sum(found["ops"].values())), "", "", "", "none"]
+    if "kind" in found:
+        return [path, found["kind"], "", "", "", "", "", "none"]
     return [
         path,
         *(", ".join(_brief(t) for t in found[side]) for side in ("inputs", "outputs")),
@@ -186,6 +231,13 @@ def _glance(found: dict[str, Any]) -> list[list[str]]:
             *_readiness(found),
             ["size", f"{found['size_bytes'] / 1000:.1f} kB"],
             ["sha256", found["sha256"]],
+        ]
+    if "kind" in found:
+        return [
+            ["kind", found["kind"]],
+            *_readiness(found),
+            ["size", f"{found['size_bytes'] / 1000:.1f} kB"],
+            ["sha256", found["sha256"] or "of a folder there is none"],
         ]
     contract = found["pixel_contract"]
     clips = ", ".join(f"{op['op']} (operator {op['index']}){place(op)}" for op in found["clip_ops"])
@@ -216,29 +268,6 @@ def _glance(found: dict[str, Any]) -> list[list[str]]:
         ["size", f"{found['size_bytes'] / 1000:.1f} kB"],
         ["sha256", found["sha256"]],
     ]
-
-
-def _print_work(work: dict[str, Any]) -> None:
-    title = f"multiply-adds on {work['target']} ({work['kernel'] or 'kernels not known'}), millions"
-    columns = ["", "operator", "output", "useful", "computed", "wasted", "share of time, expected"]
-
-    def cell(value: float | None, form: str, factor: float = 1.0) -> str:
-        return "-" if value is None else format(value * factor, form)
-
-    rows = [
-        [
-            str(op["index"]),
-            op["op"] if op["taken"] else f"{op['op']}, left behind",
-            "-" if op["height"] is None else f"{op['height']}x{op['width']}x{op['channels']}",
-            cell(op["useful"], ",.1f", 1e-6),
-            cell(op["computed"], ",.1f", 1e-6),
-            cell(op["waste_fraction"], ".0%"),
-            cell(op["percent"], ".1f") + (" %" if op["percent"] is not None else ""),
-        ]
-        for op in work["operators"]
-    ]
-    print_table(title, columns, rows)
-    print(f"widths of kernels: {work['source']}")
 
 
 def _work(work: dict[str, Any]) -> str:

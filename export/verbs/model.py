@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from export.quantizing.defaults import DEFAULT_RECIPE
-from export.running.targets import EVERY
+from export.running.targets import DEFAULT_TARGET
 from export.verbs.bundle import tell
 from export.verbs.result_table import result_rows
-from export.verbs.usage import require_network
+from export.verbs.usage import require_calibration
 from sr_models.ground.console import GateNotMet, print_table, stages, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.help import HelpAll
@@ -21,32 +21,26 @@ from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Anchors,
     Dataset,
-    Dequantize,
     Images,
-    Input,
     Inputs,
     Json,
     MaxPasses,
     MemoryBudget,
     Method,
     Name,
-    Output,
     Overwrite,
     PackedFor,
     Pictures,
-    Pixels,
     Seed,
-    Signature,
+    Shuffle,
     Sizes,
     Tail,
     TamingMethod,
-    Target,
+    TamingTarget,
     TileSide,
-    Trust,
-    Weights,
     was_given,
 )
-from sr_models.importing.ends import Ends
+from sr_models.importing.source_options import OPTIONS, SourceOptions, takes_source
 
 if TYPE_CHECKING:
     from export.exporting.settings import ExportSettings
@@ -54,20 +48,14 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "The network and the pictures": (
-        "pixels",
-        "weights",
-        "trust",
-        "input_name",
-        "output_name",
-        "signature",
-        "dequantize",
+        *OPTIONS,
         "images",
         "inputs",
         "dataset",
         "pictures",
         "tile_side",
         "taming",
-        "target",
+        "taming_target",
         "max_passes",
         "anchors",
         "seed",
@@ -88,7 +76,9 @@ HEADINGS = {
     "The files": (
         "out",
         "size",
+        "target",
         "io",
+        "shuffle",
         "settings",
         "as_bundle",
         "overwrite",
@@ -104,6 +94,7 @@ USUAL = (
     "precision",
     "out",
     "size",
+    "target",
     "io",
     "settings",
     "overwrite",
@@ -114,9 +105,11 @@ USUAL = (
 """What `--help` shows; `--help-all` shows the others too."""
 
 
+@takes_source
 def model(
     context: typer.Context,
     name: Name,
+    *,
     out: Annotated[Path, typer.Option(help="Folder to write: model.tflite and manifest.json.")],
     images: Images = None,
     inputs: Inputs = None,
@@ -129,16 +122,26 @@ def model(
         ),
     ] = None,
     size: Sizes = None,
-    pixels: Pixels = None,
-    trust: Trust = False,
-    input_name: Input = None,
-    output_name: Output = None,
-    signature: Signature = None,
-    dequantize: Dequantize = False,
+    source: SourceOptions,
     method: Method = DEFAULT_RECIPE,
-    packed_for: PackedFor = EVERY,
+    packed_for: PackedFor = DEFAULT_TARGET,
     tail: Tail = "relu",
-    io: Annotated[str, typer.Option(help="uint8, int8 or float32 input and output.")] = "uint8",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Choose --io and --shuffle for a chip: qualcomm, mediatek, samsung, google, "
+            "intel, mldrift, ethos-u, xnnpack or a processor of sr-export inspect.",
+        ),
+    ] = None,
+    io: Annotated[
+        str,
+        typer.Option(
+            help="uint8, int8 or float32 input and output.",
+            show_default="uint8, or int8 for a target",
+        ),
+    ] = "uint8",
+    shuffle: Shuffle = "depth_to_space",
     precision: Annotated[
         str, typer.Option(help="int8, int16x8, mixed (see --keep) or float32.")
     ] = "int8",
@@ -159,7 +162,7 @@ def model(
         str, typer.Option(help="graph, or converter for the TFLite converter's own.")
     ] = "graph",
     taming: TamingMethod = "contrast",
-    target: Target = "picture",
+    taming_target: TamingTarget = "picture",
     max_passes: MaxPasses = 10,
     anchors: Anchors = True,
     pictures: Pictures = 64,
@@ -182,7 +185,6 @@ def model(
             "--check-speed", help="Time the file against its clipped baseline; 1 where slower."
         ),
     ] = False,
-    weights: Weights = None,
     run_dir: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Keep how far fine-tuning came (outlier), to be resumed."),
@@ -208,6 +210,8 @@ def model(
 
       sr-export model my_network.keras --out phone --size 360x640 --size dynamic
 
+      sr-export model xlsr_x3 --out dimensity --target mediatek
+
       sr-export model xlsr_x3 --out again --settings phone/manifest.json
     """
     from export.bundle.layout import TOP_LEVEL
@@ -230,6 +234,7 @@ def model(
         "packed_for": packed_for,
         "tail": tail,
         "io": io,
+        "shuffle": shuffle,
         "precision": precision,
         "keep": tuple(keep or ()),
         "keep_most_sensitive": keep_most_sensitive,
@@ -239,7 +244,7 @@ def model(
         "pictures": pictures,
         "tile_side": tile_side,
         "taming": taming,
-        "target": target,
+        "taming_target": taming_target,
         "max_passes": max_passes,
         "anchors": anchors,
         "seed": seed,
@@ -249,22 +254,19 @@ def model(
     given_options = {name: value for name, value in options.items() if was_given(context, name)}
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
-    ends = Ends(input_name, output_name, signature)
+    if target is not None:
+        from export.exporting.fitting import made_for
+
+        chosen = made_for(chosen, target, given=given_options, bundle=as_bundle)
     pictures = {"images": images, "inputs": inputs, "dataset": dataset}
-    require_network(
-        name, **pictures, weights=weights, pixels=pixels, dequantize=dequantize, ends=ends
-    )
+    require_calibration(**pictures)
     import_tensorflow_quietly()
     from export.exporting.front_door import export_model
 
     given = {
         "out": out,
         **pictures,
-        "weights": weights,
-        "trust": trust,
-        "ends": ends,
-        "dequantize": dequantize,
-        "pixels": pixels,
+        **source.keywords,
         "overwrite": overwrite,
         "run_dir": run_dir,
         "keep_tiles": bool({"pictures", "tile_side"} & set(given_options)) or settings is not None,
@@ -298,6 +300,7 @@ _CHOICES = {
     "keep": "kept",
     "keep_most_sensitive": "most_sensitive",
     "keep_precision": "kept_precision",
+    "taming_target": "target",
 }
 """Options that are called otherwise than the choice that they make."""
 

@@ -28,6 +28,7 @@ def result_rows(result: ExportResult) -> list[list[str]]:
         ["kernel difference", str(result.kernels or "not compared, not all int8")],
         ["XNNPACK", str(result.counts or "not counted")],
         *([["speed", str(result.speed)]] if result.speed else []),
+        *([[result.vendor.vendor.name, result.vendor.in_words]] if result.vendor else []),
     ]
 
 

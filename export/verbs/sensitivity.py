@@ -8,34 +8,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.verbs.usage import require_network
+from export.verbs.usage import require_calibration
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.files import writing_file
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
-    Dequantize,
     Images,
-    Input,
+    Inputs,
     Json,
     LowResolution,
     MemoryBudget,
     Name,
     OpenTail,
-    Output,
     Overwrite,
     Pictures,
-    Pixels,
     Seed,
     Shaping,
-    Signature,
     TileSide,
-    Trust,
-    Weights,
+    require_one_kind,
     require_open_tail,
     require_shaping,
 )
-from sr_models.importing.ends import Ends
+from sr_models.importing.source_options import SourceOptions, takes_source
 
 if TYPE_CHECKING:
     from export.precision.sensitivity import LayerSensitivity
@@ -43,9 +38,12 @@ if TYPE_CHECKING:
 COLUMNS = ["layer", "kind", "weights dB", "activation dB", "both dB", "share", "rank"]
 
 
+@takes_source
 def sensitivity(
     name: Name,
+    *,
     images: Images = None,
+    inputs: Inputs = None,
     method: Shaping = "cfqp",
     tail: OpenTail = "relu",
     pictures: Pictures = 64,
@@ -53,13 +51,7 @@ def sensitivity(
     seed: Seed = 0,
     memory_budget: MemoryBudget = None,
     low_resolution: LowResolution = False,
-    weights: Weights = None,
-    pixels: Pixels = None,
-    trust: Trust = False,
-    input_name: Input = None,
-    output_name: Output = None,
-    signature: Signature = None,
-    dequantize: Dequantize = False,
+    source: SourceOptions,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Draw it, as .svg or .png.")
     ] = None,
@@ -68,8 +60,9 @@ def sensitivity(
 ):
     """Quantize each layer alone and print what it costs in fidelity to the float network.
 
-    Simulated, with min/max ranges, on scikit-image's held-out pictures; lower is worse. Keep the
-    layers of the first ranks with sr-export model --precision mixed --keep LAYER.
+    Simulated, with min/max ranges, on scikit-image's held-out pictures, or with --inputs on a fifth
+    of yours; lower is worse. Keep the layers of the first ranks with sr-export model --precision
+    mixed --keep LAYER.
 
     [bold]Examples[/bold]
 
@@ -87,27 +80,23 @@ def sensitivity(
         require_plot_name(plot)
         refuse_existing(plot, overwrite=overwrite)
         require_writable(plot)
-    ends = Ends(input_name, output_name, signature)
-    require_network(
-        name, images=images, weights=weights, pixels=pixels, dequantize=dequantize, ends=ends
-    )
+    require_calibration(images=images, inputs=inputs)
+    require_one_kind(low_resolution=low_resolution, inputs=inputs)
     import_tensorflow_quietly()
     from export.precision.sensitivity import measure_sensitivity
     from representative_data.cfqp import build_cfqp_dataset, build_natural_dataset
     from representative_data.effort import fitting_side
     from representative_data.observation import observe_ranges, pin_pixels
-    from representative_data.pictures import HELD_OUT, held_out_tiles, open_subject
+    from representative_data.pictures import open_subject
 
     subject = open_subject(
         name,
         images=images,
         tail=tail,
         low_resolution=low_resolution,
-        weights=weights,
-        pixels=pixels,
-        trust=trust,
-        ends=ends,
-        dequantize=dequantize,
+        inputs=inputs,
+        hold_out=True,
+        options=source,
     )
     network, model = subject.network, subject.model
     tile_side = fitting_side(model, tile_side, on_stage=say)
@@ -115,12 +104,12 @@ def sensitivity(
     build = build_natural_dataset if method == "natural" else build_cfqp_dataset
     dataset = build(model, tiles, network=network.name, scale=network.scale)
     ranges = pin_pixels(observe_ranges(model, dataset), model)
-    held_out = held_out_tiles(scale=network.scale, side=tile_side, channels=network.channels)
+    held_out, apart = subject.held_out(side=tile_side)
     with progress("quantizing", unit="layers") as update:
         rows = measure_sensitivity(model, ranges, held_out, on_layer=update)
     protocol = (
         f"simulated, one layer at a time; {ranges.method} ranges of {len(dataset)} pictures; "
-        f"{HELD_OUT}, tail {tail}"
+        f"{apart}, tail {tail}"
     )
     write_json(
         {"model": name, "tail": tail, "protocol": protocol, "layers": [r.to_json() for r in rows]},

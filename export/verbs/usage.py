@@ -6,37 +6,24 @@ from pathlib import Path
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.picture_files import inputs_of, list_images
-from sr_models.importing.ends import TOLD_BY_ITSELF, Ends
-from sr_models.importing.source_kinds import require_source
 
 
-def require_network(
-    name: str,
+def require_calibration(
     *,
     images: Path | None = None,
     inputs: Path | None = None,
     dataset: Path | None = None,
-    weights: Path | None = None,
-    pixels: str | None = None,
-    ends: Ends = TOLD_BY_ITSELF,
-    dequantize: bool = False,
 ) -> None:
-    """Raise for a network, pictures or a set that cannot be opened, as far as can be told so soon.
+    """Raise for pictures or a set that cannot be opened, as far as can be told so soon.
 
     Args:
-        name: A preset, a path or `module:function`.
         images: Folder of calibration pictures.
         inputs: Folder of what the network is given in their place.
         dataset: A saved set.
-        weights: A preset's weights from another file.
-        pixels: What black and white are.
-        ends: Which input, output and signature to take.
-        dequantize: Whether a TFLite file of integers is to be taken back to real numbers.
 
     Raises:
         SrError: As opening them would.
     """
-    require_source(name, weights=weights, pixels=pixels, dequantize=dequantize, ends=ends)
     if images is not None:
         list_images(images)
     inputs_of(images, inputs, option="--images")

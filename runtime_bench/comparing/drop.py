@@ -108,6 +108,7 @@ def drops(
     datasets: Sequence[Dataset],
     images: str | None = None,
     inputs: Mapping[Path, Path] = _NONE,
+    calibration_inputs: str | None = None,
     settings: ExportSettings | None = None,
     twin: bool = False,
     on_stage: Callable[[str], None] = lambda stage: None,
@@ -120,6 +121,7 @@ def drops(
         datasets: Ground truth; for measuring only, methods never see it.
         images: Folder of calibration pictures; scikit-image's own by default.
         inputs: See `runtime_bench.measuring.quality.measure_file`.
+        calibration_inputs: Folder of what the network is given in place of `images`.
         settings: Every other choice; 96x96 pixels by default, the size has no part in it.
         twin: Whether the clipped baseline, by plain min/max, comes last.
         on_stage: Called with what begins next.
@@ -133,6 +135,7 @@ def drops(
     if twin:
         wanted[TWIN] = clipped_baseline(base)
     given = {"datasets": datasets, "images": images, "inputs": inputs}
+    given["calibration_inputs"] = calibration_inputs
     exports = measured_exports(network, wanted, **given, on_stage=on_stage)
     for name, (drop, _) in zip(wanted, exports):
         yield replace(drop, method=name)
@@ -145,6 +148,7 @@ def measured_exports(
     datasets: Sequence[Dataset],
     images: str | None = None,
     inputs: Mapping[Path, Path] = _NONE,
+    calibration_inputs: str | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Iterator[tuple[Drop, ExportResult]]:
     """Export a network by each choice and hold each file against the float network.
@@ -155,6 +159,7 @@ def measured_exports(
         datasets: Ground truth; for measuring only, methods never see it.
         images: Folder of calibration pictures; scikit-image's own by default.
         inputs: See `runtime_bench.measuring.quality.measure_file`.
+        calibration_inputs: Folder of what the network is given in place of `images`.
         on_stage: Called with what begins next.
     """
     opened = open_network(network)
@@ -179,7 +184,7 @@ def measured_exports(
     for name, choice in choices.items():
         on_stage(f"{label}: exporting by {name}")
         begun = time.perf_counter()
-        result = run_export(opened, choice, images=images)
+        result = run_export(opened, choice, images=images, inputs=calibration_inputs)
         seconds = time.perf_counter() - begun
         runner = open_model(result.content, threads=2)
         on_stage(f"{label}: measuring {name}")

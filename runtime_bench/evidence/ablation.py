@@ -20,19 +20,16 @@ from sr_models.ground.errors import CalibrationError, OptionError
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Images,
-    Input,
+    Inputs,
     Json,
     LowResolution,
     Name,
     OpenTail,
-    Output,
-    Pixels,
-    Signature,
-    Trust,
-    Weights,
+    require_one_kind,
     require_open_tail,
 )
-from sr_models.importing.ends import Ends
+from sr_models.ground.picture_files import inputs_of
+from sr_models.importing.source_options import SourceOptions, takes_source
 from sr_models.quantization.contract import PureContract
 
 if TYPE_CHECKING:
@@ -235,8 +232,10 @@ COLUMNS = [
 
 
 @study("ablation")
+@takes_source
 def ablation(
     name: Name,
+    *,
     vary: Annotated[
         list[str] | None,
         typer.Option(
@@ -246,23 +245,19 @@ def ablation(
         ),
     ] = None,
     images: Images = None,
+    inputs: Inputs = None,
     tail: OpenTail = "relu",
     pictures: Annotated[int, typer.Option(help="Number of tiles where it is not varied.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed where it is not varied.")] = 0,
     low_resolution: LowResolution = False,
-    weights: Weights = None,
-    pixels: Pixels = None,
-    trust: Trust = False,
-    input_name: Input = None,
-    output_name: Output = None,
-    signature: Signature = None,
+    source: SourceOptions,
     json: Json = None,
 ):
     """Calibrate with one choice after another changed, and print what each does.
 
     Fidelity is simulated (eight-bit activations, float weights) on scikit-image's held-out
-    pictures. Scale errors are those of input and output under --pure, in units of the pixel
-    contract's tolerance (1/510): from -1 to 1, codes are pixels.
+    pictures, or with --inputs on a fifth of yours. Scale errors are those of input and output under
+    --pure, in units of the pixel contract's tolerance (1/510): from -1 to 1, codes are pixels.
 
     [bold]Examples[/bold]
 
@@ -271,30 +266,26 @@ def ablation(
     sr-bench evidence ablation xlsr_x3 --vary taming --vary anchors --images photos --json -
     """
     require_open_tail(tail)
+    inputs_of(images, inputs, option="--images")
+    require_one_kind(low_resolution=low_resolution, inputs=inputs)
     import_tensorflow_quietly()
     from representative_data.choices import require_usable
-    from representative_data.pictures import (
-        HELD_OUT,
-        held_out_tiles,
-        open_subject,
-    )
+    from representative_data.pictures import open_subject
 
     base, varied = CalibrationChoice(pictures=pictures, seed=seed), vary or list(VARIED)
     choices(base, varied)
     require_usable(count=pictures, side=base.tile_side, seed=seed)
-    ends = Ends(input_name, output_name, signature)
     subject = open_subject(
         name,
         images=images,
         tail=tail,
         low_resolution=low_resolution,
-        weights=weights,
-        pixels=pixels,
-        trust=trust,
-        ends=ends,
+        inputs=inputs,
+        hold_out=True,
+        options=source,
     )
     network = subject.network
-    held_out = held_out_tiles(scale=network.scale, side=base.tile_side, channels=network.channels)
+    held_out, apart = subject.held_out(side=base.tile_side)
     with progress("calibrating", unit="choices") as update:
         rows = ablate(
             subject.model,
@@ -308,7 +299,7 @@ def ablation(
             held_out=held_out,
             on_row=update,
         )
-    protocol = f"simulated: eight-bit activations, float weights; {HELD_OUT}, tail {tail}"
+    protocol = f"simulated: eight-bit activations, float weights; {apart}, tail {tail}"
     write_json(
         {"model": name, "tail": tail, "protocol": protocol, "rows": [r.to_json() for r in rows]},
         json,

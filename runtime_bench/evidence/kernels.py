@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from export.running.plan import Plan
-from export.running.targets import HERE, find_target
+from export.running.targets import HERE, find_target, this_machine
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.options import ExportSize, Json, Runs, Seconds
 from sr_models.ground.console import GateNotMet, print_table, say, write_json
@@ -127,7 +127,9 @@ def measured_networks(
 
     for name in names:
         on_stage(f"{name}: exporting")
-        chosen = ExportSettings(sizes=(parse_size(size),), method=METHOD, pictures=16)
+        chosen = ExportSettings(
+            sizes=(parse_size(size),), method=METHOD, pictures=16, packed_for=this_machine()
+        )
         content = run_export(name, chosen).content
         on_stage(f"{name}: profiling")
         yield operator_costs(name, content, plan=plan)

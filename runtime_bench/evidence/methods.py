@@ -10,23 +10,28 @@ from export.running.plan import Plan
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
+    CalibrationInputs,
     Data,
     ExportSize,
     Images,
+    Inputs,
     Json,
     Runs,
     Seconds,
 )
 from runtime_bench.measuring.quality import find_datasets
 from runtime_bench.measuring.tables import protocol_lines
+from runtime_bench.measuring.usage import require_pictures
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
 from sr_models.ground.files import require_writable
 from sr_models.ground.native_output import import_tensorflow_quietly
-from sr_models.ground.options import Input, Name, Output, Pixels, Signature, Trust, Weights
+from sr_models.ground.options import (
+    Name,
+)
 from sr_models.ground.sizes import parse_fixed_size
-from sr_models.importing.ends import Ends
-from sr_models.importing.source_kinds import require_source
+from sr_models.importing.source_kinds import kind_of
+from sr_models.importing.source_options import SourceOptions, takes_source
 from sr_models.published.settings import require_bits
 
 
@@ -47,6 +52,7 @@ def _published(help: str):
 
 
 @study("methods")
+@takes_source
 def methods(
     name: Name,
     *,
@@ -56,12 +62,9 @@ def methods(
         list[str] | None, typer.Option("--method", help="A method; repeatable.", show_default="all")
     ] = None,
     images: Images = None,
-    weights: Weights = None,
-    pixels: Pixels = None,
-    trust: Trust = False,
-    input_name: Input = None,
-    output_name: Output = None,
-    signature: Signature = None,
+    inputs: Inputs = None,
+    calibration_inputs: CalibrationInputs = None,
+    source: SourceOptions,
     patches: Annotated[int, typer.Option(help="Number of calibration patches.")] = 32,
     side: Annotated[int, typer.Option(help="Their height and width in input pixels.")] = 48,
     epochs: Annotated[
@@ -115,20 +118,22 @@ def methods(
     widths, chosen = parse_bits(bits), parse_fixed_size(size)
     if out is not None:
         require_writable(out)
-    ends = Ends(input_name, output_name, signature)
-    kind = require_source(name, weights=weights, pixels=pixels, ends=ends)
-    if kind != "preset" and (train or learned):
+    if kind_of(name) != "preset" and (train or learned):
         raise OptionError(
             f"expected a preset with {'--train' if train else '--learned'}, found {name}; leave it "
             "out, PAMS is shown as it starts"
         )
+    pairs = require_pictures(
+        data, inputs=inputs, images=images, calibration_inputs=calibration_inputs
+    )
     machine = read_machine()
     import_tensorflow_quietly()
     from export.exporting.settings import ExportSettings
     from export.running.runtimes import find_runtime
     from representative_data.pictures import open_subject
+    from runtime_bench.evidence.methods_choices import Calibration, Training
     from runtime_bench.evidence.methods_report import methods_json, methods_page, text_rows
-    from runtime_bench.evidence.methods_table import Calibration, Training, measure_methods
+    from runtime_bench.evidence.methods_table import measure_methods
     from sr_models.published.registry import get_quantizer
 
     given = {
@@ -147,9 +152,7 @@ def methods(
     datasets = find_datasets(data)
     for method in only or ():
         get_quantizer(method)
-    network = open_subject(
-        name, images=images, weights=weights, pixels=pixels, trust=trust, ends=ends
-    ).network
+    network = open_subject(name, images=images, inputs=calibration_inputs, options=source).network
     scale, label = network.scale, network.label
     with progress("methods", unit="steps") as update:
         rows = measure_methods(
@@ -157,7 +160,8 @@ def methods(
             bits=widths,
             datasets=datasets,
             methods=only or (),
-            calibration=Calibration(images, patches, side, seed, epochs),
+            inputs=pairs,
+            calibration=Calibration(images, patches, side, seed, epochs, calibration_inputs),
             training=Training(train, changes) if train else None,
             learned=learned or (),
             settings=ExportSettings(sizes=(chosen,), seed=seed),

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from export.running.interpreters import open_model
 from export.running.plan import Plan
 from representative_data.pictures import bundled_pictures
 from representative_data.tiles import load_tiles
+from runtime_bench.evidence.methods_choices import Calibration, Training
 from runtime_bench.evidence.methods_report import FLOAT, TRAINED, MethodResult, Scores
 from runtime_bench.measuring.latency import measure_latency
 from runtime_bench.measuring.quality import Dataset, load_pairs, measure_file, measure_upscaler
-from sr_models.ground.picture_files import list_images
+from sr_models.ground.picture_files import inputs_of, list_images
 from sr_models.ground.pictures import unit
 from sr_models.importing.sources import SourceNetwork, open_network
 from sr_models.networks.evaluation import pixel_upscaler
@@ -36,7 +38,6 @@ from sr_models.published.pams import steps_of
 from sr_models.published.pams_file import load_learned
 from sr_models.published.registry import get_quantizer, quantization_methods, simulate_method
 from sr_models.published.settings import PamsSettings
-from sr_models.published.tuning import TuningSettings
 from sr_models.training.course import PAMS, PamsCourse
 from sr_models.training.finetuning import Start
 from sr_models.training.patches import validation_crops, validation_psnr_db
@@ -46,38 +47,7 @@ FILE_BITS = 8
 EXPORTED_AS = {"minmax": "natural", "outlier-aware": "outlier", "dfsq": "dfsq-static"}
 """Recipe of the file that holds most of a method, where that needs no training."""
 BATCH = 8
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What methods without training are given.
-
-    Attributes:
-        images: Folder of full-resolution pictures; scikit-image's own by default.
-        patches: How many low-resolution patches.
-        side: Their height and width in pixels.
-        seed: Seed of their places, and of whatever a method draws.
-        epochs: Passes over them by a method that fine-tunes; 0 for none.
-    """
-
-    images: str | Path | None = None
-    patches: int = 32
-    side: int = 48
-    seed: int = 0
-    epochs: int = TuningSettings.epochs
-
-
-@dataclass(frozen=True)
-class Training:
-    """How PAMS is trained for the table.
-
-    Attributes:
-        data: Folder of ground truth.
-        changes: What differs from the published recipe, as keywords of `Recipe`.
-    """
-
-    data: str | Path
-    changes: dict[str, Any] = field(default_factory=dict)
+_NONE: Mapping[Path, Path] = MappingProxyType({})
 
 
 class MethodsTable:
@@ -87,6 +57,7 @@ class MethodsTable:
         network: An opened network, or whatever `sr_models.open_network` takes; training is for
             presets.
         datasets: Ground truth; for measuring only, methods never see it.
+        inputs: See `runtime_bench.measuring.quality.measure_file`.
         calibration: What methods are given.
         run_dir: Folder of states of tuning and training, made if missing; what stands there is
             resumed, and gets no seconds.
@@ -102,18 +73,22 @@ class MethodsTable:
         network: SourceNetwork | str,
         *,
         datasets: Sequence[Dataset],
+        inputs: Mapping[Path, Path] = _NONE,
         run_dir: str | Path,
         calibration: Calibration | None = None,
         on_stage: Callable[[str], None] = lambda stage: None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ):
         self.network = open_network(network)
-        self.datasets, self.calibration = datasets, calibration or Calibration()
+        self.datasets, self.inputs = datasets, inputs
+        self.calibration = calibration or Calibration()
         self._say, self._on_progress = on_stage, on_progress
         self.run_dir = Path(run_dir)
         self.model = attach_tail(self.network.trunk, "none", scale=self.network.scale)
+        images, given = self.calibration.images, self.calibration.inputs
         tiles = load_tiles(
-            bundled_pictures() if self.calibration.images is None else self.calibration.images,
+            bundled_pictures() if images is None else images,
+            inputs=inputs_of(images, given, option="--images"),
             scale=self.network.scale,
             channels=self.network.channels,
             count=self.calibration.patches,
@@ -247,11 +222,14 @@ class MethodsTable:
         self._say(f"{self.network.label}: exporting {row.exported_as}")
         network = self.network if weights is None else self.preset.name
         choices = replace(settings, method=row.exported_as)
-        result = run_export(network, choices, images=self.calibration.images, weights=weights)
+        pictures = {"images": self.calibration.images, "inputs": self.calibration.inputs}
+        result = run_export(network, choices, **pictures, weights=weights)
         out.write_bytes(result.content)
         runner = open_model(result.content, threads=2)
         found = {
-            d.name: measure_file(runner, d, scale=self.network.scale).raw.psnr_y_db
+            d.name: measure_file(
+                runner, d, scale=self.network.scale, inputs=self.inputs
+            ).raw.psnr_y_db
             for d in self.datasets
         }
         return replace(row, exported_db=found, size_bytes=len(result.content))
@@ -261,7 +239,7 @@ class MethodsTable:
         luma = self.network.channels == 1
         scores = {}
         for dataset in self.datasets:
-            pairs = load_pairs(dataset.paths, scale=scale, luma=luma)
+            pairs = load_pairs(dataset.paths, scale=scale, luma=luma, inputs=self.inputs)
             images = measure_upscaler(upscale, pairs, scale=scale)
             scores[dataset.name] = float(np.mean([image.raw.psnr_y_db for image in images]))
         return scores
@@ -272,6 +250,7 @@ def measure_methods(
     *,
     bits: Sequence[int],
     datasets: Sequence[Dataset],
+    inputs: Mapping[Path, Path] = _NONE,
     methods: Sequence[str] = (),
     calibration: Calibration | None = None,
     training: Training | None = None,
@@ -288,6 +267,7 @@ def measure_methods(
         network: An opened network, or whatever `sr_models.open_network` takes.
         bits: Widths, each 2 to 16.
         datasets: Ground truth to measure on.
+        inputs: See `runtime_bench.measuring.quality.measure_file`.
         methods: Names of `sr_models.published.registry`; all by default.
         calibration: What methods are given.
         training: Trains PAMS at every width; without it PAMS shows its start only.
@@ -316,6 +296,7 @@ def measure_methods(
         table = MethodsTable(
             network,
             datasets=datasets,
+            inputs=inputs,
             run_dir=run_dir or Path(folder, "run"),
             calibration=calibration,
             on_stage=on_stage,

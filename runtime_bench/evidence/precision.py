@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,9 +15,11 @@ from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.latency import Latency, measure_latency
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
+    CalibrationInputs,
     Data,
     ExportSize,
     Images,
+    Inputs,
     Json,
     Runs,
     Seconds,
@@ -23,18 +27,23 @@ from runtime_bench.measuring.options import (
 )
 from runtime_bench.measuring.quality import Dataset, find_datasets
 from runtime_bench.measuring.tables import left_text, protocol_lines
+from runtime_bench.measuring.usage import require_pictures
 from sr_models.ground.console import print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
-from sr_models.ground.options import Input, Name, Output, Pixels, Signature, Trust, Weights
+from sr_models.ground.options import (
+    Name,
+)
 from sr_models.ground.sizes import Size, parse_fixed_size
-from sr_models.importing.ends import Ends
-from sr_models.importing.source_kinds import require_source
+from sr_models.importing.source_options import SourceOptions, takes_source
 from sr_models.tflite.files import read_model
 
 if TYPE_CHECKING:
     from export.exporting.settings import ExportSettings
     from runtime_bench.comparing.drop import Drop
     from sr_models.importing.sources import SourceNetwork
+
+
+_NONE: Mapping[Path, Path] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,8 @@ def compare_precisions(
     *,
     datasets: Sequence[Dataset],
     images: str | None = None,
+    inputs: Mapping[Path, Path] = _NONE,
+    calibration_inputs: str | None = None,
     threads: int = 1,
     plan: Plan | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
@@ -103,6 +114,8 @@ def compare_precisions(
         choices: Settings by what to call them.
         datasets: Ground truth, for measuring only.
         images: Folder of calibration pictures; scikit-image's own by default.
+        inputs: See `runtime_bench.measuring.quality.measure_file`.
+        calibration_inputs: Folder of what the network is given in place of `images`.
         threads: Threads the kernels may use when they are timed.
         plan: How to time.
         on_stage: Called with what begins next.
@@ -111,8 +124,9 @@ def compare_precisions(
     from sr_models.importing.sources import open_network
 
     network = open_network(network)
+    pictures = {"images": images, "inputs": inputs, "calibration_inputs": calibration_inputs}
     made = list(
-        measured_exports(network, choices, datasets=datasets, images=images, on_stage=on_stage)
+        measured_exports(network, choices, datasets=datasets, **pictures, on_stage=on_stage)
     )
     on_stage(f"{network.label}: timing (interleaved)")
     files = [read_model(result.content, name=name) for name, (_, result) in zip(choices, made)]
@@ -157,6 +171,7 @@ def precision_rows(results: Sequence[PrecisionRow]) -> tuple[list[str], list[lis
 
 
 @study("precision")
+@takes_source
 def precision(
     name: Name,
     *,
@@ -168,12 +183,9 @@ def precision(
         int, typer.Option(metavar="N", help="High-precision layers of the mixed files.")
     ] = 3,
     images: Images = None,
-    weights: Weights = None,
-    pixels: Pixels = None,
-    trust: Trust = False,
-    input_name: Input = None,
-    output_name: Output = None,
-    signature: Signature = None,
+    inputs: Inputs = None,
+    calibration_inputs: CalibrationInputs = None,
+    source: SourceOptions,
     size: ExportSize = "360x640",
     threads: Threads = 1,
     runs: Runs = 15,
@@ -192,9 +204,10 @@ def precision(
     sr-bench evidence precision my_network.onnx --data benchmark
     sr-bench evidence precision xlsr_x3 --data benchmark --method cfqp --most-sensitive 4 --json -
     """
-    ends = Ends(input_name, output_name, signature)
-    require_source(name, weights=weights, pixels=pixels, ends=ends)
     asked = parse_fixed_size(size)
+    pairs = require_pictures(
+        data, inputs=inputs, images=images, calibration_inputs=calibration_inputs
+    )
     machine = read_machine()
     import_tensorflow_quietly()
     from export.exporting.settings import DEFAULTS
@@ -207,11 +220,17 @@ def precision(
         most_sensitive=most_sensitive,
         size=asked,
     )
-    network = open_subject(
-        name, images=images, weights=weights, pixels=pixels, trust=trust, ends=ends
-    ).network
+    network = open_subject(name, images=images, inputs=calibration_inputs, options=source).network
     results = compare_precisions(
-        network, choices, datasets=datasets, images=images, threads=threads, plan=plan, on_stage=say
+        network,
+        choices,
+        datasets=datasets,
+        images=images,
+        inputs=pairs,
+        calibration_inputs=calibration_inputs,
+        threads=threads,
+        plan=plan,
+        on_stage=say,
     )
     write_json({"results": [r.to_json() for r in results], "machine": machine.to_json()}, json)
     if json != "-":

@@ -16,18 +16,14 @@ from sr_models.ground.errors import OptionError
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import (
     Images,
-    Input,
+    Inputs,
     Json,
     Name,
-    Output,
     Pictures,
-    Pixels,
-    Signature,
     TileSide,
-    Trust,
-    Weights,
 )
-from sr_models.importing.ends import Ends
+from sr_models.ground.picture_files import inputs_of
+from sr_models.importing.source_options import SourceOptions, takes_source
 
 if TYPE_CHECKING:
     from representative_data.tiles import Tile
@@ -132,18 +128,16 @@ def time_calibration(
 
 
 @study("shaping")
+@takes_source
 def shaping(
     name: Name,
+    *,
     images: Images = None,
+    inputs: Inputs = None,
     pictures: Pictures = 100,
     tile_side: TileSide = 96,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 3,
-    weights: Weights = None,
-    pixels: Pixels = None,
-    trust: Trust = False,
-    input_name: Input = None,
-    output_name: Output = None,
-    signature: Signature = None,
+    source: SourceOptions,
     max_passes_per_picture: Annotated[
         float, typer.Option(help="Gate: forward passes per picture, anchors and report included.")
     ] = 15.0,
@@ -161,16 +155,14 @@ def shaping(
     """
     if rounds < 1:
         raise OptionError(f"expected at least 1 round, found {rounds}")
+    inputs_of(images, inputs, option="--images")
     import_tensorflow_quietly()
     from representative_data.choices import require_usable
     from representative_data.pictures import open_subject
     from sr_models.ground.files import tool_versions
 
     require_usable(count=pictures, side=tile_side, seed=0)
-    ends = Ends(input_name, output_name, signature)
-    subject = open_subject(
-        name, images=images, weights=weights, pixels=pixels, trust=trust, ends=ends
-    )
+    subject = open_subject(name, images=images, inputs=inputs, options=source)
     network, tiles = subject.network, subject.tiles(count=pictures, side=tile_side)
     with progress("calibrating", unit="rounds") as update:
         found = time_calibration(

@@ -15,7 +15,8 @@ from typing import Any
 def signature_of(text: str, function: str) -> Callable:
     """A function of the same arguments, defaults, annotations and docstring that does nothing.
 
-    Of the module only those statements are run that names in the signature come from.
+    Of the module only those statements are run that names in the signature come from. Decorators
+    that are bare names stay, for they may say what the function takes; others, such as marks, go.
 
     Args:
         text: Source of the module; its imports are absolute.
@@ -27,7 +28,8 @@ def signature_of(text: str, function: str) -> Callable:
     """
     body = ast.parse(text).body
     (found,) = (n for n in body if isinstance(n, ast.FunctionDef) and n.name == function)
-    bare = ast.FunctionDef(**{**vars(found), "decorator_list": [], "body": _docstring(found)})
+    kept = [mark for mark in found.decorator_list if isinstance(mark, ast.Name)]
+    bare = ast.FunctionDef(**{**vars(found), "decorator_list": kept, "body": _docstring(found)})
     makers = _makers(body)
     ready: dict[str, Any] = {}
 

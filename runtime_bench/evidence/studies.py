@@ -56,6 +56,7 @@ class Study:
 
         @wraps(signature)
         def command(*arguments: Any, **options: Any) -> Any:
+            signature(*arguments, **options)  # Of which decorators may refuse what it is given.
             return self.load()(*arguments, **options)
 
         return command

@@ -18,6 +18,7 @@ import typer
 from export.running.plan import Plan
 from export.running.runtimes import find_runtime
 from export.running.statistics import Comparison
+from export.running.targets import HERE
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import ExportSize, Json, Runs, Seconds, ThreadCounts, sides
@@ -117,13 +118,13 @@ class ThirdPartyRow:
 
 
 def export_file(source: Path, out: Path, *, size: str) -> Exported:
-    """Export a Keras file by the default recipe, in a process of its own as a user would.
+    """Export a Keras file by the default recipe, in a process of its own, packed for this machine.
 
     Raises:
         ConversionError: The export refused it; its last line says why.
     """
     command = [sys.executable, "-c", "from export.cli import main; main()", "model", str(source)]
-    command += ["--out", str(out), "--size", size, "--overwrite"]
+    command += ["--out", str(out), "--size", size, "--packed-for", HERE, "--overwrite"]
     command += ["--max-drop-db", f"{_UNLIMITED_DB:g}", "--pixels", "0..1"]
     start = time.perf_counter()
     with (out.parent / f"{out.name}.log").open("w+") as log:
@@ -260,7 +261,9 @@ def third_party(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Ten architectures of other people, exported by the default recipe, beside what they ship.
+    """Ten architectures of other people by the default recipe, beside what they ship.
+
+    Files are packed for this machine's kernels, since they are timed here.
 
     [bold]Examples[/bold]
 

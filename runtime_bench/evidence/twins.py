@@ -9,9 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from export.inspecting.work import work_of
 from export.running.plan import Plan
 from export.running.statistics import Comparison
+from export.running.targets import HERE, find_target, this_machine
 from runtime_bench.comparing.comparison import FileComparison, compare_files
+from runtime_bench.evidence.kernels import peak_products_per_ns
 from runtime_bench.evidence.studies import study
 from runtime_bench.evidence.twin_files import SIDE, Twins, export_twins, shipped_presets
 from runtime_bench.measuring.latency import Latency, latency_protocol
@@ -31,7 +34,9 @@ from runtime_bench.measuring.tables import protocol_lines
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.files import require_writable, writing_file
 from sr_models.ground.native_output import import_tensorflow_quietly
+from sr_models.ground.options import PackedFor
 from sr_models.ground.sizes import Size
+from sr_models.tflite.flatbuffer import read_graph
 
 _UNKNOWN = "?"
 
@@ -44,20 +49,36 @@ class TwinRow:
         preset: Its name.
         by_threads: Number of threads -> the clip-free file against its clipped baseline. Pictures
             are compared with the first number only.
+        products: Multiply-adds of the clipped baseline at the size that was timed. The clip-free
+            file may compute more: zeros that fill kernels are no work that anybody asked for.
+        peak_per_ns: Multiply-adds a nanosecond that one thread reaches at best; `None` where it was
+            not measured.
     """
 
     preset: str
     by_threads: Mapping[int, FileComparison]
+    products: int = 0
+    peak_per_ns: float | None = None
 
     @property
     def first(self) -> FileComparison:
         """The comparison with the first number of threads."""
         return next(iter(self.by_threads.values()))
 
+    @property
+    def peak_share(self) -> float | None:
+        """Share of the int8 peak that the clip-free file makes use of on one thread."""
+        found = self.by_threads.get(1)
+        if found is None or self.peak_per_ns is None:
+            return None
+        return self.products / (found.candidate.summary.median_ms * 1e6 * self.peak_per_ns)
+
     def to_json(self) -> dict[str, Any]:
         """The comparisons in full, by number of threads."""
         return {
             "preset": self.preset,
+            "products": self.products,
+            "peak_share": self.peak_share,
             "comparisons": [
                 {"threads": threads, **found.to_json()}
                 for threads, found in self.by_threads.items()
@@ -73,6 +94,7 @@ def compare_twins(
     width: int,
     plan: Plan | None = None,
     datasets: Sequence[Dataset] = (),
+    peak_per_ns: float | None = None,
     on_network: Callable[[int, str], Any] = lambda done, name: None,
 ) -> list[TwinRow]:
     """Compare every pair as `sr-bench compare` does, at one size, with each number of threads.
@@ -84,6 +106,7 @@ def compare_twins(
         width: Input width in pixels.
         plan: How each comparison is timed.
         datasets: Ground truth, for PSNR.
+        peak_per_ns: See `TwinRow`.
         on_network: Called before each with the number done and its name.
     """
     rows = []
@@ -100,24 +123,36 @@ def compare_twins(
                 width=width,
                 datasets=() if found else datasets,
             )
-        rows.append(TwinRow(pair.preset.name, found))
+        products = products_of(pair.clipped.read_bytes(), height=height, width=width)
+        rows.append(TwinRow(pair.preset.name, found, products, peak_per_ns))
     return rows
 
 
+def products_of(content: bytes, *, height: int, width: int) -> int:
+    """Multiply-adds of a fully convolutional file, with pictures of another size than its own."""
+    graph = read_graph(content)
+    _, own_height, own_width, _ = graph.tensors[graph.inputs[0]].shape
+    useful = work_of(graph, find_target(HERE)).useful
+    return round(useful * (height * width) / (own_height * own_width))
+
+
 def twin_cells(rows: Sequence[TwinRow]) -> tuple[list[str], list[list[str]]]:
-    """Column names and cells: milliseconds, speed-up, where the work ran, PSNR where measured."""
+    """Column names and cells: times, speed-up, share of the peak, where it ran, PSNR."""
     threads = list(rows[0].by_threads)
     datasets = list(rows[0].first.psnr_drops_db)
     columns = ["network"]
     for count in threads:
         unit = f"{count} thread" if count == 1 else f"{count} threads"
         columns += [f"{unit}: clipped, ms", "clip-free, ms", "speed-up"]
+    with_peak = rows[0].peak_share is not None
+    columns += ["share of int8 peak"] if with_peak else []
     columns += ["partitions", "left to the CPU, clipped", "clip-free"]
     columns += [f"PSNR on {name}, dB" for name in datasets]
     return columns, [
         [
             row.preset,
             *(cell for count in threads for cell in _times(row.by_threads[count])),
+            *([f"{row.peak_share:.2f}"] if with_peak else []),
             *_places(row.first.baseline, row.first.candidate),
             *(_psnr(row.first, name) for name in datasets),
         ]
@@ -196,6 +231,8 @@ def twins(
     method: Annotated[
         str | None, typer.Option(help="Recipe of the clip-free files.", show_default="as sr-export")
     ] = None,
+    packed_for: PackedFor = HERE,
+    io: Annotated[str, typer.Option(help="Codes of the clip-free files: uint8 or int8.")] = "uint8",
     data: MaybeData = None,
     runs: Runs = 25,
     seconds: Seconds = 60.0,
@@ -221,7 +258,9 @@ def twins(
 
     chosen = sides(size)
     plan = Plan(runs=runs, seconds=seconds, warmup=warmup)
-    settings = ExportSettings(sizes=(Size(SIDE, SIDE),), method=method)
+    settings = ExportSettings(
+        sizes=(Size(SIDE, SIDE),), io=io, method=method, packed_for=this_machine(packed_for)
+    )
     presets = shipped_presets(patterns or [])
     datasets = find_datasets(data) if data is not None else []
     if markdown is not None:
@@ -231,12 +270,14 @@ def twins(
     if only_export:
         return
     machine = read_machine()
+    peak = peak_products_per_ns(plan) if 1 in threads else None
     with progress("comparing", unit="networks") as update:
         rows = compare_twins(
             pairs,
             threads=threads,
             plan=plan,
             datasets=datasets,
+            peak_per_ns=peak,
             on_network=lambda done, name: update(done, len(pairs), name),
             **chosen,
         )
@@ -245,6 +286,9 @@ def twins(
             "results": [row.to_json() for row in rows],
             **chosen,
             "method": settings.quantizing.recipe,
+            "packed_for": settings.quantizing.packed_for,
+            "io": io,
+            "peak_per_ns": peak,
             "machine": machine.to_json(),
             "protocol": latency_protocol(plan),
         },
@@ -257,7 +301,8 @@ def twins(
         say(line)
     if markdown is not None:
         intro = (
-            f"Input {size}, uint8, clip-free by {settings.quantizing.recipe}, median of at most "
+            f"Input {size}, clipped files of uint8 and clip-free ones of {io} codes, packed for "
+            f"{settings.quantizing.packed_for}, by {settings.quantizing.recipe}, median of at most "
             f"{runs} interleaved rounds"
         )
         with writing_file(markdown) as path:

@@ -63,6 +63,15 @@ Inputs = Annotated[
         show_default="made of the ground truth",
     ),
 ]
+CalibrationInputs = Annotated[
+    str | None,
+    typer.Option(
+        "--calibration-inputs",
+        metavar="DIR",
+        help="What the network is given, by the names of --images: degraded pictures.",
+        show_default="made of --images",
+    ),
+]
 Images = Annotated[
     str | None,
     typer.Option(

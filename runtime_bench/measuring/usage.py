@@ -77,6 +77,31 @@ def require_inputs(data: str | Path | None, inputs: str | Path | None) -> dict[P
     return inputs_of(data, inputs, option="--data")
 
 
+def require_pictures(
+    data: str | Path,
+    *,
+    inputs: str | Path | None = None,
+    images: str | Path | None = None,
+    calibration_inputs: str | Path | None = None,
+) -> dict[Path, Path]:
+    """Pictures that measure a network and calibrate its files; the inputs of those that measure.
+
+    Args:
+        data: Folder of ground truth to measure on.
+        inputs: Folder of what the network is given in its place.
+        images: Folder of calibration pictures.
+        calibration_inputs: Folder of what the network is given in their place.
+
+    Raises:
+        PictureError: A folder without pictures, or a picture without an input of its name.
+        OptionError: Inputs without the pictures that they belong to.
+    """
+    require_data(data)
+    require_data(images)
+    inputs_of(images, calibration_inputs, option="--images", named="--calibration-inputs")
+    return require_inputs(data, inputs)
+
+
 def require_picture(path: str | Path | None) -> None:
     """Raise `PictureError` for a picture that is missing."""
     if path is not None and not Path(path).exists():

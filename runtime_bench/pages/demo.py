@@ -17,6 +17,7 @@ from export.running.interpreters import open_model
 from export.running.pixels import upscale
 from export.running.plan import Plan
 from export.running.statistics import Comparison, compare_samples
+from export.running.targets import this_machine
 from runtime_bench.measuring.latency import Latency, open_entries, time_entries
 from runtime_bench.measuring.quality import (
     Dataset,
@@ -55,7 +56,8 @@ class Variant:
 
 def variants(height: int, width: int) -> list[Variant]:
     """What is compared: today's file first, it is the baseline."""
-    base = ExportSettings(sizes=(Size(height, width),))
+    # Files are timed here, so they are packed for this machine's kernels.
+    base = ExportSettings(sizes=(Size(height, width),), packed_for=this_machine())
     # The baselines take the plain path that everybody takes: natural pictures handed to the
     # converter's own calibrator.
     plain = replace(base, method="natural", calibrator="converter")

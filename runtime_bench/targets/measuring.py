@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from export.bundle.golden import golden_picture
+from export.inspecting.vendor_tables import VENDORS
+from export.inspecting.vendors import judge_graph
 from export.running.differences import CodeDifference
 from export.running.hosted import run_once, unpacked
 from export.running.interpreters import open_model
@@ -33,6 +35,7 @@ from runtime_bench.targets.vela import compile_file
 from sr_models.ground.child import Crash, Sandbox
 from sr_models.ground.errors import ModelFileError, TargetError
 from sr_models.tflite.files import ModelFile
+from sr_models.tflite.flatbuffer import read_graph
 
 MEMORY_MB = 12_288
 
@@ -150,7 +153,10 @@ class TargetBench:
             try:
                 if target.machine:
                     find_machine(target.machine, self.cache)
-                if target.is_compiler:
+                if target.is_table:
+                    listed = judge_graph(read_graph(model), VENDORS[target.processor])
+                    rows[target] = TargetRow(target, listed=listed)
+                elif target.is_compiler:
                     rows[target] = self._compiled(model, target)
                 else:
                     rows[target] = self._compared(fed, target, codes)

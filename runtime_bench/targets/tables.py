@@ -38,6 +38,12 @@ def row_cells(row: TargetRow) -> list[Any]:
     if row.status in ("missing", "failed"):
         said = "not installed" if row.missing else "does not take the file"
         return [target.name, said, *[_NONE] * (len(COLUMNS) - 2)]
+    if row.listed:
+        said = row.listed.in_words.partition("; ")[2] or "none"
+        taken_count = sum(verdict.taken is True for verdict in row.listed.verdicts)
+        counts = f"{taken_count} of {len(row.listed.verdicts)}"
+        cells = [target.name, "not run", counts, _NONE, said]
+        return [*cells, *[_NONE] * (len(COLUMNS) - len(cells))]
     cells: list[Any] = [target.name, target.processor]
     if taken is None:
         cells += ["not told", _NONE, _NONE]

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from export.inspecting.vendor_tables import VENDORS
+from export.inspecting.vendors import VendorReport
 from export.running.machines import CPUS
 from export.running.runtimes import Delegation
 from runtime_bench.targets.vela import ACCELERATORS, Compiled
@@ -28,7 +30,8 @@ class Target:
         name: What it is called: `arm64-dotprod/xnnpack`.
         machine: The machine that must be set up (`arm64`, `webgpu`, `vela`); empty for none.
         processor: The processor: `cortex-a76`, `ethos-u55-256`.
-        kernel: Delegate or kernels: `xnnpack`, `builtin`, `reference`, `webgpu`, `vela`.
+        kernel: Delegate or kernels: `xnnpack`, `builtin`, `reference`, `webgpu`, `vela`; `table`
+            where a vendor's compiler is known by its table alone.
     """
 
     name: str
@@ -38,8 +41,13 @@ class Target:
 
     @property
     def is_compiler(self) -> bool:
-        """Whether files are compiled only, at their own size."""
-        return self.machine == "vela"
+        """Whether files are compiled or looked up only, at their own size."""
+        return self.machine == "vela" or self.is_table
+
+    @property
+    def is_table(self) -> bool:
+        """Whether nothing runs: operators are looked up in a vendor's table."""
+        return self.kernel == "table"
 
     @property
     def is_emulated(self) -> bool:
@@ -57,6 +65,11 @@ TARGETS = (
     ),
     Target("gpu/webgpu", "webgpu", "lavapipe", "webgpu"),
     *(Target(name, "vela", name, "vela") for name in ACCELERATORS),
+    *(
+        Target(f"{name}/table", "", name, "table")
+        for name in VENDORS
+        if name not in ("xnnpack", "ethos-u")
+    ),
 )
 """Every target, in the order of the table; the first is what the others are compared with."""
 
@@ -91,6 +104,7 @@ class TargetRow:
             codes; `None` where nothing ran.
         differing_fraction: Share of the pixels that differ.
         compiled: What a compiler says.
+        listed: What a vendor's table says.
         failure: Why the target does not take the file; empty where it does.
         missing: Why there is no such target here and how it is had; empty where there is.
     """
@@ -100,16 +114,19 @@ class TargetRow:
     max_abs_code_difference: int | None = None
     differing_fraction: float | None = None
     compiled: Compiled | None = None
+    listed: VendorReport | None = None
     failure: str = ""
     missing: str = ""
 
     @property
     def status(self) -> str:
-        """`ran`, `compiled`, `failed` or `missing`."""
+        """`ran`, `compiled`, `listed`, `failed` or `missing`."""
         if self.missing:
             return "missing"
         if self.failure:
             return "failed"
+        if self.listed:
+            return "listed"
         return "compiled" if self.compiled else "ran"
 
     def to_json(self) -> dict[str, Any]:
@@ -124,6 +141,7 @@ class TargetRow:
             "max_abs_code_difference": self.max_abs_code_difference,
             "differing_fraction": self.differing_fraction,
             "compiled": self.compiled.to_json() if self.compiled else None,
+            "vendor": self.listed.to_json() if self.listed else None,
         }
 
 

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from runtime_bench.measuring.options import Data, Images, Inputs, Json
+from runtime_bench.measuring.options import CalibrationInputs, Data, Images, Inputs, Json
 from sr_models.ground.console import GateNotMet, print_table, say, write_json
 from sr_models.ground.native_output import import_tensorflow_quietly
-from sr_models.ground.options import Input, Output, Pixels, Signature, Trust, Weights
-from sr_models.importing.ends import Ends
-from sr_models.importing.source_kinds import require_source
+from sr_models.importing.source_options import SourceOptions, takes_source
 
 
+@takes_source
 def drop(
     names: Annotated[
         list[str], typer.Argument(metavar="NAME|FILE...", help="Networks, as sr-export takes them.")
@@ -26,13 +25,9 @@ def drop(
         typer.Option("--method", help="A recipe; repeatable.", show_default="as sr-export"),
     ] = None,
     images: Images = None,
-    weights: Weights = None,
-    pixels: Pixels = None,
-    trust: Trust = False,
-    input_name: Input = None,
-    output_name: Output = None,
-    signature: Signature = None,
+    source: SourceOptions,
     inputs: Inputs = None,
+    calibration_inputs: CalibrationInputs = None,
     max_drop_db: Annotated[
         float | None, typer.Option(help="Gate: largest mean drop, RGB and luma, in dB.")
     ] = None,
@@ -54,18 +49,14 @@ def drop(
     """
     from export.quantizing.recipe import AUTO, require_recipe
     from runtime_bench.measuring.machine import read_machine
-    from runtime_bench.measuring.usage import require_data, require_inputs
+    from runtime_bench.measuring.usage import require_pictures
 
-    ends = Ends(input_name, output_name, signature)
-    for name in names:
-        require_source(name, weights=weights, pixels=pixels, ends=ends)
     for method in methods or ():
         if method != AUTO:
             require_recipe(method)
-    for folder in (data, images):
-        require_data(folder)
-    opening = {"weights": weights, "pixels": pixels, "trust": trust, "ends": ends}
-    pairs = require_inputs(data, inputs)
+    pairs = require_pictures(
+        data, inputs=inputs, images=images, calibration_inputs=calibration_inputs
+    )
     machine = read_machine()
     import_tensorflow_quietly()
     from export.exporting.settings import DEFAULTS
@@ -76,10 +67,13 @@ def drop(
     from runtime_bench.measuring.tables import protocol_lines
 
     wanted = methods or [DEFAULTS.quantizing.recipe]
-    given = {"datasets": find_datasets(data), "images": images, "inputs": pairs}
+    calibrating = {"images": images, "calibration_inputs": calibration_inputs}
+    given = {"datasets": find_datasets(data), "inputs": pairs, **calibrating}
     results = []
     for name in names:
-        network = open_subject(name, images=images, **opening).network
+        network = open_subject(
+            name, images=images, inputs=calibration_inputs, options=source
+        ).network
         results += drops(network, wanted, **given, twin=twin, on_stage=say)
     write_json({"results": [r.to_json() for r in results], "machine": machine.to_json()}, json)
     if json != "-":

@@ -52,6 +52,18 @@ class NetworkError(SrError):
     """A network of the user's that cannot be read, or not be brought into the form we export."""
 
 
+class LayerError(NetworkError):
+    """Layers or operators of a network that nothing reads.
+
+    Attributes:
+        operators: What users call them, each once.
+    """
+
+    def __init__(self, message: str, operators: Iterable[str]):
+        super().__init__(message)
+        self.operators = tuple(dict.fromkeys(operators))
+
+
 class OptionError(SrError):
     """A command-line value outside of what is allowed."""
 

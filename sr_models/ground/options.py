@@ -14,7 +14,7 @@ from sr_models.ground.console import require_json_target
 from sr_models.ground.errors import OptionError
 from sr_models.ground.memory import choose_budget
 
-# The network.
+# The network. A verb that takes one has all of these by `sr_models.importing.source_options`.
 
 Name = Annotated[
     str,
@@ -103,7 +103,10 @@ Shaping = Annotated[
     str, typer.Option("--method", help="How the set is made: cfqp, or natural for no change.")
 ]
 TamingMethod = Annotated[str, typer.Option("--taming", help="contrast, intensity, blur or select.")]
-Target = Annotated[str, typer.Option(help="picture: a change for each; set: one for all pictures.")]
+TamingTarget = Annotated[
+    str,
+    typer.Option("--taming-target", help="picture: a change for each; set: one for all pictures."),
+]
 MaxPasses = Annotated[int, typer.Option(help="Forward passes before a picture is dropped.")]
 Anchors = Annotated[bool, typer.Option(help="Add pictures that span the input.")]
 
@@ -116,6 +119,14 @@ PackedFor = Annotated[
         "--packed-for",
         metavar="TARGET",
         help="Whose kernels layers are shaped for: a target of sr-export inspect, here or every.",
+    ),
+]
+Shuffle = Annotated[
+    str,
+    typer.Option(
+        "--shuffle",
+        help="How pixels leave channels: depth_to_space, transpose_conv or resize_mask; equal "
+        "codes.",
     ),
 ]
 Sizes = Annotated[
@@ -161,6 +172,14 @@ def require_open_tail(tail: str) -> str:
             f"expected an output tail of relu, none, found {tail!r}; a clip leaves nothing to tame"
         )
     return tail
+
+
+def require_one_kind(*, low_resolution: bool, inputs: Path | None) -> None:
+    """Raise `OptionError` where pictures are inputs and have inputs."""
+    if low_resolution and inputs is not None:
+        raise OptionError(
+            "expected --low-resolution or --inputs, found both; leave out --low-resolution"
+        )
 
 
 def require_shaping(method: str) -> str:

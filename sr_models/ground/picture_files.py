@@ -59,7 +59,11 @@ def list_images_by_folder(folder: str | Path) -> dict[str, list[Path]]:
 
 
 def inputs_of(
-    truths: str | Path | None, inputs: str | Path | None, *, option: str
+    truths: str | Path | None,
+    inputs: str | Path | None,
+    *,
+    option: str,
+    named: str = "--inputs",
 ) -> dict[Path, Path]:
     """`paired_inputs` of a folder of ground truth; nothing where no inputs are given.
 
@@ -67,6 +71,7 @@ def inputs_of(
         truths: Folder of ground truth.
         inputs: Folder of inputs.
         option: What the ground truth is given by.
+        named: What the inputs are given by.
 
     Raises:
         OptionError: Inputs without ground truth.
@@ -75,7 +80,7 @@ def inputs_of(
     if inputs is None:
         return {}
     if truths is None:
-        raise OptionError(f"expected the ground truth of --inputs, found none; give {option}")
+        raise OptionError(f"expected the ground truth of {named}, found none; give {option}")
     return paired_inputs(list_images(truths), inputs, root=truths)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sr_models.ground.arguments import described
 from sr_models.ground.errors import NetworkError, OptionError
 
 LARGEST_SCALE = 8
@@ -33,7 +34,10 @@ class Ends:
             if isinstance(given, int) and not isinstance(given, bool):
                 object.__setattr__(self, name, str(given))
             elif given is not None and not (isinstance(given, str) and given):
-                raise OptionError(f"expected {name} to be a name or a number, found {given!r}")
+                raise OptionError(
+                    f"expected {name} to be a name or a number, found {described(given)}; give one "
+                    "of those that the network has"
+                )
 
     @property
     def given(self) -> list[str]:
@@ -136,29 +140,48 @@ def with_one_output(
     Raises:
         NetworkError: See `output_place`.
     """
+    place = picture_place(function, shape, names=names, dtype=dtype, asked=asked)
+    if place is None:
+        return function, None
+    said = took_output(names[place], names) if names[1:] else None
+    return of_outputs(function, names, place), said
+
+
+def picture_place(
+    function: Callable,
+    shape: Sequence[int | None],
+    *,
+    names: Sequence[str],
+    dtype: Any = "float32",
+    asked: str | None = None,
+) -> int | None:
+    """Which of a function's outputs `with_one_output` takes; `None` for one that returns one."""
     import tensorflow as tf
 
     if asked is not None:
-        place = place_of(asked, names, what="output")
-    elif len(names) == 1:
-        return function, None
-    else:
-        batch, height, width, channels = (*shape, *[None] * 4)[:4]
-        low = (batch or 1, height or _SIDE, width or _SIDE, channels or 3)
-        spec = tf.TensorSpec(low, dtype)
-        try:
-            traced = tf.function(function, autograph=False).get_concrete_function(spec)
-        except Exception:  # What cannot be traced is said where it is read.
-            return function, None
-        tensors = _outputs(traced.structured_outputs, names)
-        shapes = [None if t.shape.rank is None else t.shape.as_list() for t in tensors]
-        place = output_place(names, shapes, low, asked=None)
+        return place_of(asked, names, what="output")
+    if len(names) == 1:
+        return None
+    batch, height, width, channels = (*shape, *[None] * 4)[:4]
+    low = (batch or 1, height or _SIDE, width or _SIDE, channels or 3)
+    spec = tf.TensorSpec(low, dtype)
+    try:
+        traced = tf.function(function, autograph=False).get_concrete_function(spec)
+    except Exception:  # What cannot be traced is said where it is read.
+        return None
+    tensors = _outputs(traced.structured_outputs, names)
+    shapes = [None if t.shape.rank is None else t.shape.as_list() for t in tensors]
+    return output_place(names, shapes, low, asked=None)
 
-    def upscale(x):
-        return _outputs(function(x), names)[place]
 
-    said = f"took the output {names[place]} of {shown(names)}" if names[1:] else None
-    return upscale, said
+def of_outputs(function: Callable, names: Sequence[str], place: int) -> Callable:
+    """A function that returns one of another's outputs."""
+    return lambda x: _outputs(function(x), names)[place]
+
+
+def took_output(name: str, names: Sequence[str]) -> str:
+    """Which of several outputs was taken, as a sentence."""
+    return f"took the output {name} of {shown(names)}"
 
 
 def _outputs(answer: Any, names: Sequence[str]) -> list[Any]:

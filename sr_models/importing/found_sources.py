@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_models.ground.files import file_sha256
-from sr_models.importing.ends import Ends
+from sr_models.ground.pixel_range import Ends
 from sr_models.importing.graph_files import load_graph_file
 from sr_models.importing.keras_files import load_keras_file
 from sr_models.importing.legacy_keras import load_by_legacy_keras
@@ -21,6 +21,7 @@ from sr_models.importing.python_functions import (
 from sr_models.importing.saved_models import load_saved_model
 from sr_models.importing.source_check import Source
 from sr_models.importing.source_kinds import kind_of
+from sr_models.importing.source_options import NOTHING_SAID, SourceOptions
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Found:
         dtype: Type of its input.
         run: What it is held against; the function itself by default.
         notes: What was taken of it, in sentences.
+        declared: What its metadata says black and white of its input are.
     """
 
     name: str
@@ -48,20 +50,20 @@ class Found:
     dtype: str = "float32"
     run: Source | None = None
     notes: tuple[str, ...] = ()
+    declared: Ends | None = None
 
 
-def found_source(source: Any, *, trust: bool, dequantize: bool, ends: Ends) -> Found:
+def found_source(source: Any, options: SourceOptions = NOTHING_SAID) -> Found:
     """Open a source by the reader of its kind.
 
     Args:
         source: A path, `module:function`, or a Keras model in memory.
-        trust: Whether Lambda layers of a Keras file that we do not know may run their code.
-        dequantize: Whether a TFLite file of integers is taken back to real numbers.
-        ends: Which input, output and signature to take.
+        options: What the user says of it.
 
     Raises:
         NetworkError: See the readers.
     """
+    ends = options.ends
     if not isinstance(source, str):
         made = take_keras_model(source, output=ends.output)
         name, function, shape = made.name, made.function, made.input_shape
@@ -107,10 +109,10 @@ def found_source(source: Any, *, trust: bool, dequantize: bool, ends: Ends) -> F
             saved.notes,
         )
     if kind == "onnx":
-        return _found_onnx(place, ends)
+        return _found_onnx(place, ends.output)
     if kind == "tflite":
-        return _found_tflite(place, dequantize=dequantize)
-    read = load_keras_file(source, trust=trust)
+        return _found_tflite(place, options)
+    read = load_keras_file(source, trust=options.trust, output=ends.output)
     sha256 = file_sha256(source)
     return Found(
         place.stem,
@@ -120,14 +122,15 @@ def found_source(source: Any, *, trust: bool, dequantize: bool, ends: Ends) -> F
         read.function,
         read.input_shape,
         run=read.source,
+        notes=read.notes,
     )
 
 
-def _found_onnx(place: Path, ends: Ends) -> Found:
+def _found_onnx(place: Path, output: str | None) -> Found:
     # Its library is loaded for such files alone.
     from sr_models.importing.onnx_file import load_onnx_file
 
-    file = load_onnx_file(place, output=ends.output)
+    file = load_onnx_file(place, output=output)
     sha256 = _files_sha256(file.files, place.parent) if file.files[1:] else file_sha256(place)
     run = Source(file, file.dtype, what=f"the source itself, by {file.runtime}")
     return Found(
@@ -143,11 +146,17 @@ def _found_onnx(place: Path, ends: Ends) -> Found:
     )
 
 
-def _found_tflite(place: Path, *, dequantize: bool) -> Found:
+def _found_tflite(place: Path, options: SourceOptions) -> Found:
     # Its library is loaded for such files alone.
     from sr_models.importing.tflite_file import load_tflite_file
+    from sr_models.tflite.metadata import read_normalization
 
-    file = load_tflite_file(place, dequantize=dequantize)
+    ends = options.ends
+    file = load_tflite_file(
+        place, dequantize=options.dequantize, input=ends.input, output=ends.output
+    )
+    first = file.input == file.model.graph.inputs[0]
+    normalization = read_normalization(file.model.tables) if first else None
     return Found(
         place.stem,
         file.kind,
@@ -158,6 +167,7 @@ def _found_tflite(place: Path, *, dequantize: bool) -> Found:
         file.dtype,
         Source(file, file.dtype, what=file.what_is_run, is_lossy=file.is_integer),
         file.notes,
+        normalization and normalization.ends,
     )
 
 

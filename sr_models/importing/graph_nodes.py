@@ -14,7 +14,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 
-from sr_models.ground.errors import NetworkError
+from sr_models.ground.errors import LayerError, NetworkError
 from sr_models.importing.ends import place_of, shown
 from sr_models.importing.plain_names import plain
 from sr_models.importing.protobuf_wire import FROZEN_GRAPH, require_moderate
@@ -191,12 +191,15 @@ class GraphNodes:
     def between(self, source: str, output: str, place: int) -> list[node_def_pb2.NodeDef]:
         """Copies of the nodes between, each after its inputs; the source's inputs are cut off."""
         made, done, entered = [], set(), set()
+        between = self.needed(name_of(output)) & self.reached(source)
+        unread = sorted({plain(self.nodes[n].op) for n in between} - _importable())
         waiting = [(name_of(output), False)]
         while waiting:
             name, ready = waiting.pop()
             if ready:
                 done.add(name)
-                made.append(self._fed(name, place) if name == source else self._copy(name, source))
+                fed = name == source
+                made.append(self._fed(name, place) if fed else self._copy(name, source, unread))
             elif name in entered and name not in done:
                 raise damaged(self.path, f"a circle through {plain(name)}")
             elif name not in done:
@@ -207,7 +210,7 @@ class GraphNodes:
                     waiting += [(n, False) for n in before if n not in done]
         return made
 
-    def _copy(self, name: str, source: str) -> node_def_pb2.NodeDef:
+    def _copy(self, name: str, source: str, others: Iterable[str]) -> node_def_pb2.NodeDef:
         node = node_def_pb2.NodeDef()
         node.CopyFrom(self.nodes[name])
         node.ClearField("device")
@@ -226,10 +229,11 @@ class GraphNodes:
                 f"expected one input, found that the output depends on {plain(name)} too; freeze "
                 "the network for inference, or say with --input and --output which part to take"
             )
-        if node.op not in read_types() | _REFUSED_BY_READERS:
-            raise NetworkError(
+        if node.op not in _importable():
+            raise LayerError(
                 f"expected layers that run in full integer, found {plain(node.op)} "
-                f"({plain(name)}); take the layers that docs/networks.md lists in its place"
+                f"({plain(name)}); take the layers that docs/networks.md lists in its place",
+                [plain(node.op), *others],
             )
         _require_small(node, self.path)
         return node
@@ -273,6 +277,10 @@ class GraphNodes:
         if not known or (not known[0].dim and self.versions.producer < _SCALARS_KNOWN):
             return kind, None
         return kind, [d.size if d.size > 0 else None for d in known[0].dim]
+
+
+def _importable() -> frozenset[str]:
+    return read_types() | _REFUSED_BY_READERS
 
 
 def _require_small(node: node_def_pb2.NodeDef, path: Path) -> None:

@@ -6,13 +6,13 @@ Three ways of writing are read: tf-keras `.h5` and `.keras`, whose calls are lis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import tf_keras
 
-from sr_models.ground.errors import NetworkError
+from sr_models.ground.errors import LayerError, NetworkError
 from sr_models.importing.frozen_graph import first_line
 from sr_models.importing.keras_layers import (
     make_keras3_operation,
@@ -33,15 +33,17 @@ class BuiltModel:
     """A model, and what its parts are called in the file.
 
     Attributes:
-        call: The model as a function of one tensor.
+        call: The model as a function of one tensor, which returns a list of several outputs.
         input_shape: Shape of its input, (N, H, W, C) with `None` for free sizes.
         parts: (name, class in the file, layer or `BuiltModel`), in the file's order; operations
             that are no layers left out.
+        outputs: What the outputs are called.
     """
 
     call: Callable
     input_shape: tuple[int | None, ...]
     parts: list[tuple[str, str, Any]] = field(default_factory=list)
+    outputs: tuple[str, ...] = ("output",)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def build_model(entry: dict[str, Any], *, version: int, trust: bool, depth: int 
         depth: How many models it is nested in.
 
     Raises:
-        NetworkError: A class of the user's own, several inputs or outputs, or no Keras model.
+        NetworkError: A class of the user's own, several inputs, no output, or no Keras model.
     """
     config, kind = entry.get("config"), entry.get("class_name")
     if kind not in MODELS or not is_of_keras(entry):
@@ -102,15 +104,28 @@ class _Builder:
         self.parts.append((name, kind, layer if isinstance(layer, tf_keras.layers.Layer) else None))
         return layer
 
+    def _made(self, entries: Sequence[dict[str, Any]]) -> list[Callable]:
+        """The parts of a model; those that cannot be are refused together."""
+        made, refused = [], []
+        for entry in entries:
+            try:
+                made.append(self._part(entry))
+            except LayerError as error:
+                refused.append(error)
+        if refused:
+            raise LayerError(str(refused[0]), [name for e in refused for name in e.operators])
+        return made
+
     def sequential(self) -> BuiltModel:
-        shape, calls = self.config.get("build_input_shape"), []
+        shape, entries = self.config.get("build_input_shape"), []
         for entry in self.config["layers"]:
             if entry.get("class_name") == _INPUT:
                 shape = _input_shape(entry)
                 self.parts.append((str((entry.get("config") or {}).get("name")), _INPUT, None))
                 continue
             shape = shape or _input_shape(entry)
-            calls.append(self._part(entry))
+            entries.append(entry)
+        calls = self._made(entries)
         if shape is None:
             raise NetworkError(
                 "expected the shape of the input in the file, found none; call the model once "
@@ -122,35 +137,33 @@ class _Builder:
                 x = _called(part, getattr(part, "name", "of a sequence"), [x], {})
             return x
 
-        return BuiltModel(call, tuple(shape), self.parts)
+        last = (str(self.parts[-1][0]),) if self.parts else ("output",)
+        return BuiltModel(call, tuple(shape), self.parts, last)
 
     def functional(self) -> BuiltModel:
         entries = {str(entry.get("name")): entry for entry in self.config["layers"]}
         inputs, outputs = (_ends(self.config, f"{end}_layers") for end in ("input", "output"))
-        for found, what in ((inputs, "input"), (outputs, "output")):
+        for found, what in ((inputs, "input"), (outputs[:1], "output")):
             if len(found) != 1:
                 raise NetworkError(
                     f"expected one {what}, found {len(found)}; give a network that takes one "
                     "picture and returns one"
                 )
-        (start,), (end,) = inputs, outputs
+        (start,) = inputs
         if start.layer not in entries or entries[start.layer].get("class_name") != _INPUT:
             raise NetworkError(
                 "expected an input layer in the configuration, found none; save anew"
             )
         shape = _input_shape(entries[start.layer])
-        parts: dict[str, Callable] = {}
-        for name, entry in entries.items():
-            if entry.get("class_name") == _INPUT:
-                self.parts.append((name, _INPUT, None))
-            else:
-                parts[name] = self._part(entry)
+        layers = {n: entry for n, entry in entries.items() if entry.get("class_name") != _INPUT}
+        self.parts += [(name, _INPUT, None) for name in entries if name not in layers]
+        parts = dict(zip(layers, self._made(list(layers.values()))))
         calls = [
             (name, number, *_arguments(node))
             for name in parts
             for number, node in enumerate(entries[name].get("inbound_nodes") or [])
         ]
-        first = _first_nodes(calls, end)
+        first = _first_nodes(calls, outputs)
 
         def call(x):
             tensors = {(start.layer, 0): x}
@@ -170,9 +183,10 @@ class _Builder:
                         "reads what is never made; save it again"
                     )
                 waiting = later
-            return tensors[_place(end, first)]
+            made = [_filled(end, tensors, first) for end in outputs]
+            return made if len(made) > 1 else made[0]
 
-        return BuiltModel(call, shape, self.parts)
+        return BuiltModel(call, shape, self.parts, _names(self.config["output_layers"], outputs))
 
 
 def _is_operation(entry: dict[str, Any]) -> bool:
@@ -211,6 +225,17 @@ def _ends(config: dict[str, Any], key: str) -> list[_Reference]:
     if len(found) == 3 and isinstance(found[0], str):
         found = [found]
     return [_Reference(str(name), int(node), int(tensor)) for name, node, tensor in found]
+
+
+def _names(given: Any, ends: Sequence[_Reference]) -> tuple[str, ...]:
+    """What outputs are called: by the model's dictionary, or by their layers."""
+    if isinstance(given, dict):
+        return tuple(map(str, given))
+    names = [end.layer for end in ends]
+    return tuple(
+        f"{name}_{before}" if (before := names[:place].count(name)) else name
+        for place, name in enumerate(names)
+    )
 
 
 def _arguments(node: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -258,10 +283,10 @@ def _references(value: Any) -> Iterator[_Reference]:
             yield from _references(item)
 
 
-def _first_nodes(calls, end: _Reference) -> dict[str, int]:
+def _first_nodes(calls, ends: Sequence[_Reference]) -> dict[str, int]:
     """The number that each layer's first call has: tf-keras counts from 1 for a nested model."""
     numbers: dict[str, int] = {}
-    for reference in (end, *(r for call in calls for r in _references(call[2:]))):
+    for reference in (*ends, *(r for call in calls for r in _references(call[2:]))):
         numbers[reference.layer] = min(reference.node, numbers.get(reference.layer, reference.node))
     counts: dict[str, int] = {}
     for name, *_ in calls:

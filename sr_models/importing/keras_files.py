@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from sr_models.ground.errors import NetworkError
+from sr_models.importing.ends import of_outputs, picture_place, took_output
 from sr_models.importing.keras_configuration import BuiltModel, build_model
 from sr_models.importing.keras_reference import keras_source
 from sr_models.importing.source_check import Source
@@ -38,35 +39,67 @@ class KerasNetwork:
         input_shape: Shape of its input.
         version: What wrote the file, e.g. `"Keras 3.4.1"`.
         source: The file as Keras itself loads it, where it does.
+        outputs: What its outputs are called.
+        notes: Which of several outputs was taken, as a sentence.
     """
 
     function: Callable
     input_shape: tuple[int | None, ...]
     version: str
     source: Source = Source()
+    outputs: tuple[str, ...] = ("output",)
+    notes: tuple[str, ...] = ()
 
 
-def load_keras_file(path: str | Path, *, trust: bool = False) -> KerasNetwork:
+def load_keras_file(
+    path: str | Path, *, trust: bool = False, output: str | None = None
+) -> KerasNetwork:
     """Read a Keras file and give the network its weights.
 
     Args:
         path: `.keras` (a zip archive) or `.h5`; told apart by content.
         trust: Whether Lambda layers that we do not know may run their code.
+        output: Name or number of the output that is the upscaled picture, where there are several.
 
     Raises:
-        NetworkError: No such file, a damaged one, or a network that cannot be built.
+        NetworkError: No such file, a damaged one, a network that cannot be built, or one of whose
+            outputs none or several may be the picture.
     """
     path = Path(path)
     with _readable(path):
         path.stat()
         if zipfile.is_zipfile(path):
-            return _load_archive(path, trust=trust)
+            return _with_one_output(_load_archive(path, trust=trust), output)
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
-                return _load_hdf5(file, path, trust=trust)
-    raise NetworkError(
+                return _with_one_output(_load_hdf5(file, path, trust=trust), output)
+    raise _other(path)
+
+
+def require_keras_file(path: Path) -> None:
+    """Raise `NetworkError` for a file that is no container of Keras'."""
+    with _readable(path):
+        if not (zipfile.is_zipfile(path) or h5py.is_hdf5(path)):
+            raise _other(path)
+
+
+def _other(path: Path) -> NetworkError:
+    return NetworkError(
         f"expected a Keras file (.keras or .h5), found another or damaged file: {path}; save the "
         "network anew"
+    )
+
+
+def _with_one_output(network: KerasNetwork, asked: str | None) -> KerasNetwork:
+    names = network.outputs
+    place = picture_place(network.function, network.input_shape, names=names, asked=asked)
+    if place is None or len(names) == 1:
+        return network
+    return replace(
+        network,
+        function=of_outputs(network.function, names, place),
+        source=network.source.of_output(names, place),
+        notes=(took_output(names[place], names),),
     )
 
 
@@ -102,7 +135,11 @@ def _load_archive(path: Path, *, trust: bool) -> KerasNetwork:
         with h5py.File(written.name, "r") as file:
             _take_from_containers(built, file)
     source = keras_source(path, config, built, version=main)
-    return KerasNetwork(built.call, built.input_shape, f"Keras {version}", source)
+    return _network(built, version, source)
+
+
+def _network(built: BuiltModel, version: str, source: Source) -> KerasNetwork:
+    return KerasNetwork(built.call, built.input_shape, f"Keras {version}", source, built.outputs)
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path, *, limit: int) -> bytes:
@@ -132,7 +169,7 @@ def _load_hdf5(file: h5py.File, path: Path, *, trust: bool) -> KerasNetwork:
         if part is not None and _layers(part):
             _take_from_group(part, name, groups[name])
     source = keras_source(path, config, built, version=main)
-    return KerasNetwork(built.call, built.input_shape, f"Keras {version}", source)
+    return _network(built, version, source)
 
 
 def _text(value: Any) -> str:

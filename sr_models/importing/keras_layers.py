@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from sr_models.ground.errors import NetworkError
+from sr_models.ground.errors import LayerError, NetworkError
 from sr_models.importing.keras_geometry_layers import KERAS3_GEOMETRY, TF_GEOMETRY
 from sr_models.importing.keras_value_layers import (
     KERAS3_VALUES,
@@ -178,13 +178,15 @@ def _keras_class(class_name: str) -> Callable | None:
 
 def _unknown(class_name: str, name: str) -> NetworkError:
     if (instead := taken_instead(class_name)) is not None:
-        return NetworkError(
+        return LayerError(
             f"expected layers that run in full integer, found {class_name} ({name}); take "
-            f"{instead} in its place"
+            f"{instead} in its place",
+            [class_name],
         )
-    return NetworkError(
+    return LayerError(
         f"expected layers of Keras that an integer file can hold, found {class_name} ({name}); use "
-        "other layers, or give module:function where the class is your own"
+        "other layers, or give module:function where the class is your own",
+        [class_name],
     )
 
 
@@ -262,9 +264,10 @@ def make_tf_operation(function: str, layer: str) -> Callable:
         return lambda x, slice_spec: _by_index(x, _slices(slice_spec))
     if home in _TF_HOMES and name in _OPERATIONS:
         return _OPERATIONS[name]
-    raise NetworkError(
+    raise LayerError(
         f"expected TensorFlow functions that an integer file can hold, found tf.{function[:60]} "
-        f"({layer}); use a layer of docs/networks.md in its place"
+        f"({layer}); use a layer of docs/networks.md in its place",
+        [f"tf.{function[:60]}"],
     )
 
 
@@ -292,9 +295,10 @@ def make_keras3_operation(class_name: str, config: dict[str, Any]) -> Callable:
     )
     if plain in _OPERATIONS and plain not in ("tile", "resize", "cast"):
         return _OPERATIONS[plain]
-    raise NetworkError(
+    raise LayerError(
         f"expected operations of Keras 3 that have a twin in tf-keras, found keras.ops "
-        f"{class_name[:60]} ({config.get('name')}); use a layer of docs/networks.md in its place"
+        f"{class_name[:60]} ({config.get('name')}); use a layer of docs/networks.md in its place",
+        [f"keras.ops {class_name[:60]}"],
     )
 
 

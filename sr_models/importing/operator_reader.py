@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sr_models.ground.errors import NetworkError
+from sr_models.ground.errors import LayerError, NetworkError
 from sr_models.importing.frozen_graph import Constants, FrozenGraph
 from sr_models.importing.onnx_views import View
 from sr_models.importing.operations import INPUT, POINTWISE, Network, Operation
@@ -68,7 +68,12 @@ class OperatorReader:
     def _unknown(self, op) -> NetworkError:
         """The error for an operator without a reader, by the name of the layer it is a part of."""
         name = known_as(op) or op.type
-        return self._refused(op, f"found {name}", instead=taken_instead(name))
+        error = self._refused(op, f"found {name}", instead=taken_instead(name))
+        return LayerError(str(error), [name, *self._others_unknown()])
+
+    def _others_unknown(self) -> list[str]:
+        """What all operators without a reader are called."""
+        raise NotImplementedError
 
     def _refused(self, op, found: str, *, instead: str | None = None) -> NetworkError:
         instead = instead or _INSTEAD.get(op.type, "the layers that docs/networks.md lists")

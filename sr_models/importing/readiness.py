@@ -1,4 +1,4 @@
-"""Whether a file of another runtime can be exported, and if not, what stands in the way."""
+"""Whether a file can be exported, and if not, what stands in the way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sr_models.ground.bundled import bundled_pieces
-from sr_models.ground.errors import NetworkError
+from sr_models.ground.errors import LayerError, NetworkError
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def readiness_of(
     """Read a file as an export would, without running it.
 
     Args:
-        path: Of an ONNX file or a float TFLite file.
+        path: Of a file or folder that `sr_models.open_network` takes.
         pictures: Returns uint8 (h, w, 3) natural pictures to find black and white by.
     """
     from sr_models.importing.sources import read_unrun
@@ -79,7 +79,8 @@ def readiness_of(
     try:
         adopted, notes = read_unrun(str(path), pictures=pictures)
     except NetworkError as error:
-        return Readiness(False, str(error), _in_the_way(Path(path)))
+        found = error.operators if isinstance(error, LayerError) else _in_the_way(Path(path))
+        return Readiness(False, str(error), found)
     white = adopted.pixels
     return Readiness(
         True,
@@ -97,8 +98,11 @@ def _in_the_way(path: Path) -> tuple[str, ...]:
     from sr_models.importing.source_kinds import kind_of
 
     try:
-        if kind_of(str(path)) == "onnx":
+        kind = kind_of(str(path))
+        if kind == "onnx":
             return _unread_of_onnx(path)
+        if kind != "tflite":
+            return ()
         from sr_models.importing.tflite_file import unread_operators
 
         return unread_operators(path)

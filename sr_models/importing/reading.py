@@ -7,6 +7,8 @@ An operator `X` is read by a method `_read_X`; one without is refused by name.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from sr_models.ground.errors import NetworkError
@@ -98,11 +100,17 @@ class _Reader(ConvolutionReaders, MoveReaders, ChannelReaders, ValueReaders):
 
     def require_known(self) -> None:
         """Raise `NetworkError` for the first operator that no reader takes, however it lies."""
+        if (op := next(self._without_reader(), None)) is not None:
+            raise self._unknown(op)
+
+    def _without_reader(self) -> Iterator:
         for op in self.graph.operators:
-            if op.outputs and op.outputs[0] in self.constants:
-                continue
-            if op.type not in read_types():
-                raise self._unknown(op)
+            constant = op.outputs and op.outputs[0] in self.constants
+            if not constant and op.type not in read_types():
+                yield op
+
+    def _others_unknown(self) -> list[str]:
+        return [known_as(op) or op.type for op in self._without_reader()]
 
     def refused(self, op, found: str) -> NetworkError:
         """The error for what was found at an operator, by the name of the layer."""

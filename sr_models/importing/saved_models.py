@@ -67,7 +67,7 @@ def load_saved_model(folder: str | Path, ends: Ends = TOLD_BY_ITSELF) -> SavedNe
             signature of several pictures.
     """
     folder = Path(folder)
-    model = _read(folder)
+    model = read_saved_model(folder)
     _require_harmless(model, folder)
     if not model.meta_graphs[0].object_graph_def.nodes:
         return _of_tensorflow_1(model.meta_graphs[0], folder, ends)
@@ -179,7 +179,12 @@ def _several_inputs(names, folder: Path) -> NetworkError:
     )
 
 
-def _read(folder: Path) -> saved_model_pb2.SavedModel:
+def read_saved_model(folder: Path) -> saved_model_pb2.SavedModel:
+    """The message of a folder, of which nothing is believed yet.
+
+    Raises:
+        NetworkError: No SavedModel, or a damaged one.
+    """
     path = folder / "saved_model.pb"
     if not path.is_file():
         text = folder / "saved_model.pbtxt"

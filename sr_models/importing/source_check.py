@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from sr_models.ground.errors import NetworkError
 from sr_models.ground.pictures import unit
+from sr_models.importing.ends import of_outputs
 from sr_models.importing.foreign_graph import ForeignGraph, ForeignNetwork
 from sr_models.importing.frozen_graph import FrozenGraph, first_line, freeze
 from sr_models.importing.output_rounding import OutputRounding
@@ -42,6 +43,10 @@ class Source:
     what: str = "the source itself"
     is_read_from: bool = False
     is_lossy: bool = False
+
+    def of_output(self, names: Sequence[str], place: int) -> Source:
+        """The same of one of its outputs."""
+        return self if self.run is None else replace(self, run=of_outputs(self.run, names, place))
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Run it on a batch of pictures."""

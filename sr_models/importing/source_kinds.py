@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sr_models.ground.errors import NetworkError, OptionError, require_known
+from sr_models.ground.errors import NetworkError, OptionError
 from sr_models.ground.pointers import require_no_pointer
 from sr_models.importing.ends import TOLD_BY_ITSELF, Ends
 from sr_models.networks.presets import get_preset, list_presets
@@ -60,17 +60,21 @@ _FILE_KINDS = {
     "graph": "a frozen graph's",
 }
 _TAKING = {
-    "--input": ("graph",),
-    "--output": ("graph", "saved_model", "onnx", "python"),
+    "--input": ("graph", "tflite"),
+    "--output": ("graph", "saved_model", "onnx", "tflite", "keras", "python"),
     "--signature": ("saved_model",),
+    "--dequantize": ("tflite",),
 }
 """Option -> kinds of sources that it goes with."""
 _KINDS = {
     "graph": "a frozen graph",
     "saved_model": "a SavedModel folder",
     "onnx": "an ONNX file",
+    "tflite": "a TFLite file",
+    "keras": "a Keras file",
     "python": "module:function",
 }
+_OF_TENSORFLOW = (".pb", ".keras", ".h5", ".hdf5")
 _HEAD = 64
 _PICKLED = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
@@ -79,7 +83,6 @@ def require_source(
     source: str,
     *,
     weights: str | Path | None = None,
-    pixels: str | None = None,
     ends: Ends = TOLD_BY_ITSELF,
     dequantize: bool = False,
 ) -> str:
@@ -88,7 +91,6 @@ def require_source(
     Args:
         source: See `sr_models.importing.sources.open_network`.
         weights: A preset's weights from another file.
-        pixels: One of `PIXELS`, or `None`.
         ends: Which input, output and signature to take.
         dequantize: Whether a TFLite file of integers is to be taken back to real numbers.
 
@@ -98,18 +100,13 @@ def require_source(
         NetworkError: A path that is missing, or of something else.
         OptionError: Options that do not go with the source.
     """
-    if pixels is not None:
-        require_known("pixels", pixels, PIXELS)
     kind = kind_of(source)
     if kind == "preset":
         get_preset(source).require_weights(weights)
     elif weights is not None:
         raise given_weights(source)
     require_ends(source, kind, ends)
-    if dequantize and kind != "tflite":
-        raise OptionError(
-            f"expected --dequantize with a TFLite file of integers, found {source}; leave it out"
-        )
+    require_dequantized(source, kind, dequantize=dequantize)
     if kind == "python":
         require_python_place(source.rpartition(":")[0])
     return kind
@@ -119,8 +116,17 @@ def require_ends(source: str, kind: str, ends: Ends) -> None:
     """Raise `OptionError` for inputs and outputs named of a source that has one of each."""
     for option in ends.given:
         if kind not in _TAKING[option]:
-            takers = " or ".join(_KINDS[taker] for taker in _TAKING[option])
+            *most, last = (_KINDS[taker] for taker in _TAKING[option])
+            takers = f"{', '.join(most)} or {last}" if most else last
             raise OptionError(f"expected {option} with {takers}, found {source}; leave it out")
+
+
+def require_dequantized(source: str, kind: str, *, dequantize: bool) -> None:
+    """Raise `OptionError` where integers are to be taken back of what holds none."""
+    if dequantize and kind not in _TAKING["--dequantize"]:
+        raise OptionError(
+            f"expected --dequantize with a TFLite file of integers, found {source}; leave it out"
+        )
 
 
 def given_weights(source: str) -> OptionError:
@@ -200,6 +206,13 @@ def _kind_of_file(path: Path) -> str:
 def is_onnx(path: Path) -> bool:
     """Whether a file is called an ONNX file."""
     return path.suffix.lower() == ".onnx"
+
+
+def is_of_tensorflow(path: Path) -> bool:
+    """Whether a path is called a Keras file or a frozen graph, or holds a SavedModel."""
+    if path.is_dir():
+        return (path / "saved_model.pb").is_file()
+    return path.suffix.lower() in _OF_TENSORFLOW
 
 
 def _head_of(path: Path) -> bytes:

@@ -11,30 +11,22 @@ import numpy as np
 
 from sr_models.ground.arguments import (
     a_function,
-    a_path,
     a_picture,
-    a_text,
-    optional,
     refusal,
     several,
     takes,
 )
 from sr_models.ground.bundled import bundled_pieces
-from sr_models.ground.errors import require_known
+from sr_models.ground.errors import OptionError
 from sr_models.importing.adoption import Adopted, adopt
-from sr_models.importing.ends import Ends
 from sr_models.importing.found_sources import Found, found_source
 from sr_models.importing.source_check import Source
-from sr_models.importing.source_kinds import (
-    PIXELS,
-    given_weights,
-    require_ends,
-    require_source,
-)
+from sr_models.importing.source_options import SourceOptions
 from sr_models.networks.network import load_trunk
 from sr_models.networks.pixel_range import find_pixel_range, with_unit_pixels
 from sr_models.networks.presets import Preset, get_preset
 from sr_models.networks.tails import attach_tail
+from sr_models.tflite.metadata import is_near
 
 
 def load_unit_trunk(
@@ -112,7 +104,7 @@ def a_natural_set(name: str, value: Any) -> None:
             )
 
 
-@takes(weights=optional(a_path), pixels=optional(a_text), pictures=a_function)
+@takes(pictures=a_function)
 def open_network(
     source: Any,
     *,
@@ -151,21 +143,21 @@ def open_network(
         NetworkError: The user's network cannot be read or rebuilt, or is no Keras model.
         OptionError: Options that do not go with the source.
     """
+    options = SourceOptions(weights, pixels, trust, input, output, signature, dequantize)
     if isinstance(source, SourceNetwork):
+        if given := options.given:
+            raise OptionError(
+                f"expected {given[0]} with what names a network, found {source}, which is opened; "
+                "give it to open_network"
+            )
         return source
-    ends = Ends(input, output, signature)
     if isinstance(source, (str, Path)):
         source = str(source)
-        given = {"weights": weights, "pixels": pixels, "dequantize": dequantize, "ends": ends}
-        if require_source(source, **given) == "preset":
+        if options.require(source) == "preset":
             return _open_preset(source, weights=weights, pictures=pictures)
-    elif weights is not None:
-        raise given_weights("a Keras model")
     else:
-        require_ends("a Keras model", "python", ends)
-        if pixels is not None:
-            require_known("pixels", pixels, PIXELS)
-    found = found_source(source, trust=trust, dequantize=dequantize, ends=ends)
+        options.require_in_memory()
+    found = found_source(source, options)
     seen = pictures()
     a_natural_set("pictures", seen)
     adopted = adopt(
@@ -183,7 +175,7 @@ def open_network(
         adopted.trunk,
         channels=adopted.channels,
         origin=_origin(found, adopted, trust=trust),
-        notes=(*found.notes, *adopted.notes),
+        notes=(*found.notes, *adopted.notes, *_contradiction(found, adopted)),
     )
 
 
@@ -205,7 +197,7 @@ def read_unrun(
     Raises:
         NetworkError: See `open_network`.
     """
-    found = found_source(source, trust=False, dequantize=False, ends=Ends())
+    found = found_source(source)
     unrun = Source(reason="nothing of it was run")
     adopted = adopt(
         found.function,
@@ -218,6 +210,14 @@ def read_unrun(
     return adopted, (*found.notes, *adopted.notes[:-1])
 
 
+def _contradiction(found: Found, adopted: Adopted) -> tuple[str, ...]:
+    """What a file's metadata says of its pixels, where it was found otherwise."""
+    declared = found.declared
+    if declared is None or is_near(declared, adopted.pixels.input_ends):
+        return ()
+    return (f"its metadata says {declared} for the input; --pixels overrules what was found",)
+
+
 def _origin(found: Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
     return {
         "kind": found.kind,
@@ -228,5 +228,5 @@ def _origin(found: Found, adopted: Adopted, *, trust: bool) -> dict[str, Any]:
         **adopted.pixels.to_json(),
         "check": adopted.check.to_json(),
         "source_ranges": adopted.source_ranges,
-        "done": [*found.notes, *adopted.notes],
+        "done": [*found.notes, *adopted.notes, *_contradiction(found, adopted)],
     }

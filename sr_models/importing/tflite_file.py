@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from sr_models.ground.child import Crash
 from sr_models.ground.errors import ModelFileError, NetworkError
+from sr_models.importing.ends import output_place, took_output
 from sr_models.importing.foreign_graph import (
     CannotRunError,
     ForeignGraph,
@@ -22,6 +23,7 @@ from sr_models.importing.foreign_graph import (
 from sr_models.importing.onnx_file import MOST_NODES
 from sr_models.importing.onnx_graph import Reading, read_onnx
 from sr_models.importing.onnx_tensors import HALF, LARGEST, plain
+from sr_models.importing.tflite_ends import called, ends_of_file, input_names, tensor_name
 from sr_models.importing.tflite_graph import (
     as_onnx,
     is_integer,
@@ -49,6 +51,7 @@ class TfliteFile(ForeignNetwork):
 
     Attributes:
         model: The file, unpacked.
+        input: Index of the input's tensor.
         output: Index of the output's tensor.
         input_shape: Shape of its input as (N, H, W, C), `None` for sizes that are free.
         dtype: Type of its input.
@@ -59,6 +62,7 @@ class TfliteFile(ForeignNetwork):
     """
 
     model: UnpackedModel = field(repr=False)
+    input: int
     output: int
     input_shape: tuple[int | None, ...]
     dtype: str
@@ -96,7 +100,7 @@ class TfliteFile(ForeignNetwork):
     @cached_property
     def nodes(self) -> onnx.ModelProto:
         """What the output depends on, as nodes of ONNX."""
-        return as_onnx(self.model, self.output)
+        return as_onnx(self.model, self.output, source=self.input)
 
     @property
     def runtime(self) -> str:
@@ -123,9 +127,13 @@ class TfliteFile(ForeignNetwork):
         if self.layout == "NCHW":
             picture = picture.transpose(0, 3, 1, 2)
         picture = np.repeat(picture, self.batch, axis=0)
-        place = self.model.graph.outputs.index(self.output)
+        graph = self.model.graph
+        ends = {
+            "source": graph.inputs.index(self.input),
+            "output": graph.outputs.index(self.output),
+        }
         try:
-            answer = run_apart(self.content, picture, shape=picture.shape, output=place)
+            answer = run_apart(self.content, picture, shape=picture.shape, **ends)
         except (Crash, ModelFileError) as error:
             raise CannotRunError(f"LiteRT does not run it ({error})") from error
         return answer[:1].transpose(0, 2, 3, 1) if layout == "NCHW" else answer[:1]
@@ -137,14 +145,19 @@ class TfliteFile(ForeignNetwork):
 
 
 def load_tflite_file(
-    path: str | Path, *, dequantize: bool = False, output: str | int | None = None
+    path: str | Path,
+    *,
+    dequantize: bool = False,
+    input: str | int | None = None,
+    output: str | int | None = None,
 ) -> TfliteFile:
     """Open a TFLite file as a float network.
 
     Args:
         path: Of a file of one picture, with float activations and weights of any kind.
         dequantize: Whether a file of integers may be taken back to real numbers.
-        output: Name or number of the output that is the picture, where there are several.
+        input: Name or number of the input that takes the picture, where there are several.
+        output: Name or number of the output that is the upscaled picture, where there are several.
 
     Raises:
         NetworkError: No such file, a damaged or a hostile one, one of several pictures, one of
@@ -159,13 +172,8 @@ def load_tflite_file(
             f"expected at most {MOST_NODES} operators, found {len(graph.operators)} in {path}; "
             "give a super-resolution network"
         )
-    if len(graph.inputs) != 1 or not graph.outputs:
-        names = ", ".join(plain(graph.tensors[i].name) for i in graph.inputs[:4])
-        raise NetworkError(
-            f"expected one input and an output, found {len(graph.inputs)} ({names or 'none'}) and "
-            f"{len(graph.outputs)} in {path}; give a network that takes one picture"
-        )
-    ops = [op for output in graph.outputs for op in needed_operators(model, output)]
+    source, outputs = ends_of_file(model, path, input=input, output=output)
+    ops = [op for tensor in outputs for op in needed_operators(model, tensor)]
     of_integers = is_integer(model, ops)
     if of_integers and not dequantize:
         raise NetworkError(
@@ -179,15 +187,14 @@ def load_tflite_file(
             "leave it out"
         )
     notes = (_DEQUANTIZED,) if of_integers else ()
-    ends, batch = _ends_of(model, path), batch_of(model)
+    if graph.inputs[1:]:
+        notes = (*notes, f"took the input {tensor_name(model, source)} of {input_names(model)}")
+    batch = batch_of(model, source)
     if batch > 1:
         notes = (*notes, f"took one picture of a batch of {batch}")
-    file = TfliteFile(model, graph.outputs[0], *ends, of_integers, notes, batch)
-    if output is None:
-        file = _with_its_output(file, path)
-    else:
-        file = replace(file, output=_named_output(model, output, path))
-    return _with_its_size(file, path)
+    ends = (source, outputs[0])
+    file = TfliteFile(model, *ends, *_shape_of(model, source, path), of_integers, notes, batch)
+    return _with_its_size(_with_its_output(file, outputs), path)
 
 
 def unread_operators(path: str | Path) -> tuple[str, ...]:
@@ -215,9 +222,8 @@ def _unpacked(path: Path) -> UnpackedModel:
         raise NetworkError(str(error)) from error
 
 
-def _ends_of(model: UnpackedModel, path: Path):
+def _shape_of(model: UnpackedModel, index: int, path: Path):
     """The input's shape as NHWC, its type and its layout."""
-    (index,) = model.graph.inputs
     tensor = model.graph.tensors[index]
     signature = model.tables.subgraphs[0].tensors[index].shapeSignature
     dims = [int(n) for n in (tensor.shape if signature is None else signature)]
@@ -242,55 +248,29 @@ def _ends_of(model: UnpackedModel, path: Path):
     return (1, *(sizes[n] for n in "HWC")), tensor.dtype if codes else "float32", layout
 
 
-def _with_its_output(file: TfliteFile, path: Path) -> TfliteFile:
-    """The file with the one of its outputs that is a picture as large or several times as large."""
-    outputs = file.model.graph.outputs
-    if len(outputs) == 1:
-        return file
-    sides = zip(file.input_shape[1:3], _OTHER_SIZES[0])
-    height, width = (side or other for side, other in sides)
-    found, names = [], [_called(file.model, output) for output in outputs]
-    for output in outputs:
-        chosen = replace(file, output=output)
-        try:
-            channels, high, wide = chosen.read(height, width).size
-        except NetworkError:
-            continue
-        scale = high // height
-        pixels = (channels, high, wide) == (file.input_shape[3], height * scale, width * scale)
-        if pixels and 1 <= scale <= _LARGEST_SCALE:
-            found.append(chosen)
-    if len({chosen.output for chosen in found}) != 1:
-        raise NetworkError(
-            f"expected one output that is a picture, found {len(found)} of {len(outputs)} "
-            f"({', '.join(names[:4])}) in {path}; convert the network with that output alone"
+def _with_its_output(file: TfliteFile, outputs: Sequence[int]) -> TfliteFile:
+    """The file with the one of its outputs that is an upscaled picture."""
+    names = [called(file.model, output) for output in file.model.graph.outputs]
+    if len(outputs) > 1:
+        sides = zip(file.input_shape[1:3], _OTHER_SIZES[0])
+        low = (1, *(side or other for side, other in sides), file.input_shape[3])
+        shapes, errors = [], []
+        for output in outputs:
+            try:
+                channels, height, width = replace(file, output=output).read(*low[1:3]).size
+                shapes.append((1, height, width, channels))
+            except NetworkError as error:  # It may be no picture, as features are none.
+                shapes.append(None)
+                errors.append(error)
+        if len(errors) == len(shapes):
+            raise errors[0]
+        place = output_place(
+            [called(file.model, output) for output in outputs], shapes, low, asked=None
         )
-    name = names[outputs.index(found[0].output)]
-    note = f"of {len(outputs)} outputs {name} is taken, the only picture of such a size"
-    return replace(found[0], notes=(*file.notes, note))
-
-
-def _named_output(model: UnpackedModel, output: str | int, path: Path) -> int:
-    """The tensor of an output that is named or numbered."""
-    outputs = model.graph.outputs
-    names = [_called(model, tensor) for tensor in outputs]
-    if str(output) in names:
-        return outputs[names.index(str(output))]
-    if str(output).isdecimal() and int(output) < len(outputs):
-        return outputs[int(output)]
-    raise NetworkError(
-        f"expected an output of {', '.join(names[:4])}, found {plain(str(output))} asked for of "
-        f"{path}; change --output"
-    )
-
-
-def _called(model: UnpackedModel, output: int) -> str:
-    """What users call an output: by the file's signature, or by its tensor."""
-    for signature in model.tables.signatureDefs or ():
-        for entry in signature.outputs or ():
-            if (signature.subgraphIndex, entry.tensorIndex) == (0, output) and entry.name:
-                return plain(entry.name.decode(errors="replace"))
-    return plain(model.graph.tensors[output].name.split(";")[0])
+        file = replace(file, output=outputs[place])
+    if len(names) == 1:
+        return file
+    return replace(file, notes=(*file.notes, took_output(called(file.model, file.output), names)))
 
 
 def _with_its_size(file: TfliteFile, path: Path) -> TfliteFile:
@@ -323,7 +303,7 @@ def _with_its_size(file: TfliteFile, path: Path) -> TfliteFile:
 
 def _is_read_as_written(file: TfliteFile) -> bool:
     """Whether a file of free sizes is read at the one that its input had when it was written."""
-    shape = file.model.graph.tensors[file.model.graph.inputs[0]].shape
+    shape = file.model.graph.tensors[file.input].shape
     sizes = dict(zip(file.layout, shape))
     try:
         return bool(file.read(sizes["H"], sizes["W"]).size)

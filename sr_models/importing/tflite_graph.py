@@ -78,6 +78,12 @@ def needed_operators(model: UnpackedModel, output: int) -> list[OperatorInfo]:
     return [found[index] for index in sorted(found)]
 
 
+def needed_inputs(model: UnpackedModel, output: int) -> list[int]:
+    """The file's inputs that a tensor depends on, in the file's order."""
+    read = {output, *(i for op in needed_operators(model, output) for i in op.inputs)}
+    return [tensor for tensor in model.graph.inputs if tensor in read]
+
+
 def is_integer(model: UnpackedModel, ops: Sequence[OperatorInfo]) -> bool:
     """Whether operators compute on codes: a tensor between them is one of integers with a scale."""
     tensors = (model.graph.tensors[i] for op in ops for i in (*op.inputs, *op.outputs) if i >= 0)
@@ -101,12 +107,13 @@ def _written(model: UnpackedModel, output: int) -> tuple[_Writer, list[OperatorI
     return writer, list(unread.values())
 
 
-def as_onnx(model: UnpackedModel, output: int) -> onnx.ModelProto:
+def as_onnx(model: UnpackedModel, output: int, *, source: int) -> onnx.ModelProto:
     """The operators that an output depends on, as nodes; integers become the real numbers they are.
 
     Args:
-        model: Of one input.
+        model: The file.
         output: Index of the output's tensor.
+        source: The same of the one input that it depends on.
 
     Raises:
         NetworkError: An operator that has no place in an integer file, or weights that cannot be
@@ -119,7 +126,7 @@ def as_onnx(model: UnpackedModel, output: int) -> onnx.ModelProto:
     name = writer.name_of(output)
     ends = [
         helper.make_tensor_value_info(tensor, TensorProto.FLOAT, None)
-        for tensor in (f"t{model.graph.inputs[0]}", name)
+        for tensor in (f"t{source}", name)
     ]
     weights = list(writer.initializers.values())
     graph = helper.make_graph(writer.nodes, "main", ends[:1], ends[1:], weights)

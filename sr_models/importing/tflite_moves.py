@@ -34,7 +34,8 @@ class MoveWriter(NodeWriter):
             shape = self.input(op, 1)
         else:
             sizes = np.array(held, np.int64).reshape(-1)
-            if sizes.size and sizes[0] == batch_of(self.model):
+            batches = {batch_of(self.model, source) for source in self.model.graph.inputs}
+            if sizes.size and sizes[0] in batches:
                 sizes[0] = 1  # One picture of the batch.
             shape = self.constant(sizes)
         self.put_last(op, "Reshape", self.input(op), shape, allowzero=1)

@@ -24,7 +24,12 @@ def runtime_name() -> str:
 
 
 def run_apart(
-    content: bytes, picture: np.ndarray, *, shape: Sequence[int], output: int = 0
+    content: bytes,
+    picture: np.ndarray,
+    *,
+    shape: Sequence[int],
+    source: int = 0,
+    output: int = 0,
 ) -> np.ndarray:
     """Run a file on a picture in a child process.
 
@@ -32,6 +37,7 @@ def run_apart(
         content: Of the file.
         picture: float32 values of the input, real numbers also where the file takes codes.
         shape: The input's shape, to which the file is resized.
+        source: Which of its inputs takes the picture; no other may matter.
         output: Which of its outputs.
 
     Returns:
@@ -43,7 +49,9 @@ def run_apart(
     """
     values = np.ascontiguousarray(picture, np.float32).tobytes()
     with Sandbox(__name__, memory_mb=_MEMORY_MB, timeout_s=_TIMEOUT_S) as sandbox:
-        found = sandbox.call(run_content, content, values, shape=list(shape), output=output)
+        found = sandbox.call(
+            run_content, content, values, shape=list(shape), source=source, output=output
+        )
     return values_of(found)
 
 
@@ -53,7 +61,9 @@ def values_of(found: dict[str, Any]) -> np.ndarray:
     return values.reshape(found["shape"])
 
 
-def run_content(content: bytes, values: bytes, *, shape: list[int], output: int) -> dict[str, Any]:
+def run_content(
+    content: bytes, values: bytes, *, shape: list[int], output: int, source: int = 0
+) -> dict[str, Any]:
     """The child's side of `run_apart`: shape and values of the answer, as plain data."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -64,7 +74,7 @@ def run_content(content: bytes, values: bytes, *, shape: list[int], output: int)
                 model_content=content,
                 experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             )
-            (given,) = interpreter.get_input_details()
+            given = interpreter.get_input_details()[source]
             if list(given["shape"]) != shape:
                 interpreter.resize_tensor_input(given["index"], shape)
             interpreter.allocate_tensors()

@@ -19,6 +19,7 @@ from sr_models.networks.layers import (
     RepeatChannels,
     SpaceToDepth,
 )
+from sr_models.networks.value_layers import KnownRange
 
 _layers = tf_keras.layers
 _KEEPING = (
@@ -36,6 +37,7 @@ _KEEPING = (
     ChannelSlice,
     ClipByValue,
     EdgePadding,
+    KnownRange,
     RepeatChannels,
 )
 _STRIDING = (_layers.Conv2D, _layers.DepthwiseConv2D)

@@ -300,9 +300,17 @@ def list_presets(pattern: str = "*") -> list[str]:
     return matching(PRESETS, pattern)
 
 
+_FILES = (".keras", ".h5", ".hdf5", ".onnx", ".tflite", ".pb")
+
+
 @takes(name=a_text)
 def get_preset(name: str) -> Preset:
     """The preset of that name; raises `UnknownModelError` with the nearest names."""
     if name not in PRESETS:
+        if Path(name).suffix.lower() in _FILES or Path(name).is_dir():
+            raise UnknownModelError(
+                f"expected the name of a preset, found a path: {name}; sr-export model, "
+                "sr-calibrate and sr-bench drop take networks of your own"
+            )
         raise UnknownModelError(unknown_name_message("preset", name, PRESETS))
     return PRESETS[name]

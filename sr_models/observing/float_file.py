@@ -23,6 +23,7 @@ from sr_models.networks.layers import (
     RepeatChannels,
     SpaceToDepth,
 )
+from sr_models.networks.value_layers import KnownRange
 from sr_models.observing.float_tables import FloatTables, Shape, Unwritable
 
 _PADDINGS = {"same": schema.Padding.SAME, "valid": schema.Padding.VALID}
@@ -222,6 +223,7 @@ _WRITERS = {
     _layers.LeakyReLU: _leaky,
     _layers.Activation: lambda file, layer, x: _activated(file, layer.activation, x),
     _layers.Dropout: lambda file, layer, x: x,
+    KnownRange: lambda file, layer, x: x,
     _layers.ZeroPadding2D: _padded,
     DepthToSpace: _spread,
     SpaceToDepth: _gathered,

@@ -9,10 +9,12 @@ from pathlib import Path
 from sr_models.ground.arguments import a_file, takes
 from sr_models.ground.errors import ModelFileError
 from sr_models.ground.pointers import require_no_pointer
+from sr_models.networks.presets import PRESETS
 
 # Bytes 4 to 8 of every TFLite flatbuffer (`file_identifier "TFL3"` in TFLite's schema.fbs).
 IDENTIFIER = b"TFL3"
 MAX_BYTES = 2**31 - 1
+_NETWORKS = (".keras", ".h5", ".hdf5", ".onnx", ".pb")
 
 
 @dataclass(frozen=True)
@@ -62,20 +64,32 @@ def read_model(source: str | Path | bytes, *, name: str | None = None) -> ModelF
     if data[4:8] != IDENTIFIER:
         raise ModelFileError(
             f"expected a .tflite file, found none of its marks ({IDENTIFIER.decode()} at byte 4) "
-            f"in {name}; give a file that a TFLite converter wrote"
+            f"in {name}; {way_to_a_file(name) or 'give a file that a TFLite converter wrote'}"
         )
     return ModelFile(name=name, data=data, sha256=hashlib.sha256(data).hexdigest())
+
+
+def way_to_a_file(source: str | Path) -> str | None:
+    """How a network of another kind becomes a `.tflite` file; `None` for what is no network."""
+    path = Path(source)
+    is_folder = path.is_dir() and (path / "saved_model.pb").is_file()
+    is_file = path.suffix.lower() in _NETWORKS and path.is_file()
+    if is_folder or is_file or str(source) in PRESETS:
+        return f"make one of it with: sr-export model {source} --out DIR"
+    return None
 
 
 def _read(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise ModelFileError(
-                f"expected a .tflite file, found a folder: {path}; give the file inside it"
+                f"expected a .tflite file, found a folder: {path}; "
+                f"{way_to_a_file(path) or 'give the file inside it'}"
             )
         if not path.exists():
             raise ModelFileError(
-                f"expected a .tflite file, found no such file: {path}; check the spelling"
+                f"expected a .tflite file, found no such file: {path}; "
+                f"{way_to_a_file(path) or 'check the spelling'}"
             )
         if not path.is_file():
             raise ModelFileError(

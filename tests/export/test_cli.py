@@ -46,22 +46,30 @@ def test_a_model_is_exported_by_the_default_recipe_and_can_be_inspected(
 @pytest.mark.slow
 def test_an_export_by_the_settings_of_another_gives_its_bytes(picture_folder, tmp_path, capsys):
     first, again, other = (tmp_path / name for name in ("phone", "again", "other"))
-    choices = ("--method", "natural+mse", "--io", "int8", "--tail", "none", "--seed", 3)
+    choices = ("--method", "natural+mse", "--target", "samsung", "--tail", "none", "--seed", 3)
     images = ("--images", picture_folder)
     assert run("model", QUICK, "--out", first, *images, *SMALL, *choices) == 0
     settings = ("--settings", first / "manifest.json")
     assert run("model", QUICK, "--out", again, *images, *settings) == 0
+    told = capsys.readouterr()
+    assert "for samsung: int8 codes, pixels by transpose_conv; takes all" in told.err
+    assert "takes all" in told.out
     for name in ("model.tflite", "manifest.json"):
         assert (again / name).read_bytes() == (first / name).read_bytes()
     # An option overrules the file, also where it says what is the default elsewhere.
     options = ("--io", "uint8", "--size", "8x12", "--size", "12x8", "--json", "-")
-    capsys.readouterr()
     assert run("model", QUICK, "--out", other, *images, *settings, *options) == 0
     manifest = json.loads(capsys.readouterr().out)
     assert [(file["height"], file["width"]) for file in manifest["files"]] == [(8, 12), (12, 8)]
     found = manifest["settings"]
     assert (found["io"], found["method"], found["seed"]) == ("uint8", "natural+mse", 3)
     assert all(file["kernels"] for file in manifest["files"])
+    assert (found["made_for"], found["shuffle"]) == ("samsung", "transpose_conv")
+    assert all("DEPTH_TO_SPACE" not in file["audit"]["ops"] for file in manifest["files"])
+    assert [op["op"] for op in manifest["vendor"]["operators"] if op["taken"] is not True] == [
+        "QUANTIZE",
+        "QUANTIZE",
+    ]
 
 
 @pytest.mark.slow
@@ -93,6 +101,19 @@ def test_a_clipped_file_fails_the_gate(picture_folder, tmp_path, capsys):
         (("model", "xlsr_x3", "--out", "new", "--settings", "none.json"), "none.json (No such"),
         (("model", "xlsr_x3", "--out", "new", "--settings", "old/text.tflite"), "JSONDecodeError"),
         (("model", "xlsr_x3"), "--out"),
+        (("model", "xlsr_x3", "--out", "new", "--target", "amiga"), "ethos-u, xnnpack, found"),
+        (("model", "xlsr_x3", "--out", "new", "--target", "set"), "give --taming-target set"),
+        (("model", "xlsr_x3", "--out", "new", "--shuffle", "cards"), "found 'cards'"),
+        (("bundle", "xlsr_x3", "--out", "new", "--shuffle", "auto"), "give --target or a shuffle"),
+        (
+            ("model", "xlsr_x3", "--out", "new", "--shuffle", "resize_mask", "--size", "dynamic"),
+            "expected fixed sizes with the shuffle resize_mask",
+        ),
+        (
+            ("model", "xlsr_x3", "--out", "new", "--target", "intel", "--precision", "float32"),
+            "expected the precision int8 with --target intel",
+        ),
+        (("inspect", "none.tflite", "--target", "amiga"), "arm64-dotprod"),
         (("inspect", "none.tflite"), "none.tflite"),
         (("inspect", "old/text.tflite"), "TFL3"),
         (("inspect", "old/text.tflite", "--fail-on", "magic"), "magic"),

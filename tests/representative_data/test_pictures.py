@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
+from PIL import Image
 
 from representative_data.pictures import (
     BUNDLED_HELD_OUT,
@@ -11,9 +13,10 @@ from representative_data.pictures import (
     open_subject,
 )
 from representative_data.tiles import load_tiles
-from sr_models.ground.errors import NetworkError, PictureError
+from sr_models.ground.errors import NetworkError, OptionError, PictureError
 from sr_models.ground.files import file_sha256
 from sr_models.ground.pictures import load_image
+from sr_models.importing.source_options import SourceOptions
 from sr_models.networks.network import load_trunk, save_trunk
 from sr_models.networks.presets import get_preset
 from tests.strangers import stranger
@@ -60,8 +63,9 @@ def test_a_preset_with_weights_for_0_to_255_is_rewritten_and_told(picture_folder
         if layer.weights:
             kernel, bias = layer.get_weights()
             layer.set_weights([kernel, bias * 255.0])
-    save_trunk(trunk, tmp_path / "bytes.weights.h5")
-    subject = open_subject("xlsr_x3", images=picture_folder, weights=tmp_path / "bytes.weights.h5")
+    weights = tmp_path / "bytes.weights.h5"
+    save_trunk(trunk, weights)
+    subject = open_subject("xlsr_x3", images=picture_folder, options=SourceOptions(weights))
     assert "xlsr_x3: inputs of 0..255 and outputs of 0..255" in capsys.readouterr().err
     for found, expected in zip(subject.network.trunk.get_weights(), shipped):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
@@ -77,6 +81,29 @@ def test_a_file_is_opened_by_the_pictures_given(picture_folder, tmp_path, capsys
         open_subject(source, images="nowhere")
     with pytest.raises(NetworkError, match=r"found no file none\.h5"):
         open_subject("none.h5", images=picture_folder)
+
+
+def test_inputs_calibrate_and_a_part_of_them_is_held_out(picture_folder, tmp_path):
+    x = tf_keras.Input((None, None, 3))
+    tf_keras.Model(x, tf_keras.layers.Conv2D(3, 3, padding="same")(x)).save(tmp_path / "x1.keras")
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    for path in picture_folder.iterdir():
+        Image.fromarray(255 - load_image(path)).save(inputs / path.name)
+    given = {"images": picture_folder, "inputs": inputs, "options": SourceOptions(pixels="0..1")}
+    subject = open_subject(tmp_path / "x1.keras", hold_out=True, **given)
+    used = {tile.source_sha256 for tile in subject.tiles(count=9, side=24)}
+    hashes = {path.name: file_sha256(path) for path in inputs.iterdir()}
+    (apart,) = subject.apart
+    assert used == set(hashes.values()) - {hashes[apart.name]}
+    held_out, said = subject.held_out(side=24)
+    assert len(held_out) == 16 and said == "16 tiles of 1 inputs held out"
+    assert np.abs(255 - load_image(apart)[42:66, 60:84] - held_out[0]).max() == 0
+    whole = open_subject(tmp_path / "x1.keras", **given)
+    assert {t.source_sha256 for t in whole.tiles(count=9, side=24)} == set(hashes.values())
+    assert whole.held_out(side=24)[1] == HELD_OUT
+    with pytest.raises(OptionError, match=r"ground truth of --inputs, found none; give --images"):
+        open_subject(tmp_path / "x1.keras", inputs=inputs)
 
 
 def test_pieces_are_a_few_and_alike(picture_folder):

@@ -158,5 +158,5 @@ def test_passes_are_counted_for_each_picture():
 
 
 def test_selection_shares_no_change():
-    with pytest.raises(OptionError, match="--target picture"):
+    with pytest.raises(OptionError, match="--taming-target picture"):
         Taming("select", target="set")

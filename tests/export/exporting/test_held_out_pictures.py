@@ -2,7 +2,8 @@ import shutil
 
 import pytest
 
-from export.exporting.shaping import split_pictures, unseen_pictures
+from export.exporting.shaping import unseen_pictures
+from representative_data.pictures import split_pictures
 from sr_models.ground.bundled import BUNDLED, BUNDLED_HELD_OUT
 from sr_models.ground.files import file_sha256
 

@@ -35,6 +35,7 @@ def made(content, natural, ranges):
             "model.tflite",
             SIZE,
             content,
+            content,
             model=sharpening_network(),
             pictures=natural.pictures,
             meter=meter,

@@ -13,6 +13,7 @@ CHOICES = [
     {"precision": "mixed", "kept": ("mix", "last"), "kept_precision": "int16x8", "method": "cfqp"},
     {"precision": "float32", "minimum_fidelity_db": 12.5, "seed": 3, "method": "natural"},
     {"method": "cfqp", "pure": True, "io": "int8", "calibrator": "converter"},
+    {"method": "cfqp", "made_for": "mediatek", "shuffle": "auto"},
 ]
 
 

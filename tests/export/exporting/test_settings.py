@@ -2,10 +2,10 @@ from dataclasses import fields, replace
 
 import pytest
 
+from export.exporting.file_choices import Files
 from export.exporting.settings import (
     DEFAULTS,
     ExportSettings,
-    Files,
     Limits,
     Quantizing,
     Shaping,
@@ -35,6 +35,10 @@ from sr_models.ground.sizes import Size
         {"taming": "wild"},
         {"target": "moon"},
         {"packed_for": "moon"},
+        {"made_for": "moon"},
+        {"made_for": "arm64-dotprod"},
+        {"shuffle": "auto"},
+        {"shuffle": "transpose_conv", "precision": "int16x8"},
         {"max_passes": 0},
         {"seed": -1},
         {"precision": "mixed"},
@@ -123,7 +127,8 @@ def test_a_saved_set_has_made_the_choices_of_shaping_but_the_recipe_is_recorded(
     data = ExportSettings(method="cfqp+bias", seed=5).to_json(saved_set=True)
     assert (data["method"], data["seed"]) == ("cfqp+bias", 5)
     nothing = ("pictures", "tile_side", "taming", "target", "max_passes", "anchors")
-    assert {name for name, value in data.items() if value is None} == {*nothing, "max_drop_db"}
+    unset = {"max_drop_db", "made_for"}
+    assert {name for name, value in data.items() if value is None} == {*nothing, *unset}
 
 
 def test_on_a_set_of_other_pictures_a_named_recipe_is_refused_and_none_follows_it():

@@ -1,6 +1,7 @@
 import pytest
 
-from export.exporting.settings import ExportSettings, file_names
+from export.exporting.file_choices import file_names
+from export.exporting.settings import ExportSettings
 from sr_models.ground.errors import OptionError
 from sr_models.ground.sizes import DYNAMIC, Size, parse_size
 

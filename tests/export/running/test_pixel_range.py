@@ -18,6 +18,7 @@ from sr_models.networks.tails import attach_tail
 from sr_models.quantization.grids import Grid
 from sr_models.tflite.files import read_model
 from tests.enlarging_files import enlarging_file
+from tests.metadata_files import normalizing, with_metadata
 from tests.sr_models.networks.test_pixel_range import of_bytes
 from tests.tiny_files import pixel_grid
 
@@ -131,3 +132,42 @@ def test_a_child_process_tells_the_same():
     content = enlarging_file(before=[("MUL", 1 / 255)])
     told = pixels_of_data(json.loads(json.dumps(pixels_of_content(content))))
     assert told == find_pixels(read_model(content))
+
+
+METADATA = "its metadata says"
+
+
+@pytest.mark.parametrize(
+    ("made", "metadata", "pixels", "by", "contradicted"),
+    [
+        # It repeats pixels whatever they stand for, so nothing else tells.
+        ({}, (127.5, 127.5), "-1..1", "by its metadata", ""),
+        ({}, (0.0, 255.0), "0..1", "by its metadata", ""),
+        # A lift of 4 is beyond white in 0..1.
+        ({"lift": 4.0}, (0.0, 255.0), "0..255", ANSWERS, f"{METADATA} 0..1 for the input"),
+        ({"low": pixel_grid("uint8")}, (0.0, 255.0), "0..1", "by its grid and its metadata", ""),
+        (
+            {"low": pixel_grid("uint8"), "inner": pixel_grid()},
+            (127.5, 127.5),
+            "0..1",
+            "by its grid",
+            f"{METADATA} -1..1 for the input",
+        ),
+    ],
+)
+def test_metadata_tells_the_input_and_contradictions_are_named(
+    made, metadata, pixels, by, contradicted
+):
+    content = with_metadata(enlarging_file(**made), normalizing(*([v] for v in metadata)))
+    found = find_pixels(read_model(content))
+    assert found.range.input_ends == parse_pixels(pixels).input_ends
+    assert (found.input_by, found.contradiction) == (by, contradicted)
+    assert str(found).endswith(f"; {contradicted}; --pixels overrules it") or not contradicted
+    assert pixels_of_data(found.to_json()) == found
+    assert find_pixels(read_model(content), given=BYTES).range == BYTES
+
+
+def test_damaged_metadata_changes_nothing():
+    content = enlarging_file(lift=4.0)
+    spoilt = with_metadata(content, normalizing([0.0], [255.0])[:-9])
+    assert find_pixels(read_model(spoilt)).to_json() == find_pixels(read_model(content)).to_json()

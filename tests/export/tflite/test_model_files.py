@@ -5,7 +5,8 @@ import pytest
 
 from export.exporting.conversion import convert_float
 from export.running.interpreters import open_model
-from sr_models.ground.errors import ModelFileError
+from sr_models.ground.errors import ModelFileError, UnknownModelError
+from sr_models.networks.presets import get_preset
 from sr_models.tflite.files import MAX_BYTES, read_model
 
 
@@ -106,3 +107,16 @@ def test_truncated_files_are_refused_when_they_are_opened(content):
         with pytest.raises(ModelFileError) as caught:
             open_model(content[:length])
         assert "\n" not in str(caught.value)
+
+
+def test_networks_of_other_kinds_are_sent_to_the_export(tmp_path):
+    (tmp_path / "saved").mkdir()
+    for place in ("saved/saved_model.pb", "net.keras", "net.onnx"):
+        (tmp_path / place).write_bytes(b"some other file")
+    for source in (*(tmp_path / name for name in ("saved", "net.keras", "net.onnx")), "xlsr_x3"):
+        with pytest.raises(ModelFileError, match=f"sr-export model {source} --out DIR"):
+            read_model(source)
+    with pytest.raises(ModelFileError, match=r"no such file: .*; check the spelling"):
+        read_model(tmp_path / "none.keras")
+    with pytest.raises(UnknownModelError, match=r"found a path: net\.keras; sr-export"):
+        get_preset("net.keras")

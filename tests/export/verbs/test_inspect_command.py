@@ -1,12 +1,16 @@
 import json
 
+import numpy as np
 import onnx
 import pytest
+import tensorflow as tf
+import tf_keras
 
 from export.cli import app
 from sr_models.ground.console import status_of_command
 from tests.float_files import FloatFile
 from tests.onnx_files import Graph
+from tests.strangers import stranger
 from tests.tiny_files import clipped_file, pixel_grid
 
 
@@ -108,6 +112,48 @@ def test_float_files_and_onnx_files_say_whether_they_can_be_exported(tmp_path, c
     assert run(tmp_path / "net.onnx") == 0
     told = capsys.readouterr().out
     assert "no: Elu, Softmax in the way" in told and "1 Conv" in told and "opset 17" in told
+
+
+def _soft(x):
+    y = tf.nn.elu(tf.nn.conv2d(x, np.ones((3, 3, 3, 12), np.float32), 1, "SAME"))
+    return tf.nn.depth_to_space(tf.linalg.matmul(y, y, transpose_b=True)[..., :12], 2)
+
+
+def test_networks_of_tensorflow_and_keras_say_whether_they_can_be_exported(tmp_path, capsys):
+    network = stranger()
+    network.save(tmp_path / "net.keras")
+    x = tf_keras.Input((12, 12, 3))
+    y = tf_keras.layers.UnitNormalization()(tf_keras.layers.LayerNormalization()(x))
+    tf_keras.Model(x, tf_keras.layers.UpSampling2D(2)(y)).save(tmp_path / "net.h5")
+    module = tf.Module()
+    spec = tf.TensorSpec((1, 12, 12, 3), tf.float32, name="input")
+    module.serve = tf.function(_soft, input_signature=[spec])
+    tf.saved_model.save(module, str(tmp_path / "saved"))
+    graph = module.serve.get_concrete_function().graph.as_graph_def()
+    (tmp_path / "net.pb").write_bytes(graph.SerializeToString())
+    names = ("net.keras", "net.h5", "saved", "net.pb")
+    assert run(*(tmp_path / name for name in names), "--json", "-") == 0
+    found = list(json.loads(capsys.readouterr().out).values())
+    told = [one["as_source"] for one in found]
+    kinds = ["Keras file", "Keras file", "SavedModel", "frozen graph"]
+    assert [one["kind"] for one in found] == kinds
+    assert (told[0]["taken"], told[0]["scale"], told[0]["channels"]) == (True, 2, 3)
+    assert told[1]["operators_in_the_way"] == ["LayerNormalization", "UnitNormalization"]
+    for one in told[2:]:
+        assert {"Elu", "attention"} <= set(one["operators_in_the_way"]), one
+    assert all(one["sha256"] for one in (found[0], found[3])) and found[2]["sha256"] is None
+    assert run(tmp_path / "net.h5") == 0
+    told = capsys.readouterr().out
+    assert "no: LayerNormalization, UnitNormalization in the way" in told and "Keras file" in told
+
+
+@pytest.mark.parametrize(("name", "said"), [("a.pb", "frozen graph"), ("a.keras", "a Keras file")])
+def test_damaged_and_missing_networks_are_one_line(name, said, tmp_path, capsys):
+    assert run(tmp_path / name) == 2 and "found no such file" in capsys.readouterr().err
+    (tmp_path / name).write_bytes(b"\x0a\xffno network")
+    assert run(tmp_path / name) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and said in lines[0]
 
 
 def test_integer_files_say_nothing_of_sources(folder, capsys):

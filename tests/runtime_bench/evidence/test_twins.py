@@ -1,14 +1,20 @@
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from export.exporting.settings import ExportSettings
 from runtime_bench.evidence import twin_files
+from runtime_bench.evidence.layer_file import Kernel, LayerFile
 from runtime_bench.evidence.twin_files import SIDE, both_settings, export_twins, shipped_presets
+from runtime_bench.evidence.twins import TwinRow, products_of
 from sr_models.ground.errors import ConversionError, OutputError, UnknownModelError
 from sr_models.ground.sizes import Size
 from sr_models.networks.card import find_card
 from sr_models.networks.presets import PRESETS, get_preset
+from sr_models.quantization.grids import Grid
 
 PRESET = get_preset("etds_t_x3")
 
@@ -37,7 +43,23 @@ def test_the_twin_is_what_people_ship():
     asked = ExportSettings(sizes=(Size(24, 32),), method="cfqp", io="int8")
     found = both_settings(asked)
     assert found["clip_free"] == asked
-    assert found["clipped"].files == asked.files
+    # Clipped files are shipped with uint8 codes.
+    assert found["clipped"].files == replace(asked.files, io="uint8")
+
+
+def test_the_share_of_the_peak_counts_what_the_clipped_file_multiplies():
+    file = LayerFile("one")
+    x = file.tensor("x", (1, 8, 6, 3), Grid("int8", 0.02, 0))
+    kernel = Kernel(np.ones((3, 3, 3, 4), np.float32), np.zeros(4, np.float32))
+    made = file.convolve(x, kernel, name="y", grid=Grid("int8", 0.1, 0))
+    content = file.content([x], [made])
+    products = products_of(content, height=16, width=60)
+    assert products == 16 * 60 * 3 * 3 * 3 * 4
+    timed = SimpleNamespace(candidate=SimpleNamespace(summary=SimpleNamespace(median_ms=2.0)))
+    row = TwinRow("one", {1: timed}, products, peak_per_ns=0.1)
+    # At the peak the products would take 1.0368 ms.
+    assert row.peak_share == pytest.approx(1.0368 / 2.0)
+    assert TwinRow("one", {2: timed}, products, peak_per_ns=0.1).peak_share is None
 
 
 @pytest.fixture

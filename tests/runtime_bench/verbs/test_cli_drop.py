@@ -29,8 +29,16 @@ def test_what_cannot_be_opened_is_said_before_libraries_are_loaded(call, picture
     for given, said in (
         (["none.onnx"], "found no file none.onnx"),
         (["some:net", "--weights", "w.weights.h5"], "expected --weights with a preset"),
-        (["xlsr_x3", "--input", "x"], "expected --input with a frozen graph, found xlsr_x3"),
+        (
+            ["xlsr_x3", "--input", "x"],
+            "--input with a frozen graph or a TFLite file, found xlsr_x3",
+        ),
         (["xlsr_x3", "--pixels", "0..2"], "found '0..2'"),
+        (["xlsr_x3", "--dequantize"], "expected --dequantize with a TFLite file of integers"),
+        (
+            ["xlsr_x3", "--calibration-inputs", "."],
+            "of --calibration-inputs, found none",
+        ),
     ):
         status, _, err = call("drop", *given, "--data", picture_folder)
         assert status == 2 and said in err and err.count("\n") == 1, err

@@ -43,11 +43,12 @@ def test_names_come_before_numbers():
         Ends(output=1.5)
 
 
-def test_a_model_in_memory_of_several_outputs():
+def test_a_model_of_several_outputs_in_memory_and_in_a_file(tmp_path):
     x = tf_keras.Input((8, 10, 3))
     wide = tf_keras.layers.Conv2D(6, 3, padding="same", name="features")(x)
     large = tf_keras.layers.UpSampling2D(2, name="large")(tf_keras.layers.Conv2D(3, 1)(wide))
     model = tf_keras.Model(x, [wide, large, x])
+    _require_the_large_one_of_a_file(model, tmp_path / "net.keras")
     assert take_keras_model(model).notes[0].startswith("took the output large of features, large")
     network = open_network(model, output="large", pixels="0..1")
     assert network.scale == 2 and network.origin["done"][0].startswith("took the output large")
@@ -57,6 +58,18 @@ def test_a_model_in_memory_of_several_outputs():
         open_network(model, output="sr")
     with pytest.raises(OptionError, match="expected --signature with a SavedModel folder"):
         open_network(model, signature="serving_default")
+
+
+def _require_the_large_one_of_a_file(model, path):
+    model.save(path)
+    for output in (None, "large", 1):
+        network = open_network(path, output=output, pixels="0..1")
+        assert network.scale == 2 and network.origin["check"]["checked_against_source"]
+        assert network.notes[0].startswith("took the output large of features, large")
+    with pytest.raises(NetworkError, match="times as large"):
+        open_network(path, output="features")
+    with pytest.raises(NetworkError, match="--output to be one of features, large"):
+        open_network(path, output=3)
 
 
 def test_ends_of_what_has_one_of_each_are_refused_at_once():

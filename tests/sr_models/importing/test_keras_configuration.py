@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from sr_models.ground.errors import NetworkError
+from sr_models.ground.errors import LayerError, NetworkError
 from sr_models.importing.keras_configuration import build_model
 from tests.strangers import layers
 
@@ -57,9 +57,12 @@ def two_inputs():
     return configuration(tf_keras.Model(ends, layers.Add()(ends)))
 
 
-def two_outputs():
+def foreign():
     x = tf_keras.Input((4, 4, 3))
-    return configuration(tf_keras.Model(x, [x, layers.ReLU()(x)]))
+    entry = configuration(tf_keras.Model(x, layers.ReLU()(layers.ReLU()(x))))
+    for place, name in ((1, "GroupNormalization"), (2, "Mine")):
+        entry["config"]["layers"][place]["class_name"] = name
+    return entry
 
 
 def circle():
@@ -82,7 +85,7 @@ def deep():
     ("entry", "said"),
     [
         (two_inputs(), "expected one input, found 2"),
-        (two_outputs(), "expected one output, found 2"),
+        (foreign(), "found GroupNormalization .* take BatchNormalization"),
         (circle(), "gaps or circles"),
         (deep(), "8 models deep"),
         ({"class_name": "MyModel", "config": {}}, "found MyModel; save it as a SavedModel"),
@@ -94,3 +97,19 @@ def deep():
 def test_what_cannot_be_built_is_said_in_one_line(entry, said):
     with pytest.raises(NetworkError, match=said):
         build_model(entry, version=2, trust=False).call(np.zeros((1, 4, 4, 3), np.float32))
+
+
+def test_all_layers_that_cannot_be_are_told_at_once():
+    with pytest.raises(LayerError) as error:
+        build_model(foreign(), version=2, trust=False)
+    assert error.value.operators == ("GroupNormalization", "Mine")
+
+
+def test_several_outputs_come_in_their_order_under_their_names():
+    x = tf_keras.Input((4, 4, 3))
+    inner = tf_keras.Model(x, [layers.ReLU()(x), layers.ReLU(2.0)(x)], name="inner")
+    low, high = inner(x)
+    built = build_model(configuration(tf_keras.Model(x, [high, x, low])), version=2, trust=False)
+    batch = np.full((1, 4, 4, 3), 3.0, np.float32)
+    assert [float(np.max(t)) for t in built.call(batch)] == [2.0, 3.0, 3.0]
+    assert built.outputs == ("inner", x.name, "inner_1")

@@ -11,6 +11,7 @@ from sr_models.importing.tflite_file import load_tflite_file
 from sr_models.importing.tflite_running import run_content, values_of
 from sr_models.tflite.unpacked import unpack
 from tests.float_files import HEIGHT, SPELLINGS, WIDTH, FloatFile, spelled
+from tests.metadata_files import normalizing, with_metadata
 from tests.strangers import stranger
 from tests.tiny_files import clipped_file, loose_grid, pixel_grid
 
@@ -119,6 +120,16 @@ def test_dynamic_weights_are_what_their_codes_stand_for(files):
     assert not any(tensor.dtype == "int8" for tensor in held)
 
 
+def test_metadata_that_says_otherwise_is_named(files, tmp_path):
+    content = (files / "float32.tflite").read_bytes()
+    for mean, std, named in ((0.0, 1.0, False), (127.5, 127.5, True)):
+        path = tmp_path / f"{named}.tflite"
+        path.write_bytes(with_metadata(content, normalizing([mean], [std])))
+        network = open_network(path)
+        assert network.origin["pixels_in"] == [0.0, 255.0]
+        assert any("its metadata says -1..1" in note for note in network.notes) == named
+
+
 def test_a_file_of_integers_is_refused_with_the_ways_from_there(files):
     with pytest.raises(NetworkError, match="strip, fix its ends with strip --repair-io, or give"):
         open_network(str(files / "integers.tflite"))
@@ -162,16 +173,17 @@ def test_one_picture_among_several_outputs_is_taken_and_named(tmp_path):
     content = file.content(y, file.larger(y))
     found = opened(content, tmp_path)
     assert found.at((1, HEIGHT, WIDTH, 3)).output.shape == (1, 2 * HEIGHT, 2 * WIDTH, 3)
-    assert found.notes[0].startswith("of 2 outputs out1 is taken")
+    assert found.notes[0] == "took the output out1 of out0, out1"
     for output in ("out1", 1, "1"):
         assert opened(content, tmp_path, output=output).output == found.output
-    refused(content, tmp_path, "expected an output of out0, out1, found 2", output=2)
+    refused(content, tmp_path, "expected --output to be one of out0, out1, found '2'", output=2)
 
 
 def test_two_pictures_among_the_outputs_are_one_too_many(tmp_path):
     file = FloatFile()
     first, second = (file.larger(file.conv(file.picture, 12)) for _ in range(2))
-    refused(file.content(first, second), tmp_path, "expected one output .* found 2 of 2")
+    content = file.content(first, second)
+    refused(content, tmp_path, "expected one output .* found 2 among out0, out1; .*--output NAME")
 
 
 def test_a_file_that_holds_sizes_is_taken_at_its_own_and_says_so(tmp_path):
@@ -225,6 +237,32 @@ def test_two_inputs_are_one_too_many(tmp_path):
     other = file.tensor("other", (1, HEIGHT, WIDTH, 3), dtype="float32")
     content = file.finished([file.picture, other], [file.same("ADD", file.picture, other)])
     refused(content, tmp_path, r"expected one input and an output, found 2 \(picture, other\)")
+    refused(content, tmp_path, "no output that needs other alone", input="other")
+
+
+def test_of_several_inputs_the_one_that_an_output_needs_alone(tmp_path):
+    file = FloatFile()
+    other = file.tensor("other", (1, HEIGHT, WIDTH, 3), dtype="float32")
+    first = file.larger(file.conv(file.picture, 12))
+    second = file.same("ADD", file.larger(file.conv(other, 12)), first)
+    content = file.finished([other, file.picture], [second, first])
+    found = opened(content, tmp_path)
+    assert (found.input, found.output) == (file.picture, first)
+    assert found.notes[:2] == (
+        "took the input picture of other, picture",
+        "took the output out1 of out0, out1",
+    )
+    for ends in (
+        {"input": "picture"},
+        {"input": 1, "output": "1"},
+        {"input": "in1"},
+        {"output": "out1"},
+    ):
+        assert opened(content, tmp_path, **ends).output == first
+    picture = np.random.default_rng(1).random((1, HEIGHT, WIDTH, 3)).astype(np.float32)
+    np.testing.assert_allclose(found(picture), found.at(picture.shape)(picture), atol=1e-5)
+    refused(content, tmp_path, "no output that needs other alone", input="other")
+    refused(content, tmp_path, "expected --input to be one of other, picture", input="lr")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from sr_models.networks.layers import (
     RepeatChannels,
     SpaceToDepth,
 )
+from sr_models.networks.value_layers import KnownRange
 from sr_models.observing import float_file, tensors
 from sr_models.observing.tensors import TensorReader, ends_of
 from tests.networks import branched_trunk
@@ -33,7 +34,11 @@ def of_every_layer():
     small = layers.Conv2D(12, 3, strides=2, **same, name="small")(x)
     large = layers.Conv2DTranspose(12, 4, strides=2, activation="relu", **same)(small)
     x = layers.Add()(
-        [x, layers.Dropout(0.5)(large), layers.ReLU()(SpaceToDepth(2)(DepthToSpace(2)(x)))]
+        [
+            x,
+            KnownRange(0.0, 1.0)(layers.Dropout(0.5)(large)),
+            layers.ReLU()(SpaceToDepth(2)(DepthToSpace(2)(x))),
+        ]
     )
     edged = layers.Conv2D(3, 3, name="valid")(EdgePadding()(layers.ZeroPadding2D((1, 0))(x)))
     x = ClipByValue(-0.5, 0.7)(DepthToSpace(2)(RepeatChannels(12)(edged)))
