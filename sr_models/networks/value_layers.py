@@ -77,7 +77,9 @@ class ResizeToPicture(tf_keras.layers.Layer):
         sides = picture.shape[1:3]
         if None in sides:
             sides = tf.shape(picture)[1:3]
-        size = [sides[axis] * self.times // self.parts for axis in (0, 1)]
+        size = [sides[axis] for axis in (0, 1)]
+        if (self.times, self.parts) != (1, 1):  # Else a file of any size would compute it.
+            size = [side * self.times // self.parts for side in size]
         return tf.raw_ops.ResizeBilinear(
             images=tensor,
             size=size,

@@ -44,8 +44,8 @@ def test_a_size_computed_from_the_picture_is_a_factor_at_any_size(how, tmp_path)
     [
         ({"mode": "cubic"}, "bicubic upscaling .*take bilinear or nearest"),
         (
-            {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
-            "linear upscaling with align_corners",
+            {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"},
+            "linear upscaling with tf_crop_and_resize",
         ),
         (
             {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "ceil"},
@@ -57,6 +57,16 @@ def test_other_ways_to_resize_are_refused(attributes, match, tmp_path):
     graph = Graph()
     scales = graph.held(np.array([1, 1, 2, 2], np.float32))
     refused(graph, graph.node("Resize", "input", "", scales, **attributes), tmp_path, match)
+
+
+@pytest.mark.parametrize("places", ["align_corners", "asymmetric"])
+def test_bilinear_resizing_by_other_places_is_said_by_the_size_of_the_picture(places, tmp_path):
+    graph = Graph()
+    y = graph.node("MaxPool", graph.conv("input", 3, 4), kernel_shape=[2, 2], strides=[2, 2])
+    scales = graph.held(np.array([1, 1, 2, 2], np.float32))
+    given = {"mode": "linear", "coordinate_transformation_mode": places}
+    y = graph.node("Resize", y, "", scales, **given)
+    assert "resize" in kinds(same(graph, y, tmp_path))
 
 
 @pytest.mark.parametrize("scales", [(1, 1, 1.5, 1.5), (1, 1, 2, 3), (1, 1, 0.3, 0.3), (1, 2, 2, 2)])

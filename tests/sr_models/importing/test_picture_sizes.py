@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from export.exporting.conversion import convert_with_ranges
 from export.exporting.first_size import needs_room
 from export.inspecting.audit import audit_model
 from export.running.interpreters import open_model
@@ -80,7 +81,7 @@ def test_it_takes_any_size_and_no_tiles():
 
 
 @pytest.mark.slow
-def test_in_eight_bits_it_is_one_operator_that_xnnpack_runs():
+def test_in_eight_bits_it_is_one_operator_of_xnnpack_and_takes_any_size():
     file = export_small(attention(), tail="relu", scale=2)
     audit = audit_model(file.content)
     assert audit.full_integer and audit.pixel_contract.holds
@@ -90,3 +91,10 @@ def test_in_eight_bits_it_is_one_operator_that_xnnpack_runs():
     pixels = np.asarray(file.model(file.pictures.astype(np.float32) / 255.0))
     expected = np.clip(np.rint(255.0 * pixels), 0, 255)
     assert np.abs(file.codes("xnnpack") - expected).mean() < 3.0
+    sizes = {"height": None, "width": None}
+    free = convert_with_ranges(file.model, file.ranges, sample=file.pictures[0], **sizes)
+    assert audit_model(free).full_integer
+    runner = open_model(free, delegate="builtin")
+    runner.resize(24, 36)
+    found = np.stack([runner.run(picture[None])[0] for picture in file.pictures])
+    np.testing.assert_array_equal(found, file.codes("builtin"))
