@@ -6,7 +6,6 @@ import pytest
 from runtime_bench.evidence.keras_pen import keras_model
 from runtime_bench.evidence.source_formats import FORMATS
 from runtime_bench.evidence.source_networks import SOURCE_NETWORKS
-from sr_models.importing.ends import Ends
 from sr_models.importing.foreign_graph import ForeignNetwork
 from sr_models.importing.found_sources import found_source
 from sr_models.importing.frozen_graph import freeze
@@ -57,7 +56,7 @@ def test_a_network_is_the_same_from_every_format(name, tmp_path):
     expected = np.asarray(model(PICTURE, training=False))
     for kind in in_all_formats(network):
         path = FORMATS[kind](network, model, tmp_path)
-        found = found_source(str(path), trust=False, dequantize=False, ends=Ends())
+        found = found_source(str(path))
         # A file that holds the size it was written for is read at that one.
         shape = PICTURE.shape if None in found.input_shape else found.input_shape
         made = to_keras(simplified(simplified(read(found, shape)), final=True), name="read")
