@@ -197,7 +197,7 @@ def test_of_a_batch_one_picture_is_taken_and_run(tmp_path):
     file = FloatFile()
     y = SPELLINGS["onnx2tf"](file)
     for tensor in file.graph.tensors:  # As the same network is written for four pictures.
-        if len(tensor.shape) > 3 and not len(file.tables.buffers[tensor.buffer].data or ()):
+        if len(tensor.shape) > 3 and file.tables.buffers[tensor.buffer].data is None:
             tensor.shape = np.array([4, *tensor.shape[1:]], np.int32)
     for op in file.graph.operators:
         code = file.tables.operatorCodes[op.opcodeIndex].builtinCode
