@@ -6,6 +6,7 @@ Each verb stands in a file of `runtime_bench.verbs`; those that measure this pro
 
 from __future__ import annotations
 
+from runtime_bench.evidence.methods import methods
 from runtime_bench.verbs import evidence
 from runtime_bench.verbs.drop import drop
 from runtime_bench.verbs.files import compare, quality
@@ -17,7 +18,7 @@ from runtime_bench.verbs.targets import targets
 from sr_models.ground.console import new_app, run
 
 app = new_app("Measure .tflite files: how long they take, and how good their pictures are.")
-for verb in (latency, quality, compare, drop, upscale, android, targets, report, demo):
+for verb in (latency, quality, compare, drop, methods, upscale, android, targets, report, demo):
     app.command()(verb)
 app.add_typer(evidence.app, name="evidence")
 

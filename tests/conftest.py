@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 # Before numpy is there: threads of its linear algebra that wait for each other turn in circles, and
@@ -29,6 +30,7 @@ import pytest
 from PIL import Image
 
 import sr_models
+from sr_models.ground.native_output import only_what_is_needed
 from sr_models.networks.presets import Preset
 
 # No deadline: a busy machine must not fail a property. The same examples on every run.
@@ -36,14 +38,17 @@ hypothesis.settings.register_profile("repeatable", deadline=None, max_examples=4
 hypothesis.settings.load_profile("repeatable")
 
 
+_collecting = ExitStack()
+
+
 def pytest_configure():
-    """Importing TensorFlow makes no rubbish, but many objects to look through: a fifth of it."""
-    gc.disable()
+    """Tests are collected as quickly as verbs begin."""
+    _collecting.enter_context(only_what_is_needed())
 
 
 def pytest_collection_finish():
     """Keep the garbage collector from going through all modules in every `saved_model.save`."""
-    gc.enable()
+    _collecting.close()
     gc.collect()
     gc.freeze()
 

@@ -33,6 +33,7 @@ SMALL = {
     "quicksrnet": {"scale": 2, "width": 8, "blocks": 2},
     "rdn": {"scale": 2, "width": 8, "growth": 4, "blocks": 2, "layers": 2},
     "sesr": {"scale": 2, "width": 8, "blocks": 2},
+    "srresnet": {"scale": 2, "width": 8, "blocks": 1},
 }
 """A small configuration of every family."""
 VARIANTS = {

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from export.exporting.converter import SavedModelConverter
 from export.exporting.file_choices import require_io
 from export.exporting.first_size import needs_room, with_first_size
 from export.exporting.judging import DropMeter
@@ -196,7 +197,7 @@ def _convert(model, configure: Callable) -> bytes:
         warnings.simplefilter("ignore")
         try:
             tf.saved_model.save(module, folder, signatures=module.upscale)
-            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            converter = SavedModelConverter(folder)
             configure(converter)
             content = converter.convert()
         except Exception as error:  # The converter raises whatever its native part throws.

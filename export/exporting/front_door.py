@@ -48,7 +48,8 @@ def export(
         sizes: Input sizes, height first: `"360x640"`, `"dynamic"` or a `Size`; a file for each.
             Those of the settings by default.
         settings: Every choice.
-        options: Further keywords of `export.exporting.job.run_export`, such as `on_stage`.
+        options: Further keywords of `export.exporting.job.run_export`: `inputs`, `on_stage`, and
+            what `sr_models.open_network` takes beside the source, such as `output`.
 
     Returns:
         The files with what was read back from them. `failures` says why files are rejected, and

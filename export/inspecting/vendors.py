@@ -218,12 +218,13 @@ def between_signs(graph: FileGraph, op: OperatorInfo) -> bool:
 
 def reads_codes(graph: FileGraph, op: OperatorInfo) -> bool:
     """Whether an operator reads integers that stand for real numbers."""
-    return graph.tensors[op.inputs[0]].dtype in (*EIGHT_BITS, "int16")
+    kinds = [graph.tensors[i].dtype for i in op.inputs[:1] if i >= 0]
+    return bool(kinds) and kinds[0] in (*EIGHT_BITS, "int16")
 
 
 def has_groups(graph: FileGraph, op: OperatorInfo) -> bool:
     """Whether a convolution has several groups of channels that know nothing of each other."""
-    if len(op.inputs) < 2 or op.inputs[1] < 0:
+    if len(op.inputs) < 2 or min(op.inputs[:2]) < 0:
         return False
     read, weights = (graph.tensors[i].shape for i in op.inputs[:2])
     return len(read) == len(weights) == 4 and read[3] > weights[3] > 0
@@ -238,7 +239,10 @@ def enlarges_otherwise(*factors: int, source: int = 0) -> Callable[[FileGraph, O
     """
 
     def holds(graph: FileGraph, op: OperatorInfo) -> bool:
-        read, made = (graph.tensors[i].shape for i in (op.inputs[source], op.outputs[0]))
+        ends = (*op.inputs[source : source + 1], *op.outputs[:1])
+        if len(ends) < 2 or min(ends) < 0:
+            return True
+        read, made = (graph.tensors[i].shape for i in ends)
         if len(read) != 4 or len(made) != 4 or not read[1] or not read[2]:
             return True
         return not any(made[1] == read[1] * f and made[2] == read[2] * f for f in factors)
@@ -265,12 +269,8 @@ def has_integer_bias(graph: FileGraph) -> bool:
     """Whether convolutions of a file add an int32 bias, as those of all int8 files do."""
     convolutions = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
     return any(
-        graph.tensors[op.inputs[-1]].dtype == "int32"
+        graph.tensors[tensor].dtype == "int32"
         for op in graph.operators
-        if op.name in convolutions and op.inputs[-1] >= 0
+        for tensor in op.inputs[-1:]
+        if op.name in convolutions and tensor >= 0
     )
-
-
-def holds_any(*names: str) -> Callable[[FileGraph], bool]:
-    """Whether a file has an operator of one of these names."""
-    return lambda graph: any(op.name in names for op in graph.operators)

@@ -84,21 +84,31 @@ class _Rounding:
         """Every weight rounded for itself: float64 (K, C)."""
         return np.stack([self.rounded(k, row) for k, row in enumerate(self.weights / self.scales)])
 
-    def in_turn(self, order: np.ndarray) -> np.ndarray:
-        """Each code rounded, and its error passed on to the codes that follow."""
-        inverse = np.linalg.inv(self.moments[np.ix_(order, order)])
-        spread = np.linalg.cholesky(inverse).T
-        wanted = (self.weights / self.scales)[order]
+    def in_turn(self, orders: np.ndarray) -> np.ndarray:
+        """Each code rounded, and its error passed on to those that follow in an order.
+
+        Args:
+            orders: int (O, K), orders of the inputs; they are gone through side by side.
+
+        Returns:
+            float64 (O, K, C), whole numbers.
+        """
+        inverses = np.linalg.inv(self.moments[orders[:, :, None], orders[:, None, :]])
+        spreads = np.linalg.cholesky(inverses).swapaxes(1, 2)
+        wanted = (self.weights / self.scales)[orders]
         codes = np.empty_like(wanted)
-        for first in range(0, len(order), BLOCK):
-            last = min(first + BLOCK, len(order))
-            missed = np.empty((last - first, wanted.shape[1]))
+        each, count = np.arange(len(orders)), orders.shape[1]
+        for first in range(0, count, BLOCK):
+            last = min(first + BLOCK, count)
+            missed = np.empty((len(orders), last - first, wanted.shape[2]))
             for i in range(first, last):
-                k = order[i]
-                codes[k] = self.rounded(k, wanted[i])
-                missed[i - first] = (wanted[i] - codes[k]) / spread[i, i]
-                wanted[i + 1 : last] -= np.outer(spread[i, i + 1 : last], missed[i - first])
-            wanted[last:] -= spread[first:last, last:].T @ missed
+                k = orders[:, i]
+                codes[each, k] = self.rounded(k[:, None], wanted[:, i])
+                missed[:, i - first] = (wanted[:, i] - codes[each, k]) / spreads[:, i, i, None]
+                passed = spreads[:, i, i + 1 : last, None] * missed[:, i - first, None]
+                wanted[:, i + 1 : last] -= passed
+            for rest, spread, error in zip(wanted[:, last:], spreads, missed):
+                rest -= spread[first:last, last:].T @ error
         return codes
 
     def one_by_one(self, codes: np.ndarray, order: np.ndarray, *, sweeps: int) -> np.ndarray:
@@ -165,8 +175,8 @@ def round_codes(
     rounding = _Rounding(weights, moments, scales)
     best = rounding.nearest()
     least = rounding.cost(best)
-    for order in _orders(np.diag(moments), orders):
-        codes = rounding.in_turn(order)
+    tried_orders = _orders(np.diag(moments), orders)
+    for order, codes in zip(tried_orders, rounding.in_turn(np.stack(tried_orders))):
         codes = np.where(rounding.cost(codes) <= least, codes, best)
         codes = rounding.one_by_one(codes, order, sweeps=sweeps)
         tried = rounding.cost(codes)

@@ -198,8 +198,7 @@ def equalize(model, pictures: np.ndarray, *, strength: float = 1.0, seed: int = 
                     end[c] -= shifts[i]
     costs = channel_sensitivities(copy, names, pictures[:PROBES], seed=seed)
     gains = _Stretching(channels, ranges, costs).search() ** strength
-    for channel, gain, shift in zip(channels, gains.tolist(), shifts.tolist()):
-        stretch(copy, channel, gain, shift)
+    stretch(copy, zip(channels, gains.tolist(), shifts.tolist()))
     return copy
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -117,25 +118,38 @@ def _is_homogeneous(layer) -> bool:
     return isinstance(layer, _HOMOGENEOUS)
 
 
-def stretch(model, channel: Channel, gain: float, shift: float) -> None:
-    """Replace the value x of a channel by (x - shift) * gain, without changing the function."""
-    for name, c in channel.producers:
-        layer = model.get_layer(name)
-        weights = layer.get_weights()
-        weights[0][..., c] *= gain
-        if layer.use_bias:
-            weights[1][c] = (weights[1][c] - shift) * gain
-        layer.set_weights(weights)
-    for name, c in channel.readers:
-        layer = model.get_layer(name)
-        weights = layer.get_weights()
-        inputs, outputs = weights[0].shape[2], weights[0].shape[3] // layer.groups
-        group, place = divmod(c, inputs)
-        reads = np.s_[:, :, place, group * outputs : (group + 1) * outputs]
-        if shift:
-            weights[1][reads[3]] += weights[0][reads].sum(axis=(0, 1)) * shift
-        weights[0][reads] /= gain
-        layer.set_weights(weights)
+def stretch(model, changes: Iterable[tuple[Channel, float, float]]) -> None:
+    """Replace the value x of channels by (x - shift) * gain, without changing the function.
+
+    Args:
+        model: Whose weights are changed.
+        changes: Channels, each with its gain and its shift.
+    """
+    layers: dict[str, Any] = {}
+    held: dict[str, list[np.ndarray]] = {}
+
+    def weights_of(name: str) -> list[np.ndarray]:
+        if name not in held:
+            layers[name] = model.get_layer(name)
+            held[name] = layers[name].get_weights()
+        return held[name]
+
+    for channel, gain, shift in changes:
+        for name, c in channel.producers:
+            kernel, *bias = weights_of(name)
+            kernel[..., c] *= gain
+            if bias:
+                bias[0][c] = (bias[0][c] - shift) * gain
+        for name, c in channel.readers:
+            kernel, *bias = weights_of(name)
+            inputs, outputs = kernel.shape[2], kernel.shape[3] // layers[name].groups
+            group, place = divmod(c, inputs)
+            reads = np.s_[:, :, place, group * outputs : (group + 1) * outputs]
+            if shift:
+                bias[0][reads[3]] += kernel[reads].sum(axis=(0, 1)) * shift
+            kernel[reads] /= gain
+    for name, weights in held.items():
+        layers[name].set_weights(weights)
 
 
 BATCH = 8

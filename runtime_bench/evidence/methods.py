@@ -32,7 +32,7 @@ from sr_models.ground.options import (
 from sr_models.ground.sizes import parse_fixed_size
 from sr_models.importing.source_kinds import kind_of
 from sr_models.importing.source_options import SourceOptions, takes_source
-from sr_models.published.settings import require_bits
+from sr_models.published.settings import require_bits, require_recipe
 
 
 def parse_bits(text: str) -> list[int]:
@@ -65,8 +65,24 @@ def methods(
     inputs: Inputs = None,
     calibration_inputs: CalibrationInputs = None,
     source: SourceOptions,
-    patches: Annotated[int, typer.Option(help="Number of calibration patches.")] = 32,
-    side: Annotated[int, typer.Option(help="Their height and width in input pixels.")] = 48,
+    recipe: Annotated[
+        str,
+        typer.Option(help="Their settings: ours, or with published those of papers and code."),
+    ] = "default",
+    patches: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of calibration patches.",
+            show_default="32, or as published",
+        ),
+    ] = None,
+    side: Annotated[
+        int | None,
+        typer.Option(
+            help="Their height and width in input pixels.",
+            show_default="48, or as published",
+        ),
+    ] = None,
     epochs: Annotated[
         int, typer.Option(help="Passes over them by methods that fine-tune; 0 for none.")
     ] = 10,
@@ -91,7 +107,7 @@ def methods(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Keep states of tuning and training, and resume those that a run left there.",
+            help="Keep rows, and states of tuning and training, and resume what a run left there.",
         ),
     ] = None,
     size: ExportSize = "180x320",
@@ -110,12 +126,14 @@ def methods(
     [bold]Examples[/bold]
 
     \b
-    sr-bench evidence methods edsr_f32b5_x4 --data benchmark --bits 4,6,8
-    sr-bench evidence methods xlsr_x3 --data benchmark --train photos --steps 2000 --out page.html
-    sr-bench evidence methods my_network.onnx --data benchmark --bits 8
-    sr-bench evidence methods xlsr_x3 --data benchmark --learned runs/pams8/xlsr_x3.weights.h5
+    sr-bench methods edsr_f32b5_x4 --data benchmark --bits 4,6,8
+    sr-bench methods edsr_baseline_x4 --weights mine.weights.h5 --data benchmark --recipe published
+    sr-bench methods my_network.onnx --data benchmark --bits 8 --run-dir rows
+    sr-bench methods xlsr_x3 --data benchmark --train photos --steps 2000 --out page.html
+    sr-bench methods xlsr_x3 --data benchmark --learned runs/pams8/xlsr_x3.weights.h5
     """
     widths, chosen = parse_bits(bits), parse_fixed_size(size)
+    require_recipe(recipe)
     if out is not None:
         require_writable(out)
     if kind_of(name) != "preset" and (train or learned):
@@ -131,7 +149,7 @@ def methods(
     from export.exporting.settings import ExportSettings
     from export.running.runtimes import find_runtime
     from representative_data.pictures import open_subject
-    from runtime_bench.evidence.methods_choices import Calibration, Training
+    from runtime_bench.evidence.methods_calibration import Calibration, Training
     from runtime_bench.evidence.methods_report import methods_json, methods_page, text_rows
     from runtime_bench.evidence.methods_table import measure_methods
     from sr_models.published.registry import get_quantizer
@@ -161,7 +179,9 @@ def methods(
             datasets=datasets,
             methods=only or (),
             inputs=pairs,
-            calibration=Calibration(images, patches, side, seed, epochs, calibration_inputs),
+            calibration=Calibration(
+                images, patches, side, seed, epochs, calibration_inputs, recipe
+            ),
             training=Training(train, changes) if train else None,
             learned=learned or (),
             settings=ExportSettings(sizes=(chosen,), seed=seed),

@@ -34,6 +34,8 @@ class MethodResult:
         curve: For training: seconds, step and validation PSNR (RGB) of each validation.
         validation_db: PSNR (RGB) of the simulation on the crops of that validation.
         details: What the method chose and came to, as plain data.
+        recipe_name: Whose settings the method had, `"default"` or `"published"`; `None` for the
+            float network and for what was trained.
     """
 
     method: str
@@ -49,6 +51,7 @@ class MethodResult:
     curve: tuple[tuple[float, int, float], ...] = ()
     validation_db: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    recipe_name: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -105,9 +108,10 @@ def methods_json(network: str, rows: Sequence[MethodResult], *, scale: int) -> d
 
 _INTRODUCTION = """\
 Each method quantizes the same convolutions of one network: those of the body at the width given,
-head and tail at 8 bits or, in DFSQ, not at all. The simulated PSNR is that of the method as
-published, in float. The exported one is that of a plain int8 file which holds as much of the method
-as such a file can; "exported as" names its recipe. Without a file a method is simulated only.
+head and tail at 8 bits or, in DFSQ, not at all. A recipe is "default", with what we found better,
+or "published", with the settings of paper or released code. The simulated PSNR is that of the
+method in float. The exported one is that of a plain int8 file which holds as much of the method as
+such a file can; "exported as" names its recipe. Without a file a method is simulated only.
 
 Levels say how many values an activation of the body can take, which bits promise and not every
 method keeps. Seconds are those of calibration or training on the machine below."""
@@ -118,6 +122,7 @@ def method_rows(rows: Sequence[MethodResult]) -> tuple[list[str], list[list[Any]
     datasets = list(rows[0].simulated_db)
     columns = [
         "method",
+        "recipe",
         "bits",
         "levels",
         *(f"simulated {name} dB" for name in datasets),
@@ -131,6 +136,7 @@ def method_rows(rows: Sequence[MethodResult]) -> tuple[list[str], list[list[Any]
     cells = [
         [
             row.method,
+            row.recipe_name,
             row.bits,
             row.levels,
             *(_rounded(row.simulated_db[name], 2) for name in datasets),

@@ -21,24 +21,26 @@ from export.exporting.job import run_export
 from export.exporting.settings import ExportSettings
 from export.running.interpreters import open_model
 from export.running.plan import Plan
-from representative_data.pictures import bundled_pictures
-from representative_data.tiles import load_tiles
-from runtime_bench.evidence.methods_choices import Calibration, Training
+from runtime_bench.evidence.methods_calibration import (
+    Calibration,
+    CalibrationBatches,
+    Training,
+)
 from runtime_bench.evidence.methods_report import FLOAT, TRAINED, MethodResult, Scores
+from runtime_bench.evidence.methods_rows import KeptRows, pictures_of, sizes_of
 from runtime_bench.measuring.latency import measure_latency
 from runtime_bench.measuring.quality import Dataset, load_pairs, measure_file, measure_upscaler
-from sr_models.ground.picture_files import inputs_of, list_images
-from sr_models.ground.pictures import unit
+from sr_models.ground.picture_files import list_images
 from sr_models.importing.sources import SourceNetwork, open_network
 from sr_models.networks.evaluation import pixel_upscaler
-from sr_models.networks.network import load_trunk
+from sr_models.networks.network import load_trunk, weights_sha256
 from sr_models.networks.presets import Preset, get_preset
 from sr_models.networks.tails import attach_tail
 from sr_models.published.pams import steps_of
 from sr_models.published.pams_file import load_learned
 from sr_models.published.registry import get_quantizer, quantization_methods, simulate_method
 from sr_models.published.settings import PamsSettings
-from sr_models.training.course import PAMS, PamsCourse
+from sr_models.training.course import PAMS, PamsCourse, published_course
 from sr_models.training.finetuning import Start
 from sr_models.training.patches import validation_crops, validation_psnr_db
 from sr_models.training.run import train
@@ -46,7 +48,6 @@ from sr_models.training.run import train
 FILE_BITS = 8
 EXPORTED_AS = {"minmax": "natural", "outlier-aware": "outlier", "dfsq": "dfsq-static"}
 """Recipe of the file that holds most of a method, where that needs no training."""
-BATCH = 8
 _NONE: Mapping[Path, Path] = MappingProxyType({})
 
 
@@ -85,18 +86,16 @@ class MethodsTable:
         self._say, self._on_progress = on_stage, on_progress
         self.run_dir = Path(run_dir)
         self.model = attach_tail(self.network.trunk, "none", scale=self.network.scale)
-        images, given = self.calibration.images, self.calibration.inputs
-        tiles = load_tiles(
-            bundled_pictures() if images is None else images,
-            inputs=inputs_of(images, given, option="--images"),
-            scale=self.network.scale,
-            channels=self.network.channels,
-            count=self.calibration.patches,
-            side=self.calibration.side,
-            seed=self.calibration.seed,
+        self._batches = CalibrationBatches(self.network, self.calibration)
+        self._kept = KeptRows(
+            self.run_dir,
+            {
+                "network": weights_sha256(self.model),
+                "datasets": pictures_of(datasets),
+                "inputs": sizes_of(inputs.values()),
+                "calibration": self.calibration.record,
+            },
         )
-        patches = unit(np.stack([tile.pixels for tile in tiles]))
-        self.batches = [patches[i : i + BATCH] for i in range(0, len(patches), BATCH)]
         self._simulated: dict[tuple[str, int | None], Any] = {}
         self._crops: list[tuple] = []
 
@@ -107,35 +106,52 @@ class MethodsTable:
 
     def float_row(self) -> MethodResult:
         """The float network itself."""
-        return MethodResult(FLOAT, None, None, True, self._scores(self.model))
+        kept = self._kept.find(method=FLOAT)
+        if kept is None:
+            self._say(f"{self.network.label}: float")
+            kept = MethodResult(FLOAT, None, None, True, self._scores(self.model))
+            self._kept.keep(kept, method=FLOAT)
+        return kept
 
-    def calibrated_row(self, method: str, bits: int) -> MethodResult:
-        """A method as far as it comes without training."""
+    def calibrated_row(self, method: str, bits: int, *, again: bool = False) -> MethodResult:
+        """A method as far as it comes without training; `again` even where its row is kept."""
+        recipe = self.calibration.recipe
+        asked = {"method": method, "bits": bits, "recipe": recipe}
+        kept = None if again else self._kept.find(**asked)
+        if kept is not None:
+            self._say(f"{self.network.label}: {method} at {bits} bits, as measured before")
+            return kept
         self._say(f"{self.network.label}: {method} at {bits} bits")
-        state = self.run_dir / f"{method}{bits}.npz"
+        state = self.run_dir / f"{method}{bits}{self.calibration.mark}.npz"
         known, begun = state.exists(), time.perf_counter()
         made = simulate_method(
             method,
             self.model,
-            batches=self.batches,
+            batches=self._batches.of(method),
             bits=bits,
             seed=self.calibration.seed,
             on_progress=self._on_progress,
             state_path=state,
             epochs=self.calibration.epochs,
+            recipe=recipe,
         )
         seconds = None if known else time.perf_counter() - begun
         self._simulated[method, bits] = made.model
-        return MethodResult(
+        # The file is that of our own recipe, whatever was simulated.
+        has_file = bits == FILE_BITS and recipe == "default"
+        row = MethodResult(
             method,
             bits,
             made.levels,
             False,
             self._scores(made.model),
             seconds=seconds,
-            exported_as=EXPORTED_AS.get(method) if bits == FILE_BITS else None,
+            exported_as=EXPORTED_AS.get(method) if has_file else None,
             details=made.details,
+            recipe_name=recipe,
         )
+        self._kept.keep(row, **asked)
+        return row
 
     def learned_row(self, weights: str | Path, **known: Any) -> MethodResult:
         """What PAMS learned, from its files.
@@ -166,14 +182,15 @@ class MethodsTable:
 
     def weights_of(self, bits: int) -> Path:
         """Where `trained_row` leaves its weights."""
-        return self.run_dir / f"{PAMS}{bits}" / "best.weights.h5"
+        return self.run_dir / f"{PAMS}{bits}{self.calibration.mark}" / "best.weights.h5"
 
     def trained_row(self, bits: int, training: Training) -> MethodResult:
         """PAMS, trained here."""
         folder = self.weights_of(bits).parent
         known = (folder / "checkpoints").exists()
-        course = PamsCourse(PamsSettings(bits, edges=True))
-        recipe = course.recipe(seed=self.calibration.seed, **training.changes)
+        published = self.calibration.recipe == "published"
+        course = published_course(bits) if published else PamsCourse(PamsSettings(bits, edges=True))
+        recipe = course.recipe(self.preset, seed=self.calibration.seed, **training.changes)
         self._say(f"{self.preset.name}: training {PAMS} at {bits} bits, {recipe.steps} steps")
         curve: list[tuple[float, int, float]] = []
         begun: list[float] = []
@@ -304,8 +321,9 @@ def measure_methods(
         )
         rows, weights = [table.float_row()], {}
         for width in bits:
-            calibrated = [table.calibrated_row(name, width) for name in names]
-            if training is None or PAMS not in names:
+            trains = training is not None and PAMS in names
+            calibrated = [table.calibrated_row(name, width, again=trains) for name in names]
+            if not trains:
                 rows += calibrated
                 continue
             trained = table.trained_row(width, training)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -40,6 +41,35 @@ def caught_native_output() -> Iterator[Callable[[], str]]:
                 os.close(copy)
 
 
+_IMPORTED_EAGERLY = "keras.src.optimizers"
+"""Of Keras 3, by TensorFlow, which goes on without it: a quarter of all that is imported with it,
+matplotlib included. It is loaded when somebody asks for it, as ever."""
+
+
+@contextmanager
+def only_what_is_needed() -> Iterator[None]:
+    """While TensorFlow is imported: two thirds of the time, and no work for the collector later.
+
+    There are some hundred thousand objects that live as long as the process: the collector would go
+    through them a dozen times during the import, and in every conversion of a network again.
+    """
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    was_enabled, blocked = gc.isenabled(), _IMPORTED_EAGERLY not in sys.modules
+    gc.disable()
+    if blocked:
+        sys.modules[_IMPORTED_EAGERLY] = None
+    try:
+        yield
+    finally:
+        if blocked:
+            del sys.modules[_IMPORTED_EAGERLY]
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
 def import_tensorflow_quietly(*, first: Callable[[], T] | None = None) -> T | None:
     """Import TensorFlow and let it look for devices, without its notes on GPUs and oneDNN.
 
@@ -51,8 +81,9 @@ def import_tensorflow_quietly(*, first: Callable[[], T] | None = None) -> T | No
     Returns:
         What `first` returns.
     """
-    with caught_native_output():
+    with caught_native_output(), only_what_is_needed():
         import tensorflow
+        import tf_keras  # noqa: F401 - what every network here is made of
 
         done = first() if first else None
         tensorflow.config.list_logical_devices()

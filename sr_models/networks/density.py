@@ -16,6 +16,8 @@ from sr_models.networks.layers import (
     ClipByValue,
     DepthToSpace,
     EdgePadding,
+    MirrorPadding,
+    NeighboursToChannels,
     RepeatChannels,
     SpaceToDepth,
 )
@@ -34,13 +36,21 @@ _KEEPING = (
     _layers.Activation,
     _layers.Dropout,
     _layers.ZeroPadding2D,
+    _layers.Cropping2D,
     ChannelSlice,
     ClipByValue,
     EdgePadding,
     KnownRange,
+    MirrorPadding,
+    NeighboursToChannels,
     RepeatChannels,
 )
-_STRIDING = (_layers.Conv2D, _layers.DepthwiseConv2D)
+_STRIDING = (
+    _layers.Conv2D,
+    _layers.DepthwiseConv2D,
+    _layers.MaxPooling2D,
+    _layers.AveragePooling2D,
+)
 
 
 def densities(model) -> dict[str, float] | None:

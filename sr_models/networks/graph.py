@@ -24,7 +24,8 @@ from sr_models.networks.layers import (
     SpaceToDepth,
     convolve,
 )
-from sr_models.networks.value_layers import KnownRange
+from sr_models.networks.quick_layers import ShapedLayer
+from sr_models.networks.value_layers import KnownRange, ResizeToPicture
 
 INPUT = "input"
 
@@ -44,6 +45,7 @@ _SHARES_GRID = (
     RepeatChannels,
     ChannelSlice,
     MirrorPadding,
+    ResizeToPicture,
     tf_keras.layers.ZeroPadding2D,
     tf_keras.layers.Cropping2D,
     tf_keras.layers.MaxPooling2D,
@@ -84,8 +86,8 @@ class Point:
     def repeats(self) -> bool:
         """Whether the values lie on the input's grid, and no range of their own is asked for.
 
-        Some of its channels, or all several times over; pooled pixels; and zeros, mirrored or
-        fewer pixels at the border.
+        Some of its channels, or all several times over; pooled or resized pixels; and zeros,
+        mirrored or fewer pixels at the border.
         """
         return isinstance(self.layer, _SHARES_GRID)
 
@@ -243,12 +245,15 @@ def at_size(model, *, height: int | None, width: int | None):
     return rebuild(model, lambda _, tensor: tensor, batch_shape=shape)
 
 
-class _SplitGroups(tf_keras.layers.Layer):
+class _SplitGroups(ShapedLayer):
     """A grouped convolution computed as one convolution for each group."""
 
     def __init__(self, convolution):
         super().__init__(name=convolution.name)
         self.convolution = convolution
+
+    def compute_output_shape(self, input_shape):
+        return self.convolution.compute_output_shape(input_shape)
 
     def call(self, inputs):
         layer = self.convolution

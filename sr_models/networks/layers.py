@@ -6,14 +6,31 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from sr_models.networks.quick_layers import PlainLayer, ShapedLayer
+
 _PACKAGE = "sr_models"
 
+MEAN_COLOUR = (0.4488, 0.4371, 0.4040)
+"""Of DIV2K, RGB in 0..1: what EDSR and those after it subtract from the picture."""
 MOST_JOINED = 5
 """Tensors that XNNPACK concatenates at once; more of them go in nested concatenations."""
 
 
+def _require_multiple(what: str, found: int | None, *, of: int) -> None:
+    if found is not None and found % of:
+        raise ValueError(f"expected {what} that {of} divides, found {found}")
+
+
+def _times(side: int | None, factor: int) -> int | None:
+    return None if side is None else side * factor
+
+
+def _over(side: int | None, divisor: int) -> int | None:
+    return None if side is None else side // divisor
+
+
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class DepthToSpace(tf_keras.layers.Layer):
+class DepthToSpace(ShapedLayer):
     """Rearrange channels into space: (N, H, W, C s^2) -> (N, H s, W s, C).
 
     Channel order is TensorFlow's: channel `(i s + j) C + c` becomes pixel `(i, j)` of channel `c`
@@ -24,6 +41,12 @@ class DepthToSpace(tf_keras.layers.Layer):
         super().__init__(**keywords)
         self.block_size = block_size
 
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        size = self.block_size
+        _require_multiple("channels", channels, of=size**2)
+        return (batch, _times(height, size), _times(width, size), channels // size**2)
+
     def call(self, inputs):
         return tf.nn.depth_to_space(inputs, self.block_size)
 
@@ -32,7 +55,7 @@ class DepthToSpace(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class SpaceToDepth(tf_keras.layers.Layer):
+class SpaceToDepth(ShapedLayer):
     """The inverse of `DepthToSpace`: (N, H s, W s, C) -> (N, H, W, C s^2).
 
     Ends the trunk of a network whose last convolution works on the large picture, so that all
@@ -43,6 +66,13 @@ class SpaceToDepth(tf_keras.layers.Layer):
         super().__init__(**keywords)
         self.block_size = block_size
 
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        size = self.block_size
+        _require_multiple("height", height, of=size)
+        _require_multiple("width", width, of=size)
+        return (batch, _over(height, size), _over(width, size), channels * size**2)
+
     def call(self, inputs):
         return tf.nn.space_to_depth(inputs, self.block_size)
 
@@ -51,7 +81,7 @@ class SpaceToDepth(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class ClipByValue(tf_keras.layers.Layer):
+class ClipByValue(ShapedLayer):
     """`tf.clip_by_value`: the clip that clip-free export makes needless."""
 
     def __init__(self, minimum: float = 0.0, maximum: float = 1.0, **keywords):
@@ -67,13 +97,17 @@ class ClipByValue(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class ChannelSlice(tf_keras.layers.Layer):
+class ChannelSlice(ShapedLayer):
     """Channels `start` to `stop` of the input: one group of a convolution written as a split."""
 
     def __init__(self, start: int, stop: int, **keywords):
         super().__init__(**keywords)
         self.start = start
         self.stop = stop
+
+    def compute_output_shape(self, input_shape):
+        *others, channels = input_shape
+        return (*others, len(range(channels)[self.start : self.stop]))
 
     def call(self, inputs):
         return inputs[..., self.start : self.stop]
@@ -83,7 +117,7 @@ class ChannelSlice(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class RepeatChannels(tf_keras.layers.Layer):
+class RepeatChannels(ShapedLayer):
     """The channels `times` times over: (N, H, W, C) -> (N, H, W, C times).
 
     Before depth-to-space, `times` of s^2 makes nearest-neighbour upscaling. Written as nested
@@ -93,6 +127,10 @@ class RepeatChannels(tf_keras.layers.Layer):
     def __init__(self, times: int, **keywords):
         super().__init__(**keywords)
         self.times = times
+
+    def compute_output_shape(self, input_shape):
+        *others, channels = input_shape
+        return (*others, channels * self.times)
 
     def call(self, inputs):
         repeated, left = inputs, self.times
@@ -106,18 +144,22 @@ class RepeatChannels(tf_keras.layers.Layer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class EdgePadding(tf_keras.layers.Layer):
+class EdgePadding(ShapedLayer):
     """The outermost pixels once more around the picture: (N, H, W, C) -> (N, H + 2, W + 2, C).
 
     What interpolation beyond the border reads, where a convolution would read zeros.
     """
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (batch, *(side and side + 2 for side in (height, width)), channels)
 
     def call(self, inputs):
         return tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class NeighboursToChannels(tf_keras.layers.Conv2D):
+class NeighboursToChannels(PlainLayer, tf_keras.layers.Conv2D):
     """Each pixel's row of `width` neighbours as its channels: (N, H, W, C) -> (N, H, W, C width).
 
     Channel `d C + c` is channel c of the pixel `d - (width - 1) // 2` to the right; what lies
@@ -148,7 +190,7 @@ class NeighboursToChannels(tf_keras.layers.Conv2D):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
-class MirrorPadding(tf_keras.layers.Layer):
+class MirrorPadding(PlainLayer):
     """Mirrored pixels around the picture, as MIRROR_PAD has them.
 
     (N, H, W, C) -> (N, H + rows, W + columns, C). Builtin int8 kernels compute it; XNNPACK leaves
@@ -170,6 +212,18 @@ class MirrorPadding(tf_keras.layers.Layer):
     def get_config(self):
         own = {"rows": self.rows, "columns": self.columns, "mode": self.mode}
         return {**super().get_config(), **own}
+
+
+def centred(picture, *, name: str = "mean_colour"):
+    """The picture without DIV2K's mean colour: a fixed 1x1 convolution of three channels.
+
+    Zeros around it are the mean colour then, where zeros around the picture itself are black. That
+    is what padding of the published networks is, and no bias can say it.
+    """
+    layer = tf_keras.layers.Conv2D(3, 1, trainable=False, name=name)
+    y = layer(picture)
+    layer.set_weights([np.eye(3, dtype=np.float32)[None, None], -np.float32(MEAN_COLOUR)])
+    return y
 
 
 def rectifier(activation: str, *, name: str, slope: float = 0.25):

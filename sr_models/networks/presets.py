@@ -88,6 +88,8 @@ _LARGE = {
     "steps": 300_000,
 }
 
+_BASELINE = {"width": 64, "blocks": 16, "upsampler": "staged", "mean_colour": True}
+
 _PRESETS = [
     Preset(
         name="xlsr_x3",
@@ -197,22 +199,22 @@ _PRESETS = [
     Preset(
         name="edsr_baseline_x2",
         family="edsr",
-        config={"scale": 2, "width": 64, "blocks": 16, "upsampler": "staged"},
-        description="EDSR-baseline: 64 channels, 16 blocks",
+        config={"scale": 2, **_BASELINE},
+        description="EDSR-baseline: 64 channels, 16 blocks; padding of the mean colour",
         source="arXiv 1707.02921",
         recipe={**_LARGE, "patch_size": 48},
-        parameters=1_369_859,
-        multiply_adds=316_248_883_200,
+        parameters=1_369_871,
+        multiply_adds=316_250_956_800,
     ),
     Preset(
         name="edsr_baseline_x4",
         family="edsr",
-        config={"scale": 4, "width": 64, "blocks": 16, "upsampler": "staged"},
+        config={"scale": 4, **_BASELINE},
         description="EDSR-baseline: 64 channels, 16 blocks, two stages of x2",
         source="arXiv 1707.02921",
         recipe={**_LARGE, "patch_size": 48},
-        parameters=1_517_571,
-        multiply_adds=456_921_907_200,
+        parameters=1_517_583,
+        multiply_adds=456_923_980_800,
     ),
     Preset(
         name="espcn_x3",
@@ -288,6 +290,16 @@ _PRESETS = [
         parameters=17_708,
         multiply_adds=4_036_608_000,
         published_psnr_y_db={"Set14": 32.57},
+    ),
+    Preset(
+        name="srresnet_x4",
+        family="srresnet",
+        config={"scale": 4},
+        description="SRResNet: 64 channels, 16 blocks, PReLU, normalization folded away",
+        source="arXiv 1609.04802; layers: github:zysxmu/DFSQ",
+        recipe={**_LARGE, "patch_size": 24},
+        parameters=1_546_435,
+        multiply_adds=511_067_750_400,
     ),
 ]
 

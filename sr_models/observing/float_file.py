@@ -20,10 +20,12 @@ from sr_models.networks.layers import (
     ClipByValue,
     DepthToSpace,
     EdgePadding,
+    MirrorPadding,
+    NeighboursToChannels,
     RepeatChannels,
     SpaceToDepth,
 )
-from sr_models.networks.value_layers import KnownRange
+from sr_models.networks.value_layers import Gelu, KnownRange, PictureMean, SquareRoot
 from sr_models.observing.float_tables import FloatTables, Shape, Unwritable
 
 _PADDINGS = {"same": schema.Padding.SAME, "valid": schema.Padding.VALID}
@@ -44,15 +46,17 @@ def _activated(file: FloatTables, activation, x: int) -> int:
     return file.operator(operators[name], [x], file.shape(x))
 
 
-def _reached(layer, shape: Shape) -> Shape:
-    """Height and width that a convolution makes of a tensor."""
+def _reached(layer, shape: Shape, *, window: Shape, steps: Shape = (1, 1)) -> Shape:
+    """Height and width that a window makes of a tensor."""
     sides = []
-    for size, side, stride, step in zip(
-        shape[1:3], layer.kernel_size, layer.strides, layer.dilation_rate
-    ):
+    for size, side, stride, step in zip(shape[1:3], window, layer.strides, steps):
         left = size if layer.padding == "same" else size - (side - 1) * step
         sides.append(-(-left // stride))
     return tuple(sides)
+
+
+def _convolved(layer, shape: Shape) -> Shape:
+    return _reached(layer, shape, window=layer.kernel_size, steps=layer.dilation_rate)
 
 
 def _sliding(layer) -> dict[str, int]:
@@ -81,7 +85,7 @@ def _products(file: FloatTables, layer, x: int, *, biased: bool) -> int:
     kernel = layer.kernel.numpy()
     bias = layer.bias.numpy() if biased and layer.use_bias else np.zeros(kernel.shape[-1])
     inputs = [x, file.constant(kernel.transpose(3, 0, 1, 2)), file.constant(bias)]
-    reached = (shape[0], *_reached(layer, shape), kernel.shape[-1])
+    reached = (shape[0], *_convolved(layer, shape), kernel.shape[-1])
     return file.operator("CONV_2D", inputs, reached, **_sliding(layer))
 
 
@@ -95,7 +99,7 @@ def _depthwise(file: FloatTables, layer, x: int) -> int:
     bias = layer.bias.numpy() if layer.use_bias else np.zeros(count)
     inputs = [x, file.constant(kernel.reshape(1, *kernel.shape[:2], count)), file.constant(bias)]
     options = {**_sliding(layer), "depthMultiplier": kernel.shape[3]}
-    reached = (shape[0], *_reached(layer, shape), count)
+    reached = (shape[0], *_convolved(layer, shape), count)
     made = file.operator("DEPTHWISE_CONV_2D", inputs, reached, version=2, **options)
     return _activated(file, layer.activation, made)
 
@@ -188,19 +192,54 @@ def _cut(file: FloatTables, layer, x: int) -> int:
     return file.operator("SLICE", [x, begin, size], shape)
 
 
+def _edged(file: FloatTables, layer, x: int) -> int:
+    mode = schema.MirrorPadMode.SYMMETRIC
+    return _bordered(file, "MIRROR_PAD", x, (1, 1), (1, 1), mode=mode)
+
+
 def _mirrored(file: FloatTables, layer, x: int) -> int:
-    _, height, width, channels = file.shape(x)
-    amounts = file.constant(np.int32([[0, 0], [1, 1], [1, 1], [0, 0]]))
-    shape, mode = (1, height + 2, width + 2, channels), schema.MirrorPadMode.SYMMETRIC
-    return file.operator("MIRROR_PAD", [x, amounts], shape, mode=mode)
+    mode = getattr(schema.MirrorPadMode, layer.mode)
+    return _bordered(file, "MIRROR_PAD", x, layer.rows, layer.columns, mode=mode)
 
 
 def _padded(file: FloatTables, layer, x: int) -> int:
-    (up, down), (left, right) = layer.padding
+    return _bordered(file, "PAD", x, *layer.padding)
+
+
+def _bordered(file: FloatTables, name: str, x: int, rows, columns, **options) -> int:
     _, height, width, channels = file.shape(x)
-    amounts = file.constant(np.int32([[0, 0], [up, down], [left, right], [0, 0]]))
-    shape = (1, height + up + down, width + left + right, channels)
-    return file.operator("PAD", [x, amounts], shape)
+    amounts = file.constant(np.int32([[0, 0], rows, columns, [0, 0]]))
+    shape = (1, height + sum(rows), width + sum(columns), channels)
+    return file.operator(name, [x, amounts], shape, **options)
+
+
+def _pooled(name: str):
+    def write(file: FloatTables, layer, x: int) -> int:
+        _require(layer.padding in _PADDINGS and layer.data_format == "channels_last", layer)
+        shape, (rows, columns) = file.shape(x), layer.pool_size
+        reached = (1, *_reached(layer, shape, window=layer.pool_size), shape[3])
+        options = {"strideH": layer.strides[0], "strideW": layer.strides[1]}
+        options |= {"filterHeight": rows, "filterWidth": columns}
+        return file.operator(name, [x], reached, padding=_PADDINGS[layer.padding], **options)
+
+    return write
+
+
+def _mean(file: FloatTables, layer, x: int) -> int:
+    shape = tuple(1 if axis in layer.axes else size for axis, size in enumerate(file.shape(x)))
+    return file.operator("MEAN", [x, file.constant(np.int32(layer.axes))], shape, keepDims=True)
+
+
+def _gelu(file: FloatTables, layer, x: int) -> int:
+    return file.operator("GELU", [x], file.shape(x), approximate=layer.approximate)
+
+
+def _cropped(file: FloatTables, layer, x: int) -> int:
+    (up, down), (left, right) = layer.cropping
+    _, height, width, channels = file.shape(x)
+    shape = (1, height - up - down, width - left - right, channels)
+    begin, size = (file.constant(np.int32(v)) for v in ((0, up, left, 0), shape))
+    return file.operator("SLICE", [x, begin, size], shape)
 
 
 def _clipped(file: FloatTables, layer, x: int) -> int:
@@ -223,13 +262,21 @@ _WRITERS = {
     _layers.LeakyReLU: _leaky,
     _layers.Activation: lambda file, layer, x: _activated(file, layer.activation, x),
     _layers.Dropout: lambda file, layer, x: x,
-    KnownRange: lambda file, layer, x: x,
     _layers.ZeroPadding2D: _padded,
+    _layers.Cropping2D: _cropped,
+    _layers.MaxPooling2D: _pooled("MAX_POOL_2D"),
+    _layers.AveragePooling2D: _pooled("AVERAGE_POOL_2D"),
+    NeighboursToChannels: _convolution,
+    PictureMean: _mean,
+    Gelu: _gelu,
+    SquareRoot: lambda file, layer, x: file.operator("SQRT", [x], file.shape(x)),
+    KnownRange: lambda file, layer, x: x,
     DepthToSpace: _spread,
     SpaceToDepth: _gathered,
     RepeatChannels: _repeated,
     ChannelSlice: _cut,
-    EdgePadding: _mirrored,
+    EdgePadding: _edged,
+    MirrorPadding: _mirrored,
     ClipByValue: _clipped,
 }
 """By exact class: what is derived from one of these may compute something else."""

@@ -25,6 +25,10 @@ _OPTIONS = {
     "MIRROR_PAD": "MirrorPadOptions",
     "SLICE": "SliceOptions",
     "PAD": "PadOptions",
+    "MAX_POOL_2D": "Pool2DOptions",
+    "AVERAGE_POOL_2D": "Pool2DOptions",
+    "MEAN": "ReducerOptions",
+    "GELU": "GeluOptions",
     "MAXIMUM": "MaximumMinimumOptions",
     "MINIMUM": "MaximumMinimumOptions",
 }

@@ -32,10 +32,9 @@ from sr_models.published.sensitivity import (
     PICTURE_WEIGHT,
     PIXEL_RANGE,
     feature_loss,
-    feature_weights,
     picture_loss,
 )
-from sr_models.published.sites import feature_points, residual_blocks
+from sr_models.published.sites import body_sites
 from sr_models.published.tuning import (
     TuningResult,
     TuningSettings,
@@ -76,18 +75,14 @@ class AlternatingTuner:
             raise CalibrationError(
                 f"expected at least 2 pictures, one of them to be held back, found {len(pictures)}"
             )
-        if not student.sensitivities:
+        if student.sensitivities is None:
             raise CalibrationError(
                 "expected a calibrated student, found one without sensitivities; calibrate it first"
             )
         self.student, self.settings, self._path = student, settings, state_path
-        blocks = residual_blocks(teacher)
-        names = feature_points(teacher)
-        quantized = set(student.sensitivities)
-        layers = [[c for c in b.convolutions if c in quantized] for b in blocks] or [
-            [name] for name in names
-        ]
-        self._layers = layers
+        names = list(student.sensitivities.features)
+        if not names:
+            body_sites(teacher)
         self._teacher = watcher(teacher, [*names, output_name(teacher)])
         self._student = watcher(student.model, [*names, output_name(student.model)])
         order = np.random.default_rng([settings.seed, 0]).permutation(len(pictures))
@@ -97,7 +92,7 @@ class AlternatingTuner:
         self.groups = {name: variables for name, variables in student.groups.items() if variables}
         # One trace for batches of any number of pictures; there is no Python to be converted.
         batch = tf.TensorSpec((None, *pictures.shape[1:]), tf.float32)
-        signature = [batch, tf.TensorSpec((len(layers), None), tf.float32)]
+        signature = [batch, tf.TensorSpec((len(names), None), tf.float32)]
         traced = {"input_signature": signature, "autograph": False}
         self._gradients = tf.function(self._gradients_of, **traced)
         self._loss = tf.function(self._loss_of, **traced)
@@ -139,12 +134,7 @@ class AlternatingTuner:
         return loss, tape.gradient(loss, self.groups, unconnected_gradients="zero")
 
     def _weights(self, batch) -> np.ndarray:
-        return feature_weights(
-            self.student.sensitivities,
-            layers=self._layers,
-            batch=len(batch),
-            align=self.settings.align,
-        )
+        return self.student.sensitivities.weights(len(batch), align=self.settings.align)
 
     def held_loss(self) -> float:
         """The mean loss on the pictures that are held back."""

@@ -8,8 +8,8 @@ statistics are those of the picture at hand, which no static file of integers ha
 Zero padding comes after, so padded pixels are zeros.
 
 Weights are quantized per output channel between their least and greatest value, with a zero point.
-Only the body's convolutions are quantized (github:zysxmu/DFSQ also quantizes RDN's global fusion,
-which `merge=True` adds), all others stay float. Nothing is fine-tuned.
+Only the convolutions of the body and RDN's global fusion are quantized, all others stay float.
+Nothing is fine-tuned.
 
 At 8 bits this is worse than a uniform grid on the same normalized values: 377 values are too few
 for 256 points that differ.
@@ -47,7 +47,10 @@ UNIVERSAL_SET.flags.writeable = False
 
 
 def snapped(values: np.ndarray) -> np.ndarray:
-    """The nearest value of the universal set to each of `values`; of two the smaller one."""
+    """The nearest value of the universal set to each of `values`; of two the smaller one.
+
+    The released code takes the one that comes first in a Python set's order of floats.
+    """
     middles = (UNIVERSAL_SET[1:] + UNIVERSAL_SET[:-1]) / 2
     return UNIVERSAL_SET[np.searchsorted(middles, values, side="left")]
 
@@ -99,7 +102,8 @@ def nearest_points(points: np.ndarray) -> np.ndarray:
 def quantized_activation(x, table, *, centred: bool):
     """The activation with each channel on its points, float32 (N, H, W, C).
 
-    A value in the middle between two points goes to the greater one; the sources leave that open.
+    A value in the middle between two points goes to the greater one. In the released code it goes
+    to the one that K-means numbered first, which its random start decides.
 
     Args:
         x: float32 (N, H, W, C).

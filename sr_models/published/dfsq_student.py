@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from sr_models.ground.errors import CalibrationError, OptionError
+from sr_models.ground.errors import CalibrationError, OptionError, require_known
 from sr_models.networks.graph import tensors_of
 from sr_models.published.dfsq import DfsqActivation, normalization, quantized_weights
 from sr_models.published.settings import require_bits
 from sr_models.published.sites import Site, body_sites, convolution_sites, is_convolution
 from sr_models.published.student import copied, student_of
-from sr_models.published.subset_selection import RESTARTS, Subset, select_subset
+from sr_models.published.subset_selection import KMEANS, RESTARTS, Subset, select_subset
 
 PATCHES = 32
 """Low-resolution patches of 48x48 pixels that the released code calibrates with."""
@@ -26,23 +26,32 @@ class DfsqSettings:
 
     Attributes:
         bits: Width of weights and activations, 2 to 16.
-        merge: Whether convolutions between the last block and the long skip are quantized too.
+        merge: Whether EDSR's last convolution of the body is quantized too, which is ours; RDN's
+            global fusion always is.
         restarts: Runs of K-means per channel.
+        kmeans: See `subset_selection.KMEANS`.
         seed: Their seed.
     """
 
     bits: int = 4
     merge: bool = False
     restarts: int = RESTARTS
+    kmeans: str = "distinct"
     seed: int = 0
 
     def __post_init__(self):
         require_bits(self.bits)
+        require_known("a K-means", self.kmeans, KMEANS)
         if self.restarts < 1 or self.seed < 0:
             raise OptionError(
                 f"expected at least 1 restart and a seed of at least 0, found {self.restarts} and "
                 f"{self.seed}"
             )
+
+    @classmethod
+    def published(cls, bits: int, *, seed: int = 0) -> DfsqSettings:
+        """As released: its own K-means; EDSR's last convolution of the body stays float."""
+        return cls(bits, merge=False, kmeans="released", seed=seed)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -116,7 +125,11 @@ def dfsq_student(
         if site.reads not in chosen:
             chosen[site.reads] = tuple(
                 select_subset(
-                    each, bits=settings.bits, restarts=settings.restarts, seed=settings.seed
+                    each,
+                    bits=settings.bits,
+                    restarts=settings.restarts,
+                    seed=settings.seed,
+                    kmeans=settings.kmeans,
                 )
                 for each in values[site.reads]
             )

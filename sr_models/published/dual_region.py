@@ -17,12 +17,15 @@ the default, with its levels counted (`level_count`). The budgeted reading has t
 one bit less, so that 0 stays a level, which the endpoints of the paper's figure would not have; at
 two bits its tails are one level each, in their middle. Both are our choice.
 
-A third one, `"single"`, is ours: one region on the affine grid of a TFLite tensor, 0 being a code,
-with which the same fine-tuning yields an int8 file.
+Two more have one region: `"single"`, ours, lies on the affine grid of a TFLite tensor, 0 being a
+code, with which the same fine-tuning yields an int8 file; `"affine"` has 2^b levels from l to u,
+ends included, as the min/max of the published tables (github:Cheeun/AdaBM, src/model/quantize.py).
 
 Bounds that clip: in the released code the limits of the clip are plain numbers, so a bound learns
 from steps and offsets alone (`learn_clipping=False`). By default they learn from what they clip,
-too, which is ours.
+too, which is ours. A value at an end of the clip has the gradient 1, as `torch.clamp` has it in
+every version the released code runs on (1.7 of its environment, 1.10 and later of its
+requirements); a weight at its bound has it too, for `torch.where` replaces only what is beyond.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ from sr_models.ground.errors import require_known
 from sr_models.published.settings import largest_code, require_bits
 from sr_models.published.student import QuantizedConvolution, straight_through_round
 
-READINGS = ("released", "budgeted", "single")
+READINGS = ("released", "budgeted", "single", "affine")
+ONE_REGION = ("single", "affine")
 WEIGHT_GRIDS = ("even", "narrow")
 QUANTILE = 0.99
 EMA_DECAY = 0.9
@@ -51,9 +55,9 @@ def require_reading(reading: str) -> str:
 def level_count(bits: int, *, reading: str) -> int:
     """How many values a quantized activation can take: at 4 bits 31, 15 or 16 by the reading."""
     require_bits(bits)
-    return {"released": 2 ** (bits + 1) - 1, "budgeted": 2**bits - 1, "single": 2**bits}[
-        require_reading(reading)
-    ]
+    if require_reading(reading) in ONE_REGION:
+        return 2**bits
+    return 2 ** (bits + 1) - 1 if reading == "released" else 2**bits - 1
 
 
 def _length(start, end):
@@ -103,6 +107,13 @@ def _single(x, lower, upper, *, bits: int):
     return (codes - zero) * scale
 
 
+def _affine(x, lower, upper, *, bits: int):
+    steps = float(2**bits - 1)
+    length = _length(lower, upper)
+    clipped = tf.minimum(tf.maximum(x, lower), upper)
+    return straight_through_round((clipped - lower) * steps / length) * length / steps + lower
+
+
 def quantized_activation(
     x,
     lower,
@@ -119,7 +130,7 @@ def quantized_activation(
         x: float32, any shape.
         lower: l, a float32 scalar.
         upper: u, a float32 scalar greater than `lower`.
-        break_point: p, a float32 scalar greater than 0; unused by the reading `"single"`.
+        break_point: p, a float32 scalar greater than 0; unused by readings of one region.
         bits: Width, 2 to 16.
         reading: One of `READINGS`.
         learn_clipping: Whether bounds get a gradient from the values that they clip.
@@ -130,6 +141,8 @@ def quantized_activation(
     require_bits(bits)
     if require_reading(reading) == "single":
         return _single(x, lower, upper, bits=bits)
+    if reading == "affine":
+        return _affine(x, lower, upper, bits=bits)
     if not learn_clipping:
         x = tf.clip_by_value(x, tf.stop_gradient(lower), tf.stop_gradient(upper))
     width = bits if reading == "released" else bits - 1
@@ -165,7 +178,9 @@ def least_error_bound(
     per_channel: bool = False,
     shrinks: int = SHRINKS,
 ) -> np.ndarray:
-    """The bound u of the least squared error (OMSE) among 90 shares of the largest weight.
+    """The bound u of the least squared error among 90 shares of the largest weight; ours.
+
+    The released code searches otherwise (`published_bound`).
 
     Args:
         kernel: float32 (..., C).
@@ -190,6 +205,33 @@ def least_error_bound(
         error = np.square((2.0 * np.rint(share * steps) / steps - 1.0) * bound - flat).sum(axis=0)
         best, least = np.where(error < least, bound, best), np.minimum(error, least)
     return np.asarray(best if per_channel else best[0], np.float32)
+
+
+def published_bound(kernel: np.ndarray, *, bits: int) -> np.float32:
+    """The bound u that the released code starts with (`quantizer_w="omse"`).
+
+    Among 90 shares of the range from the least to the greatest weight it takes the one whose grid
+    of 2^b levels, which is that of neither tensor nor layer afterwards, errs least, and keeps of it
+    the greatest weight's share alone. Negative weights beyond -u are cut whatever they carry. The
+    released code asks for the body's width even where the layer then has 8 bits.
+
+    Args:
+        kernel: float32 (..., C).
+        bits: Width of the body, 2 to 16.
+    """
+    steps = np.float32(2 ** require_bits(bits) - 1)
+    kernel = np.asarray(kernel, np.float32)
+    high, low = kernel.max(), kernel.min()
+    found, least = high, np.inf
+    for i in range(SHRINKS):
+        upper, lower = (np.float32(end * np.float32(1.0 - 0.01 * i)) for end in (high, low))
+        width = max(np.float32(upper - lower), np.float32(LEAST_LENGTH))
+        share = (np.clip(kernel, lower, upper) - upper) / width
+        error = np.square(kernel - (np.rint(share * steps) / steps * width + upper)).mean()
+        if error < least:
+            found, least = upper, error
+    # A kernel without a weight above 0 leaves none; the released code divides by it.
+    return np.float32(max(found, LEAST_LENGTH))
 
 
 @tf_keras.saving.register_keras_serializable("sr_models.quantizers")

@@ -1,9 +1,9 @@
 """A float network as its outlier-aware student: dual regions before every convolution.
 
 arXiv 2511.00682; as in github:haiiling/OAQ-SR: each quantized convolution has a quantizer of its
-own for what it reads, and a bound for its weights. The body's convolutions and the last one of the
-body have `bits`; with `edges` (its option `--fq`, the setting of the published tables) head,
-upsampler and tail have 8.
+own for what it reads, and a bound for its weights. The convolutions of the body, and RDN's global
+fusion, have `bits`; with `edges` (its option `--fq`, the setting of the published tables) EDSR's
+last one of the body has them too, and head, upsampler and tail have 8. Without, these stay float.
 
 Which convolutions those are in networks without blocks is our choice (`sites`), as is the placement
 `"tensors"`: one quantizer on each tensor that a file stores, for the reading `"single"`.
@@ -12,7 +12,7 @@ Which convolutions those are in networks without blocks is our choice (`sites`),
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from sr_models.ground.errors import CalibrationError, require_known
 from sr_models.networks.graph import points, tensors_of
 from sr_models.published.dual_region import (
+    ONE_REGION,
     WEIGHT_GRIDS,
     DualRegionActivation,
     DualRegionConvolution,
@@ -28,17 +29,20 @@ from sr_models.published.dual_region import (
 from sr_models.published.regions import (
     BETTER,
     BREAK_POINTS,
+    PUBLISHED,
     WEIGHT_STARTS,
     Regions,
     regions_of,
     start_bounds,
     with_better_start,
 )
-from sr_models.published.sensitivity import PIXEL_RANGE, sensitivities, spread
+from sr_models.published.sensitivity import PIXEL_RANGE, Sensitivities, sensitivities, spread
 from sr_models.published.settings import PIXEL_BITS, require_bits
 from sr_models.published.sites import (
+    QUANTIZED,
     body_sites,
     convolution_sites,
+    feature_points,
     is_convolution,
     quantized_tensors,
 )
@@ -56,11 +60,11 @@ class OutlierSettings:
     Attributes:
         bits: Width of the body's weights and activations, 2 to 16.
         reading: See `dual_region.READINGS`.
-        edges: Whether head, upsampler and tail are quantized too.
-        edge_bits: Their width.
+        edges: Whether head, last convolution of the body, upsampler and tail are quantized too.
+        edge_bits: Width of head, upsampler and tail.
         placement: `"reads"`, a quantizer before each convolution, or `"tensors"` (ours).
         weight_grid: See `dual_region.WEIGHT_GRIDS`.
-        weight_start: One of `weight_starts.WEIGHT_STARTS`.
+        weight_start: One of `regions.WEIGHT_STARTS`.
         break_points: See `regions.BREAK_POINTS`.
         learn_clipping: Whether bounds learn from what they clip (ours).
     """
@@ -87,6 +91,11 @@ class OutlierSettings:
         ):
             require_known(name, getattr(self, name), known)
 
+    @classmethod
+    def published(cls, bits: int, *, reading: str = "released") -> OutlierSettings:
+        """As released, with its option `--fq`: its search of weight bounds, its gradients."""
+        return cls(bits, reading=reading, weight_start=PUBLISHED, learn_clipping=False)
+
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
         return asdict(self)
@@ -103,7 +112,7 @@ class OutlierStudent:
         watched: The teacher's point that each of them sees, by the same names.
         convolutions: Quantized convolutions by name, in the order they are computed.
         reads: The teacher's point that each of those reads.
-        sensitivities: What each of them weighs, once calibrated; adds up to 1.
+        sensitivities: What each of them and each compared feature weighs, once calibrated.
     """
 
     model: Any
@@ -112,13 +121,13 @@ class OutlierStudent:
     watched: dict[str, str]
     convolutions: dict[str, DualRegionConvolution]
     reads: dict[str, str]
-    sensitivities: dict[str, float] = field(default_factory=dict)
+    sensitivities: Sensitivities | None = None
 
     @property
     def groups(self) -> dict[str, list]:
         """What is learned in turn, by the names of `GROUPS`; a group without use is empty."""
         layers = list(self.quantizers.values())
-        dual = self.settings.reading != "single"
+        dual = self.settings.reading not in ONE_REGION
         return {
             "weights": [layer.bound for layer in self.convolutions.values()],
             "bounds": [v for layer in layers for v in (layer.lower, layer.upper)],
@@ -161,10 +170,11 @@ def outlier_student(model, settings: OutlierSettings) -> OutlierStudent:
     if not settings.edges:
         body_sites(model)
     graph, kept = points(model), centres(model)
+    narrow = (*QUANTIZED, "merge")
     bits_of = {
-        site.name: settings.bits if site.role in ("body", "merge") else settings.edge_bits
+        site.name: settings.bits if site.role in narrow else settings.edge_bits
         for site in convolution_sites(model)
-        if settings.edges or site.role in ("body", "merge")
+        if settings.edges or site.role in QUANTIZED
     }
     reads = {name: graph[name].inputs[0] for name in bits_of}
     tensors: dict[str, int] = {}
@@ -203,7 +213,7 @@ def outlier_student(model, settings: OutlierSettings) -> OutlierStudent:
         return convolutions[layer.name]
 
     student = student_of(model, replace_layer=replace_layer, transform=transform, read=read)
-    start_bounds(convolutions, settings.weight_start)
+    start_bounds(convolutions, settings.weight_start, bits=settings.bits)
     return OutlierStudent(student, settings, quantizers, watched, convolutions, reads)
 
 
@@ -227,7 +237,8 @@ def calibrated(
     """
     if not len(batches):
         raise CalibrationError("expected pictures to calibrate with, found none; give some")
-    names = sorted({*student.watched.values(), *student.reads.values()})
+    features = feature_points(teacher)
+    names = sorted({*student.watched.values(), *student.reads.values(), *features})
     regions: dict[str, Regions] = {}
     spreads: dict[str, list[float]] = {name: [] for name in names}
     for tensors in tensors_of(teacher, names, batches=batches):
@@ -239,8 +250,12 @@ def calibrated(
             else:
                 regions[name] = regions_of(values)
     student.set_regions({name: regions[source].ordered for name, source in student.watched.items()})
-    each = {name: float(np.mean(spreads[source])) for name, source in student.reads.items()}
-    made = replace(student, sensitivities=sensitivities(each, unit=unit))
+    means = {name: float(np.mean(found)) for name, found in spreads.items()}
+    weighed = Sensitivities(
+        sensitivities({name: means[name] for name in features}, unit=unit) if features else {},
+        sensitivities({n: means[source] for n, source in student.reads.items()}, unit=unit),
+    )
+    made = replace(student, sensitivities=weighed)
     if student.settings.weight_start != BETTER:
         return made
     return with_better_start(made, teacher, pictures=np.asarray(batches[0], np.float32))

@@ -7,8 +7,11 @@ Li et al., "PAMS: Quantized Super-Resolution via Parameterized Max Scale", ECCV 
 - weights: Q(W) = round(W q / m) m / q with m = max|W| + 1e-8, which no gradient reaches.
 
 The gradient of a is what automatic differentiation makes of that: sign(x) outside of the clip and
-(round(v) - v) / q inside of it, with v = x q / a. Which gradient the paper prints is unknown to us;
-this is that of the released code. `tf.quantization.fake_quant_with_min_max_vars` has another one.
+(round(v) - v) / q inside of it, with v = x q / a; this is that of the released code. At the clip's
+ends, |x| = a, it is sign(x) too, and x has none: the code writes `torch.max(torch.min(x, a), -a)`,
+and PyTorch 1.1, which it names, gives the whole gradient of a tie to the second argument (from 1.9
+on each has half of it). An alpha that starts at the largest value seen meets it in every batch that
+holds that value. `tf.quantization.fake_quant_with_min_max_vars` has another gradient.
 
 At 8 bits the grid is that of a TFLite int8 tensor with scale a / 127 and zero point 0.
 
@@ -48,7 +51,9 @@ def quantized_activation(x, alpha, *, bits: int, unsigned: bool = False, clip: b
     """
     steps = steps_of(bits, unsigned=unsigned)
     if clip:
-        x = tf.minimum(tf.maximum(x, tf.zeros_like(alpha) if unsigned else -alpha), alpha)
+        low = tf.zeros_like(alpha) if unsigned else -alpha
+        # Chosen rather than `tf.minimum`, which gives x the gradient of a tie.
+        x = tf.where(x >= alpha, alpha, tf.where(x <= low, low, x))
     return straight_through_round(x * float(steps) / alpha) * alpha / float(steps)
 
 

@@ -14,6 +14,17 @@ github:Cheeun/CADyQ (model/edsr_pams.py). The last one is our default: there eac
 grid, whoever reads it, which is what a file of integers can hold. We go one step further than CADyQ
 and let the long skip read the quantized tensor too.
 
+RDN, whose blocks are dense, is in the released code only (model/rdn.py), so `"code"` is what is
+published of it:
+
+- What a block reads is quantized once, for convolutions, concatenations and shortcut alike.
+- Each concatenation in a block is quantized, and the next one joins the quantized values, so
+  features of early convolutions are rounded again and again. The branch that is added is not.
+- Both convolutions of the global fusion have quantized weights. What the first one reads is
+  quantized, what the second one reads is not.
+
+In the other placements each of these convolutions reads a quantized tensor.
+
 In networks without blocks (ABPN, XLSR), which PAMS does not treat, every convolution of the body
 reads a quantized tensor; that is ours. So is `edges`: head, tail and what lies between them
 quantized as well, as a full-integer file needs it. Input and output get no alpha: their codes are
@@ -40,9 +51,9 @@ from sr_models.published.pams import (
 )
 from sr_models.published.settings import PamsSettings
 from sr_models.published.sites import (
+    QUANTIZED,
     body_sites,
     convolution_sites,
-    is_convolution,
     is_rectified,
     quantized_tensors,
     residual_blocks,
@@ -51,7 +62,8 @@ from sr_models.published.student import centres, copied, student_of
 
 STARTS = ("mean", "last", "ema", "largest")
 """How alphas start: the mean statistic of all batches (ours: the least noise), that of the last
-batch (released code), its moving average from the first batch on (paper), or the greatest magnitude
+batch (released code, whose first epoch sets alphas anew in each), its moving average from the
+first batch on (paper), or the greatest magnitude
 of all (ours), with which nothing is clipped: the mean of small patches' maxima cuts white off."""
 
 
@@ -97,7 +109,7 @@ class PamsStudent:
         model: The student; float32 (N, H, W, 3) in and out as the teacher.
         settings: How it is quantized.
         quantizers: Activation quantizers by the point they stand on, or by `consumer<source` where
-            they stand before one consumer only.
+            they stand before one consumer only, or before a dense block, whose exit that is.
         watched: The teacher's point whose statistic each of them starts with, by the same keys.
     """
 
@@ -139,16 +151,47 @@ class PamsStudent:
         }
 
 
-def _quantized_reads(model, settings: PamsSettings) -> set[tuple[str, str]]:
-    """Pairs (consumer, source) that the placements `"figure"` and `"code"` quantize."""
-    blocks = residual_blocks(model)
-    reads = {(site.name, site.reads) for site in body_sites(model)}
-    if settings.placement == "figure" or not blocks:
-        return reads
-    for block in blocks:
-        reads -= {(name, block.entry) for name in block.convolutions}
-        reads |= {(block.exit, block.entry), (block.exit, block.branch)}
-    return reads
+@dataclass(frozen=True)
+class _Places:
+    """Where activations are quantized.
+
+    Attributes:
+        tensors: Point -> bits, where all consumers read the quantized values.
+        reads: (consumer, source) -> key of the quantizer between them, which several may share.
+    """
+
+    tensors: dict[str, int]
+    reads: dict[tuple[str, str], str]
+
+
+def _between(pairs) -> dict[tuple[str, str], str]:
+    return {(consumer, source): f"{consumer}<{source}" for consumer, source in pairs}
+
+
+def _places(model, settings: PamsSettings) -> _Places:
+    if settings.placement == "integer":
+        edge_bits = settings.edge_bits if settings.edges else None
+        return _Places(quantized_tensors(model, bits=settings.bits, edge_bits=edge_bits), {})
+    sites = body_sites(model)
+    reads = _between((site.name, site.reads) for site in sites)
+    if settings.placement == "figure":
+        return _Places({}, reads)
+    tensors: dict[str, int] = {}
+    for block in residual_blocks(model):
+        shortcut = (block.exit, block.entry)
+        if block.joins:
+            readers = (*block.convolutions, *block.joins, block.exit)
+            tensors |= dict.fromkeys(block.joins, settings.bits)
+            reads |= dict.fromkeys(((name, block.entry) for name in readers), "<".join(shortcut))
+        else:
+            for name in block.convolutions:
+                reads.pop((name, block.entry), None)
+            reads |= _between([shortcut, (block.exit, block.branch)])
+    fused = [site for site in sites if site.role == "fusion"]
+    names = {site.name for site in fused}
+    left = {(site.name, site.reads) for site in fused if site.reads in names}
+    kept = {pair: key for pair, key in reads.items() if pair[1] not in tensors and pair not in left}
+    return _Places(tensors, kept)
 
 
 def pams_student(model, settings: PamsSettings, *, centred: bool = False) -> PamsStudent:
@@ -180,26 +223,26 @@ def pams_student(model, settings: PamsSettings, *, centred: bool = False) -> Pam
         quantizers[key] = PamsActivation(bits, unsigned, name=f"{label}_pams")
         return quantizers[key]
 
-    tensors, reads = {}, set()
-    if settings.placement == "integer":
-        edge_bits = settings.edge_bits if settings.edges else None
-        tensors = quantized_tensors(model, bits=settings.bits, edge_bits=edge_bits)
-    else:
-        reads = _quantized_reads(model, settings)
+    places = _places(model, settings)
+    shared: dict[str, Any] = {}
 
     def transform(name, tensor):
-        return quantizer(name, name, tensors[name])(tensor) if name in tensors else tensor
+        bits = places.tensors.get(name)
+        return tensor if bits is None else quantizer(name, name, bits)(tensor)
 
     def read(consumer, source, tensor):
-        if (consumer, source) not in reads:
+        key = places.reads.get((consumer, source))
+        if key is None:
             return tensor
-        return quantizer(f"{consumer}<{source}", source, settings.bits)(tensor)
+        if key not in shared:
+            shared[key] = quantizer(key, source, settings.bits)(tensor)
+        return shared[key]
 
     def replace_layer(layer):
         role = roles.get(layer.name)
-        if not is_convolution(layer) or not (settings.edges or role == "body"):
+        if role is None or not (settings.edges or role in QUANTIZED):
             return copied(layer)
-        bits = settings.bits if role == "body" else settings.edge_bits
+        bits = settings.bits if role in QUANTIZED else settings.edge_bits
         return PamsConvolution(
             bits=bits,
             per_channel=settings.per_channel,

@@ -22,6 +22,7 @@ from sr_models.published.dual_region import (
     SHRINKS,
     DualRegionConvolution,
     least_error_bound,
+    published_bound,
 )
 
 BREAK_POINTS = ("last", "ema")
@@ -86,18 +87,39 @@ def regions_of(values: np.ndarray) -> Regions:
 
 
 BETTER = "better"
-WEIGHT_STARTS = ("least_error", "largest", BETTER)
-"""At the least squared error of the weights (published), at the largest weight (ours), or at
-whichever of these two leaves the picture nearer to the float network's (ours). Where few large
-weights carry the picture, as in XLSR, the first one cuts them: W4A4 of xlsr_x3 before fine-tuning
-is 16.6 dB from the float network with it and 28.6 dB with the second (RGB, saturated, one 48x48
-crop of scikit-image's rocket, calibrated with three other crops)."""
+PUBLISHED = "published"
+_COMPARED = ("least_error", "largest")
+WEIGHT_STARTS = (*_COMPARED, BETTER, PUBLISHED)
+"""Where weight bounds start:
+
+- `"least_error"`, ours: at the least squared error of the weights on their own grid
+  (`dual_region.least_error_bound`).
+- `"largest"`, ours: at the largest weight.
+- `"better"`, ours: at whichever of these two leaves the picture nearer to the float network's.
+  Where few large weights carry the picture, as in XLSR, the first one cuts them: W4A4 of xlsr_x3
+  before fine-tuning is 16.6 dB from the float network with it and 28.6 dB with the second (RGB,
+  saturated, one 48x48 crop of scikit-image's rocket, calibrated with three other crops).
+- `"published"`: what the released code searches (`dual_region.published_bound`), at the body's
+  width for every layer, whatever its own.
+"""
 
 
-def start_bounds(convolutions: Mapping[str, DualRegionConvolution], start: str) -> None:
-    """Set each layer's bound as `start` says; `"better"` begins as published, until calibrated."""
+def start_bounds(
+    convolutions: Mapping[str, DualRegionConvolution], start: str, *, bits: int
+) -> None:
+    """Set each layer's bound.
+
+    Args:
+        convolutions: The layers.
+        start: One of `WEIGHT_STARTS`; `"better"` begins at the least error, until calibrated.
+        bits: The body's width.
+    """
     shrinks = 1 if start == "largest" else SHRINKS
     for layer in convolutions.values():
+        if start == PUBLISHED:
+            bound = published_bound(layer.kernel.numpy(), bits=bits)
+            layer.bound.assign(np.broadcast_to(bound, layer.bound.shape))
+            continue
         bound = least_error_bound(
             layer.kernel.numpy(),
             bits=layer.bits,
@@ -120,11 +142,11 @@ def with_better_start(student, teacher, *, pictures: np.ndarray):
         The same student; its settings name the start that was taken.
     """
     expected, errors = np.clip(teacher(pictures, training=False), 0.0, 1.0), {}
-    for start in (name for name in WEIGHT_STARTS if name != BETTER):
-        start_bounds(student.convolutions, start)
+    for start in _COMPARED:
+        start_bounds(student.convolutions, start, bits=student.settings.bits)
         found = np.clip(student.model(pictures, training=False), 0.0, 1.0)
         errors[start] = float(np.mean(np.square(found - expected)))
-    # Of equals the published one, which comes first.
+    # Of equals the least error, which comes first.
     taken = min(errors, key=errors.__getitem__)
-    start_bounds(student.convolutions, taken)
+    start_bounds(student.convolutions, taken, bits=student.settings.bits)
     return replace(student, settings=replace(student.settings, weight_start=taken))

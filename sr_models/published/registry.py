@@ -12,8 +12,9 @@ import numpy as np
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.registry import Registry
+from sr_models.published.colour_shift import with_colour_shift
 from sr_models.published.pams_student import AlphaRange
-from sr_models.published.settings import require_bits
+from sr_models.published.settings import require_bits, require_recipe
 from sr_models.published.tuning import TuningSettings
 
 _MODULE = "sr_models.published.methods"
@@ -52,6 +53,21 @@ class Simulation:
         }
 
 
+@dataclass(frozen=True)
+class CalibrationPictures:
+    """What a method is calibrated with in the released code.
+
+    Attributes:
+        count: Patches of low-resolution pictures.
+        high_side: Height and width of what they are degraded from, in pixels.
+        batch: Patches to a batch.
+    """
+
+    count: int
+    high_side: int
+    batch: int = 16
+
+
 class Calibrate(Protocol):
     """What a method is: float network and pictures in, simulation out."""
 
@@ -65,6 +81,7 @@ class Calibrate(Protocol):
         on_progress: Callable[[int, int], None],
         state_path: Path | None,
         epochs: int,
+        recipe: str,
     ) -> Simulation: ...
 
 
@@ -76,6 +93,7 @@ class QuantizationMethod:
         name: Its name.
         calibrate: The method itself.
         source: Where it was published.
+        pictures: What the released code calibrates with.
         trains: Whether the network must be trained on ground truth to reach what was published;
             `calibrate` then yields the state that training starts from.
     """
@@ -83,6 +101,7 @@ class QuantizationMethod:
     name: str
     calibrate: Calibrate
     source: str
+    pictures: CalibrationPictures
     trains: bool
 
 
@@ -94,11 +113,13 @@ def _load(name: str | None) -> tuple[str, ...]:
 _METHODS: Registry[QuantizationMethod] = Registry("quantization method", load=_load)
 
 
-def register_quantizer(name: str, *, source: str, trains: bool = False):
+def register_quantizer(
+    name: str, *, source: str, pictures: CalibrationPictures, trains: bool = False
+):
     """Decorate a method; a name that is taken already is a programming error."""
 
     def decorate(calibrate):
-        _METHODS.add(name, QuantizationMethod(name, calibrate, source, trains))
+        _METHODS.add(name, QuantizationMethod(name, calibrate, source, pictures, trains))
         return calibrate
 
     return decorate
@@ -124,6 +145,7 @@ def simulate_method(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     state_path: Path | None = None,
     epochs: int = TuningSettings.epochs,
+    recipe: str = "default",
 ) -> Simulation:
     """Quantize a float network by a method.
 
@@ -137,23 +159,28 @@ def simulate_method(
         state_path: An `.npz` file where a method that fine-tunes keeps its state after each epoch;
             one that exists is resumed.
         epochs: Passes over the pictures by a method that fine-tunes; 0 for calibration alone.
+        recipe: One of `settings.RECIPES`: settings that we found better, or those of paper and
+            released code. What pictures that code takes is `QuantizationMethod.pictures`.
 
     Raises:
-        OptionError: No such method, bits outside of 2..16, or a negative number of epochs.
+        OptionError: No such method or recipe, bits outside of 2..16, or a negative number of
+            epochs.
         CalibrationError: There are no pictures.
         TrainingError: Fine-tuning that came to no finite loss, or a state of another one.
     """
     method = get_quantizer(name)
     require_bits(bits)
+    require_recipe(recipe)
     TuningSettings(epochs=epochs)
     if not len(batches):
         raise CalibrationError("expected pictures to calibrate with, found none; give some")
     return method.calibrate(
-        network,
+        with_colour_shift(network),
         batches=batches,
         bits=bits,
         seed=seed,
         on_progress=on_progress,
         state_path=state_path,
         epochs=epochs,
+        recipe=recipe,
     )

@@ -27,6 +27,15 @@ def largest_code(bits: int) -> int:
     return 2 ** (require_bits(bits) - 1) - 1
 
 
+RECIPES = ("default", "published")
+"""Settings with what we found better, or with every setting of paper or released code."""
+
+
+def require_recipe(recipe: str) -> str:
+    """`recipe` itself; raises `OptionError` for an unknown one."""
+    return require_known("a recipe", recipe, RECIPES)
+
+
 PLACEMENTS = ("integer", "figure", "code")
 """Where activations are quantized; see `sr_models.published.pams_student`."""
 
@@ -42,6 +51,7 @@ class PamsSettings:
         edge_bits: Their width.
         unsigned: Whether tensors behind a ReLU take an unsigned grid (ours).
         per_channel: Whether each output channel's weights have their own scale (ours).
+        recipe_name: One of `RECIPES`: whose rates and statistics alphas have.
     """
 
     bits: int = 8
@@ -50,8 +60,10 @@ class PamsSettings:
     edge_bits: int = PIXEL_BITS
     unsigned: bool = False
     per_channel: bool = False
+    recipe_name: str = "default"
 
     def __post_init__(self):
+        require_recipe(self.recipe_name)
         require_bits(self.bits)
         require_bits(self.edge_bits)
         require_known("a placement", self.placement, PLACEMENTS)
@@ -61,13 +73,20 @@ class PamsSettings:
                 f"{self.placement!r}; leave them float or give 'integer'"
             )
 
+    @classmethod
+    def published(cls, bits: int) -> PamsSettings:
+        """As released: the placement of its code, head and tail float."""
+        return cls(bits, "code", recipe_name="published")
+
     @property
     def alpha_start(self) -> str:
-        """See `pams_student.STARTS`; a choice of ours.
+        """See `pams_student.STARTS`; a choice of ours, but for the recipe `"published"`.
 
         Eight bits have steps to spare for the brightest picture; with few of them, alphas that clip
         a little are better from the start (EDSR x4 at 4 bits: 0.8 dB).
         """
+        if self.recipe_name == "published":
+            return "last"
         return "largest" if self.bits >= PIXEL_BITS else "mean"
 
     def to_json(self) -> dict[str, Any]:

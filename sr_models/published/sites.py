@@ -7,8 +7,9 @@ for every family:
 - A *block* is an addition of a tensor and of what convolutions make of that tensor, without another
   addition between: EDSR's residual blocks and RDN's residual dense blocks.
 - Where there are blocks, their convolutions are the body, and those between the last block and the
-  long skip (EDSR's last of the body, RDN's global fusion) the merge, which the papers treat each in
-  its own way.
+  long skip the merge (EDSR's last of the body), or the fusion where what they read joins blocks, as
+  RDN's global fusion does. All three released codes quantize the fusion as they do the body; the
+  merge stays float in PAMS and DFSQ, and in outlier-aware where head and tail do.
 - Elsewhere (ABPN, XLSR) the head is what reads the picture, the tail what no other convolution
   reads, and the body the rest. That is our own reading: no paper quantized such networks.
 """
@@ -17,13 +18,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import tf_keras
 
 from sr_models.ground.errors import OptionError
 from sr_models.networks.graph import INPUT, Point, points
 from sr_models.networks.graph import quantized_points as stored_points
 
-ROLES = ("head", "body", "merge", "tail")
+ROLES = ("head", "body", "fusion", "merge", "tail")
+QUANTIZED = ("body", "fusion")
+"""The roles whose convolutions every method quantizes at the width asked for."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,14 @@ class Block:
         branch: Name of the point that is added to the shortcut.
         exit: Name of the addition.
         convolutions: Names of the block's convolutions, in the order they are computed.
+        joins: Names of the concatenations in it, in that order: those of a dense block.
     """
 
     entry: str
     branch: str
     exit: str
     convolutions: tuple[str, ...]
+    joins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,20 @@ class Site:
 def is_convolution(layer) -> bool:
     """Whether a layer is a plain, possibly grouped, convolution."""
     return type(layer) is tf_keras.layers.Conv2D
+
+
+def shifts_colours(layer) -> bool:
+    """Whether a convolution does nothing but scale and shift each colour by itself.
+
+    Published networks subtract and add a mean colour so (`MeanShift`), in float: no method
+    quantizes it.
+    """
+    if not is_convolution(layer) or layer.kernel_size != (1, 1) or layer.groups > 1:
+        return False
+    kernel = layer.kernel.numpy()[0, 0]
+    colours = kernel.shape in ((1, 1), (3, 3))
+    plain = colours and layer.activation is tf_keras.activations.linear
+    return plain and bool((kernel == np.diag(np.diag(kernel))).all())
 
 
 def _ancestors(graph: dict[str, Point]) -> dict[str, set[str]]:
@@ -88,8 +108,9 @@ def residual_blocks(model) -> list[Block]:
             ]
             has_addition = any(isinstance(graph[n].layer, tf_keras.layers.Add) for n in inside)
             convolutions = tuple(n for n in inside if is_convolution(graph[n].layer))
+            joins = tuple(n for n in inside if graph[n].concatenates)
             if convolutions and not has_addition:
-                found.append(Block(entry, branch, name, convolutions))
+                found.append(Block(entry, branch, name, convolutions, joins))
     return found
 
 
@@ -106,20 +127,33 @@ def is_rectified(graph: dict[str, Point], name: str) -> bool:
 
 
 def convolution_sites(model) -> list[Site]:
-    """Every convolution of a network, in the order they are computed."""
+    """Every convolution of a network but shifts of colours, in the order they are computed."""
     graph = points(model)
     ancestors = _ancestors(graph)
-    names = [n for n, point in graph.items() if is_convolution(point.layer)]
+    names = [
+        name
+        for name, point in graph.items()
+        if is_convolution(point.layer) and not shifts_colours(point.layer)
+    ]
     blocks = residual_blocks(model)
     in_blocks = {name for block in blocks for name in block.convolutions}
     before = {n for block in blocks for n in ancestors[block.exit]}
     merged = ancestors[body_output(model)] if blocks else set()
+    joined = {
+        name
+        for name, point in graph.items()
+        if point.concatenates and blocks and blocks[-1].exit in ancestors[name]
+    }
 
     def role(name: str) -> str:
         if in_blocks:
             if name in in_blocks:
                 return "body"
-            return "head" if name in before else "merge" if name in merged else "tail"
+            if name in before:
+                return "head"
+            if name not in merged:
+                return "tail"
+            return "fusion" if joined & ancestors[name] else "merge"
         if not any(other in ancestors[name] for other in names):
             return "head"
         return "body" if any(name in ancestors[other] for other in names) else "tail"
@@ -131,8 +165,8 @@ def convolution_sites(model) -> list[Site]:
 
 
 def body_sites(model) -> list[Site]:
-    """The convolutions of the body; raises `OptionError` where a network has none."""
-    found = [site for site in convolution_sites(model) if site.role == "body"]
+    """The convolutions of body and fusion; raises `OptionError` where a network has none."""
+    found = [site for site in convolution_sites(model) if site.role in QUANTIZED]
     if not found:
         raise OptionError(
             f"expected convolutions between the first and the last one, found none in "
@@ -145,9 +179,12 @@ def feature_points(model) -> list[str]:
     """Points whose values a quantized network should keep: block outputs, else body convolutions.
 
     Networks without blocks are not treated by the papers; their body's convolutions are our choice.
+    A network of neither has none.
     """
     blocks = residual_blocks(model)
-    return [b.exit for b in blocks] if blocks else [site.name for site in body_sites(model)]
+    if blocks:
+        return [block.exit for block in blocks]
+    return [site.name for site in convolution_sites(model) if site.role == "body"]
 
 
 def body_output(model) -> str:
@@ -183,7 +220,7 @@ def quantized_tensors(model, *, bits: int, edge_bits: int | None) -> dict[str, i
     """
     graph, found = points(model), {}
     for site in convolution_sites(model):
-        if site.role == "body":
+        if site.role in QUANTIZED:
             found[site.reads] = bits
     for block in residual_blocks(model):
         found[block.entry] = found[block.branch] = bits

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.networks.graph import points, rebuild
-from sr_models.networks.layers import convolve
+from sr_models.networks.layers import MEAN_COLOUR, convolve
 from sr_models.published.sites import convolution_sites, points_of_pixels
 
 
@@ -100,10 +100,6 @@ def student_of(
 def quantizer_layers(student, kind: type) -> dict[str, Any]:
     """The layers of one kind in a student, by name, in the order they are computed."""
     return {layer.name: layer for layer in student.layers if isinstance(layer, kind)}
-
-
-MEAN_COLOUR = (0.4488, 0.4371, 0.4040)
-"""Of DIV2K, RGB in 0..1."""
 
 
 def centres(model) -> dict[str, tuple[float, ...]]:

@@ -53,6 +53,11 @@ class TuningSettings:
                 raise OptionError(f"expected {name} in 0..1, found {getattr(self, name)}")
         require_known("an alignment", self.align, ALIGNMENTS)
 
+    @classmethod
+    def published(cls, *, epochs: int = 10, seed: int = 1) -> TuningSettings:
+        """As released: rates in its units, features weighed as its loop does."""
+        return cls(epochs=epochs, rate=1e-3, relative=False, align="released", seed=seed)
+
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
         return asdict(self)

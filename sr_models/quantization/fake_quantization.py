@@ -11,11 +11,12 @@ import tf_keras
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import quantized_points, rebuild
+from sr_models.networks.quick_layers import ShapedLayer
 from sr_models.quantization.ranges import TensorRange, TensorRanges
 
 
 @tf_keras.saving.register_keras_serializable("sr_models")
-class FakeQuantization(tf_keras.layers.Layer):
+class FakeQuantization(ShapedLayer):
     """Rounds to the grid of an int8 tensor and saturates, in float.
 
     float32 in, float32 out, any shape; `tf.quantization.fake_quant_with_min_max_args` with eight

@@ -18,6 +18,8 @@ import tf_keras
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import points, rebuild
 from sr_models.networks.layers import ClipByValue, NeighboursToChannels, convolve
+from sr_models.networks.quick_layers import ShapedLayer
+from sr_models.networks.value_layers import ResizeToPicture
 from sr_models.quantization.fake_quantization import FakeQuantization, require_ranges
 from sr_models.quantization.grids import Grid
 from sr_models.quantization.integer_kernels import (
@@ -118,7 +120,7 @@ def quantized_slope(slope):
     return _rounded(slope / scale) * scale
 
 
-class SimulatedConvolution(tf_keras.layers.Layer):
+class SimulatedConvolution(ShapedLayer):
     """A `Conv2D` with the kernel and the bias that its int8 operator has.
 
     Holds the layer it stands for: training it trains that layer's weights.
@@ -128,6 +130,9 @@ class SimulatedConvolution(tf_keras.layers.Layer):
         super().__init__(name=convolution.name)
         self.convolution = convolution
         self.input_scale = input_scale
+
+    def compute_output_shape(self, input_shape):
+        return self.convolution.compute_output_shape(input_shape)
 
     def call(self, inputs):
         layer = self.convolution
@@ -143,7 +148,7 @@ class SimulatedConvolution(tf_keras.layers.Layer):
         return tf.where(steps > 0.0, _rounded(bias / safe) * safe, bias)
 
 
-class SimulatedPrelu(tf_keras.layers.Layer):
+class SimulatedPrelu(ShapedLayer):
     """A PReLU with the slopes that its int8 operator has.
 
     Given the ranges of input and output, it also rounds as that operator does, which on every path
@@ -168,7 +173,7 @@ class SimulatedPrelu(tf_keras.layers.Layer):
         return bent + tf.stop_gradient(stored - bent)
 
 
-class SimulatedLeakyRelu(tf_keras.layers.Layer):
+class SimulatedLeakyRelu(ShapedLayer):
     """A `LeakyReLU` that rounds as its int8 operator does, given the ranges of input and output.
 
     As XNNPACK does it, whose factors are multiples of 1/256: at a slope of 0.05 that is 1.6 % too
@@ -312,7 +317,7 @@ def simulate(
 
 def _is_rounded(point, ranges, grids) -> bool:
     """Whether a tensor does not lie on its grid already, as what is only moved or joined does."""
-    averaged = isinstance(point.layer, tf_keras.layers.AveragePooling2D)
+    averaged = isinstance(point.layer, (tf_keras.layers.AveragePooling2D, ResizeToPicture))
     moved = point.shares_grid and point.name not in ranges and not averaged
     moved = moved and grids[point.name] == grids.get(point.inputs[0])
     joins_the_same = point.concatenates and all(

@@ -17,11 +17,12 @@ import tf_keras
 
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import rebuild
+from sr_models.networks.quick_layers import PlainLayer
 from sr_models.quantization.integer_kernels import LARGEST_WEIGHT_CODE
 
 
 @tf_keras.saving.register_keras_serializable("sr_models")
-class GridConvolution(tf_keras.layers.Conv2D):
+class GridConvolution(PlainLayer, tf_keras.layers.Conv2D):
     """A convolution whose kernel lies on int8 codes of given scales.
 
     Args:

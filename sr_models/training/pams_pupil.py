@@ -3,8 +3,11 @@
 Li et al., arXiv 2011.04212; losses and rates as in github:colorjam/PAMS (option.py, main.py): the
 mean absolute error of the picture plus 1000 times the structured knowledge transfer, pictures in
 0..255; weights at a rate of 1e-4, alphas at one of 1e-2. Pictures are in 0..1 here, so the second
-loss weighs 1000/255, and the alphas' rate is a share of what they start with on average, which is
-ours: a network in 0..1 may have inner tensors of any size.
+loss weighs 1000/255. By default the alphas' rate is a share of what they start with on average,
+which is ours: a network in 0..1 may have inner tensors of any size. With the recipe `"published"`
+rates are those of the released code in its units: those of alphas and biases, which are a 255th of
+what they are there, are divided by 255; and through the first thirtieth of the steps, its first
+epoch, each batch sets the alphas anew and nothing is clipped.
 
 The teacher also is where the student starts, which the released code leaves out
 (github:colorjam/PAMS, issue 15).
@@ -32,6 +35,9 @@ from sr_models.training.pupil import Deployed, RateGroup
 
 NORM_EPSILON = 1e-12
 """Bound of the norm of an attention map, as PyTorch has it."""
+PUBLISHED = "published"
+WARM_SHARE = 1 / 30
+"""Of the steps of the recipe `"published"`: the first of 30 epochs."""
 STARTING_BATCHES = 8
 """Batches that the alphas are started with."""
 
@@ -60,7 +66,8 @@ class Course(Protocol):
 
     Attributes:
         settings: Widths, places, and what alphas start with.
-        alpha_rate: Learning rate of the alphas.
+        alpha_rate: Learning rate of the alphas where it is full: a share of their mean at the
+            start, or as released, in units of 0..255.
         transfer_weight: Weight of the knowledge transfer beside the pixel loss.
         record: What the records of run and weights say of the course.
     """
@@ -81,12 +88,15 @@ class PamsPupil:
         course: How it is quantized.
         teacher: Trained float weights of the same network.
         learning_rate: The recipe's full rate.
+        steps: The recipe's steps.
 
     Raises:
         WeightsError: The teacher's weights are missing, damaged or another network's.
     """
 
-    def __init__(self, preset: Preset, course: Course, *, teacher: Start, learning_rate: float):
+    def __init__(
+        self, preset: Preset, course: Course, *, teacher: Start, learning_rate: float, steps: int
+    ):
         from sr_models.networks.graph import output_name
         from sr_models.networks.network import load_trunk
         from sr_models.networks.tails import attach_tail
@@ -98,11 +108,21 @@ class PamsPupil:
         feature = body_output(self.teacher)
         self._watched_teacher = watcher(self.teacher, [feature])
         self._watched = watcher(self.student.model, [feature, output_name(self.student.model)])
+        published = course.settings.recipe_name == PUBLISHED
         self._share = course.alpha_rate / learning_rate
-        self._factor = tf.Variable(self._share, trainable=False)
+        self._factor = tf.Variable(
+            self._share / PIXEL_RANGE if published else self._share, trainable=False
+        )
+        self._warm_steps = round(steps * WARM_SHARE) if published else 0
+        self._warming: bool | None = None
         alphas, weights = self.student.alphas, self.student.weights
         self.variables = [*weights, *alphas]
         self.groups = [RateGroup(weights), RateGroup(alphas, self._factor)]
+        if published:
+            biases = [v for v in weights if v.name.endswith("bias:0")]
+            own = {id(v) for v in biases}
+            kernels = RateGroup([v for v in weights if id(v) not in own])
+            self.groups = [kernels, self.groups[1], RateGroup(biases, 1.0 / PIXEL_RANGE)]
         self.checkpointed = {"model": self.student.model, "alpha_factor": self._factor}
         self.record = course.record
 
@@ -122,8 +142,16 @@ class PamsPupil:
         pictures = [batch(i) for i in range(STARTING_BATCHES)]
         start = self.course.settings.alpha_start
         start_alphas(self.student, self.teacher, pictures=pictures, start=start)
-        mean = float(np.mean([float(alpha) for alpha in self.student.alphas]))
-        self._factor.assign(self._share * mean)
+        if self.course.settings.recipe_name != PUBLISHED:
+            mean = float(np.mean([float(alpha) for alpha in self.student.alphas]))
+            self._factor.assign(self._share * mean)
+
+    def step_begins(self, step: int) -> None:
+        """Let alphas follow each batch as long as they warm up."""
+        warming = step < self._warm_steps
+        if warming != self._warming:
+            self.student.warm_up(warming)
+            self._warming = warming
 
     def deployed(self) -> Deployed:
         """The simulation, saved as weights of the float network and a file of alphas."""

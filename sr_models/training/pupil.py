@@ -72,6 +72,9 @@ class Pupil(Protocol):
             batch: Low-resolution pictures of a step, float32 (N, h, w, 3) in 0..1.
         """
 
+    def step_begins(self, step: int) -> None:
+        """Take note of the step, from 0, that is done next."""
+
     def deployed(self) -> Deployed:
         """The pupil as it is shipped."""
 
@@ -107,6 +110,9 @@ class FloatPupil:
 
     def begin(self, batch: Callable[[int], np.ndarray]) -> None:
         """See `Pupil`; the pictures have no part in it."""
+
+    def step_begins(self, step: int) -> None:
+        """See `Pupil`; all steps are alike."""
 
     def deployed(self) -> Deployed:
         """The deployed form: one network for all calls, with the weights of the last one."""

@@ -13,7 +13,7 @@ from sr_models.networks.presets import Preset
 
 OPTIMIZERS = ("soap", "adam")
 LOSSES = ("charbonnier", "l1")
-SCHEDULES = ("stable", "cosine", "step")
+SCHEDULES = ("stable", "cosine", "step", "thirds")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class TrainingRecipe:
         schedule: How the rate falls. `"stable"`: constant, then to zero along a half cosine over
             the last `decay_fraction` of the steps, so that a run can be shortened or prolonged
             while it lasts. `"cosine"`: a half cosine over all steps. `"step"`: halved after every
-            fifth of the steps, as ABPN was trained.
+            fifth of the steps, as ABPN was trained. `"thirds"`: halved after every third of them,
+            as PAMS was.
         decay_fraction: See `schedule`; in 0..1.
         loss: `"charbonnier"`, `mean(sqrt(d^2 + e^2))`, or `"l1"`, `mean(|d|)`.
         charbonnier_epsilon: e of that loss; XLSR takes 0.1.
@@ -90,6 +91,8 @@ class TrainingRecipe:
         warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
         if self.schedule == "step":
             return self.learning_rate * warm * 0.5 ** min(4, step * 5 // self.steps)
+        if self.schedule == "thirds":
+            return self.learning_rate * warm * 0.5 ** min(2, step * 3 // self.steps)
         fraction = 1.0 if self.schedule == "cosine" else self.decay_fraction
         decay_steps = max(1, round(self.steps * fraction))
         into_decay = max(0.0, (step - (self.steps - decay_steps)) / decay_steps)

@@ -250,6 +250,7 @@ class Trainer:
         with StopSignal() as stop, self.distribution.lost_workers_said(self.run_dir):
             for step, (low, high) in enumerate(self.batches(sampler, first), start=first):
                 rate = np.float32(recipe.learning_rate_at(step))
+                self.pupil.step_begins(step)
                 wish = np.float32(stop.name is not None)
                 loss, wishes = self._train_step(low, high, rate, wish).numpy().tolist()
                 self._require_finite("loss", loss, step)

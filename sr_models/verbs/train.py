@@ -93,6 +93,14 @@ def train(
     float_edges: Annotated[
         bool, typer.Option("--float-edges", help="Leave head and tail float, as published.")
     ] = False,
+    quantizing: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            help="Its settings: ours, or with published those of paper and code.",
+            show_default="default",
+        ),
+    ] = None,
     steps: Annotated[int | None, _of_recipe("Optimizer steps.")] = None,
     batch_size: Annotated[
         int | None, _of_recipe("Patches per step, over all workers together.")
@@ -141,6 +149,7 @@ def train(
         unsigned=unsigned,
         per_channel=per_channel,
         float_edges=float_edges,
+        recipe=quantizing,
     )
     with _terminated_like_interrupted():
         from sr_models.ground.picture_files import list_images
@@ -148,7 +157,7 @@ def train(
         origin = find_start(start, preset) if start else None
         if course:
             origin = course.require_teacher(origin or find_start(name, preset), preset)
-        recipe = (course.recipe if course else partial(recipe_for, preset))(
+        recipe = partial(course.recipe if course else recipe_for, preset)(
             steps=steps,
             batch_size=batch_size,
             patch_size=patch_size,

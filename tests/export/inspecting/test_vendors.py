@@ -87,6 +87,17 @@ def test_remarks_are_those_that_concern_the_file():
     assert "rejects QUANTIZE" not in notes("mldrift", "QUANTIZE", before="float32")
 
 
+def test_an_operator_that_lacks_its_tensors_is_judged_too():
+    names = ("CONV_2D", "TRANSPOSE_CONV", "QUANTIZE", "RESIZE_BILINEAR", "CONCATENATION")
+    operators = tuple(
+        OperatorInfo(index, name, tensors, ())
+        for index, (name, tensors) in enumerate((n, t) for n in names for t in ((), (-1,)))
+    )
+    graph = FileGraph((), operators, (), (), 1, "0" * 64, 1)
+    for vendor in VENDORS.values():
+        assert len(judge_graph(graph, vendor).to_json()["operators"]) == 10
+
+
 def test_a_report_says_what_is_taken_what_not_and_what_is_unknown():
     known = judge_graph(one_operator("ADD"), VENDORS["samsung"])
     assert known.whole is True and known.in_words == "takes all 1 operators, by its table"

@@ -39,7 +39,7 @@ def test_a_channel_that_is_stretched_leaves_the_function_as_it_was(residual):
     x = np.random.default_rng(2).random((1, 6, 7, 3), np.float32)
     copy = clone(residual)
     channel = by_producer(copy)["head", 2]
-    stretch(copy, channel, 3.0, 0.0)
+    stretch(copy, [(channel, 3.0, 0.0)])
     names = sorted(name for name, _ in channel.tensors)
     before, after = (
         tf_keras.Model(m.input, [*(m.get_layer(n).output for n in names), m.output])(x)
@@ -62,7 +62,7 @@ def test_a_channel_passes_a_leaky_relu():
     assert found[0].readers == [("last", 0)] and not found[0].linear
     x = np.random.default_rng(0).normal(size=(1, 5, 6, 3)).astype(np.float32)
     before = model(x).numpy()
-    stretch(model, found[0], 3.0, 0.0)
+    stretch(model, [(found[0], 3.0, 0.0)])
     np.testing.assert_allclose(model(x), before, atol=1e-6)
 
 

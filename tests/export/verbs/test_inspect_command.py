@@ -156,6 +156,19 @@ def test_damaged_and_missing_networks_are_one_line(name, said, tmp_path, capsys)
     assert len(lines) == 1 and said in lines[0]
 
 
+def test_a_chip_says_which_operators_it_takes(folder, capsys):
+    assert run(folder / "clipped.tflite", "--no-run", "--target", "samsung", "--json", "-") == 0
+    found = json.loads(capsys.readouterr().out)
+    refused = [op for op in found["vendor"]["operators"] if op["taken"] is False]
+    assert [op["op"] for op in refused] == ["DEPTH_TO_SPACE"] and not found["vendor"]["whole"]
+    assert "create_model.cc at 1ade56915d" in refused[0]["source"] and found["work"]
+    assert run(folder / "clipped.tflite", "--no-run", "--target", "samsung") == 0
+    told = capsys.readouterr().out
+    assert "not on its list" in told and "note: The plugin selects every operator" in told
+    assert run(folder, "--no-run", "--target", "mediatek") == 0
+    assert "not: DEPTH_TO_SPACE" in capsys.readouterr().out
+
+
 def test_integer_files_say_nothing_of_sources(folder, capsys):
     assert run(folder / "clipped.tflite", "--no-run", "--json", "-") == 0
     assert json.loads(capsys.readouterr().out)["as_source"] is None

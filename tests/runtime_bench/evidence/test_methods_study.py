@@ -26,7 +26,7 @@ def test_other_widths_are_refused(text):
 @pytest.fixture
 def call(capsys):
     def call(*arguments):
-        return status_of_command(app, ["evidence", "methods", *arguments]), *capsys.readouterr()
+        return status_of_command(app, ["methods", *arguments]), *capsys.readouterr()
 
     return call
 
@@ -42,8 +42,12 @@ def call(capsys):
         (["--images", "absent"], "no such path"),
         (["--images", "EMPTY"], "found none; give a folder that holds pictures"),
         (["--data", "EMPTY"], "found none; give a folder that holds pictures"),
+        (["--recipe", "paper"], "expected a recipe of default, published, found 'paper'"),
         (["--patches", "0"], "at least 1 calibration picture, found 0"),
-        (["--output", "1"], "expected --output with a frozen graph or a SavedModel folder or"),
+        (
+            ["--output", "1"],
+            "expected --output with a frozen graph, a SavedModel folder",
+        ),
     ],
 )
 def test_bad_input_is_one_line(arguments, part, call, picture_folder, tmp_path):

@@ -150,3 +150,36 @@ def test_tuning_that_was_interrupted_is_gone_on_with(dataset, tmp_path, tiny_net
     # Three pictures are tuned on, two at a step; the state of the last whole epoch stands.
     assert (steps[0], steps[-1]) == ((13, 20), (20, 20))
     assert row.seconds is None
+
+
+def test_rows_that_were_measured_are_taken_from_the_folder(dataset, tmp_path, tiny_network):
+    def table(**changes):
+        calibration = dataclasses.replace(SMALL, **changes)
+        keywords = {"run_dir": tmp_path, "calibration": calibration}
+        return MethodsTable("abpn_x3", datasets=[dataset], **keywords)
+
+    float_row, row = table().float_row(), table().calibrated_row("minmax", 4)
+    assert (row.recipe_name, float_row.recipe_name) == ("default", None)
+    again = table()
+    again._scores = lambda model: pytest.fail("measured again")
+    assert (again.float_row(), again.calibrated_row("minmax", 4)) == (float_row, row)
+    # Other settings, and a damaged file, are measured.
+    published = table(recipe="published").calibrated_row("minmax", 4)
+    assert published.recipe_name == "published" and published.simulated_db != row.simulated_db
+    for path in (tmp_path / "rows").glob("minmax-4-default-*"):
+        path.write_text("{")
+    measured = table().calibrated_row("minmax", 4)
+    assert measured.simulated_db == row.simulated_db
+    other = Calibration(patches=3, side=24)
+    keywords = {"run_dir": tmp_path, "calibration": other}
+    MethodsTable("abpn_x3", datasets=[dataset], **keywords).calibrated_row("minmax", 4)
+    assert len(list((tmp_path / "rows").glob("minmax-4-default-*"))) == 2
+
+
+def test_published_calibration_is_each_methods_own():
+    published = Calibration(recipe="published")
+    assert published.pictures("outlier-aware", scale=4) == (100, 96, 16)
+    assert published.pictures("dfsq", scale=4) == (32, 48, 16)
+    assert published.pictures("dfsq", scale=2) == (32, 96, 16)
+    assert Calibration().pictures("outlier-aware", scale=4) == (32, 48, 8)
+    assert Calibration(patches=4, side=24).pictures("dfsq", scale=4) == (4, 24, 8)

@@ -5,10 +5,12 @@ import tf_keras
 
 from sr_models.families.edsr import EdsrConfig, build_edsr
 from sr_models.ground.errors import OptionError
+from sr_models.networks.graph import watcher
 from sr_models.networks.layers import DepthToSpace, SpaceToDepth
 from sr_models.networks.network import named_weights
 from sr_models.networks.tail_names import TAILS
 from sr_models.networks.tails import attach_tail
+from sr_models.published.sites import convolution_sites, shifts_colours
 from tests.families import check_int8_file, random_weights
 
 SLOW = pytest.mark.slow
@@ -29,9 +31,13 @@ def body(width, blocks):
     [
         (EdsrConfig(2), kernel3(32, 12), 106_092),  # published for the f32b5 of MLPerf Mobile
         (EdsrConfig(4), kernel3(32, 48), 116_496),
-        # Published: 1.37 M and 1.52 M.
-        (EdsrConfig(2, 64, 16, "staged"), kernel3(64, 256) + kernel3(64, 3), 1_369_859),
-        (EdsrConfig(4, 64, 16, "staged"), 2 * kernel3(64, 256) + kernel3(64, 3), 1_517_571),
+        # Published: 1.37 M and 1.52 M; with the 12 numbers of the mean colour.
+        (EdsrConfig(2, 64, 16, "staged", True), kernel3(64, 256) + kernel3(64, 3) + 12, 1_369_871),
+        (
+            EdsrConfig(4, 64, 16, "staged", True),
+            2 * kernel3(64, 256) + kernel3(64, 3) + 12,
+            1_517_583,
+        ),
     ],
 )
 def test_the_number_of_parameters(config, tail, parameters):
@@ -55,11 +61,35 @@ def test_it_computes_residual_blocks_and_a_long_skip():
     np.testing.assert_allclose(trunk(picture).numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
+def test_published_weights_are_padded_with_the_mean_colour():
+    """What PyTorch's EDSR computes at the border: it subtracts, and its zeros are the mean."""
+    trunk = random_weights(build_edsr(EdsrConfig(2, width=4, blocks=0, mean_colour=True)))
+    mean = np.array([0.4488, 0.4371, 0.4040])
+    trunk.get_layer("mean_colour").set_weights([np.eye(3)[None, None], -mean])
+    kernel, bias = trunk.get_layer("first").get_weights()
+    picture = np.random.default_rng(1).random((1, 5, 6, 3), np.float32)
+    padded = np.pad(picture - mean, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    expected = np.zeros((1, 5, 6, 4)) + bias
+    for i in range(3):
+        for j in range(3):
+            expected += padded[:, i : i + 5, j : j + 6] @ kernel[i, j]
+    found = watcher(trunk, ["first"])(picture).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    # A bias instead is right inside and wrong along the border.
+    folded = bias - np.einsum("ijcf,c->f", kernel, mean)
+    black = tf.nn.conv2d(picture, kernel, 1, "SAME").numpy() + folded
+    np.testing.assert_allclose(black[:, 1:-1, 1:-1], expected[:, 1:-1, 1:-1], atol=1e-5)
+    assert np.abs(black[:, 0] - expected[:, 0]).max() > 0.01
+    assert shifts_colours(trunk.get_layer("mean_colour"))
+    assert [site.name for site in convolution_sites(trunk)] == ["first", "body_last", "last"]
+
+
 @pytest.mark.parametrize("upsampler", ["direct", "staged"])
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_it_starts_near_the_nearest_neighbour(scale, upsampler, photographs):
     low = photographs["coffee"][None, 200:220, 300:320].astype(np.float32) / 255.0
-    trunk = build_edsr(EdsrConfig(scale, width=8, blocks=2, upsampler=upsampler))
+    mean_colour = scale == 2
+    trunk = build_edsr(EdsrConfig(scale, 8, 2, upsampler, mean_colour))
     assert trunk.output_shape[-1] == 3 * scale**2
     found = attach_tail(trunk, "none", scale=scale)(low).numpy()
     repeated = low.repeat(scale, axis=1).repeat(scale, axis=2)

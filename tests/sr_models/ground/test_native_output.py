@@ -24,11 +24,15 @@ def test_streams_come_back_after_an_error(capfd):
     assert capfd.readouterr().out == "heard again\n"
 
 
-def test_tensorflow_is_imported_without_a_word(run_python):
+def test_tensorflow_is_imported_without_a_word_and_keras_3_when_it_is_asked_for(run_python):
     code = (
+        "import gc, sys\n"
         "from sr_models.ground.native_output import import_tensorflow_quietly\n"
         "import_tensorflow_quietly()\n"
-        "import sys; sys.exit('tensorflow' not in sys.modules)"
+        "assert 'tensorflow' in sys.modules and 'keras' not in sys.modules\n"
+        "assert gc.isenabled() and gc.get_freeze_count() > 100_000\n"
+        "import tensorflow as tf\n"
+        "assert tf.keras.__version__.startswith('3.') and tf.keras.optimizers.Adam"
     )
     result = run_python(code)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

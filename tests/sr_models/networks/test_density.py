@@ -2,8 +2,9 @@ import pytest
 import tf_keras
 
 from sr_models.networks.cost import multiply_adds
-from sr_models.networks.density import densities, multiply_adds_per_pixel
+from sr_models.networks.density import densities, is_of_any_size, multiply_adds_per_pixel
 from sr_models.networks.graph import points
+from sr_models.networks.layers import NeighboursToChannels
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import get_preset
 from sr_models.networks.tails import attach_tail
@@ -19,6 +20,14 @@ def test_sizes_and_products_are_those_that_keras_finds(name):
     shapes = tensors.compute_output_shape((1, 24, 24, 3))
     assert {n: s[1] * s[2] / 576 for n, s in zip(graph, shapes)} == pytest.approx(found)
     assert multiply_adds_per_pixel(model) == multiply_adds(model, height=24, width=24) / 576
+
+
+def test_what_pack_puts_before_a_network_keeps_its_size():
+    picture = tf_keras.Input((None, None, 3))
+    rows = NeighboursToChannels(3, channels=3)(picture)
+    model = tf_keras.Model(picture, tf_keras.layers.Conv2D(4, (3, 1), padding="same")(rows))
+    assert set(densities(model).values()) == {1.0} and is_of_any_size(model)
+    assert multiply_adds_per_pixel(model) == 3 * 3 * 9 + 3 * 9 * 4
 
 
 def test_a_layer_that_may_do_anything_is_no_guess():

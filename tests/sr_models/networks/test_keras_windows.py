@@ -41,7 +41,7 @@ def reached(model, *, side: int) -> int:
     return max(side - changed[0], changed[-1] - side)
 
 
-LARGE = ("edsr_baseline_x2", "edsr_baseline_x4", "rdn_x2", "rdn_x4")
+LARGE = ("edsr_baseline_x2", "edsr_baseline_x4", "rdn_x2", "rdn_x4", "srresnet_x4")
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name not in LARGE])
@@ -56,7 +56,11 @@ def test_the_receptive_field_of_a_preset_is_what_an_impulse_reaches(name):
 
 def test_those_of_the_large_presets_follow_their_depth():
     """The same builders with fewer blocks, from which the depth of a block is told."""
-    for family, blocks, per_block in (("edsr", (2, 3), 2), ("rdn", (2, 3), 8)):
+    for family, blocks, per_block in (
+        ("edsr", (2, 3), 2),
+        ("rdn", (2, 3), 8),
+        ("srresnet", (2, 3), 2),
+    ):
         config = {"scale": 2, "blocks": blocks[0]}
         fields = []
         for count in blocks:

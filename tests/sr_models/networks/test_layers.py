@@ -7,9 +7,13 @@ from sr_models.networks.layers import (
     ClipByValue,
     DepthToSpace,
     EdgePadding,
+    RepeatChannels,
+    SpaceToDepth,
     convolve,
     rectifier,
 )
+from sr_models.networks.value_layers import Gelu, KnownRange, SquareRoot
+from sr_models.quantization.fake_quantization import FakeQuantization
 
 
 def test_depth_to_space_puts_channels_where_the_docstring_says():
@@ -39,6 +43,31 @@ def test_edge_padding_repeats_the_outermost_pixels():
 def test_channel_slice():
     x = np.arange(24, dtype=np.float32).reshape(1, 2, 2, 6)
     np.testing.assert_array_equal(ChannelSlice(2, 5)(x).numpy(), x[..., 2:5])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        *(DepthToSpace(2), SpaceToDepth(2), ChannelSlice(1, 99), RepeatChannels(3)),
+        *(ClipByValue(), EdgePadding(), KnownRange(0.0, 1.0), Gelu(), SquareRoot()),
+        FakeQuantization(0.0, 1.0),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_layers_return_the_shape_that_they_say(layer):
+    x = np.random.default_rng(0).random((1, 4, 6, 8), np.float32)
+    expected = tuple(layer(x).shape)
+    assert tuple(layer(tf_keras.Input(batch_shape=x.shape)).shape) == expected
+    of_any_size = tf_keras.Input((None, None, 8))
+    assert tuple(layer(of_any_size).shape) == (None, None, None, expected[3])
+    assert tf_keras.Model(of_any_size, layer(of_any_size))(x).shape == expected
+
+
+def test_what_does_not_divide_is_refused_when_a_network_is_built():
+    with pytest.raises(ValueError, match="expected channels that 9 divides, found 8"):
+        DepthToSpace(3)(tf_keras.Input((None, None, 8)))
+    with pytest.raises(ValueError, match="expected width that 2 divides, found 5"):
+        SpaceToDepth(2)(tf_keras.Input((None, 5, 8)))
 
 
 def test_layers_survive_saving(tmp_path):

@@ -184,4 +184,4 @@ def test_too_few_pictures_and_uncalibrated_students_are_refused(edsr):
     with pytest.raises(CalibrationError, match="expected at least 2 pictures"):
         AlternatingTuner(student_of(edsr), edsr, pictures=PICTURES[:1], settings=SETTINGS)
     with pytest.raises(CalibrationError, match="expected a calibrated student"):
-        tuner_of(edsr, student=replace(student_of(edsr), sensitivities={}))
+        tuner_of(edsr, student=replace(student_of(edsr), sensitivities=None))

@@ -36,6 +36,15 @@ def test_the_body_is_quantized_and_only_what_no_relu_made_is_centred(edsr, four)
     assert list(merged.subsets) == [*BODY, "body_last"]
 
 
+def test_the_global_fusion_of_rdn_is_quantized_and_no_input_of_it_counts_as_rectified():
+    config = {"scale": 2, "width": 4, "growth": 3, "blocks": 2, "layers": 1}
+    rdn = random_weights(build_trunk(Preset("test", "rdn", config, "for tests")))
+    found = dfsq_student(rdn, DfsqSettings(4, restarts=1), batches=BATCHES[:1])
+    inner = [f"block{b}_{part}" for b in range(2) for part in ("conv0", "fusion")]
+    assert list(found.subsets) == [*inner, "fusion", "body_last"]
+    assert all(found.model.get_layer(f"{name}_dfsq").centred for name in found.subsets)
+
+
 def test_weights_of_the_body_are_quantized_and_all_others_kept(edsr, four):
     float_weights, found = named_weights(edsr), named_weights(four.model)
     for name, array in float_weights.items():

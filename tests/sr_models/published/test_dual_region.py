@@ -166,6 +166,18 @@ def test_values_within_the_bounds_get_the_gradient_of_the_identity(x, reading):
     assert float(tape.gradient(y, value)) == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.parametrize("lower", [-3.0, 0.0])
+def test_values_at_the_ends_of_the_clip_get_the_gradient_of_torch_clamp(lower):
+    # `clamp` passes what is not beyond its limits, the limits themselves included.
+    x = np.float32([lower - 0.5, lower, 5.0, 5.5])
+    value = tf.Variable(x)
+    bounds = [tf.constant(v) for v in (lower, 5.0, 1.0)]
+    with tf.GradientTape() as tape:
+        y = quantized_activation(value, *bounds, bits=4, learn_clipping=False)
+    expected = ((x >= lower) & (x <= 5.0)).astype(np.float32)
+    np.testing.assert_allclose(tape.gradient(y, value), expected, atol=1e-6)
+
+
 def long_tailed():
     rng = np.random.default_rng(0)
     x = rng.laplace(size=200_000)

@@ -8,10 +8,12 @@ from sr_models.ground.pictures import degrade
 from sr_models.networks.graph import tensors_of
 from sr_models.networks.network import build_trunk, load_model, named_weights
 from sr_models.networks.presets import Preset
+from sr_models.published.dfsq_student import DfsqSettings
 from sr_models.published.outlier_student import OutlierSettings, calibrated, outlier_student
 from sr_models.published.pams_student import pams_student, start_alphas
 from sr_models.published.registry import quantization_methods, simulate_method
 from sr_models.published.settings import PamsSettings
+from sr_models.published.tuning import TuningSettings
 from tests.families import random_weights
 
 BATCHES = np.random.default_rng(1).random((1, 2, 10, 10, 3), np.float32)
@@ -53,6 +55,55 @@ def test_every_method_simulates_a_network_and_leaves_it_alone(name, edsr):
     for key, array in named_weights(edsr).items():
         np.testing.assert_array_equal(array, before[key])
     assert (json.loads(json.dumps(found.to_json()))["ranges"] is not None) == (name == "pams")
+
+
+def published(name, network, monkeypatch, **options):
+    """What a method makes with the recipe `"published"`, and the settings that it made it with."""
+    seen = {}
+
+    def watched(kind):
+        made = kind.__init__
+
+        def remember(self, *arguments, **keywords):
+            made(self, *arguments, **keywords)
+            seen[kind.__name__] = self
+
+        monkeypatch.setattr(kind, "__init__", remember)
+
+    for kind in (OutlierSettings, TuningSettings, PamsSettings, DfsqSettings):
+        watched(kind)
+    given = {"batches": BATCHES, "bits": 4, "recipe": "published", "epochs": 1}
+    return simulate_method(name, network, **given, **options), seen
+
+
+def test_published_settings_are_those_of_the_released_option_files(edsr, monkeypatch):
+    """Of OAQ-SR's scripts/run.sh, PAMS's main.py and DFSQ's cluster_process.py."""
+    _, seen = published("outlier-aware", edsr, monkeypatch)
+    settings, tuning = seen["OutlierSettings"], seen["TuningSettings"]
+    assert (settings.reading, settings.edges, settings.edge_bits) == ("released", True, 8)
+    assert (settings.weight_start, settings.break_points) == ("published", "last")
+    assert settings.learn_clipping is False
+    assert (tuning.rate, tuning.relative, tuning.decay) == (1e-3, False, 0.9)
+    assert (tuning.batch_size, tuning.align) == (2, "released")
+    assert TuningSettings.published() == TuningSettings(
+        10, 2, 1e-3, 0.9, relative=False, align="released", seed=1
+    )
+    found, seen = published("pams", edsr, monkeypatch)
+    assert seen["PamsSettings"].placement == "code" and not seen["PamsSettings"].edges
+    assert found.ranges is None, "no tensor has one grid"
+    _, seen = published("dfsq", edsr, monkeypatch)
+    assert seen["DfsqSettings"] == DfsqSettings(4, kmeans="released")
+
+
+def test_the_published_floor_has_both_ends_of_the_range_as_levels(edsr, monkeypatch):
+    """AdaBM's quantizer: round((x - l) / (u - l) * 15) / 15 * (u - l) + l, 0 being no level."""
+    found, _ = published("minmax", edsr, monkeypatch)
+    layer = found.model.get_layer("block0_conv0_regions")
+    x = np.linspace(-3.0, 3.0, 101, dtype=np.float32).reshape(1, 1, 101, 1)
+    low, high = float(layer.lower), float(layer.upper)
+    share = (np.clip(x, low, high) - low) / (high - low)
+    expected = np.rint(share * 15) / 15 * (high - low) + low
+    np.testing.assert_allclose(layer(x), expected, atol=1e-5)
 
 
 def students(network, low, *, bits: int):

@@ -42,7 +42,19 @@ def test_every_convolution_has_a_quantizer_and_a_bound_of_its_own(edsr, student)
     assert {name: layer.bits for name, layer in student.quantizers.items()} == widths
     assert student.watched == student.reads
     inner = outlier_student(edsr, OutlierSettings(4, edges=False))
-    assert list(inner.quantizers) == list(inner.convolutions) == BODY
+    assert list(inner.quantizers) == list(inner.convolutions) == BODY[:-1], "the last one is float"
+    np.testing.assert_array_equal(
+        inner.model.get_layer("body_last").get_weights()[0],
+        edsr.get_layer("body_last").get_weights()[0],
+    )
+
+
+def test_the_global_fusion_of_rdn_is_quantized_even_where_edges_stay_float():
+    config = {"scale": 2, "width": 4, "growth": 3, "blocks": 2, "layers": 1}
+    rdn = build_trunk(Preset("test", "rdn", config, "for tests"))
+    body = [f"block{b}_{part}" for b in range(2) for part in ("conv0", "fusion")]
+    found = outlier_student(rdn, OutlierSettings(4, edges=False)).convolutions
+    assert list(found) == [*body, "fusion", "body_last"]
 
 
 def test_on_tensors_each_one_has_one_grid(edsr):
@@ -71,7 +83,17 @@ def test_calibration_sets_what_the_float_network_shows(edsr, student):
         name: np.mean([spread(t) for (t,) in tensors_of(edsr, [source], batches=BATCHES)])
         for name, source in student.reads.items()
     }
-    assert student.sensitivities == pytest.approx(sensitivities(spreads))
+    assert student.sensitivities.convolutions == pytest.approx(sensitivities(spreads))
+    # Of the features that are compared, the outputs of the blocks, and of no others.
+    blocks = [
+        np.mean([t.std(axis=(1, 2, 3), ddof=1) for (t,) in tensors_of(edsr, [n], batches=BATCHES)])
+        for n in ("block0_add", "block1_add")
+    ]
+    shares = np.exp(255.0 * (np.array(blocks) - max(blocks)))
+    assert list(student.sensitivities.features) == ["block0_add", "block1_add"]
+    np.testing.assert_allclose(
+        list(student.sensitivities.features.values()), shares / shares.sum(), rtol=1e-3, atol=1e-12
+    )
     with pytest.raises(CalibrationError, match="found none"):
         calibrated(student, edsr, batches=[])
 

@@ -93,6 +93,22 @@ def test_outside_the_gradient_of_alpha_is_that_of_finite_differences(x, sign, bi
     assert gradient_of_alpha(sign * x, bits=bits) == pytest.approx((high - low) / 0.1, rel=1e-3)
 
 
+@pytest.mark.parametrize("x", [10.0, -10.0, 12.0, -12.0, 9.0])
+def test_at_the_ends_of_the_clip_alpha_has_the_gradient_of_pytorch_1_1(x):
+    """`max(min(x, a), -a)`, each with its rule of a tie: the second argument takes it all."""
+    a = 10.0
+    low, of_x, of_a = min(x, a), float(x < a), float(x >= a)
+    above = float(low > -a)
+    of_x, of_a = of_x * above, of_a * above - float(low <= -a)
+    v = np.clip(x, -a, a) * 127 / a
+    # Beside the clip's share round(v) / q by the a behind, and -v / q by the one in v.
+    expected = np.array([of_x, (np.rint(v) - v) / 127 + of_a])
+    value, alpha = tf.Variable(x), tf.Variable(a)
+    with tf.GradientTape() as tape:
+        y = quantized_activation(value, alpha, bits=8)
+    np.testing.assert_allclose(tape.gradient(y, [value, alpha]), expected, atol=2e-6)
+
+
 def test_values_that_are_clipped_get_no_gradient():
     x = tf.constant(X)
     with tf.GradientTape() as tape:

@@ -4,7 +4,7 @@ import tensorflow as tf
 import tf_keras
 
 from sr_models.ground.errors import CalibrationError, OptionError
-from sr_models.networks.graph import points
+from sr_models.networks.graph import points, watcher
 from sr_models.networks.network import build_trunk, named_weights
 from sr_models.networks.presets import Preset
 from sr_models.networks.tails import attach_tail
@@ -63,6 +63,53 @@ def test_each_placement_quantizes_what_its_source_does(edsr, placement, expected
     assert list(student.quantizers) == expected
     body = [f"block{b}_conv{k}" for b in range(2) for k in range(2)]
     assert list(quantizer_layers(student.model, PamsConvolution)) == body
+
+
+def rdn_as_released(network, alphas, picture, *, bits):
+    """The forward pass of the released model/rdn.py, its quantizers in NumPy."""
+    q = 2 ** (bits - 1) - 1
+
+    def act(x, name):
+        a = alphas[name]
+        return np.rint(np.clip(x, -a, a) * np.float32(q) / a) * a / np.float32(q)
+
+    def convolution(x, name, quantized=True, relu=False):
+        kernel, bias = network.get_layer(name).get_weights()
+        if quantized:
+            m = np.abs(kernel).max() + np.float32(1e-8)
+            kernel = np.rint(kernel * np.float32(q) / m) * m / np.float32(q)
+        y = tf.nn.conv2d(x, kernel, 1, "SAME").numpy() + bias
+        return np.maximum(y, 0.0) if relu else y
+
+    first = convolution(picture, "first", quantized=False)
+    x, outputs = convolution(first, "second", quantized=False), []
+    for b in range(2):
+        entry = "second" if b == 0 else f"block{b - 1}_add"
+        x = act(x, f"block{b}_add<{entry}")
+        out = x
+        for k in range(2):
+            if k > 0:
+                out = act(out, f"block{b}_concat{k - 1}")
+            new = convolution(out, f"block{b}_conv{k}", relu=True)
+            out = np.concatenate([out, new], axis=-1)
+        x = convolution(act(out, f"block{b}_concat1"), f"block{b}_fusion") + x
+        outputs.append(x)
+    fused = act(np.concatenate(outputs, axis=-1), "fusion<concat")
+    return convolution(convolution(fused, "fusion"), "body_last") + first
+
+
+def test_rdn_is_quantized_where_the_released_code_does():
+    config = {"scale": 2, "width": 6, "growth": 5, "blocks": 2, "layers": 2}
+    network = random_weights(build_trunk(Preset("test", "rdn", config, "for tests")))
+    student = pams_student(network, PamsSettings(4, placement="code"))
+    start_alphas(student, network, pictures=BATCHES)
+    alphas = {name: layer.alpha.numpy() for name, layer in student.quantizers.items()}
+    assert len(alphas) == 2 * (2 + 1) + 1, "one more per block than convolutions, one for fusion"
+    expected = rdn_as_released(network, alphas, BATCHES[0], bits=4)
+    found = watcher(student.model, ["long_skip"])(BATCHES[0]).numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
+    everywhere = pams_student(network, PamsSettings(4, placement="figure"))
+    assert {"fusion<concat", "body_last<fusion"} <= set(everywhere.quantizers)
 
 
 def test_a_tensor_reads_the_same_grid_everywhere_where_it_shall_fit_integers(edsr):

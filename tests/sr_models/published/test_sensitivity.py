@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from sr_models.ground.errors import CalibrationError, OptionError
 from sr_models.published.sensitivity import (
+    FEATURE_WEIGHT,
+    Sensitivities,
     feature_loss,
-    feature_weights,
     picture_loss,
     sensitivities,
     spread,
@@ -53,17 +54,40 @@ def test_the_spread_is_each_samples_own():
     assert spread(x) == pytest.approx(np.sqrt(2.0) * (1.0 + 3.0) / 2.0)
 
 
-def test_blocks_weigh_what_their_convolutions_do_and_the_released_code_what_others_do():
-    weights = {"first": 0.4, "a": 0.1, "b": 0.3, "c": 0.2}
-    layers = [["a", "b"], ["c"]]
-    found = feature_weights(weights, layers=layers, batch=2)
-    np.testing.assert_allclose(found, [[0.2, 0.2], [0.2, 0.2]])
-    released = feature_weights(weights, layers=layers, batch=2, align="released")
+def test_blocks_weigh_what_they_do_and_in_the_released_code_what_other_layers_do():
+    convolutions = {"first": 0.4, "a": 0.1, "b": 0.3, "c": 0.2}
+    found = Sensitivities({"block0": 0.7, "block1": 0.3}, convolutions)
+    np.testing.assert_allclose(found.weights(2), [[0.7, 0.7], [0.3, 0.3]])
+    released = found.weights(2, align="released")
     np.testing.assert_allclose(released, [[0.4, 0.1], [0.3, 0.2]])
-    longer = feature_weights(weights, layers=[["a"]] * 3, batch=2, align="released")
-    np.testing.assert_allclose(longer[2], [0.4, 0.1])
+    longer = Sensitivities(dict.fromkeys("xyz", 1 / 3), convolutions)
+    np.testing.assert_allclose(longer.weights(2, align="released")[2], [0.4, 0.1])
     with pytest.raises(OptionError, match="expected an alignment of paper, released"):
-        feature_weights(weights, layers=layers, batch=2, align="code")
+        found.weights(2, align="code")
+
+
+@pytest.mark.parametrize("align", ["paper", "released"])
+def test_the_sensitivity_loss_is_that_of_the_released_loop(align):
+    """The loop of the released trainer in float64, entries of blocks joined along the batch."""
+    rng, batch, blocks = np.random.default_rng(4), 2, 3
+    student, teacher = rng.normal(size=(2, blocks, batch, 4, 5, 6)).astype(np.float32)
+    features = {f"block{k}": s for k, s in enumerate((0.5, 0.2, 0.3))}
+    convolutions = {f"conv{k}": s for k, s in enumerate((0.4, 0.1, 0.05, 0.15, 0.2, 0.1))}
+    weights = list(convolutions.values())
+    if align == "paper":
+        weights = np.repeat(list(features.values()), batch)
+    total = 0.0
+    entries = zip(np.concatenate(teacher), np.concatenate(student))
+    for i, (f_k, f_q) in enumerate(entries):
+        f_k, f_q = (f / np.sqrt(np.square(np.float64(f)).sum()) for f in (f_k, f_q))
+        distance = np.sqrt(np.square(f_k - f_q).sum())
+        total += weights[i] * 10.0 * distance / batch / (blocks * batch)
+    found = feature_loss(
+        list(student),
+        list(teacher),
+        weights=Sensitivities(features, convolutions).weights(batch, align=align),
+    )
+    assert FEATURE_WEIGHT * float(found) == pytest.approx(total, rel=1e-5)
 
 
 def test_the_feature_loss_is_that_of_a_hand_calculation():

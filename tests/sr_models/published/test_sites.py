@@ -57,10 +57,12 @@ def test_dense_blocks_of_rdn_are_found():
     assert [b.entry for b in blocks] == ["second", "block0_add"]
     assert blocks[0].convolutions == ("block0_conv0", "block0_conv1", "block0_fusion")
     roles = {s.name: s.role for s in convolution_sites(model)}
-    assert (roles["second"], roles["fusion"], roles["body_last"]) == ("head", "merge", "merge")
+    assert blocks[0].joins == ("block0_concat0", "block0_concat1")
+    assert (roles["second"], roles["fusion"], roles["body_last"]) == ("head", "fusion", "fusion")
     assert roles["upscale0"] == "tail"
     # Dense features are joined with those of the block's input, which may be negative.
     assert not any(s.rectified for s in body_sites(model))
+    assert [s.name for s in body_sites(model)][-2:] == ["fusion", "body_last"]
 
 
 def test_plain_networks_have_a_head_a_body_and_a_tail():

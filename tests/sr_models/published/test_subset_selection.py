@@ -6,7 +6,12 @@ from hypothesis.extra import numpy as arrays
 
 from sr_models.ground.errors import CalibrationError, OptionError
 from sr_models.published.dfsq import UNIVERSAL_SET
-from sr_models.published.subset_selection import _k_means, _Sorted, select_subset
+from sr_models.published.subset_selection import (
+    _k_means,
+    _released_k_means,
+    _Sorted,
+    select_subset,
+)
 
 
 def laplace(count=20_000, seed=0):
@@ -68,6 +73,31 @@ def test_sorted_k_means_is_that_of_a_table_of_all_distances():
     found = _k_means(_Sorted(values), 8, np.random.default_rng(5))
     start = np.append(np.random.default_rng(5).choice(np.sort(values), 7, replace=False), 0.0)
     np.testing.assert_allclose(found, plain_k_means(values, start, iterations=100), atol=1e-9)
+
+
+def released_k_means(values, count, rng):
+    """The loop of the released `KMeans.fit` with a table of all distances, its draws from `rng`."""
+    centres = np.append(rng.choice(values, count - 1, replace=False), 0.0)
+    for _ in range(100):
+        nearest = np.abs(values[:, None] - centres[None]).argmin(axis=1)
+        drawn = rng.choice(values, count)
+        moved = [
+            values[nearest == k].mean() if (nearest == k).any() else drawn[k]
+            for k in range(count - 1)
+        ]
+        moved = np.append(moved, 0.0)
+        if np.abs(centres - moved).max() < 1e-3:
+            break
+        centres = moved
+    return np.sort(centres)
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+def test_the_released_k_means_draws_again_and_leaves_its_last_move_out(rectified):
+    values = np.sort(np.maximum(laplace(500), 0.0) if rectified else laplace(500))
+    found = _released_k_means(_Sorted(values), 8, np.random.default_rng(5))
+    expected = released_k_means(values, 8, np.random.default_rng(5))
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def test_more_restarts_never_raise_the_loss_and_seeds_repeat():

@@ -10,11 +10,13 @@ from hypothesis.extra import numpy as arrays
 from representative_data.observation import observe_ranges
 from sr_models.ground.errors import CalibrationError
 from sr_models.ground.pictures import to_pixels
-from sr_models.networks.layers import ClipByValue
+from sr_models.networks.layers import ClipByValue, DepthToSpace
 from sr_models.networks.network import build_trunk
 from sr_models.networks.presets import Preset
+from sr_models.quantization.fake_quantization import FakeQuantization
 from sr_models.quantization.ranges import TensorRange, TensorRanges
 from sr_models.quantization.simulator import (
+    SimulatedConvolution,
     SimulatedPrelu,
     quantized_kernel,
     simulate,
@@ -168,6 +170,18 @@ def test_tanh_has_the_grid_that_its_kernel_fixes():
     model = tf_keras.Model(picture, y)
     ranges = TensorRanges({n: TensorRange(-1.0, 1.0) for n in ("input", "last")}, "test")
     assert stored_ranges(model, ranges)["bent"].scale == 1 / 128
+
+
+def test_a_simulation_is_put_together_without_computing_it(branched, natural, monkeypatch):
+    """Each of its layers has dozens of operators, which Keras would make only to see a shape."""
+
+    def computed(self, inputs):
+        raise AssertionError(self.name)
+
+    ranges = observe_ranges(branched, natural)
+    for layer in (SimulatedConvolution, FakeQuantization, DepthToSpace):
+        monkeypatch.setattr(layer, "call", computed)
+    assert simulate(branched, ranges).output_shape == branched.output_shape
 
 
 def test_a_missing_range_is_named(sharpening, natural):

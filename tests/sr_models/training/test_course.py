@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from sr_models.ground.errors import OptionError, WeightsError
@@ -7,6 +8,7 @@ from sr_models.networks.presets import get_preset
 from sr_models.published.settings import PamsSettings
 from sr_models.training.course import PamsCourse, quantized_course
 from sr_models.training.finetuning import Start, find_start
+from sr_models.training.state import decay_at
 
 NOTHING = {
     "bits": None,
@@ -74,6 +76,29 @@ def test_the_recipe_is_the_published_one_with_what_was_given():
     recipe = course.recipe(steps=50, seed=None)
     assert (recipe.optimizer, recipe.learning_rate, recipe.loss) == ("adam", 1e-4, "l1")
     assert (recipe.steps, recipe.batch_size, recipe.patch_size) == (50, 16, 48)
+
+
+def test_the_published_recipe_is_that_of_the_released_code():
+    course = quantized_course("pams", **NOTHING, recipe="published")
+    assert course.settings == PamsSettings(8, "code", recipe_name="published")
+    assert (course.alpha_rate, course.transfer_weight) == (1e-2, 1000.0)
+    recipe = course.recipe(get_preset("edsr_baseline_x2"))
+    # StepLR(10, 0.5) over 30 epochs of 1000 steps; pictures of 192 pixels, and 96 for RDN.
+    rates = [recipe.learning_rate_at(s) for s in (0, 9_999, 10_000, 19_999, 20_000, 29_999)]
+    np.testing.assert_allclose(rates, [1e-4, 1e-4, 5e-5, 5e-5, 2.5e-5, 2.5e-5])
+    assert (recipe.steps, recipe.patch_size, recipe.batch_size) == (30_000, 96, 16)
+    assert course.recipe(get_preset("rdn_x4")).patch_size == 24
+    assert decay_at(10_000, limit=recipe.ema_decay) < 1e-8, "no average of weights"
+    given = {**NOTHING, "unsigned": True, "placement": "figure"}
+    with pytest.raises(OptionError, match="expected no --placement, --unsigned with --recipe pub"):
+        quantized_course("pams", **given, recipe="published")
+    with pytest.raises(OptionError, match="expected a recipe of default, published, found 'own'"):
+        quantized_course("pams", **NOTHING, recipe="own")
+    with pytest.raises(OptionError, match="expected --quantize with --recipe, found none"):
+        quantized_course(None, **NOTHING, recipe="published")
+    assert quantized_course("pams", **NOTHING, recipe="default") == quantized_course(
+        "pams", **NOTHING
+    )
 
 
 def test_a_teacher_must_be_of_the_same_network():

@@ -33,7 +33,9 @@ CHANGES = {
 
 WORKER = """
 import json, os, signal, sys
-import tensorflow as tf
+from sr_models.ground.native_output import only_what_is_needed
+with only_what_is_needed():
+    import tensorflow as tf, tf_keras
 
 name, changes, data, kind, devices = sys.argv[1:6]
 if devices != "one":

@@ -84,9 +84,33 @@ def make(teacher):
             dataclasses.replace(COURSE, **changes),
             teacher=teacher,
             learning_rate=RECIPE.learning_rate,
+            steps=30,
         )
 
     return make
+
+
+def test_published_rates_are_those_of_units_of_255_and_alphas_follow_the_first_epoch(make):
+    pupil = make(settings=PamsSettings.published(4), alpha_rate=1e-2)
+    pupil.begin(lambda step: BATCHES[step])
+    rates = [float(group.factor) * RECIPE.learning_rate for group in pupil.groups]
+    # Adam moves by its rate: alphas and biases here are a 255th of the released network's.
+    np.testing.assert_allclose(rates, [1e-3, 1e-2 / 255.0, 1e-3 / 255.0], rtol=1e-6)
+    names = {variable.name for variable in pupil.groups[2].variables}
+    layers = ("first", "block0_conv0", "block0_conv1", "body_last", "last")
+    assert names == {f"{name}/bias:0" for name in layers}
+    alphas = {id(alpha) for alpha in pupil.student.alphas}
+    assert {id(v) for v in pupil.groups[1].variables} == alphas
+    assert sum(len(group.variables) for group in pupil.groups) == len(pupil.variables)
+    # The last batch's statistic is where they start, and where the first of 30 epochs leaves them.
+    statistic = [np.abs(b).max() for b in (watcher(pupil.teacher, ["first"])(BATCHES[0]).numpy())]
+    key = "block0_add<first"
+    seen = []
+    for step in (0, 1):
+        pupil.step_begins(step)
+        pupil.student.model(BATCHES[0] * (1.0 - 0.5 * step), training=True)
+        seen.append(float(pupil.student.quantizers[key].alpha))
+    assert seen[0] == seen[1] == pytest.approx(np.mean(statistic), rel=1e-5)
 
 
 def test_the_student_begins_as_its_teacher_with_alphas_of_what_it_shows(make):
