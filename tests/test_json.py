@@ -36,6 +36,7 @@ OWN = {
     ("LayerComparison", "is_output"): False,
     ("Verification", "manifest"): {"network": {"name": "net"}, "models": [], "files": {}},
     ("PhoneLatency", "kind"): "classic",
+    ("ToolRun", "delegate"): "nnapi",
     ("FileComparison", "quality"): (),
     ("Latency", "delegation"): None,
     ("Latency", "profile"): None,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.bundle.golden import PICTURE_LICENCE
+from export.bundle.interface import Interface
 from export.bundle.layout import SCHEMA_VERSION
 from export.bundle.model_card import PICTURE_LICENCE as CARD_PICTURE_LICENCE
 from export.inspecting.audit import Audit
@@ -23,6 +24,7 @@ from sr_models.ground.errors import (
 from sr_models.ground.files import file_sha256
 from sr_models.networks.card import Card, card_path_of, find_card, load_card
 from sr_models.networks.presets import PRESETS
+from sr_models.quantization.grids import LIMITS
 from sr_models.tflite.files import ModelFile
 from sr_models.tflite.flatbuffer import TensorInfo, read_graph
 
@@ -39,6 +41,7 @@ PROTOCOL = (
 )
 SCIKIT_IMAGE = "pictures of scikit-image; the functions of skimage.data state the licence of each"
 NOT_STATED = "not stated"
+_CODES = ("uint8", "int8")
 
 
 def require_one_quantization(files: Sequence[ExportedFile]) -> None:
@@ -62,9 +65,9 @@ def _quantization(content: bytes) -> list[tuple]:
 
 def require_promising(settings: ExportSettings) -> None:
     """Raise `OptionError` before any work for choices that `require_pixels` would not let pass."""
-    if settings.files.io != "uint8":
+    if settings.files.io not in _CODES:
         raise OptionError(
-            f"expected uint8 input and output in a bundle, found {settings.files.io}; "
+            f"expected uint8 or int8 codes in a bundle, found {settings.files.io}; "
             "leave --io and --precision, or export it with sr-export model"
         )
     if any(size.is_dynamic for size in settings.files.sizes):
@@ -75,7 +78,7 @@ def require_promising(settings: ExportSettings) -> None:
 
 
 def require_pixels(files: Sequence[ExportedFile]) -> None:
-    """Raise `OptionError` for a file of no fixed size, or whose codes are not uint8 RGB pixels."""
+    """Raise `OptionError` for a file of no fixed size, or whose codes are not RGB pixels."""
     for file in files:
         audit = file.audit
         tensors = (*audit.inputs, *audit.outputs)
@@ -85,10 +88,10 @@ def require_pixels(files: Sequence[ExportedFile]) -> None:
                 f"expected fixed sizes, since golden pairs have one, found {file.size}; "
                 "give --size 360x640 or others"
             )
-        good = kinds == {"uint8 of 3 channels"} and audit.full_integer
+        good = kinds in [{f"{codes} of 3 channels"} for codes in _CODES] and audit.full_integer
         if not good or not audit.pixel_contract.holds:
             raise OptionError(
-                f"expected full-integer files whose uint8 codes are RGB pixels, found "
+                f"expected full-integer files whose uint8 or int8 codes are RGB pixels, found "
                 f"{', '.join(sorted(kinds))} in {file.name}; export it with sr-export model"
             )
 
@@ -122,7 +125,7 @@ def _picture(tensor: TensorInfo) -> dict[str, Any]:
             f"expected a quantized picture, found {tensor.dtype} in {tensor.name}; "
             "get the bundle again"
         )
-    limits = (tensor.scale * (code - tensor.zero_point) for code in (0, 255))
+    limits = (tensor.scale * (code - tensor.zero_point) for code in LIMITS[tensor.dtype])
     return {
         "name": tensor.name,
         "shape": list(tensor.shape),
@@ -163,6 +166,7 @@ def build_contents(
     result: ExportResult,
     *,
     goldens: Sequence[Mapping[str, Any]],
+    interface: Interface,
     twin: ExportedFile | None,
     latency: Mapping[str, Any] | None,
     pictures_licence: str = NOT_STATED,
@@ -173,6 +177,7 @@ def build_contents(
     Args:
         result: The export, one file for each size.
         goldens: The manifest's entry of each file's golden pair.
+        interface: What the files' codes are, and why.
         twin: The clipped baseline.
         latency: What `sr-bench latency --json` wrote for these files.
         pictures_licence: Licence of the calibration pictures, as whoever exports states it.
@@ -184,6 +189,7 @@ def build_contents(
         {
             "schema_version": SCHEMA_VERSION,
             "network": manifest["network"],
+            "interface": interface.to_json(),
             "receptive_field": receptive_field_json(result.files[0].content),
             "models": [
                 {**describe_model(file), "golden": dict(golden)}

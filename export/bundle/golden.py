@@ -13,6 +13,7 @@ from PIL import Image
 
 from export.bundle.layout import golden_file
 from export.running.interpreters import open_model
+from export.running.pixels import codes_of_pixels
 from representative_data.pictures import bundled_pictures
 from sr_models.ground.errors import BundleError
 from sr_models.ground.pictures import load_image
@@ -54,8 +55,8 @@ class GoldenPair:
     """One pair, and how far each kernel path is from it.
 
     Attributes:
-        input: uint8 (H, W, 3), the codes that are fed.
-        output: uint8 (H s, W s, 3), the codes that XNNPACK gives.
+        input: uint8 or int8 (H, W, 3), the codes that are fed.
+        output: The same (H s, W s, 3), the codes that XNNPACK gives.
         tolerance: Kernel path -> measured difference.
     """
 
@@ -65,7 +66,7 @@ class GoldenPair:
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> Tolerance:
-    """Compare two arrays of uint8 codes of one shape."""
+    """Compare two arrays of uint8 or of int8 codes, of one shape."""
     distance = np.abs(found.astype(np.int16) - expected.astype(np.int16))
     return Tolerance(int(distance.max()), float(np.count_nonzero(distance) / distance.size))
 
@@ -94,20 +95,26 @@ def make_pair(
     """Run a file on the golden picture by every kernel path.
 
     Args:
-        content: A file whose codes are pixels, uint8.
+        content: A file whose codes are pixels, uint8 or int8.
         height: Its input height.
         width: Its input width.
         paths: Kernel paths to measure; XNNPACK's output is what is expected.
     """
-    picture = golden_picture(height, width)
-    outputs = {
-        path: open_model(content, delegate=path, threads=1).run(picture[None])[0]
+    runners = {
+        path: open_model(content, delegate=path, threads=1)
         for path in dict.fromkeys(["xnnpack", *paths])
     }
+    fed = codes_of_pixels(golden_picture(height, width), runners["xnnpack"].inputs[0])
+    outputs = {path: runner.run(fed[None])[0] for path, runner in runners.items()}
     expected = outputs["xnnpack"]
     return GoldenPair(
-        picture, expected, {path: difference(found, expected) for path, found in outputs.items()}
+        fed, expected, {path: difference(found, expected) for path, found in outputs.items()}
     )
+
+
+def turned(codes: np.ndarray) -> np.ndarray:
+    """int8 codes as the uint8 pixels that they stand for; uint8 codes as they are."""
+    return codes if codes.dtype == np.uint8 else codes.view(np.uint8) ^ np.uint8(0x80)
 
 
 def proven_tolerance(golden: Mapping[str, Any], delegate: str) -> Tolerance:
@@ -127,21 +134,24 @@ def proven_tolerance(golden: Mapping[str, Any], delegate: str) -> Tolerance:
 
 
 def write_pair(pair: GoldenPair, folder: Path) -> dict[str, Any]:
-    """Write a pair below a bundle's folder; its entry of the manifest."""
+    """Write a pair below a bundle's folder; its entry of the manifest.
+
+    Raw files hold codes byte by byte, as the model reads and writes them; PNGs hold pixels.
+    """
     height, width = pair.input.shape[:2]
     entry: dict[str, Any] = {}
     for part, codes in (("input", pair.input), ("output", pair.output)):
         raw, png = (golden_file(height, width, part=part, kind=kind) for kind in ("raw", "png"))
         (folder / raw).parent.mkdir(exist_ok=True)
         (folder / raw).write_bytes(codes.tobytes())
-        Image.fromarray(codes).save(folder / png, "PNG")
+        Image.fromarray(turned(codes)).save(folder / png, "PNG")
         entry |= {part: raw, f"{part}_png": png}
     entry["tolerance"] = {path: found.to_json() for path, found in pair.tolerance.items()}
     return entry
 
 
 def read_pair(folder: Path, model: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The golden pair of one entry of a manifest: uint8 input and output, (h, w, 3) each.
+    """The golden pair of one entry of a manifest: input and output, (h, w, 3), the model's codes.
 
     Raises:
         BundleError: The raw codes are not the picture's, or of another size.
@@ -150,7 +160,7 @@ def read_pair(folder: Path, model: Mapping[str, Any]) -> tuple[np.ndarray, np.nd
     for part in ("input", "output"):
         raw, png = (folder / model["golden"][key] for key in (part, f"{part}_png"))
         shape = tuple(model[part]["shape"][1:])
-        codes = np.frombuffer(raw.read_bytes(), np.uint8)
+        codes = np.frombuffer(raw.read_bytes(), model[part]["dtype"])
         if codes.size != (count := math.prod(shape)):
             raise BundleError(
                 f"expected {count} codes in {model['golden'][part]}, found {codes.size}; "
@@ -159,7 +169,9 @@ def read_pair(folder: Path, model: Mapping[str, Any]) -> tuple[np.ndarray, np.nd
         codes = codes.reshape(shape)
         try:
             with Image.open(png) as picture:
-                same = picture.size == (shape[1], shape[0]) and np.array_equal(picture, codes)
+                same = picture.size == (shape[1], shape[0]) and np.array_equal(
+                    picture, turned(codes)
+                )
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise BundleError(
                 f"expected a picture, found another file: {png}; get the bundle again"

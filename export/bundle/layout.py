@@ -195,7 +195,8 @@ def _short(sha: str | None) -> str:
     return sha[:12] if sha else "none"
 
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: codes may be int8. Manifests of schema 1 say nothing of an interface; theirs are uint8."""
 SCHEMA_PATH = Path(__file__).with_name("manifest.schema.json")
 
 

@@ -59,6 +59,7 @@ def render(contents: Mapping[str, Any], *, size_bytes: int) -> str:
         db=_db,
         drop=_drop,
         taken=_taken,
+        percent=_percent,
     )
 
 
@@ -92,6 +93,11 @@ def _drop(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return "not measured"
     return f"{found['psnr_rgb_drop_db']:.3f} / {found['psnr_y_drop_db']:.3f} dB"
+
+
+def _percent(interface: Mapping[str, Any]) -> str:
+    low, high = (100.0 * of(interface["conversion_fractions"].values()) for of in (min, max))
+    return f"{low:.0f} %" if f"{low:.0f}" == f"{high:.0f}" else f"{low:.0f} to {high:.0f} %"
 
 
 def _taken(model: Mapping[str, Any]) -> str:

@@ -29,11 +29,9 @@ from export.bundle.layout import (
 from export.inspecting.audit import audit_model
 from export.running.runtimes import require_delegate
 from sr_models.ground.arguments import a_path, a_text, several, takes
-from sr_models.ground.child import Crash, Sandbox
+from sr_models.ground.child import WHOLE_SIZE_MB, Crash, Sandbox
 from sr_models.ground.errors import BundleError, OptionError
 from sr_models.tflite.files import read_model
-
-_MEMORY_MB = 4096
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def verify_bundle(
     on_stage("comparing hashes")
     manifest = read_bundle(folder)
     checks: list[PathCheck] = []
-    with Sandbox(memory_mb=_MEMORY_MB) as sandbox:
+    with Sandbox(memory_mb=WHOLE_SIZE_MB) as sandbox:
         for model in manifest["models"]:
             on_stage(f"auditing {model['file']}")
             _require_described(folder, model, manifest)
@@ -200,6 +198,12 @@ def _require_described(folder: Path, model: Mapping[str, Any], manifest: Mapping
                 f"expected {model['file']} with the {key} of the manifest, found another; "
                 "the model is not the one that was described: get the bundle again"
             )
+    codes = manifest.get("interface", {"dtype": "uint8"})["dtype"]
+    if kinds := {audit.inputs[0].dtype, audit.outputs[0].dtype} - {codes}:
+        raise BundleError(
+            f"expected {codes} codes in {model['file']}, as the manifest says, found "
+            f"{kinds.pop()}; get the bundle again"
+        )
     if not audit.pixel_contract.holds:
         raise BundleError(
             f"expected codes that are pixels, found that {'; '.join(audit.pixel_contract.reasons)} "
@@ -247,6 +251,7 @@ def measure_golden(
     """Run a model on raw codes and compare raw codes: the child's part."""
     from export.running.interpreters import open_model
 
-    codes = np.frombuffer(fed, np.uint8).reshape(1, height, width, 3)
-    output = open_model(read_model(model, name=name), delegate=delegate).run(codes)
-    return difference(output.reshape(-1), np.frombuffer(expected, np.uint8)).to_json()
+    runner = open_model(read_model(model, name=name), delegate=delegate)
+    codes = np.frombuffer(fed, runner.inputs[0].dtype).reshape(1, height, width, 3)
+    output = runner.run(codes).reshape(-1)
+    return difference(output, np.frombuffer(expected, output.dtype)).to_json()

@@ -21,6 +21,7 @@ from export.bundle.contents import (
     require_promising,
 )
 from export.bundle.golden import make_pair, write_pair
+from export.bundle.interface import AUTO, Interface, read_interface, require_codes
 from export.bundle.layout import (
     ANDROID,
     MANIFEST,
@@ -39,6 +40,7 @@ from sr_models.ground.arguments import a_path, of_type, optional, takes
 from sr_models.ground.console import json_text
 from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.ground.files import file_sha256, require_free_folder, writing_folder
+from sr_models.tflite.flatbuffer import read_graph
 
 ANDROID_SOURCES = Path(__file__).with_name("android")
 Export = Callable[..., ExportResult]
@@ -54,6 +56,7 @@ def export_bundle(
     settings: ExportSettings = DEFAULTS,
     *,
     out: str | Path,
+    codes: str = AUTO,
     images: str | Path | None = None,
     dataset: str | Path | None = None,
     latency: str | Path | None = None,
@@ -70,6 +73,8 @@ def export_bundle(
         name: A preset's name, or whatever else `export` takes.
         settings: Every choice.
         out: The folder to write.
+        codes: `"uint8"` or `"int8"`, whatever the settings say; by default int8 where that is
+            faster, see `export.bundle.interface`.
         images: Folder of full-resolution calibration pictures; scikit-image's own by default.
         dataset: See `export.exporting.job.run_export`.
         latency: What `sr-bench latency --json` wrote for the files of an earlier, equal bundle.
@@ -90,18 +95,15 @@ def export_bundle(
     """
     require_free_folder(out, overwrite=overwrite, replaces=TOP_LEVEL)
     require_promising(settings)
+    require_codes(codes)
     measured = read_latency(latency) if latency is not None else None
     if settings.limits.max_drop_db is None:
         # Measured in any case, and no limit.
         settings = replace(settings, max_drop_db=math.inf)
     inputs = {"images": images, "on_stage": on_stage, **source}
-    result = export(name, settings, dataset=dataset, **inputs)
-    if result.failures:
-        raise ConversionError(
-            "expected files that pass their audit, found: "
-            f"{'; '.join(result.failures)}; nothing was written"
-        )
-    require_pixels(result.files)
+    result, interface = _export_codes(
+        lambda chosen: export(name, chosen, dataset=dataset, **inputs), settings, codes
+    )
     require_one_quantization(result.files)
     if measured is not None:
         require_latency_of(measured, result)
@@ -124,6 +126,7 @@ def export_bundle(
         contents = build_contents(
             result,
             goldens=goldens,
+            interface=interface,
             twin=clipped,
             latency=measured,
             pictures_licence=licence,
@@ -142,13 +145,41 @@ def export_bundle(
         return seal(folder, contents)
 
 
+def _export_codes(
+    export: Callable[[ExportSettings], ExportResult], settings: ExportSettings, codes: str
+) -> tuple[ExportResult, Interface]:
+    """Files of the codes that were asked for, or of those that are faster."""
+    result = _export_pixels(export, replace(settings, io="int8" if codes == AUTO else codes))
+    interface = read_interface(read_graph(result.files[0].content), asked=codes)
+    if codes != AUTO or interface.int8_is_faster:
+        return result, interface
+    # It converts its codes in any case, so that pixels may stay what they are.
+    result = _export_pixels(export, replace(settings, io="uint8"))
+    return result, replace(interface, codes="uint8")
+
+
+def _export_pixels(
+    export: Callable[[ExportSettings], ExportResult], settings: ExportSettings
+) -> ExportResult:
+    result = export(settings)
+    if result.failures:
+        raise ConversionError(
+            "expected files that pass their audit, found: "
+            f"{'; '.join(result.failures)}; nothing was written"
+        )
+    require_pixels(result.files)
+    return result
+
+
 def smallest_twin(settings: ExportSettings) -> ExportSettings:
-    """The clipped baseline by the converter's own calibrator.
+    """The clipped baseline by the converter's own calibrator, of uint8 codes as people ship it.
 
     Of several sizes the smallest is taken, since calibration takes as long as it is large.
     """
     smallest = min(settings.files.sizes, key=lambda size: size.height * size.width)
-    return clipped_baseline(replace(settings, sizes=(smallest,)), calibrator="converter")
+    return clipped_baseline(
+        replace(settings, sizes=(smallest,), io="uint8"), calibrator="converter"
+    )
 
 
 def seal(folder: Path, contents: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from export.running.interpreters import open_model
 from export.tflite.packing import repack
 from sr_models.networks.keras_windows import size_multiple
 from sr_models.networks.layers import MirrorPadding
+from sr_models.networks.value_layers import ResizeToPicture
 from sr_models.tflite.unpacked import unpack
 
 _SIDE = 64
-_NEED_ROOM = (MirrorPadding, tf_keras.layers.Cropping2D)
+_NEED_ROOM = (MirrorPadding, ResizeToPicture, tf_keras.layers.Cropping2D)
 
 
 def needs_room(model) -> bool:

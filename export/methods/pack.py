@@ -32,13 +32,12 @@ import tf_keras
 from export.quantizing.network_cost import network_cost
 from export.quantizing.quantized_network import Evidence, QuantizedNetwork, observe
 from export.quantizing.registry import register_method
+from export.running.kernel_cost import LEAST_GAIN
 from export.running.targets import Target, packing_targets
 from sr_models.networks.graph import Point, points, rebuild
 from sr_models.networks.layers import MOST_JOINED, NeighboursToChannels
 from sr_models.quantization.simulator import simulate
 
-LEAST_GAIN = 0.02
-"""Share of the whole network's cost that a rewrite must save."""
 PICTURES = 4
 """On which a rewrite that leaves out a rounding is asked whether it does harm."""
 

@@ -34,6 +34,9 @@ LEFT_BEHIND = {"PRELU": 47.0}
 """For each value of an operator that the interpreter's own kernels compute, where it is known."""
 OTHERS_LEFT_BEHIND = 15.0
 
+LEAST_GAIN = 0.02
+"""Share of the whole cost that another form of a layer must save."""
+
 
 @dataclass(frozen=True)
 class Convolution:

@@ -17,6 +17,8 @@ from sr_models.ground.pixel_range import Ends
 
 FLAT_LEVELS = (0, 1, 127, 128, 254, 255)
 RANDOM_PICTURES = 4
+LARGE_PIXELS, FEW_PROBES = 4 * PROBE_HEIGHT * PROBE_WIDTH, 6
+"""A file that only runs at a size beyond that is run on so many of the probes."""
 
 
 def probe_pictures(height: int, width: int, *, seed: int = 0) -> Iterator[tuple[str, np.ndarray]]:
@@ -140,10 +142,12 @@ def compare_outputs(
 
     Args:
         before: A file's content.
-        after: The changed file's content; inputs and outputs must be the same.
+        after: The changed file's content; inputs and outputs must be the same, but that codes may
+            be int8 where they were uint8: 128 less.
         steps: For each output, what counts as one code: 1, or the step of outputs of real numbers.
         delegate: Kernels that both run on.
-        probes: Run so many of the probes only, spread over their kinds.
+        probes: Run so many of the probes only, spread over their kinds; by default all of them, and
+            few of large ones.
         seed: Seed of the random probes.
         levels: Codes for the first file, and codes of the same real values for the second: probes
             are made of these alone. For files with one input.
@@ -160,6 +164,8 @@ def compare_outputs(
     height, width = size[:2] if size else (PROBE_HEIGHT, PROBE_WIDTH)
     greatest, total, differing, codes, samples = 0.0, 0.0, 0, 0, 0
     pictures = [picture for _, picture in probe_pictures(height, width, seed=seed)]
+    if probes is None and height * width > LARGE_PIXELS:
+        probes = FEW_PROBES
     stride = 1 if probes is None else -(-len(pictures) // probes)
     for index, picture in enumerate(pictures[::stride]):
         # Networks of real numbers work on 0..1 or on 0..255, and do not say on which.
@@ -182,6 +188,7 @@ def compare_outputs(
                 one = _reread(one, *reread[place])
             if saturate is not None and saturate[place] is not None:
                 other = np.clip(other, *saturate[place])
+            one, other = _of_one_sign(one, other)
             apart = np.abs(one.astype(np.float64) - other.astype(np.float64)) / step
             if step != 1.0:
                 apart = np.rint(apart)
@@ -206,6 +213,12 @@ def compare_outputs(
 def _of_levels(codes: np.ndarray, levels: Sequence[int]) -> np.ndarray:
     shifted = codes.astype(np.int64) - np.iinfo(codes.dtype).min
     return np.asarray(levels, codes.dtype)[shifted * len(levels) // 256]
+
+
+def _of_one_sign(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if (one.dtype, other.dtype) == (np.uint8, np.int8):
+        return one, other.view(np.uint8) ^ np.uint8(0x80)
+    return one, other
 
 
 def _reread(

@@ -79,6 +79,40 @@ def drop_operators(tables: schema.ModelT, links: Iterable[Link]) -> None:
     prune(tables, before)
 
 
+def merge_tensors(tables: schema.ModelT, equal: Mapping[int, int]) -> None:
+    """Let everybody read the earlier one of two equal tensors, and take out what nobody reads then.
+
+    Args:
+        tables: The file's tables, changed in place.
+        equal: Tensor -> the earlier one that holds the same. Of the two, an output of the file
+            keeps its name; then the earlier one must be neither input nor output.
+    """
+    graph, before = tables.subgraphs[0], used(tables)
+    ends = {int(i) for i in _list(graph.outputs)}
+    read = _read(graph)
+    renamed: dict[int, int] = {}
+    for copy, origin in equal.items():
+        origin = renamed.get(origin, origin)
+        graph.operators = [op for op in graph.operators if copy not in _list(op.outputs)]
+        if copy in ends:
+            renamed[origin] = copy
+            _rename(graph, origin, copy)
+        else:
+            _rename(graph, copy, origin)
+    # Who wrote for a reader that is gone goes, too; what nobody read before stays.
+    while True:
+        unread = read - _read(graph) - ends
+        kept = [op for op in graph.operators if not {int(i) for i in _list(op.outputs)} <= unread]
+        if len(kept) == len(graph.operators):
+            break
+        graph.operators = kept
+    prune(tables, before)
+
+
+def _read(graph: schema.SubGraphT) -> set[int]:
+    return {int(i) for op in graph.operators for i in _list(op.inputs)}
+
+
 def _rename(graph: schema.SubGraphT, old: int, new: int) -> None:
     for operator in graph.operators:
         for side in ("inputs", "outputs"):

@@ -162,8 +162,25 @@ def read_receptive_field(source: str | Path | bytes | ModelFile) -> ReceptiveFie
 
 
 def looks_everywhere(source: str | Path | bytes | ModelFile) -> bool:
-    """Whether a file takes a mean over the whole picture, so that no border may be added to it."""
-    return any(_READINGS.get(op.name) is _everywhere for op in unpack(source).graph.operators)
+    """Whether what a file makes of a pixel depends on the picture's size, or on all of its pixels.
+
+    No border may be added to such a picture: a mean is taken over the whole of it, or it is resized
+    by what is no whole factor.
+    """
+    model = unpack(source)
+    return any(
+        _READINGS.get(op.name) is _everywhere or _is_resized_unevenly(model, op)
+        for op in model.graph.operators
+    )
+
+
+def _is_resized_unevenly(model: UnpackedModel, operator: OperatorInfo) -> bool:
+    """Whether a resizing to more has another factor than a whole one, alike on both axes."""
+    if operator.name not in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
+        return False
+    shapes = (model.graph.tensors[i].shape[1:3] for i in (operator.inputs[0], operator.outputs[0]))
+    found = {divmod(after, before) for before, after in zip(*shapes) if before > 0}
+    return len(found) > 1 or any(rest for factor, rest in found if factor)
 
 
 def size_multiple(source: str | Path | bytes | ModelFile) -> int:

@@ -41,6 +41,9 @@ def bundle(
         list[str] | None,
         typer.Option(metavar="HxW", help="Input size; repeatable.", show_default="360x640"),
     ] = None,
+    io: Annotated[
+        str, typer.Option(help="uint8 or int8 codes; auto takes int8 where that is faster.")
+    ] = "auto",
     images: Images = None,
     inputs: Inputs = None,
     dataset: Dataset = None,
@@ -78,6 +81,8 @@ def bundle(
 
       sr-export bundle my_network.keras --out phone --size 360x640 --size 180x320 --images photos
 
+      sr-export bundle xlsr_x3 --out phone --io uint8
+
       sr-bench latency phone/*.tflite --json latency.json
 
       sr-export bundle xlsr_x3 --out phone --latency latency.json --overwrite
@@ -86,6 +91,9 @@ def bundle(
     from sr_models.ground.files import require_free_folder
 
     require_free_folder(out, overwrite=overwrite, replaces=TOP_LEVEL)
+    from export.bundle.interface import require_codes
+
+    require_codes(io)
     from export.exporting.settings import ExportSettings
     from sr_models.ground.sizes import parse_size
 
@@ -110,6 +118,7 @@ def bundle(
             name,
             settings,
             out=out,
+            codes=io,
             **pictures_of,
             **source.keywords,
             latency=latency,
@@ -137,6 +146,7 @@ def tell(manifest: dict[str, Any], out: Path, *, json: str | None) -> None:
     rows = [
         [
             model["file"],
+            model["input"]["dtype"],
             f"{model['height']}x{model['width']}",
             sum(model["operators"].values()),
             len(model["clip_ops"]),
@@ -146,6 +156,6 @@ def tell(manifest: dict[str, Any], out: Path, *, json: str | None) -> None:
     ]
     print_table(
         f"{out}, {len(manifest['files']) + 2} files",
-        ["file", "input", "operators", "clips", "greatest difference of a kernel path"],
+        ["file", "codes", "input", "operators", "clips", "greatest difference of a kernel path"],
         rows,
     )

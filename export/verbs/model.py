@@ -272,8 +272,12 @@ def model(
         "keep_tiles": bool({"pictures", "tile_side"} & set(given_options)) or settings is not None,
     }
     if as_bundle:
+        from export.bundle.interface import AUTO
         from export.bundle.writing import export_bundle
 
+        # Settings of a manifest have said it already.
+        said = "io" in given_options or settings is not None
+        given["codes"] = chosen.files.io if said else AUTO
         with stages("exporting") as (stage, update):
             made = export_bundle(name, chosen, **given, on_stage=stage, on_progress=update)
         tell(made, out, json=json)

@@ -7,19 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from export.running.targets import EVERY
 from sr_models.ground.console import print_table, write_json
 from sr_models.ground.options import FilePixels, Json, Overwrite
 
-# What JSON says where only scales were repaired.
-_NOTHING_STRIPPED = {
-    "removed_ops": [],
-    "retargeted_tensors": [],
-    "proof": "no_op",
-    "bound": 0,
-    "max_abs_code_difference": 0,
-    "differing_fraction": 0.0,
-    "samples": 0,
-}
+NOBODY = "none"
+"""No processor that layers are packed for: they stay as they are."""
 
 
 def strip(
@@ -40,6 +33,17 @@ def strip(
     floats: Annotated[
         bool, typer.Option("--float", help="Take clips of real numbers out, too.")
     ] = False,
+    io: Annotated[
+        str | None,
+        typer.Option(help="int8: codes at the ends are int8, the byte xor 0x80.", metavar="int8"),
+    ] = None,
+    packed_for: Annotated[
+        str,
+        typer.Option(
+            metavar="TARGET",
+            help="Whose kernels layers are packed for; none: they stay as they are.",
+        ),
+    ] = EVERY,
     pixels: FilePixels = None,
     overwrite: Overwrite = False,
     json: Json = None,
@@ -50,6 +54,9 @@ def strip(
     then the clip has nothing left to do. The new file is written only if it is proved to stay
     within --max-difference codes and runs side by side with the old one.
 
+    What changes no code goes, too, and convolutions get the form that fills the kernels of the
+    processors that run them, where a cost model says that it gains.
+
     Examples:
 
       sr-export strip model.tflite --out clip-free.tflite
@@ -57,64 +64,44 @@ def strip(
       sr-export strip model.tflite --out clip-free.tflite --max-difference 0 --json -
 
       sr-export strip model.tflite --out clip-free.tflite --repair-io
+
+      sr-export strip model.tflite --out clip-free.tflite --io int8 --packed-for arm64-dotprod
     """
-    from sr_models.ground.child import Sandbox
+    from export.running.targets import packing_targets, target_names
+    from sr_models.ground.child import WHOLE_SIZE_MB, Sandbox
+    from sr_models.ground.errors import require_known
     from sr_models.ground.files import refuse_existing, require_writable, writing_file
     from sr_models.ground.pixel_range import parse_pixels
     from sr_models.tflite.files import read_model
 
     given = parse_pixels(pixels) if pixels else None
+    if io is not None:
+        require_known("a type of codes to change to", io, ("int8",))
+    require_known("a target", packed_for, (*target_names(), EVERY, NOBODY))
+    targets = () if packed_for == NOBODY else packing_targets(packed_for)
     refuse_existing(out, overwrite=overwrite, replaces=())
     require_writable(out)
-    read_model(file)
-    with Sandbox("export.stripping.proof") as sandbox:
+    read = read_model(file)
+    with Sandbox("export.stripping.proof", memory_mb=WHOLE_SIZE_MB) as sandbox:
         sandbox.start()  # It imports while we do.
-        result, mended = _work(
-            file,
-            limit=max_difference,
-            repair=repair_io,
-            floats=floats,
+        from export.stripping.whole import strip_whole
+
+        made = strip_whole(
+            read,
             sandbox=sandbox,
+            limit=max_difference,
+            floats=floats,
+            repair=repair_io,
             pixels=given,
+            signed=io is not None,
+            targets=targets,
         )
-    last = mended or result
     with writing_file(out) as path:
-        path.write_bytes(last.content)
-    data = result.to_json() if result else dict(_NOTHING_STRIPPED)
-    if mended:
-        data["repair_io"] = mended.to_json()
-    data["sha256"] = last.sha256
+        path.write_bytes(made.content)
+    data = made.to_json()
     write_json(data, json)
     if json != "-":
         print_table(str(out), ["property", "value"], _rows(data))
-
-
-def _work(
-    file: Path, *, limit: int | None, repair: bool, floats: bool, sandbox, pixels
-) -> tuple[Any, Any]:
-    from export.stripping.mending import mend_io
-    from export.stripping.strip import NoClipError, strip_model
-    from sr_models.ground.errors import ModelFileError
-    from sr_models.tflite.files import read_model
-
-    read = read_model(file)
-    try:
-        result = strip_model(read, limit=limit, sandbox=sandbox, floats=floats)
-        read = read_model(result.content, name=str(file))
-    except NoClipError:
-        if not repair:
-            raise
-        result = None
-    if not repair:
-        return result, None
-    mended = mend_io(read, sandbox=sandbox, limit=1 if limit is None else limit, pixels=pixels)
-    if result is None and not mended.repairs:
-        why = "; ".join(mended.obstacles) or f"its codes are pixels already: {mended.pixels}"
-        raise ModelFileError(
-            f"expected a clip or a scale to repair, found neither in {file} ({why}); use the file "
-            "as it is"
-        )
-    return result, mended
 
 
 def _rows(data: dict[str, Any]) -> list[list[str]]:
@@ -134,9 +121,21 @@ def _rows(data: dict[str, Any]) -> list[list[str]]:
             ]
         )
     rows += [
-        ["stays", reason] for reason in (*data.get("not_removed", ()), *mended["not_repaired"])
+        ["stays", reason]
+        for reason in (
+            *data.get("not_removed", ()),
+            *mended["not_repaired"],
+            *data["further"]["not_changed"],
+        )
     ]
+    rows += [["further", _told(change)] for change in data["further"]["changes"]]
+    if paths := data["further"]["same_codes_on"]:
+        rows.append(["measured", f"every code the same, on {' and '.join(paths)} kernels"])
     return [*rows, ["sha256", data["sha256"]]]
+
+
+def _told(change: dict[str, Any]) -> str:
+    return f"{', '.join(change['operators'])} {change['what']}".strip()
 
 
 def _stripped_rows(data: dict[str, Any]) -> list[list[str]]:

@@ -1,16 +1,42 @@
-"""The phones that adb lists, and which of them are meant."""
+"""The phones that adb lists, which of them are meant, and which program is for them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sr_models.ground.errors import OptionError
+from sr_models.ground.files import file_sha256
 
 PROGRAM = "benchmark_model"
+# What LiteRT's is called where it was built from source.
+_PROGRAMS = (PROGRAM, "benchmark_litert_model")
+# Folders of Google's bucket of LiteRT binaries, by Android's name of the ABI.
+_BUCKET_FOLDERS = {
+    "arm64-v8a": "android_arm64",
+    "armeabi-v7a": "android_arm",
+    "x86_64": "android_x86_64",
+}
 # Machine numbers of ELF (gABI, e_machine) to Android's names (NDK, "Android ABIs").
 MACHINES = {183: "arm64-v8a", 40: "armeabi-v7a", 62: "x86_64", 3: "x86", 243: "riscv64"}
+
+
+@dataclass(frozen=True)
+class Program:
+    """Which program measured.
+
+    Attributes:
+        name: The file's name, behind its release and folder where it lies as in Google's bucket
+            (`2.2.0/android_arm64/benchmark_model`).
+        release: LiteRT's release, from a folder of that name; empty where no folder tells.
+        sha256: Hash of the program, hexadecimal.
+    """
+
+    name: str
+    release: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -24,6 +50,15 @@ class ToolFiles:
 
     program: Path
     libraries: tuple[Path, ...] = ()
+
+    def describe(self) -> Program:
+        """Which program that is; its release goes by the folder, since it tells none itself."""
+        parts = self.program.resolve().parts
+        for index in range(len(parts) - 2, -1, -1):
+            if re.fullmatch(r"v?\d+\.\d+\.\d+[\w.-]*", parts[index]):
+                release = parts[index].removeprefix("v")
+                return Program("/".join(parts[index:]), release, file_sha256(self.program))
+        return Program(self.program.name, "", file_sha256(self.program))
 
 
 def read_abi(path: str | Path) -> str | None:
@@ -46,8 +81,9 @@ def choose_tool(path: str | Path, abis: Sequence[str]) -> ToolFiles:
     """The program for a phone, from one file or from a folder with one folder per ABI.
 
     Args:
-        path: The program, or a folder that holds `ABI/benchmark_model`; shared libraries beside
-            such a program are taken along.
+        path: The program, or a folder that holds it, or one that holds `ABI/benchmark_model` (also
+            `android_arm64/...` as in Google's bucket); shared libraries beside the program are
+            taken along.
         abis: ABIs that the phone runs, its favourite first.
 
     Raises:
@@ -55,21 +91,31 @@ def choose_tool(path: str | Path, abis: Sequence[str]) -> ToolFiles:
     """
     path = Path(path)
     if path.is_dir():
-        for abi in abis:
-            program = path / abi / PROGRAM
+        for program in _places(path, abis):
             if program.is_file():
-                return ToolFiles(program, tuple(sorted(program.parent.glob("*.so"))))
-        raise OptionError(
-            f"expected {PROGRAM} in a folder {' or '.join(abis)}, found none in {path}; put the "
-            "program there"
-        )
+                path = program
+                break
+        else:
+            raise OptionError(
+                f"expected {PROGRAM} in a folder {' or '.join(abis)}, found none in {path}; put "
+                "the program there"
+            )
     found = read_abi(path)
     if found is not None and found not in abis:
         raise OptionError(
             f"expected a program for {' or '.join(abis)}, found {found} in {path}; give the "
             "benchmark_model of this phone"
         )
-    return ToolFiles(path)
+    # Libraries of other processors may lie there too.
+    beside = (library for library in sorted(path.parent.glob("*.so")) if library.is_file())
+    return ToolFiles(path, tuple(lib for lib in beside if read_abi(lib) in (None, *abis)))
+
+
+def _places(folder: Path, abis: Sequence[str]) -> Iterator[Path]:
+    for abi in abis:
+        for inside in filter(None, (abi, _BUCKET_FOLDERS.get(abi))):
+            yield from (folder / inside / name for name in _PROGRAMS)
+    yield from (folder / name for name in _PROGRAMS)
 
 
 READY = "device"

@@ -37,6 +37,8 @@ _NOT_APPLIED = re.compile(
     r"delegate"
 )
 _REFUSED = re.compile(r"(?:Failed to apply (\S+) delegate|(NNAPI) acceleration is unsupported)")
+# LiteRT's warning when no library of an accelerator can be loaded; it then runs on the CPU.
+_ABSENT = re.compile(r"(GPU|NPU) accelerator could not be (?:dynamically )?loaded and registered")
 _ACCELERATORS = re.compile(r"NNAPI accelerators available: \[([^\]\n]*)\]")
 _MEMORY = re.compile(rf"\(MB\): init=({_NUMBER}) overall=({_NUMBER})")
 _PEAK = re.compile(rf"(?:Overall peak memory footprint \(MB\) [^:\n]*|Peak memory):\s+({_NUMBER})")
@@ -117,6 +119,7 @@ class ToolOutput:
         replacements: Delegates that took nodes, in order.
         applied: What is said about delegates that were asked for, in order.
         refused: Names of delegates that could not be applied at all.
+        absent: Kinds of accelerators that LiteRT found no library of, `GPU` or `NPU`.
         accelerators: NNAPI accelerators of the phone.
         unknown_flags: Arguments that the program does not know.
         errors: Its error messages, in order.
@@ -131,6 +134,7 @@ class ToolOutput:
     replacements: tuple[Replacement, ...]
     applied: tuple[Applied, ...]
     refused: tuple[str, ...]
+    absent: tuple[str, ...]
     accelerators: tuple[str, ...]
     unknown_flags: str
     errors: tuple[str, ...]
@@ -164,6 +168,7 @@ def parse_output(text: str) -> ToolOutput:
         ),
         applied=_applied(text),
         refused=tuple(found[1] or found[2] for found in _REFUSED.finditer(text)),
+        absent=tuple(dict.fromkeys(found[1] for found in _ABSENT.finditer(text))),
         accelerators=_names(accelerators[1]) if accelerators else (),
         unknown_flags=unknown[1].strip() if unknown else "",
         errors=tuple(dict.fromkeys(found[1].strip() for found in _ERROR.finditer(text))),

@@ -46,6 +46,7 @@ class Phone:
         android: Version of Android as its users know it.
         sdk: API level; 0 where unknown.
         abis: ABIs that it runs, its favourite first.
+        device: Name of the product in Android's own lists, e.g. `caiman`; empty where unknown.
     """
 
     serial: str
@@ -54,6 +55,7 @@ class Phone:
     android: str
     sdk: int
     abis: tuple[str, ...]
+    device: str = ""
 
     def to_json(self) -> dict:
         """The attributes by name."""
@@ -88,6 +90,7 @@ def phone_of_properties(serial: str, properties: dict[str, str]) -> Phone:
         first("ro.build.version.release"),
         int(sdk) if sdk.isdecimal() else 0,
         tuple(abi.strip() for abi in abis if abi.strip()),
+        first("ro.product.device", "ro.product.vendor.device"),
     )
 
 

@@ -11,13 +11,18 @@ from typing import Any
 from runtime_bench.android.adb import Adb, Stopped
 from runtime_bench.android.devices import choose_devices, choose_tool
 from runtime_bench.android.golden import Golden, PhoneGolden, measure_golden_on_phone
-from runtime_bench.android.measurement import PhoneLatency, judge_placement
+from runtime_bench.android.measurement import PhoneLatency
 from runtime_bench.android.output import parse_output
 from runtime_bench.android.phone import Phone, read_phone, read_thermal
+from runtime_bench.android.placement import PhonePlacement, judge_placement
 from runtime_bench.android.profile import left_to_cpu, parse_profile
 from runtime_bench.android.quality import PhoneQuality, measure_quality_on_phone
+from runtime_bench.android.results_file import NAME as RESULTS
+from runtime_bench.android.results_file import read_results
+from runtime_bench.android.runtime_info import NAME as RUNTIME_INFO
+from runtime_bench.android.runtime_info import read_runtime_info
 from runtime_bench.android.session import SPARE_SECONDS, Session, open_session
-from runtime_bench.android.tool import ToolRun, arguments
+from runtime_bench.android.tool import ToolRun, arguments, require_pictures
 from runtime_bench.measuring.machine import require_cpus
 from runtime_bench.measuring.quality import Dataset
 from sr_models.ground.errors import OptionError, SrError
@@ -139,6 +144,9 @@ def _measure_phone(adb: Adb, job: Job, step: Callable[[str], None]) -> Outcome:
     try:
         phone = read_phone(adb)
         with open_session(adb, choose_tool(job.tool, phone.abis), cpus=job.cpus) as session:
+            if job.datasets or job.goldens:
+                # Told before minutes of timing.
+                require_pictures(session.tool)
             for index, model in enumerate(job.models):
                 graph = session.push_bytes(model.data, f"model{index}.tflite")
                 for threads in job.threads:
@@ -170,6 +178,7 @@ def measure(
     Raises:
         PhoneError: The phone is gone, or the program failed.
         OptionError: The program cannot do what is asked.
+        WireError: A file that the program wrote is cut, or cannot be.
     """
     before = read_thermal(session.adb)
     told = session.run(
@@ -178,12 +187,19 @@ def measure(
             run,
             graph=graph,
             profile_path=session.path("profile.csv"),
+            results_path=session.path(RESULTS),
+            info_path=session.path(RUNTIME_INFO),
             library_folder=session.folder,
+            libraries=session.libraries,
         ),
         seconds=2 * run.seconds + SPARE_SECONDS,
     )
     after = read_thermal(session.adb)
+    results = read_results(session.pull_written(RESULTS))
+    info = read_runtime_info(session.pull_written(RUNTIME_INFO))
     output = parse_output(told)
+    if results is not None:
+        output = results.over(output)
     if output.inference is None:
         last = told.strip().splitlines()[-1][:200]
         raise OptionError(
@@ -192,33 +208,49 @@ def measure(
     # Both programs may also print the tables.
     text = session.pull_text("profile.csv") if run.profile else ""
     profile = parse_profile(text) or parse_profile(told)
-    shapes = _input_shapes(model)
+    graph_of_file = read_graph(model)
+    shapes = [graph_of_file.tensors[index].shape for index in graph_of_file.inputs]
+    operators = len(graph_of_file.operators)
+    placement = judge_placement(output, run.delegate, info, operators=operators)
+    left = left_to_cpu(profile) if profile else None
     return PhoneLatency(
         model,
         shapes[0] if shapes else (),
         run,
         session.cpus,
         session.tool.kind,
+        session.program,
         output,
-        judge_placement(output, run.delegate),
-        left_to_cpu(profile) if profile else None,
+        results,
+        placement,
+        left if placement.left is None else placement.left,
         profile,
         phone,
         before,
         after,
-        _notices(phone, run, before.state, after.state, bool(profile)),
+        _notices(phone, run, placement, before.state, after.state, bool(profile)),
     )
 
 
-def _input_shapes(model: ModelFile) -> list[tuple[int, ...]]:
-    graph = read_graph(model)
-    return [graph.tensors[index].shape for index in graph.inputs]
-
-
 def _notices(
-    phone: Phone, run: ToolRun, before: str | None, after: str | None, profiled: bool
+    phone: Phone,
+    run: ToolRun,
+    placement: PhonePlacement,
+    before: str | None,
+    after: str | None,
+    profiled: bool,
 ) -> tuple[str, ...]:
     notices = list(phone.notices(run.delegate))
+    if placement.fell_back and run.delegate != "xnnpack":
+        notices.append(
+            f"{run.delegate} took no node: the time is the CPU's (docs/phones.md says what a "
+            "delegate needs)"
+        )
+    if run.delegate == "none" and placement.delegated_nodes:
+        notices.append(
+            f"{placement.name} took {placement.delegated_nodes} of {placement.total_nodes} nodes "
+            "though no delegate was asked for"
+        )
     warm = [state for state in (before, after) if state not in (None, "none")]
     if warm:
         notices.append(f"the phone throttles for heat ({warm[-1]}): let it cool and measure again")

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime_bench.android.adb import Adb, PhoneError, ShellResult
-from runtime_bench.android.devices import PROGRAM, ToolFiles
+from runtime_bench.android.devices import PROGRAM, Program, ToolFiles
 from runtime_bench.android.tool import Tool, parse_help
+from runtime_bench.android.wire import MOST_BYTES, Message
 from runtime_bench.measuring.machine import require_cpus
 
 # The one place where a shell may write and run programs.
 ROOT = "/data/local/tmp"
 _FOLDER = "sr-bench-"
+# What the program writes, which a later run that writes none must not be taken to have written.
+WRITTEN = ("profile.csv", "results.pb", "runtime_info.pb", "output.raw")
 # Beyond the program's own budget: warm-up as long as the runs, loading, compiling for an NPU.
 SPARE_SECONDS = 120.0
 
@@ -32,12 +35,16 @@ class Session:
         adb: The client, bound to the phone.
         folder: The folder.
         tool: The program.
+        program: Which file of this computer that is.
+        libraries: Names of the libraries beside it.
         cpus: Mask of the cores to bind it to, hexadecimal; empty for none.
     """
 
     adb: Adb
     folder: str
     tool: Tool
+    program: Program
+    libraries: tuple[str, ...] = ()
     cpus: str = ""
 
     def path(self, name: str) -> str:
@@ -72,6 +79,21 @@ class Session:
             self.adb.pull(self.path(name), local)
             return local.read_bytes()
 
+    def pull_written(self, name: str) -> bytes | None:
+        """The content of a file that the program may have written; `None` where it did not.
+
+        Raises:
+            WireError: It is larger than any such file.
+            PhoneError: The phone is gone.
+        """
+        result = self.adb.shell(f"wc -c < {shlex.quote(self.path(name))}")
+        if result.status != 0:
+            return None
+        size = result.text.strip()
+        if size.isdecimal() and (len(size) > 15 or int(size) > MOST_BYTES):
+            raise Message(b"", name).wrong(f"{size} bytes, more than any has")
+        return self.pull_bytes(name)
+
     def push_bytes(self, data: bytes, name: str) -> str:
         """Write a file into the folder; its path there."""
         with tempfile.TemporaryDirectory() as folder:
@@ -104,7 +126,8 @@ def open_session(adb: Adb, files: ToolFiles, *, cpus: str = "") -> Iterator[Sess
         told = _run(adb, folder, ["--help"], seconds=60.0)
         if told.status in (126, 127):
             raise _failure(adb, told)
-        yield Session(adb, folder, parse_help(told.text), cpus)
+        names = tuple(library.name for library in files.libraries)
+        yield Session(adb, folder, parse_help(told.text), files.describe(), names, cpus)
     finally:
         _clean(adb, folder)
 
@@ -114,10 +137,12 @@ def _run(
 ) -> ShellResult:
     bound = f"taskset {cpus} " if cpus else ""
     # Its process id is kept, so that cleaning up can end it.
-    inner = f"echo $$ > pid; exec {bound}./{PROGRAM} {shlex.join(arguments)}"
-    return adb.shell(
-        f"cd {folder} && LD_LIBRARY_PATH={folder} sh -c {shlex.quote(inner)}", seconds=seconds
+    inner = (
+        f"rm -f {' '.join(WRITTEN)}; echo $$ > pid; exec {bound}./{PROGRAM} {shlex.join(arguments)}"
     )
+    # Qualcomm's NPU looks for its own library in a path of its own.
+    paths = f"LD_LIBRARY_PATH={folder} ADSP_LIBRARY_PATH={folder}"
+    return adb.shell(f"cd {folder} && {paths} sh -c {shlex.quote(inner)}", seconds=seconds)
 
 
 def _clean(adb: Adb, folder: str) -> None:

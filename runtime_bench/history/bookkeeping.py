@@ -29,6 +29,19 @@ COLUMNS = {
         "now is",
         "notes",
     ),
+    "android": (
+        "phone",
+        "file",
+        "delegate",
+        "threads",
+        "earlier",
+        "last on",
+        "last ms",
+        "now ms",
+        "now / last",
+        "now is",
+        "notes",
+    ),
     "quality": (
         "file",
         "dataset",
@@ -98,6 +111,12 @@ def _row(trend: Trend, names: dict[str, str]) -> list:
             change = f"{trend.change:.3f} ({trend.low:.3f} to {trend.high:.3f})"
         times = [_shown(last.result["median_ms"] if last else None, 2), _shown(row["median_ms"], 2)]
         return [*models, row["delegate"], row["threads"], *told, *times, change, *tail]
+    if trend.kind == "android":
+        change = "-" if trend.change is None else f"{trend.change:.3f}"
+        times = [_shown(_phone_ms(found.result), 2) for found in (last, trend.now) if found]
+        times = times if last else ["-", *times]
+        words = [row["phone"], *models, row["delegate"], row["threads"]]
+        return [*words, *told, *times, change, *tail]
     if trend.kind == "quality":
         figures = decibels_of(last.result, row) if last else [None, *decibels_of(row)]
         change = "-" if trend.change is None else f"{trend.change:+.3f}"
@@ -113,6 +132,10 @@ def _row(trend: Trend, names: dict[str, str]) -> list:
         _speedup(row),
         *tail,
     ]
+
+
+def _phone_ms(row: Mapping[str, Any]) -> float | None:
+    return row["mean_ms"] if row["median_ms"] is None else row["median_ms"]
 
 
 def _speedup(row: dict) -> str:
@@ -177,19 +200,20 @@ class Bookkeeping:
         """The table of trends, on stdout."""
         print_trends(self.trends, source=self.against or "")
 
-    def close(self, *, gates_met: bool = True) -> None:
+    def close(self, *, gates_met: bool = True, refused: str = "a gate is not met") -> None:
         """Say what was not compared, and add today's results.
 
         Args:
             gates_met: Otherwise nothing is added: the next run would be held against a result
                 that was refused.
+            refused: Why, then.
         """
         for line in skipped_lines(self.trends, source=self.against or ""):
             say(line)
         if self._save is None:
             return
         if not gates_met:
-            say(f"nothing added to {self._save}, for a gate is not met")
+            say(f"nothing added to {self._save}, for {refused}")
             return
         append_history(self._save, self._entries)
         say(f"added {len(self._entries)} result(s) to {self._save}")

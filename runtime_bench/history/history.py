@@ -48,6 +48,19 @@ _NEEDED: dict[str, dict[str, type | tuple[type, ...]]] = {
         "speedup_low": (int, float),
         "speedup_high": (int, float),
     },
+    "android": {
+        "model": str,
+        "delegate": str,
+        "threads": int,
+        "input_shape": list,
+        "sha256": str,
+        "runtime": str,
+        "phone": str,
+        "placement": str,
+        # Old programs tell no median.
+        "median_ms": (int, float, type(None)),
+        "mean_ms": (int, float, type(None)),
+    },
 }
 KINDS = tuple(_NEEDED)
 
@@ -60,7 +73,7 @@ class HistoryEntry:
         kind: The verb that measured it, one of `KINDS`.
         date: When it was saved, UTC, ISO 8601 to the second.
         host: Name of the computer.
-        machine: What `Machine.to_json` told.
+        machine: What `Machine.to_json` told; empty where a phone did the work, which its row names.
         protocol: How it was measured.
         result: The row as the verb gives it; latency rows with all their `samples_ms`.
     """

@@ -9,17 +9,11 @@ from typing import Any
 import numpy as np
 
 from export.running.statistics import compare_sessions
+from runtime_bench.history.drift import NO_DIFFERENCE, drift_of, judge_phone, phone_notes
 from runtime_bench.history.history import HistoryEntry
 
-NO_DIFFERENCE = "no difference shown"
 NOTHING_EARLIER = "nothing earlier"
 MACHINES_OWN = "so the difference is the machine's"
-DRIFT = 0.05
-"""Least share by which two sessions must differ; medians of one file may vary by as much."""
-# From this many sessions of one file on, their own spread can say more than DRIFT.
-_LEAST_SESSIONS = 3
-# Median absolute deviation to standard deviation of a normal distribution, and two of those.
-_SPREAD = 2 * 1.4826
 
 
 @dataclass(frozen=True)
@@ -27,7 +21,7 @@ class Trend:
     """One result of today, and those before it that it may be compared with.
 
     Attributes:
-        kind: The verb: `latency`, `quality` or `compare`.
+        kind: The verb: `latency`, `quality`, `compare` or `android`.
         now: Today's result.
         earlier: Comparable entries, oldest first.
         skipped: Why others of the same file are not compared, to their number.
@@ -83,6 +77,7 @@ def identity(entry: HistoryEntry) -> dict[str, Any]:
     names = {
         "latency": ("model", "delegate", "threads"),
         "quality": ("model", "dataset", "delegate"),
+        "android": ("phone", "model", "delegate", "threads"),
     }[entry.kind]
     return {name: row.get(name) for name in names}
 
@@ -93,6 +88,7 @@ def dated_figures(entry: HistoryEntry) -> dict[str, Any]:
         "latency": ("median_ms", "p5_ms", "p95_ms", "runs", "sha256", "runtime"),
         "quality": ("psnr_rgb_db", "psnr_y_db", "ssim_y", "sha256", "runtime"),
         "compare": ("speedup", "speedup_low", "speedup_high", "psnr_drop_db"),
+        "android": ("median_ms", "mean_ms", "p5_ms", "p95_ms", "runs", "sha256", "runtime"),
     }[entry.kind]
     told = {name: entry.result.get(name) for name in names}
     if entry.kind == "compare":
@@ -124,27 +120,6 @@ def slowed_down(found: Sequence[Trend], ratio: float) -> list[str]:
         and trend.change > ratio
         and MACHINES_OWN not in trend.notes
     ]
-
-
-def drift_of(sessions: Sequence[HistoryEntry]) -> float:
-    """Share by which medians of one file on one machine vary from session to session.
-
-    Twice the robust standard deviation of their logarithms, but no less than `DRIFT`.
-
-    Args:
-        sessions: Latency entries of the same work; those of other files than the last's are left
-            out.
-    """
-    same = [
-        entry.result["median_ms"]
-        for entry in sessions
-        if entry.result["sha256"] == sessions[-1].result["sha256"]
-    ]
-    if len(same) < _LEAST_SESSIONS:
-        return DRIFT
-    logarithms = np.log(same)
-    spread = _SPREAD * float(np.median(np.abs(logarithms - np.median(logarithms))))
-    return max(DRIFT, float(np.expm1(spread)))
 
 
 def _trend(now: HistoryEntry, past: Sequence[HistoryEntry]) -> Trend:
@@ -208,6 +183,14 @@ _CONDITIONS: dict[str, list[tuple[str, Callable[[HistoryEntry], Any]]]] = {
         ("another input size", _of("candidate", "input_shape")),
         ("other cores", _cpus),
     ],
+    "android": [
+        ("another phone", lambda entry: (entry.result["phone"], entry.result.get("soc"))),
+        ("another delegate", _of("delegate")),
+        ("other threads", _of("threads")),
+        ("another input size", _of("input_shape")),
+        ("other cores", _of("cpus")),
+        ("other flags", _of("tool_flags")),
+    ],
 }
 
 
@@ -261,7 +244,12 @@ def _judge_compare(now: HistoryEntry, earlier: Sequence[HistoryEntry]) -> tuple:
     return verdict, second["speedup"] / first["speedup"], None, None
 
 
-_VERDICTS = {"latency": _judge_latency, "quality": _judge_quality, "compare": _judge_compare}
+_VERDICTS = {
+    "latency": _judge_latency,
+    "quality": _judge_quality,
+    "compare": _judge_compare,
+    "android": judge_phone,
+}
 
 
 def _same(now: HistoryEntry, last: HistoryEntry, key: str) -> bool:
@@ -275,7 +263,9 @@ def _notes(now: HistoryEntry, last: HistoryEntry, *, differs: bool) -> tuple[str
         notes.append(f"then with {_rows(now, last)[0][1].get('runtime')}")
     if same_file and same_runtime and differs and now.kind == "latency":
         notes.append(MACHINES_OWN)
-    if now.host != last.host:
+    if now.kind == "android":
+        notes += phone_notes(now, last)
+    elif now.host != last.host:
         notes.append(f"then on host {last.host}")
     if last.machine.get("warning"):
         notes.append("the machine was noisy then")

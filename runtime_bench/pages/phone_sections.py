@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from runtime_bench.android.tables import delegate_text
 from runtime_bench.measuring.tables import left_text, nodes_text, short_names
 from runtime_bench.pages.gathered import Rows, section
 from runtime_bench.pages.report import Page
@@ -54,7 +55,7 @@ def add_phones(page: Page, rows: Rows, failures: Mapping[str, str]) -> None:
         [
             row["phone"],
             names[row["model"]],
-            row["delegate"],
+            delegate_text(row),
             row["threads"],
             *(row[key] for key in keys),
             _where(row),
@@ -146,7 +147,7 @@ def _or(value: float | None, other: float) -> float:
 def _where(row: Mapping[str, Any]) -> str:
     nodes = (row["delegated_nodes"], row["total_nodes"], row["partitions"])
     told = [row["placement"], nodes_text(*nodes) if None not in nodes else ""]
-    left = left_text(row["left_behind"])
+    left = "" if row["fell_back"] else left_text(row["left_behind"])
     return ", ".join(word for word in (*told, left and f"on the CPU: {left}") if word)
 
 

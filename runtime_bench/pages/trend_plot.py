@@ -14,12 +14,14 @@ from runtime_bench.measuring.tables import short_names
 from sr_models.ground.plots import COLOURS, GRID, INK, new_axes, svg_uri
 
 # What is drawn of each kind: the figure, the ends of its band, and the words at the axis.
+_TIMES = ("median_ms", "p5_ms", "p95_ms", "median in ms, band 5th to 95th percentile")
 _DRAWN = {
-    "latency": ("median_ms", "p5_ms", "p95_ms", "median in ms, band 5th to 95th percentile"),
+    "latency": _TIMES,
+    "android": _TIMES,
     "quality": ("psnr_rgb_db", None, None, "PSNR in dB (raw; RGB, or luma of luma files)"),
     "compare": ("speedup", "speedup_low", "speedup_high", "speed-up, band 95 % interval"),
 }
-UNITS = {"latency": "median ms", "quality": "dB", "compare": "speed-up"}
+UNITS = {"latency": "median ms", "android": "ms", "quality": "dB", "compare": "speed-up"}
 """What figures of each kind are."""
 _MOST_DATES = 8
 
@@ -77,12 +79,12 @@ def charts_of_history(entries: Sequence[HistoryEntry]) -> list[Chart]:
     groups: dict[tuple, dict[str, list[ChartPoint]]] = {}
     machines: dict[tuple, str] = {}
     for entry in entries:
-        key = (entry.kind, *(() if entry.kind == "quality" else machine_key(entry.machine)))
-        machines[key] = _machine_text(entry) if entry.kind != "quality" else ""
+        key = (entry.kind, *_machine_key(entry))
+        machines[key] = _machine_text(entry)
         point = _point(entry.kind, dated_figures(entry))
         if point is not None:
             label = label_of(identity(entry), names)
-            if entry.kind == "latency":
+            if entry.kind in ("latency", "android"):
                 label += f", {'x'.join(map(str, entry.result['input_shape'][1:3]))}"
             groups.setdefault(key, {}).setdefault(label, []).append(point)
     return [
@@ -104,7 +106,7 @@ def charts_of_trends(rows: Sequence[Mapping[str, Any]]) -> list[Chart]:
 
 
 def label_of(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """`model, dataset, delegate, 1 thread(s)`: those that a row has.
+    """`phone: model, dataset, delegate, 1 thread(s)`: those that a row has.
 
     Args:
         row: What `trend.identity` tells of a result.
@@ -113,6 +115,8 @@ def label_of(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
     words = [names[row["model"]], row.get("dataset"), row.get("delegate")]
     if row.get("baseline"):
         words[0] = f"{words[0]} against {names[row['baseline']]}"
+    if row.get("phone"):
+        words[0] = f"{row['phone']}: {words[0]}"
     if row.get("threads"):
         words.append(f"{row['threads']} thread(s)")
     return ", ".join(str(word) for word in words if word)
@@ -148,7 +152,7 @@ def draw(chart: Chart) -> str:
         range(0, len(dates), step), [date[:16].replace("T", "\n") for date in dates[::step]]
     )
     axes.set_xlim(-0.5, len(dates) - 0.5)
-    if chart.kind == "latency":
+    if chart.kind in ("latency", "android"):
         axes.set_ylim(bottom=0)
     axes.set_ylabel(_DRAWN[chart.kind][3])
     axes.grid(axis="y", color=GRID, zorder=0)
@@ -171,6 +175,9 @@ def _point(kind: str, found: Mapping[str, Any]) -> ChartPoint | None:
     if kind == "quality" and value is None:
         # Files of luma have no RGB.
         value = found.get("psnr_y_db")
+    if kind == "android" and value is None:
+        # Old programs tell a mean alone.
+        value = found.get("mean_ms")
     if value is None:
         return None
     ends = [found.get(end) if end and found.get(end) is not None else value for end in (low, high)]
@@ -183,6 +190,17 @@ def _names(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     )
 
 
+def _machine_key(entry: HistoryEntry) -> tuple:
+    if entry.kind == "android":
+        return entry.result["phone"], entry.result.get("soc")
+    # Pixels depend on the kernels alone.
+    return () if entry.kind == "quality" else machine_key(entry.machine)
+
+
 def _machine_text(entry: HistoryEntry) -> str:
     machine = entry.machine
+    if entry.kind == "quality":
+        return ""
+    if entry.kind == "android":
+        return f"{entry.result['phone']}, {entry.result.get('soc') or 'unknown SoC'}"
     return f"{machine.get('cpu') or 'unknown processor'}, {machine.get('cores')} core(s)"

@@ -23,6 +23,8 @@ from typing import Any
 from sr_models.ground.errors import ModelFileError
 
 MEMORY_MB = 768
+WHOLE_SIZE_MB = 4096
+"""For files that only run at a size of their own, which may be that of a whole picture."""
 TIMEOUT_S = 300.0
 _SERVE = (
     "import json, sys; path, modules = map(json.loads, sys.argv[1:]); "

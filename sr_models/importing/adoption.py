@@ -254,6 +254,11 @@ def _notes(end: OutputEnd, white: PixelRange, final: Network, *, given: bool) ->
             f"{', '.join(whole)} takes a mean over the whole picture: run the file on whole "
             "pictures, since tiles would each have a mean of their own"
         )
+    if fitted := [op.layer for op in final if op.kind == "resize"]:
+        notes.append(
+            f"{', '.join(fitted)} resizes to the picture's own size: run the file on whole "
+            "pictures, since in tiles it would begin elsewhere"
+        )
     if left := [op.layer for op in final if op.kind == "gelu"]:
         notes.append(
             f"GELU ({', '.join(left)}) is one operator of eight bits, which XNNPACK leaves to the "

@@ -56,7 +56,7 @@ class ForeignGraph:
         return to_keras(made, name="as_read")
 
 
-_SIZED = ("factor", "block", "times", "rows", "columns", "padding")
+_SIZED = ("factor", "block", "times", "parts", "corners", "centred", "rows", "columns", "padding")
 _SLACK = 2e-3
 
 

@@ -34,6 +34,7 @@ _KEEPING = (
     "slice",
     "repeat",
     "bilinear",
+    "resize",
     "concatenate",
     "add",
     "multiply",

@@ -20,7 +20,13 @@ from sr_models.networks.layers import (
     SpaceToDepth,
 )
 from sr_models.networks.leaky_relu import compute_leaky_relu_rightly
-from sr_models.networks.value_layers import Gelu, KnownRange, PictureMean, SquareRoot
+from sr_models.networks.value_layers import (
+    Gelu,
+    KnownRange,
+    PictureMean,
+    ResizeToPicture,
+    SquareRoot,
+)
 from sr_models.quantization.weight_grids import GridConvolution
 
 _layers = tf_keras.layers
@@ -49,6 +55,8 @@ def to_keras(network: Network, *, name: str):
     for operation in network:
         if operation.name != INPUT:
             inputs = [tensors[name] for name in operation.inputs]
+            if operation.kind == "resize":
+                inputs.append(picture)  # Of which it reads the size.
             tensors[operation.name] = _WRITERS[operation.kind](operation, *inputs)
     return tf_keras.Model(picture, tensors[network.output], name=name)
 
@@ -202,6 +210,7 @@ _WRITERS = {
     "gelu": lambda op, x: Gelu(op["approximate"], name=op.name)(x),
     "mean": lambda op, x: PictureMean(op["axes"], name=op.name)(x),
     "root": lambda op, x: SquareRoot(name=op.name)(x),
+    "resize": lambda op, *x: ResizeToPicture(**op.values, name=op.name)(list(x)),
     "select": _select,
     "repeat": lambda op, x: RepeatChannels(op["times"], name=op.name)(x),
     "slice": lambda op, x: ChannelSlice(op["start"], op["stop"], name=op.name)(x),

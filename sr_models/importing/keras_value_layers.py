@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from sr_models.networks.value_layers import Gelu, PictureMean, SquareRoot
+from sr_models.networks.value_layers import Gelu, PictureMean, ResizeToPicture, SquareRoot
 
 _L = tf_keras.layers
 
@@ -22,11 +22,12 @@ VALUE_LAYERS: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "GlobalAvgPool2D": (_L.GlobalAveragePooling2D, ("keepdims",)),
     "Gelu": (Gelu, ("approximate",)),
     "PictureMean": (PictureMean, ("axes",)),
+    "ResizeToPicture": (ResizeToPicture, ("times", "parts", "corners", "centred")),
     "SquareRoot": (SquareRoot, ()),
 }
 """Class -> the layer, and which of its arguments are taken over."""
 
-OUR_VALUE_LAYERS = ("Gelu", "PictureMean", "SquareRoot")
+OUR_VALUE_LAYERS = ("Gelu", "PictureMean", "ResizeToPicture", "SquareRoot")
 
 
 def _mish(x):

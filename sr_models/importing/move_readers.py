@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sr_models.importing.geometry_readers import GeometryReaders
 from sr_models.importing.operator_reader import require_nhwc
+from sr_models.importing.picture_sizes import resizing_to_picture
 
 
 class MoveReaders(GeometryReaders):
@@ -45,6 +46,18 @@ class MoveReaders(GeometryReaders):
         return self._add(op, "depth_to_space", [repeated], {"block": factor})
 
     def _read_ResizeBilinear(self, op) -> str:
+        source = self._of(op.inputs[0])
+        values = resizing_to_picture(
+            self.network,
+            source,
+            low=op.inputs[0].shape[1:3],
+            high=op.outputs[0].shape[1:3],
+            picture=self.graph.input.shape[1:3],
+            corners=op.get_attr("align_corners"),
+            centred=op.get_attr("half_pixel_centers"),
+        )
+        if values is not None:
+            return self._add(op, "resize", [source], values)
         if (reduction := self._reduction(op)) is not None:
             return self._reduced_bilinear(op, reduction)
         factor = self._factor(op)

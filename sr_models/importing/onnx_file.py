@@ -34,7 +34,7 @@ from sr_models.importing.onnx_outputs import keep_output, named, upscaled_output
 from sr_models.importing.onnx_tensors import LARGEST, plain, take_external, tensors_of, widen
 from sr_models.importing.protobuf_wire import require_moderate
 
-OPSETS = (11, 24)
+OPSETS = (9, 24)
 MOST_NODES = 20_000
 _MOST_SLOW_PIXELS = 128 * 128
 """Of a picture for the reference in Python, which takes seconds for it."""
@@ -172,7 +172,7 @@ def load_onnx_file(path: str | Path, *, output: str | None = None) -> OnnxFile:
     """Open an ONNX file.
 
     Args:
-        path: Of opset 11 to 24, with weights of float32 or float16 inside or in files beside it.
+        path: Of opset 9 to 24, with weights of float32 or float16 inside or in files beside it.
         output: Name or number of the output that is the upscaled picture, where there are several.
 
     Raises:

@@ -108,7 +108,16 @@ class _Reader(NodeValues, NodeConvolutions, NodeMoves):
     def _require_known(self, node) -> None:
         if not is_known(node):
             standard = node.domain in _STANDARD
-            raise self._unknown(node, None if standard else f"{node.domain}.{node.op_type}")
+            name = self._as_written(node) if standard else f"{node.domain}.{node.op_type}"
+            raise self._unknown(node, name)
+
+    def _as_written(self, node) -> str | None:
+        """What users wrote where an exporter made something else of it."""
+        maker = self._makers.get(node.input[0]) if node.input else None
+        grouped = maker is not None and maker.op_type == "Reshape"
+        if node.op_type == "InstanceNormalization" and grouped:
+            return "GroupNormalization"
+        return None
 
     def _take(self, node) -> None:
         for name in node.input:

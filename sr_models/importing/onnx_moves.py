@@ -12,8 +12,13 @@ from sr_models.importing.geometry import MOST_REDUCED
 from sr_models.importing.onnx_geometry import NodeGeometry
 from sr_models.importing.onnx_reader import MOST_MADE, attribute
 from sr_models.importing.onnx_views import C, Factor, View, reshaped
+from sr_models.importing.picture_sizes import resizing_to_picture
 
 _CENTRED = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel")
+_OLD = "an old Resize"
+_PLACES = (*_CENTRED, "asymmetric", "align_corners")
+_NEARLY = 1e-3
+"""Of a size that is computed by a factor."""
 _REPEATING = {("asymmetric", "floor")} | {
     (mode, nearest) for mode in _CENTRED for nearest in ("round_prefer_floor", "round_prefer_ceil")
 }
@@ -142,8 +147,8 @@ class NodeMoves(NodeGeometry):
 
     def _read_Slice(self, node) -> View:
         view = self._picture(node)
-        starts, ends = self._whole(node, 1), self._whole(node, 2)
-        axes = self._whole(node, 3, list(range(len(starts))))
+        starts, ends = (self._numbers(node, n, i) or [] for i, n in ((1, "starts"), (2, "ends")))
+        axes = self._numbers(node, "axes", 3) or list(range(len(starts)))
         steps = self._whole(node, 4, [1] * len(starts))
         if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
             raise self._refused(node, "found a Slice of unequal lists")
@@ -199,27 +204,44 @@ class NodeMoves(NodeGeometry):
             return self._mirrored(node, view, mode, pads)
         rows, columns = pads.get("H", (0, 0)), pads.get("W", (0, 0))
         others = any(any(pads.get(name, ())) for name in "NC")
-        if others or self._constant(node, 2, 0.0).any() or min(*rows, *columns) < 0:
+        value = attribute(node, "value", 0.0)  # Until opset 10.
+        if others or value or self._constant(node, 2, 0.0).any():
             raise self._refused(node, "found a padding of anything but zeros at the border")
-        if not any((*rows, *columns)):
-            return self._moved(node, view.axes)
-        size = (view.height + sum(rows), view.width + sum(columns))
-        return self._add(node, "pad", [view], {"rows": rows, "columns": columns}, size=size)
+        # PyTorch pads by less than nothing where it cuts off.
+        cut = {"rows": [max(0, -n) for n in rows], "columns": [max(0, -n) for n in columns]}
+        if any(map(any, cut.values())):
+            view = self._resized(node, "crop", view, cut, sign=-1)
+        added = {"rows": [max(0, n) for n in rows], "columns": [max(0, n) for n in columns]}
+        if any(map(any, added.values())):
+            view = self._resized(node, "pad", view, added, sign=1)
+        return view
+
+    def _resized(self, node, kind: str, view: View, amounts: dict, *, sign: int) -> View:
+        """The picture with rows and columns more or less at its borders."""
+        rows, columns = (tuple(amounts[side]) for side in ("rows", "columns"))
+        size = (view.height + sign * sum(rows), view.width + sign * sum(columns))
+        return self._add(node, kind, [view], {"rows": rows, "columns": columns}, size=size)
 
     def _read_Resize(self, node) -> View:
         view, mode = self._picture(node), attribute(node, "mode", "nearest")
         if mode == "cubic":
             raise self._unknown(node, "bicubic upscaling")
+        is_old = len(node.input) == 2  # Until opset 10.
+        if is_old and (mode != "nearest" or self._factor(node, view) < 0):
+            raise self._refused(node, f"found {mode} resizing of an opset below 11", name=_OLD)
+        if mode == "linear" and (fitted := self._fitted(node, view)) is not None:
+            return fitted
         factor = self._factor(node, view)
         if factor < 0:
             return self._reduced(node, view, -factor)
         if factor == 1:
             return self._moved(node, view.axes)
-        places = attribute(node, "coordinate_transformation_mode", "half_pixel")
+        usual = ("asymmetric", "floor") if is_old else ("half_pixel", "round_prefer_floor")
+        places = attribute(node, "coordinate_transformation_mode", usual[0])
         size = (view.height * factor, view.width * factor)
         if mode == "linear" and places in _CENTRED:
             return self._add(node, "bilinear", [view], {"factor": factor}, size=size)
-        nearest = attribute(node, "nearest_mode", "round_prefer_floor")
+        nearest = attribute(node, "nearest_mode", usual[1])
         if mode != "nearest" or (places, nearest) not in _REPEATING:
             how = f"{mode} upscaling with {places}" + f" and {nearest}" * (mode == "nearest")
             raise self._refused(node, f"found {how}", name="Resize")
@@ -228,21 +250,50 @@ class NodeMoves(NodeGeometry):
         repeated = self._add(node, "repeat", [view], times, channels=channels)
         return self._spread(node, repeated, factor)
 
-    def _factor(self, node, view: View) -> int:
-        """By how much a `Resize` enlarges rows and columns alike; below 0 where it reduces them."""
+    _read_Upsample = _read_Resize
+
+    def _fitted(self, node, view: View) -> View | None:
+        """Bilinear resizing to the picture's size where no whole factor leads there."""
+        places = attribute(node, "coordinate_transformation_mode", "half_pixel")
+        _, _, wanted = self._wanted(node, view)
+        size = [round(wanted.get(name, 0)) for name in "HW"]
+        others = wanted.get("N", 1) == 1 and wanted.get("C", view.channels) == view.channels
+        stretches = attribute(node, "keep_aspect_ratio_policy", "stretch") == "stretch"
+        if places not in _PLACES or not (others and stretches):
+            return None
+        values = resizing_to_picture(
+            self.network,
+            view.operation,
+            low=(view.height, view.width),
+            high=size,
+            picture=self.picture,
+            corners=places == "align_corners",
+            centred=places in _CENTRED,
+        )
+        if values is None or any(abs(wanted[n] - s) > _NEARLY for n, s in zip("HW", size)):
+            return None
+        return self._add(node, "resize", [view], values, size=tuple(size))
+
+    def _wanted(self, node, view: View) -> tuple[list, list, dict[str, float]]:
+        """Sizes of the axes that are resized, those that they get, and the latter by name."""
         axes = attribute(node, "axes", list(range(4)))
         names = [self._axis(node, view, axis) for axis in axes]
         sizes = {"N": 1, "C": view.channels, "H": view.height, "W": view.width}
         low = [sizes[name] for name in names]
         if self._has(node, 3):
             high = [float(n) for n in self._whole(node, 3)]
-        elif self._has(node, 2):
-            scales = self._constant(node, 2).reshape(-1).tolist()
+        elif self._has(node, place := 1 if len(node.input) == 2 else 2):
+            scales = self._constant(node, place).reshape(-1).tolist()
             high = [n * scale for n, scale in zip(low, scales)] * (len(scales) == len(low))
         else:
             high = []
+        return low, high, dict(zip(names, high)) if len(high) == len(low) else {}
+
+    def _factor(self, node, view: View) -> int:
+        """By how much a `Resize` enlarges rows and columns alike; below 0 where it reduces them."""
+        low, high, wanted = self._wanted(node, view)
+        sizes = {"N": 1, "C": view.channels, "H": view.height, "W": view.width}
         kept = attribute(node, "keep_aspect_ratio_policy", "stretch") == "stretch"
-        wanted = dict(zip(names, high)) if len(high) == len(low) else {}
         if less := _reduction(view, wanted, sizes if kept else {}):
             return -less
         factor = round(wanted.get("H", 0) / view.height)

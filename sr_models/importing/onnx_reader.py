@@ -43,6 +43,8 @@ _INSTEAD = {
     "attention": "convolutions",
     "attention (MatMul of two tensors)": "convolutions",
     "bicubic upscaling": "bilinear or nearest upscaling",
+    "an old Resize": "an export with opset_version=17",
+    "an assignment to a part of a tensor (ScatterND)": "a concatenation of its parts (torch.cat)",
     "Reshape": "DepthToSpace",
     "Transpose": "DepthToSpace",
     "If": "one fixed path",
@@ -57,6 +59,7 @@ _KNOWN_AS = {
     "GlobalMaxPool": "a maximum over the whole picture",
     "ReduceMax": "a maximum over the whole picture",
     "Einsum": "attention",
+    "ScatterND": "an assignment to a part of a tensor (ScatterND)",
     "Reciprocal": "a division by what depends on the picture",
 }
 """What users call a node that is a part of something, or has another name elsewhere."""
@@ -112,6 +115,7 @@ class NodeReader:
 
     def start(self, tensor: str, size: tuple[int, int, int], layout: str) -> None:
         """Take a tensor for the picture."""
+        self.picture = size[1:]
         self.network.add(Operation(INPUT, "input", (), size[0]))
         self.views[tensor] = View(INPUT, *size, axes=whole_axes(layout, *size))
 

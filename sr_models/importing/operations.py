@@ -16,6 +16,7 @@
 | `depth_to_space`, `space_to_depth` | `block` |
 | `repeat` | `times`: the channels several times over |
 | `bilinear` | `factor`: upscaling with half-pixel centres |
+| `resize` | `times`, `parts` of the picture's sides that it gets, `corners`, `centred`; bilinear |
 | `slice` | `start`, `stop` of channels |
 | `grid` | `minimum`, `maximum`, `narrow`: the range that a tensor was trained for; computes nothing |
 | `pad` | `rows`, `columns`: zeros (before, after) |

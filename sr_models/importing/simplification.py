@@ -91,7 +91,7 @@ class Absorption(GeometryAbsorption, GridAbsorption):
     def _absorbed_bilinear(self, operation: Operation, factor, shift) -> str | None:
         return self._moved(operation, factor, shift)
 
-    _absorbed_mean = _absorbed_bilinear
+    _absorbed_mean = _absorbed_resize = _absorbed_bilinear
 
     def of_product(self, operation: Operation, factor, shift) -> str | None:
         """A product of two tensors whose factor one of the two has taken in; `None` for neither."""

@@ -31,7 +31,7 @@ from sr_models.importing.tflite_graph import (
     operators_in_the_way,
 )
 from sr_models.importing.tflite_running import run_apart, runtime_name
-from sr_models.importing.tflite_values import widened
+from sr_models.importing.tflite_values import batch_of, widened
 from sr_models.tflite.files import read_model
 from sr_models.tflite.unpacked import UnpackedModel, unpack
 
@@ -58,6 +58,7 @@ class TfliteFile(ForeignNetwork):
         layout: Order of the input's axes in the file, `"NCHW"` or `"NHWC"`.
         is_integer: Whether it computes on codes, which were taken back to real numbers.
         notes: What is to be said of it, one sentence each.
+        batch: How many pictures it takes at once; copies of one, where that is more than one.
     """
 
     model: UnpackedModel = field(repr=False)
@@ -68,6 +69,7 @@ class TfliteFile(ForeignNetwork):
     layout: str
     is_integer: bool
     notes: tuple[str, ...] = ()
+    batch: int = 1
 
     @property
     def kind(self) -> str:
@@ -124,6 +126,7 @@ class TfliteFile(ForeignNetwork):
             raise CannotRunError(f"it does not take {height}x{width} pixels ({error})") from error
         if self.layout == "NCHW":
             picture = picture.transpose(0, 3, 1, 2)
+        picture = np.repeat(picture, self.batch, axis=0)
         graph = self.model.graph
         ends = {
             "source": graph.inputs.index(self.input),
@@ -133,7 +136,7 @@ class TfliteFile(ForeignNetwork):
             answer = run_apart(self.content, picture, shape=picture.shape, **ends)
         except (Crash, ModelFileError) as error:
             raise CannotRunError(f"LiteRT does not run it ({error})") from error
-        return answer.transpose(0, 2, 3, 1) if layout == "NCHW" else answer
+        return answer[:1].transpose(0, 2, 3, 1) if layout == "NCHW" else answer[:1]
 
     @cached_property
     def content(self) -> bytes:
@@ -186,8 +189,11 @@ def load_tflite_file(
     notes = (_DEQUANTIZED,) if of_integers else ()
     if graph.inputs[1:]:
         notes = (*notes, f"took the input {tensor_name(model, source)} of {input_names(model)}")
+    batch = batch_of(model, source)
+    if batch > 1:
+        notes = (*notes, f"took one picture of a batch of {batch}")
     ends = (source, outputs[0])
-    file = TfliteFile(model, *ends, *_shape_of(model, source, path), of_integers, notes)
+    file = TfliteFile(model, *ends, *_shape_of(model, source, path), of_integers, notes, batch)
     return _with_its_size(_with_its_output(file, outputs), path)
 
 

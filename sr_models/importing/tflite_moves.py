@@ -6,6 +6,7 @@ import numpy as np
 from onnx import TensorProto
 
 from sr_models.importing.tflite_nodes import NodeWriter
+from sr_models.importing.tflite_values import batch_of
 from sr_models.tflite.flatbuffer import OperatorInfo
 
 _FAR = 2**31 - 1
@@ -28,10 +29,15 @@ class MoveWriter(NodeWriter):
     # The same values in another order.
 
     def _put_RESHAPE(self, op: OperatorInfo) -> None:
-        if self.has(op, 1):
+        held = self.held(op.inputs[1]) if self.has(op, 1) else self.option(op, "newShape", ())
+        if held is None:
             shape = self.input(op, 1)
         else:
-            shape = self.constant(np.asarray(self.option(op, "newShape", ())).reshape(-1))
+            sizes = np.array(held, np.int64).reshape(-1)
+            batches = {batch_of(self.model, source) for source in self.model.graph.inputs}
+            if sizes.size and sizes[0] in batches:
+                sizes[0] = 1  # One picture of the batch.
+            shape = self.constant(sizes)
         self.put_last(op, "Reshape", self.input(op), shape, allowzero=1)
 
     def _put_TRANSPOSE(self, op: OperatorInfo) -> None:

@@ -30,6 +30,13 @@ INTEGERS = ("int4", "int8", "uint8", "int16")
 """Types that stand for real numbers where they have a scale."""
 
 
+def batch_of(model: UnpackedModel, source: int) -> int:
+    """How many pictures an input takes at once; 1 where that is free."""
+    signature = model.tables.subgraphs[0].tensors[source].shapeSignature
+    shape = model.graph.tensors[source].shape if signature is None else signature
+    return max([1, *map(int, shape[:1])])
+
+
 def held_values(model: UnpackedModel, tensor: int) -> np.ndarray | None:
     """What the file holds for a tensor, or `None` where it is computed.
 

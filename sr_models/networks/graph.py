@@ -25,7 +25,7 @@ from sr_models.networks.layers import (
     convolve,
 )
 from sr_models.networks.quick_layers import ShapedLayer
-from sr_models.networks.value_layers import KnownRange
+from sr_models.networks.value_layers import KnownRange, ResizeToPicture
 
 INPUT = "input"
 
@@ -45,6 +45,7 @@ _SHARES_GRID = (
     RepeatChannels,
     ChannelSlice,
     MirrorPadding,
+    ResizeToPicture,
     tf_keras.layers.ZeroPadding2D,
     tf_keras.layers.Cropping2D,
     tf_keras.layers.MaxPooling2D,
@@ -85,8 +86,8 @@ class Point:
     def repeats(self) -> bool:
         """Whether the values lie on the input's grid, and no range of their own is asked for.
 
-        Some of its channels, or all several times over; pooled pixels; and zeros, mirrored or
-        fewer pixels at the border.
+        Some of its channels, or all several times over; pooled or resized pixels; and zeros,
+        mirrored or fewer pixels at the border.
         """
         return isinstance(self.layer, _SHARES_GRID)
 

@@ -13,7 +13,7 @@ from typing import Any
 import tf_keras
 
 from sr_models.ground.errors import OptionError
-from sr_models.networks.graph import INPUT, output_name, points
+from sr_models.networks.graph import INPUT, Point, output_name, points
 from sr_models.networks.layers import (
     ChannelSlice,
     ClipByValue,
@@ -33,7 +33,13 @@ from sr_models.networks.receptive_field import (
     Window,
     find_receptive_field,
 )
-from sr_models.networks.value_layers import Gelu, KnownRange, PictureMean, SquareRoot
+from sr_models.networks.value_layers import (
+    Gelu,
+    KnownRange,
+    PictureMean,
+    ResizeToPicture,
+    SquareRoot,
+)
 
 _layers = tf_keras.layers
 _PIXELWISE = (
@@ -91,20 +97,36 @@ def size_multiple(model) -> int:
     """What height and width of an input must be multiples of: the total stride of the network.
 
     1 for a network that never works on a smaller picture than it is given. Layers that are not
-    known here are taken to keep the size.
+    known here are taken to keep the size. What is resized to the picture's own size may have had
+    any before.
 
     Args:
         model: Functional Keras network (N, H, W, C).
     """
-    found = [1]
+    found, graph = [1], points(model)
+    counted = _counted(graph, output_name(model))
     for axis in (0, 1):
         ratios = {INPUT: Fraction(1)}
-        for name, point in points(model).items():
-            if point.layer is not None:
+        for name, point in graph.items():
+            if isinstance(point.layer, ResizeToPicture):
+                ratios[name] = Fraction(point.layer.times, point.layer.parts)
+            elif point.layer is not None:
                 ratio = _known(point.layer, axis).ratio
                 ratios[name] = ratios[point.inputs[0]] * ratio
-        found += [ratio.denominator for ratio in ratios.values()]
+        found += [ratio.denominator for name, ratio in ratios.items() if name in counted]
     return lcm(*found)
+
+
+def _counted(graph: dict[str, Point], output: str) -> set[str]:
+    """The points whose size the output's depends on."""
+    found, waiting = set(), [output]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            if not isinstance(graph[name].layer, ResizeToPicture):
+                waiting += graph[name].inputs
+    return found
 
 
 def _known(layer, axis: int) -> Reading:
@@ -161,6 +183,8 @@ _READINGS: tuple[tuple[Any, Callable[[Any, int], Reading]], ...] = (
 def _reading(layer, axis: int) -> Reading:
     if isinstance(layer, PictureMean):
         raise Untileable(f"{layer.name} takes a mean over the whole picture")
+    if isinstance(layer, ResizeToPicture):
+        raise Untileable(f"{layer.name} depends on the size of the picture")
     for kinds, reading in _READINGS:
         if isinstance(layer, kinds):
             return reading(layer, axis)

@@ -55,6 +55,46 @@ class SquareRoot(ShapedLayer):
 
 
 @tf_keras.saving.register_keras_serializable(_PACKAGE)
+class ResizeToPicture(tf_keras.layers.Layer):
+    """Bilinear resizing to `times / parts` of the picture's sides, whatever the size before.
+
+    Takes (N, h, w, C) and the picture (N, H, W, C'), of which nothing but its size is read; returns
+    (N, H times / parts, W times / parts, C). In a file for one size it holds that size.
+    """
+
+    def __init__(
+        self,
+        times: int = 1,
+        parts: int = 1,
+        corners: bool = False,
+        centred: bool = True,
+        **keywords,
+    ):
+        super().__init__(**keywords)
+        self.times, self.parts = int(times), int(parts)
+        self.corners, self.centred = bool(corners), bool(centred)
+
+    def call(self, inputs):
+        tensor, picture = inputs
+        sides = picture.shape[1:3]
+        if None in sides:
+            sides = tf.shape(picture)[1:3]
+        size = [sides[axis] for axis in (0, 1)]
+        if (self.times, self.parts) != (1, 1):  # Else a file of any size would compute it.
+            size = [side * self.times // self.parts for side in size]
+        return tf.raw_ops.ResizeBilinear(
+            images=tensor,
+            size=size,
+            align_corners=self.corners,
+            half_pixel_centers=self.centred,
+        )
+
+    def get_config(self):
+        own = {name: getattr(self, name) for name in ("times", "parts", "corners", "centred")}
+        return {**super().get_config(), **own}
+
+
+@tf_keras.saving.register_keras_serializable(_PACKAGE)
 class KnownRange(ShapedLayer):
     """The identity, of a tensor whose range is known: that of quantization-aware training."""
 

@@ -299,3 +299,10 @@ def look_up(
     values = function(source.stored_scale * source.centred(every).astype(np.float32))
     table = target.stored(half_away(values.astype(np.float32) / target.stored_scale))
     return table[codes.astype(np.int64) - LOWEST]
+
+
+def square_root(codes: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
+    """SQRT: computed in single precision and cut down to a whole step, not rounded to one."""
+    values = source.stored_scale * source.centred(codes).astype(np.float32)
+    steps = np.sqrt(np.maximum(values, np.float32(0.0))) / target.stored_scale
+    return target.stored(np.floor(steps).astype(np.int64))

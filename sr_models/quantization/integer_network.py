@@ -18,7 +18,7 @@ import tf_keras
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import INPUT, Point, output_name, points
 from sr_models.networks.layers import ClipByValue, NeighboursToChannels
-from sr_models.networks.value_layers import Gelu, PictureMean
+from sr_models.networks.value_layers import Gelu, PictureMean, ResizeToPicture, SquareRoot
 from sr_models.quantization import integer_kernels as kernels
 from sr_models.quantization.fake_quantization import require_ranges
 from sr_models.quantization.grids import Grid
@@ -116,6 +116,10 @@ def _operator(
         return partial(kernels.multiply, sources=tuple(sources), target=target)
     if isinstance(layer, PictureMean):
         return partial(kernels.picture_mean, axes=layer.axes, **alone)
+    if isinstance(layer, SquareRoot):
+        return partial(kernels.square_root, **alone)
+    if isinstance(layer, ResizeToPicture):
+        raise _no_operator(layer)
     if isinstance(layer, Gelu):
         return partial(kernels.look_up, function=lambda x: layer(x).numpy(), **alone)
     if point.concatenates:

@@ -19,6 +19,7 @@ from sr_models.ground.errors import CalibrationError
 from sr_models.networks.graph import points, rebuild
 from sr_models.networks.layers import ClipByValue, NeighboursToChannels, convolve
 from sr_models.networks.quick_layers import ShapedLayer
+from sr_models.networks.value_layers import ResizeToPicture
 from sr_models.quantization.fake_quantization import FakeQuantization, require_ranges
 from sr_models.quantization.grids import Grid
 from sr_models.quantization.integer_kernels import (
@@ -316,7 +317,7 @@ def simulate(
 
 def _is_rounded(point, ranges, grids) -> bool:
     """Whether a tensor does not lie on its grid already, as what is only moved or joined does."""
-    averaged = isinstance(point.layer, tf_keras.layers.AveragePooling2D)
+    averaged = isinstance(point.layer, (tf_keras.layers.AveragePooling2D, ResizeToPicture))
     moved = point.shares_grid and point.name not in ranges and not averaged
     moved = moved and grids[point.name] == grids.get(point.inputs[0])
     joins_the_same = point.concatenates and all(

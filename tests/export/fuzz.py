@@ -27,6 +27,8 @@ from pathlib import Path
 import numpy as np
 
 from export.inspecting.inspection import inspect_model
+from export.running.targets import EVERY, packing_targets
+from export.stripping.further import go_further
 from export.stripping.mending import mend_io
 from export.stripping.strip import strip_model
 from sr_models.ground.child import Sandbox
@@ -34,8 +36,10 @@ from sr_models.ground.errors import ModelFileError
 from sr_models.tflite.files import read_model
 from sr_models.tflite.unpacked import unpack
 from sr_models.tflite.writing import pack_model
+from tests.export.stripping.test_further import idle_file, packed_file
 from tests.tiny_files import TinyFile, clipped_file, loose_grid, pixel_grid
 
+TARGETS = packing_targets(EVERY)
 SECONDS_PER_FILE = 60
 MAX_MEMORY_MB = 1024
 _NASTY = (0, 1, 2, 4, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**32 - 4)
@@ -57,7 +61,7 @@ def seed_files() -> list[bytes]:
     files = [clipped_file(*tail, dtype=d) for tail in tails for d in ("int8", "uint8")]
     files += [clipped_file("MINIMUM", "RELU", dtype="int16"), _two_outputs()]
     files.append(clipped_file("MINIMUM", "RELU", before=pixel_grid()))
-    return files
+    return [*files, idle_file(), packed_file()]
 
 
 def _two_outputs() -> bytes:
@@ -234,6 +238,11 @@ def attempt(content: bytes, sandbox: Sandbox) -> str:
         inspect_model(content)
         if len(content) % 4 == 0:  # A share of them; it is another way through the tables.
             mend_io(read_model(content), sandbox=sandbox, probes=3)
+        if len(content) % 4 == 1:
+            signed = len(content) % 8 == 1
+            go_further(
+                read_model(content), sandbox=sandbox, signed=signed, targets=TARGETS, probes=3
+            )
         result = strip_model(content, sandbox=sandbox, probes=3)
     except ModelFileError as error:
         message = str(error)

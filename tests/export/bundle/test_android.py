@@ -102,6 +102,10 @@ def window_sum(picture: np.ndarray, *, radius: int, scale: int) -> np.ndarray:
 def test_bitmaps_of_any_size_are_those_of_one_large_tile(compiled, made_bundle, tmp_path):
     """By a network in whole numbers, with the size, scale and radius of a bundle's manifest."""
     rng = np.random.default_rng(1)
+    manifest = (made_bundle / "manifest.json").read_text()
+    for codes in ("int8", "uint8"):
+        (tmp_path / codes).write_text(manifest.replace('"dtype": "int8"', f'"dtype": "{codes}"'))
+    assert (tmp_path / "uint8").read_text() != manifest == (tmp_path / "int8").read_text()
     pictures = {
         (height, width): rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         for height, width in ((16, 24), (17, 24), (50, 77), (16, 100), (33, 24))
@@ -110,15 +114,17 @@ def test_bitmaps_of_any_size_are_those_of_one_large_tile(compiled, made_bundle, 
     for (height, width), picture in pictures.items():
         source = tmp_path / f"{height}x{width}"
         source.write_bytes(picture.tobytes())
-        lines.append(
-            f"upscale {made_bundle / 'manifest.json'} {source} {source}.out {width} {height}"
-        )
+        lines += [
+            f"upscale {tmp_path / codes} {source} {source}.{codes} {width} {height}"
+            for codes in ("int8", "uint8")
+        ]
     told = harness(compiled, tmp_path, *lines)
-    for (height, width), picture, line in zip(pictures, pictures.values(), told):
+    for (height, width), picture, line in zip(pictures, pictures.values(), told[::2]):
         assert line == f"{2 * width}x{2 * height}"
-        found = np.frombuffer((tmp_path / f"{height}x{width}.out").read_bytes(), np.uint8)
         expected = window_sum(picture, radius=1, scale=2)
-        assert np.array_equal(found.reshape(expected.shape), expected)
+        for codes in ("int8", "uint8"):
+            found = np.frombuffer((tmp_path / f"{height}x{width}.{codes}").read_bytes(), np.uint8)
+            assert np.array_equal(found.reshape(expected.shape), expected)
 
 
 @pytest.mark.slow
@@ -152,17 +158,18 @@ def test_small_pictures_are_mirrored_as_on_the_desktop(compiled, tmp_path):
 
 @pytest.mark.slow
 def test_a_manifest_is_read_and_a_missing_gpu_is_reported(compiled, made_bundle, tmp_path):
-    """The interpreter is a stand-in whose output stays black, which the self-test must notice."""
+    """The interpreter is a stand-in whose output stays at code 0, as the self-test notices."""
     large, small = harness(
         compiled, tmp_path, f"bundle {made_bundle} 4000 3000", f"bundle {made_bundle} 21 13"
     )
     manifest = json.loads((made_bundle / "manifest.json").read_text())
     tolerances = manifest["models"][0]["golden"]["tolerance"].values()
     loosest = max(found["max_abs_code_difference"] for found in tolerances)
-    golden = np.frombuffer((made_bundle / "golden/16x24_output.raw").read_bytes(), np.uint8)
+    golden = np.frombuffer((made_bundle / "golden/16x24_output.raw").read_bytes(), np.int8)
+    apart = np.abs(golden.astype(int))
     assert large == (
-        f"2 1 model_16x24.tflite [builtin, reference, xnnpack] {loosest} {golden.max()} "
-        f"{np.count_nonzero(golden) / golden.size} GPU CPU 2 no GPU on this machine"
+        f"2 1 model_16x24.tflite [builtin, reference, xnnpack] {loosest} {apart.max()} "
+        f"{np.count_nonzero(apart) / apart.size} GPU CPU 2 no GPU on this machine"
     )
     assert small.startswith("2 1 model_12x20.tflite ")
     assert golden_picture(16, 24).shape == (16, 24, 3)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from PIL import Image
 
 from export.bundle.golden import (
@@ -7,6 +8,7 @@ from export.bundle.golden import (
     difference,
     golden_picture,
     make_pair,
+    turned,
     write_pair,
 )
 from tests.tiny_files import TinyFile, pixel_grid
@@ -31,26 +33,29 @@ def test_the_picture_fits_any_size_and_reaches_both_ends():
     assert np.abs(np.diff(rows, axis=1)).mean() < 10
 
 
-def test_a_pair_is_what_xnnpack_gives_with_measured_differences():
+@pytest.mark.parametrize("codes", ["uint8", "int8"])
+def test_a_pair_is_what_xnnpack_gives_with_measured_differences(codes):
     file = TinyFile()
-    source = file.tensor("picture", (1, 8, 10, 3), grid=pixel_grid("uint8"))
-    tensor = file.convolution(source, pixel_grid("uint8"), channels=12)
+    source = file.tensor("picture", (1, 8, 10, 3), grid=pixel_grid(codes))
+    tensor = file.convolution(source, pixel_grid(codes), channels=12)
     content = file.finished([source], [file.depth_to_space(tensor)])
     pair = make_pair(content, height=8, width=10)
-    assert pair.output.shape == (16, 20, 3)
+    assert pair.output.shape == (16, 20, 3) and pair.output.dtype == codes
+    assert np.array_equal(turned(pair.input), golden_picture(8, 10))
     assert set(pair.tolerance) == {"xnnpack", "builtin", "reference"}
     assert pair.tolerance["xnnpack"] == Tolerance(0, 0.0)
     assert pair.output.std() > 10
 
 
-def test_raw_and_png_hold_the_same(tmp_path):
+def test_raw_holds_codes_and_png_their_pixels(tmp_path):
     rng = np.random.default_rng(0)
-    low, high = (rng.integers(0, 256, (n, 2 * n, 3), dtype=np.uint8) for n in (3, 6))
+    low, high = (rng.integers(-128, 128, (n, 2 * n, 3), dtype=np.int8) for n in (3, 6))
     entry = write_pair(GoldenPair(low, high, {"xnnpack": Tolerance(0, 0.0)}), tmp_path)
     for part, codes in (("input", low), ("output", high)):
-        raw = np.frombuffer((tmp_path / entry[part]).read_bytes(), np.uint8)
+        raw = np.frombuffer((tmp_path / entry[part]).read_bytes(), np.int8)
         assert np.array_equal(raw.reshape(codes.shape), codes)
-        assert np.array_equal(np.asarray(Image.open(tmp_path / entry[f"{part}_png"])), codes)
+        pixels = np.asarray(Image.open(tmp_path / entry[f"{part}_png"]))
+        assert np.array_equal(pixels, codes.astype(int) + 128)
     assert entry["tolerance"] == {
         "xnnpack": {"max_abs_code_difference": 0, "differing_fraction": 0.0}
     }

@@ -26,9 +26,16 @@ def test_the_card_is_a_page_with_its_picture(made_bundle, contents):
 def test_the_clipped_twin_stands_beside_the_file(contents):
     contents["clipped_twin"]["fidelity"]["psnr_db"] = 41.234
     rows = [line for line in render(contents, size_bytes=2000).splitlines() if "| 2.0 kB" in line]
-    assert rows == ["| **this file** | 0 | 1.0000 | 4 | 2.0 kB | 50.00 dB | 0.030 / 0.020 dB |"]
+    assert rows == ["| **this file** | 0 | 1.0000 | 2 | 2.0 kB | 50.00 dB | 0.030 / 0.020 dB |"]
     assert "| clipped baseline | 2 |" in render(contents, size_bytes=1)
     assert "| 41.23 dB |" in render(contents, size_bytes=1)
+
+
+def test_the_card_says_how_codes_are_pixels(contents):
+    card = render(contents, size_bytes=1)
+    assert "`pixel xor 0x80`" in card and "\n\n\n" not in card
+    contents["interface"]["dtype"] = "uint8"
+    assert "copy bytes\nin, copy bytes out" in render(contents, size_bytes=1)
 
 
 def test_what_is_not_known_is_said(contents):

@@ -24,6 +24,11 @@ def test_a_newer_manifest_asks_for_a_newer_program(manifest, version):
         require_valid({**manifest, "schema_version": version, "new": {}})
 
 
+def test_a_manifest_of_before_int8_codes_is_read(manifest):
+    del manifest["interface"]
+    require_valid({**manifest, "schema_version": 1})
+
+
 def test_every_required_part_is_required(manifest):
     for key in list(manifest):
         with pytest.raises(BundleError, match="manifest by its schema"):
@@ -41,7 +46,8 @@ def test_every_required_part_is_required(manifest):
         (("network", "scale"), "two"),
         (("network", "weights_sha256"), "abc"),
         (("models",), []),
-        (("models", 0, "input", "dtype"), "int8"),
+        (("models", 0, "input", "dtype"), "int16"),
+        (("interface", "dtype"), "auto"),
         (("models", 0, "input", "colour"), "BGR"),
         (("models", 0, "input", "codes_are_pixels"), False),
         (("models", 0, "golden", "tolerance"), {}),

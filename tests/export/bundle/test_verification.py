@@ -70,6 +70,12 @@ def test_a_manifest_that_describes_another_model_is_found(bundle):
         verify_bundle(bundle)
 
 
+def test_a_manifest_of_other_codes_is_found(bundle):
+    reseal(bundle, lambda manifest: manifest["interface"].update(dtype="uint8"))
+    with pytest.raises(BundleError, match=r"expected uint8 codes in .*, found int8"):
+        verify_bundle(bundle)
+
+
 def test_a_wrong_radius_is_found(bundle):
     reseal(bundle, lambda manifest: manifest["receptive_field"].update(radius=0))
     with pytest.raises(BundleError, match="with the receptive_field of the manifest"):
@@ -98,7 +104,7 @@ def spoil_output(bundle: Path) -> None:
     codes = np.frombuffer(raw.read_bytes(), np.uint8).copy()
     codes[100] ^= 4
     raw.write_bytes(codes.tobytes())
-    Image.fromarray(codes.reshape(32, 48, 3)).save(png)
+    Image.fromarray((codes ^ 0x80).reshape(32, 48, 3)).save(png)
     reseal(bundle)
 
 
@@ -106,7 +112,8 @@ def test_a_model_that_no_interpreter_takes_is_named(bundle):
     """Its tables are whole and say what the manifest says, but its weights are off-centre."""
     model = bundle / "model_16x24.tflite"
     file = unpack(model.read_bytes())
-    weights = file.tables.subgraphs[0].tensors[file.graph.operators[1].inputs[1]]
+    (convolution,) = (op for op in file.graph.operators if op.name == "CONV_2D")
+    weights = file.tables.subgraphs[0].tensors[convolution.inputs[1]]
     weights.quantization.zeroPoint = weights.quantization.zeroPoint + 7
     builder = flatbuffers.Builder(1024)
     builder.Finish(file.tables.Pack(builder), file_identifier=b"TFL3")

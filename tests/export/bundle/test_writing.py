@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from export.bundle.verification import verify_bundle
@@ -88,18 +89,58 @@ def test_a_folder_of_something_else_is_never_replaced(bundle, export_small, tmp_
 def test_interfaces_that_are_not_pixels_are_refused(export_small, tmp_path):
     """Before any work where the choices tell."""
     for choices, message in (
-        ({"io": "int8"}, "found int8; leave --io and"),
+        ({"io": "float32"}, "found float32; leave --io and"),
         ({"precision": "float32"}, "found float32"),
         ({"sizes": (DYNAMIC,)}, "expected fixed sizes"),
     ):
         with pytest.raises(OptionError, match=message):
             export_bundle("a", ExportSettings(**choices), out=tmp_path / "out", export=None)
 
-    def signed(name, settings, **inputs):
-        return export_small(name, replace(settings, io="int8"), **inputs)
+    def real(name, settings, **inputs):
+        return export_small(name, replace(settings, io="float32"), **inputs)
 
-    with pytest.raises(OptionError, match="uint8 codes are RGB pixels"):
-        export_bundle("a", SMALL, out=tmp_path / "out", export=signed)
+    with pytest.raises(OptionError, match="int8 codes are RGB pixels"):
+        export_bundle("a", SMALL, out=tmp_path / "out", export=real)
+    with pytest.raises(
+        OptionError, match="expected a type of codes of auto, uint8, int8, found 'int16'"
+    ):
+        export_bundle("a", SMALL, out=tmp_path / "out", codes="int16", export=None)
+
+
+def test_uint8_codes_are_kept_on_request(made_bundle, export_small, tmp_path):
+    """Their golden pairs hold the pixels of those of int8 codes, and verify as well."""
+    out = tmp_path / "bytes"
+    options = {"codes": "uint8", "twin": False, "export": export_small}
+    manifest = export_bundle("sharpening", TWO_SIZES, out=out, **options)
+    assert manifest["interface"]["asked"] == manifest["interface"]["dtype"] == "uint8"
+    assert manifest["models"][0]["operators"]["QUANTIZE"] == 2
+    assert verify_bundle(out).failures == []
+    assert "copy bytes" in (out / "model_card.md").read_text()
+    signed = json.loads((made_bundle / "manifest.json").read_text())
+    assert signed["interface"] | {"asked": "uint8", "dtype": "uint8"} == manifest["interface"]
+    assert "QUANTIZE" not in signed["models"][0]["operators"]
+    for part in ("input", "output"):
+        codes, pixels = (
+            np.frombuffer((folder / f"golden/16x24_{part}.raw").read_bytes(), np.uint8)
+            for folder in (made_bundle, out)
+        )
+        assert np.array_equal(codes ^ 0x80, pixels)
+        picture = f"golden/16x24_{part}.png"
+        assert (made_bundle / picture).read_bytes() == (out / picture).read_bytes()
+
+
+def test_codes_that_are_converted_in_any_case_stay_uint8(export_small, monkeypatch, tmp_path):
+    chosen = []
+
+    def export(name, settings, **inputs):
+        chosen.append(settings.files.io)
+        return export_small(name, settings, **inputs)
+
+    monkeypatch.setattr("export.bundle.interface.FLIP", 1e9)
+    manifest = export_bundle("a", SMALL, out=tmp_path / "out", twin=False, export=export)
+    assert chosen == ["int8", "uint8"]
+    assert manifest["interface"]["dtype"] == manifest["models"][0]["input"]["dtype"] == "uint8"
+    assert manifest["interface"]["asked"] == "auto" and manifest["settings"]["io"] == "uint8"
 
 
 def test_timings_are_taken_for_the_very_files(made_bundle, export_small, tmp_path):

@@ -35,14 +35,20 @@ def test_a_model_is_written_as_a_bundle(small, tmp_path, capsys):
     out = tmp_path / "phone"
     sizes = ("--size", "8x12")
     assert run("model", "xlsr_x3", "--out", out, *sizes, "--bundle") == 0
-    assert "model.tflite │ 8x12" in capsys.readouterr().out
+    assert "model.tflite │ int8  │ 8x12" in capsys.readouterr().out
     assert run("verify", out, "--delegate", "xnnpack") == 0
+    assert (
+        run("model", "xlsr_x3", "--out", out, *sizes, "--bundle", "--io", "uint8", "--overwrite")
+        == 0
+    )
+    assert "model.tflite │ uint8 │ 8x12" in capsys.readouterr().out
 
 
 def test_bad_options_are_named_before_any_work(tmp_path, capsys):
     for arguments, words in (
         (("xlsr_x3", "--size", "8"), "expected a size such as"),
         (("no_such", "--size", "8x8"), "no_such"),
+        (("xlsr_x3", "--io", "float32"), "expected a type of codes of auto, uint8, int8"),
         (("xlsr_x3", "--latency", tmp_path / "none.json"), "sr-bench latency --json"),
     ):
         assert run("bundle", *arguments, "--out", tmp_path / "out") == 2

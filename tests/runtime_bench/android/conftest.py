@@ -1,4 +1,4 @@
-"""A file of a `benchmark_model` and small `.tflite` files for phones."""
+"""Files of a `benchmark_model` and small `.tflite` files for phones."""
 
 from __future__ import annotations
 
@@ -19,8 +19,14 @@ def program(tmp_path) -> Path:
 
 
 @pytest.fixture
-def stand_in_program(tmp_path) -> Path:
-    """The stand-in that really runs files, as a program."""
-    path = tmp_path / "stand_in"
-    path.write_text(f"#!{sys.executable}\n{Path(stand_in.__file__).read_text()}")
-    return path
+def stand_ins(tmp_path):
+    """The stand-in that really runs files, as a program of a kind: `stand_ins("litert")`."""
+
+    def make(kind="classic", release="2.2.0") -> Path:
+        path = tmp_path / release / "android_arm64" / "benchmark_model"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = Path(stand_in.__file__).read_text().replace('KIND = "classic"', f'KIND = "{kind}"')
+        path.write_text(f"#!{sys.executable}\n{text}")
+        return path
+
+    return make

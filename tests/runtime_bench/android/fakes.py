@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runtime_bench.android.adb import Adb, PhoneError, ShellResult
 from runtime_bench.android.devices import Device
+from runtime_bench.android.session import WRITTEN
 from tests.runtime_bench.android.texts import CLASSIC, CLASSIC_FLAGS, help_text
 
 PROPERTIES = """\
@@ -93,6 +94,9 @@ class FakeAdb(Adb):
             gone = command.rsplit(" ", 1)[1]
             for path in [path for path in self.files if path.startswith(gone)]:
                 del self.files[path]
+        if command.startswith("wc -c < "):
+            found = self.files.get(command.removeprefix("wc -c < "))
+            return ShellResult(1, "") if found is None else ShellResult(0, f"{len(found)}\n")
         if command.startswith("cat "):
             return ShellResult(0 if self.profile else 1, self.profile)
         if "--help" in command:
@@ -113,6 +117,9 @@ class FakeAdb(Adb):
         Path(local).write_bytes(self.files[remote])
 
     def _run(self, command):
+        for name in WRITTEN:
+            for path in [path for path in self.files if path.endswith(f"/{name}")]:
+                del self.files[path]
         flags = dict(re.findall(r"--(\w+)=([^\s'\"]*)", command))
         tool = self.tool
         if self.on_run is not None:

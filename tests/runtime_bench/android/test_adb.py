@@ -179,20 +179,20 @@ def test_a_missing_program_is_told():
 
 
 @pytest.fixture
-def bench(server, start_python, files, stand_in_program, tmp_path):
+def bench(server, start_python, files, stand_ins, tmp_path):
     """Start `sr-bench android` on the real adb: a running process."""
     adb = tmp_path / "adb"
     adb.write_text(f'#!/bin/sh\nexec adb {" ".join(server)} "$@"\n')
     adb.chmod(0o755)
     code = "import sys; from runtime_bench.cli import main; sys.argv[0] = 'sr-bench'; main()"
 
-    def start(*arguments, file="clip_free"):
+    def start(*arguments, file="clip_free", kind="classic"):
         return start_python(
             code,
             "android",
             getattr(files, file),
             "--benchmark-tool",
-            stand_in_program,
+            stand_ins(kind),
             "--adb",
             adb,
             "--runs",
@@ -215,7 +215,12 @@ def test_a_file_is_measured_from_end_to_end(phones, bench, tmp_path):
         (2, 3, "completely"),
     ]
     assert all(row["median_ms"] > 0 and row["first_ms"] > 0 for row in rows)
-    assert rows[0]["left_behind"] == ["QUANTIZE"]
+    # The graph as it ran says more than a profile.
+    assert rows[0]["left_behind"] == []
+    assert {(row["source"], row["placement_source"]) for row in rows} == {
+        ("results.pb", "runtime_info.pb")
+    }
+    assert all(row["delegated_nodes"] == row["total_nodes"] > 2 for row in rows)
     assert rows[0]["thermal_after"]["state"] == "light"
     assert "Loop" in out and "throttles" in err
     assert list(phone.folder.iterdir()) == []
@@ -252,6 +257,49 @@ def test_accelerators_are_judged(phones, bench, accelerator, status, said):
     assert (process.returncode, said in err) == (status, True), err
     assert "Traceback" not in err
     assert list(phone.folder.iterdir()) == []
+
+
+@needs_adb
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ((), 0, "times read from results.pb, nodes from runtime_info.pb"),
+        (("absent",), 1, "gpu took no node: the time is the CPU's"),
+        (("cut",), 2, "expected a whole results.pb from benchmark_model, found it cut at byte"),
+    ],
+)
+def test_litert_and_what_it_writes_are_judged(phones, bench, arguments, status, said, tmp_path):
+    phone = phones()
+    flags = [word for backend in arguments for word in ("--tool-flag", f"gpu_backend={backend}")]
+    process = bench(
+        "--delegate",
+        "gpu",
+        "--require-full-delegation",
+        "--leaderboard",
+        tmp_path / "board.jsonl",
+        *flags,
+        kind="litert",
+    )
+    _, err = process.communicate(timeout=300)
+    assert (process.returncode, said in err) == (status, True), err
+    assert "Traceback" not in err and err.count("error: ") == (status == 2)
+    assert list(phone.folder.iterdir()) == []
+    assert (tmp_path / "board.jsonl").exists() == (status == 0)
+    if status == 0:
+        (row,) = map(json.loads, (tmp_path / "board.jsonl").read_text().splitlines())
+        assert row["delegate"] == "LITERT_CL" and row["nodes_delegated"] == row["nodes_total"]
+        assert row["binary"] == "2.2.0/android_arm64/benchmark_model"
+
+
+@needs_adb
+def test_a_program_older_than_its_files_is_read_by_its_text(phones, bench, tmp_path):
+    phones()
+    process = bench("--json", tmp_path / "r.json", kind="old")
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    (row,) = json.loads((tmp_path / "r.json").read_text())["results"]
+    assert (row["source"], row["placement_source"]) == ("text", "text")
+    assert row["placement"] == "completely" and row["median_ms"] > 0
 
 
 @needs_adb

@@ -1,4 +1,6 @@
+import itertools
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +12,7 @@ from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.tflite.files import read_model
 from tests.runtime_bench.android import texts
 from tests.runtime_bench.android.fakes import FakeAdb
+from tests.runtime_bench.android.protos import results_pb, runtime_info_pb
 
 
 @pytest.fixture
@@ -95,7 +98,9 @@ def test_a_fall_back_is_in_the_row_with_the_notice_for_android_15(job):
     assert (row["placement"], row["fell_back"]) == ("fell back to CPU", True)
     assert (row["delegated_nodes"], row["total_nodes"]) == (0, 14)
     assert row["delegate"] == "nnapi:google-edgetpu"
-    assert row["notices"] == [NNAPI_NOTICE]
+    assert row["legacy"] == "legacy (deprecated in Android 15)"
+    first, second = row["notices"]
+    assert first == NNAPI_NOTICE and "the time is the CPU's" in second
 
 
 def test_profiles_come_from_the_file_or_from_the_text(job):
@@ -111,6 +116,82 @@ def test_profiles_come_from_the_file_or_from_the_text(job):
     (outcome,) = measure_phones(FakeAdb(), job(profile=True))
     assert outcome.results[0].left_behind is None
     assert "no times per operator" in outcome.results[0].notices[-1]
+
+
+OPERATORS = ["QUANTIZE", "CONV_2D", "DEPTH_TO_SPACE"]
+
+
+def writes(results=None, info=None, *, only=lambda run: True):
+    """A program that writes these files, in the runs whose number `only` accepts."""
+    count = itertools.count()
+
+    def write(adb, flags):
+        if only(next(count)):
+            for flag, data in (
+                ("result_file_path", results),
+                ("model_runtime_info_output_file", info),
+            ):
+                if data is not None:
+                    adb.files[flags[flag]] = data
+
+    return write
+
+
+def test_files_of_the_program_go_before_its_text(job):
+    info = runtime_info_pb(OPERATORS, {"LITERT_CL": [[1]], "TfLiteXNNPackDelegate": [[0], [2]]})
+    adb = FakeAdb(
+        tool=(texts.LITERT, 0),
+        help_text=texts.help_text(texts.LITERT_FLAGS),
+        on_run=writes(results_pb(median_ms=33.5, avg_ms=34, runs=20), info),
+    )
+    (outcome,) = measure_phones(adb, job(delegate="gpu", extra=(("gpu_backend", "opengl"),)))
+    row = outcome.results[0].to_json()
+    assert (row["median_ms"], row["mean_ms"], row["runs"], row["p95_ms"]) == (33.5, 34, 20, 74.9)
+    assert (row["source"], row["placement_source"]) == ("results.pb", "runtime_info.pb")
+    assert row["placement"] == "partially"
+    assert row["left_behind"] == ["QUANTIZE", "DEPTH_TO_SPACE"]
+    assert (row["memory_mb"], row["peak_memory_mb"]) == (21.5, 21.5)
+    assert (row["tool"], row["tool_flags"]) == ("benchmark_model", ["gpu_backend=opengl"])
+    assert adb.files == {}
+
+
+def test_a_run_that_writes_nothing_is_not_taken_for_the_one_before(job):
+    adb = FakeAdb(on_run=writes(results_pb(), only=lambda run: run == 0))
+    (outcome,) = measure_phones(adb, job("clip_free", "clipped"))
+    assert [row.source for row in outcome.results] == ["results.pb", "text"]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (writes(results_pb()[:-3]), "whole results.pb from benchmark_model, found it cut"),
+        (writes(results_pb(), runtime_info_pb(OPERATORS, {}, plan=[9])), "found a node 9"),
+        (writes(b""), "found an empty file"),
+        (writes(bytes(9 << 20)), "found 9437184 bytes, more than any has"),
+        (writes(results_pb(avg_ms=float("nan"))), "found a figure of nan"),
+    ],
+)
+def test_a_file_that_cannot_be_ends_the_phones_work(job, written, said):
+    adb = FakeAdb(on_run=written)
+    (outcome,) = measure_phones(adb, job())
+    assert outcome.results == () and said in outcome.error and "\n" not in outcome.error
+    assert adb.files == {}
+
+
+def test_xnnpack_where_nothing_was_asked_for_is_told(job):
+    info = runtime_info_pb(OPERATORS, {"TfLiteXNNPackDelegate": [[0, 1, 2]]})
+    (outcome,) = measure_phones(FakeAdb(on_run=writes(None, info)), job(delegate="none"))
+    (found,) = outcome.results
+    assert found.placement.verdict == "not delegated"
+    assert "TfLiteXNNPackDelegate took 3 of 3 nodes though no" in found.notices[-1]
+
+
+def test_pictures_for_a_program_without_are_refused_before_any_timing(job, files):
+    adb = FakeAdb(help_text=texts.help_text(texts.LITERT_FLAGS))
+    asked = replace(job(), datasets=("some",))
+    (outcome,) = measure_phones(adb, asked)
+    assert "--output_filepath for pictures" in outcome.error
+    assert not any("--graph" in command for _, command in adb.calls)
 
 
 def test_heat_is_told_before_and_after(job):

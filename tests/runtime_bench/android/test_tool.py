@@ -9,6 +9,7 @@ from runtime_bench.android.tool import (
     Tool,
     ToolRun,
     arguments,
+    parse_flags,
     parse_help,
     parse_threads,
     picture_arguments,
@@ -98,6 +99,50 @@ def test_no_flag_is_given_that_the_program_does_not_know(tool, delegate, profile
     except OptionError:
         return
     assert set(found) <= tool.flags
+
+
+@pytest.mark.parametrize("tool", [CLASSIC_TOOL, LITERT_TOOL])
+def test_files_are_written_where_the_program_can(tool):
+    paths = {"results_path": "/r.pb", "info_path": "/i.pb"}
+    found = flags_of(tool, ToolRun(), **paths)
+    assert (found["result_file_path"], found["model_runtime_info_output_file"]) == (
+        "/r.pb",
+        "/i.pb",
+    )
+    # LiteRT's tool ends on the switch that the classic one needs.
+    assert ("export_model_runtime_info" in found) == (tool is CLASSIC_TOOL)
+    old = tool.flags - {"result_file_path", "model_runtime_info_output_file"}
+    found = flags_of(Tool(tool.kind, frozenset(old)), ToolRun(), **paths)
+    assert not {"result_file_path", "export_model_runtime_info"} & set(found)
+
+
+def test_a_compilers_library_is_named_where_it_is_there():
+    def of(*libraries):
+        return flags_of(LITERT_TOOL, ToolRun("npu"), library_folder="/l", libraries=libraries)
+
+    assert of()["dispatch_library_path"] == "/l"
+    # A file that is compiled already must not be compiled again.
+    assert "compiler_plugin_library_path" not in of("libLiteRtDispatch_Qualcomm.so")
+    found = of("libLiteRtCompilerPlugin_Qualcomm.so")
+    assert found["compiler_plugin_library_path"] == "/l"
+
+
+def test_flags_of_the_programs_own_go_through():
+    extra = parse_flags(["gpu_backend=opengl", "--allow_fp16=false", "gpu_backend=webgpu"])
+    assert extra == (("gpu_backend", "webgpu"), ("allow_fp16", "false"))
+    found = flags_of(LITERT_TOOL, ToolRun("gpu", extra=extra))
+    assert (found["gpu_backend"], found["allow_fp16"]) == ("webgpu", "false")
+    with pytest.raises(OptionError, match="found gpu_backnd; did you mean gpu_backend"):
+        arguments(LITERT_TOOL, ToolRun(extra=(("gpu_backnd", "x"),)), graph="/g")
+    for word, said in [
+        ("gpu_backend", "NAME=VALUE"),
+        ("=x", "NAME=VALUE"),
+        ("a b=x", "NAME=VALUE"),
+        ("use_gpu=true", "no option of ours sets"),
+        ("--num_threads=4", "no option of ours sets"),
+    ]:
+        with pytest.raises(OptionError, match=said):
+            parse_flags([word])
 
 
 def test_an_accelerator_is_named_with_nnapi_only():

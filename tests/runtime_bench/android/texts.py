@@ -3,8 +3,8 @@
 Classic: google-ai-edge/LiteRT, tflite/tools/benchmark/{benchmark_model,benchmark_tflite_model}.cc,
 tflite/tools/delegates/nnapi_delegate_provider.cc, tflite/core/subgraph.cc, as of 2025; the order of
 lines is that of listings in public issues of TensorFlow (2023). LiteRT: litert/tools/
-benchmark_litert_model.h as of 2025. Help: tflite/tools/command_line_flags.cc. Profiles: listings of
-2020 (with `[start]`) and 2023, CSV after tflite/profiling/profile_summary_formatter.cc.
+benchmark_litert_model.h at 15bfaa8b303d (2026). Help: tflite/tools/command_line_flags.cc. Profiles:
+listings of 2020 (with `[start]`) and 2023, CSV after tflite/profiling/profile_summary_formatter.cc.
 """
 
 CLASSIC_FLAGS = (
@@ -23,6 +23,9 @@ CLASSIC_FLAGS = (
     "enable_op_profiling",
     "op_profiling_output_mode",
     "op_profiling_output_file",
+    "export_model_runtime_info",
+    "model_runtime_info_output_file",
+    "result_file_path",
     "use_xnnpack",
     "use_nnapi",
     "nnapi_accelerator_name",
@@ -40,10 +43,19 @@ LITERT_FLAGS = (
     "use_cpu",
     "use_gpu",
     "use_npu",
+    "signature_to_run_for",
     "dispatch_library_path",
+    "compiler_plugin_library_path",
+    "compiler_cache_path",
     "require_full_delegation",
     "use_profiler",
+    "enable_perfetto",
+    "gpu_backend",
+    "allow_fp16",
+    "gpu_low_priority",
     "result_file_path",
+    "model_runtime_info_output_file",
+    "mediatek_nerun_pilot_version",
 )
 
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from runtime_bench.history.drift import DRIFT, drift_of
 from runtime_bench.history.history import HistoryEntry
-from runtime_bench.history.trend import DRIFT, drift_of, machine_key, slowed_down, trends
+from runtime_bench.history.trend import machine_key, slowed_down, trends
 
 MACHINE = {"cpu": "A", "cpu_features": ["avx2", "fma"], "cores": 2, "warning": None}
 

@@ -2,8 +2,10 @@ import json
 
 import pytest
 
+from runtime_bench.android.adb import PhoneError
 from tests.runtime_bench.android import texts
 from tests.runtime_bench.android.fakes import FakeAdb
+from tests.runtime_bench.android.protos import results_pb
 from tests.runtime_bench.android.test_quality import runs_for_real
 
 
@@ -125,6 +127,12 @@ def test_full_delegation_is_a_gate(files, tool, plug_in, call, text, status):
         (("--serial", "P9"), "found --serial P9"),
         (("--data", "none"), "none"),
         (("--seconds", 0), "0 seconds"),
+        (("--tool-flag", "gpu_backend"), "NAME=VALUE"),
+        (("--tool-flag", "graph=x"), "no option of ours sets"),
+        (("--leaderboard", "rows.jsonl", "--threads", "1,2"), "one number of threads"),
+        (("--leaderboard", "rows.jsonl", "--delegate", "none"), "no rows of builtin kernels"),
+        (("--against", "/dev/null/x"), "expected to write"),
+        (("--save", "."), "expected a file for --save"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_two(files, tool, plug_in, call, arguments, said):
@@ -132,6 +140,61 @@ def test_a_mistake_is_one_line_and_status_two(files, tool, plug_in, call, argume
     status, out, err = call("android", files.clip_free, "--benchmark-tool", tool, *arguments)
     assert (status, out) == (2, "")
     assert said in err and err.count("error: ") == 1
+
+
+def test_results_are_kept_and_held_against_earlier_ones(
+    files, tool, plug_in, call, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    times = iter([20.0, 26.0, 26.0])
+
+    def write(adb, flags):
+        mean = next(times)
+        near = {"p5_ms": mean - 1, "p95_ms": mean + 1, "median_ms": mean}
+        adb.files[flags["result_file_path"]] = results_pb(avg_ms=mean, **near)
+
+    plug_in(on_run=write)
+    arguments = ("android", files.clip_free, "--benchmark-tool", tool, "--delegate", "nnapi")
+    kept = ("--save", "phones.jsonl", "--against", "phones.jsonl", "--leaderboard", "board.jsonl")
+    status, out, err = call(*arguments, *kept)
+    assert status == 0, err
+    assert "nnapi: legacy (deprecated in Android 15)" in out and "nothing earlier" in out
+    assert "times read from results.pb, nodes from the program's text" in err
+    assert "added 1 result(s) to phones.jsonl" in err and "put 1 row(s) into board.jsonl" in err
+    status, out, err = call(*arguments, *kept, "--json", "now.json")
+    assert status == 0 and "Against phones.jsonl" in out and "1.300" in out and "slower" in out
+    (trend,) = json.loads((tmp_path / "now.json").read_text())["trend"]
+    assert (trend["phone"], trend["verdict"], trend["change"]) == ("Acme Phone 9", "slower", 1.3)
+    assert len((tmp_path / "board.jsonl").read_text().splitlines()) == 1
+    lines = (tmp_path / "phones.jsonl").read_text()
+    assert len(lines.splitlines()) == 2
+    # A gate that is not met: neither file changes.
+    board = (tmp_path / "board.jsonl").read_text()
+    status, _, err = call(*arguments, *kept, "--require-full-delegation")
+    assert status == 1 and "nothing added to phones.jsonl, for a gate is not met" in err
+    assert (tmp_path / "phones.jsonl").read_text() == lines
+    assert (tmp_path / "board.jsonl").read_text() == board
+    status, _, err = call("report", "phones.jsonl", "now.json", "--out", "page.html")
+    assert status == 0, err
+    page = (tmp_path / "page.html").read_text()
+    assert "legacy (deprecated in Android 15)" in page and "Over time" in page
+
+
+def test_a_phone_that_vanishes_leaves_histories_as_they_were(files, tool, plug_in, call, tmp_path):
+    plug_in(on_run=lambda adb, flags: PhoneError("expected phone P1 to answer, found it gone"))
+    history, board = tmp_path / "phones.jsonl", tmp_path / "board.jsonl"
+    status, _, err = call(
+        "android",
+        files.clip_free,
+        "--benchmark-tool",
+        tool,
+        "--save",
+        history,
+        "--leaderboard",
+        board,
+    )
+    assert status == 2 and "nothing added" in err and err.strip().endswith("found it gone")
+    assert not history.exists() and not board.exists()
 
 
 def test_a_bundle_is_measured_with_its_golden_pairs(made_bundle, tool, plug_in, call):

@@ -16,6 +16,8 @@ MOVES = {
     ),
     "bilinear": (lambda x: tf.image.resize(x, (24, 28)), ["bilinear"]),
     "bilinear x3": (lambda x: tf.image.resize(x, (36, 42)), ["bilinear"]),
+    "of TensorFlow 1": (lambda x: tf.compat.v1.image.resize_bilinear(x, (24, 28)), ["resize"]),
+    "corners": (lambda x: tf.compat.v1.image.resize_bilinear(x, (6, 7), True), ["resize"]),
     "there and back": (
         lambda x: tf.nn.depth_to_space(tf.nn.space_to_depth(x, 2), 2),
         ["space_to_depth", "depth_to_space"],

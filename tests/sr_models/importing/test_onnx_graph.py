@@ -195,6 +195,7 @@ def unknown(graph, kind):
         ("Mish", "Mish", "ReLU or PReLU"),
         ("GlobalMaxPool", "a maximum over the whole picture", "a mean over the whole picture"),
         ("If", "If", "one fixed path"),
+        ("ScatterND", r"an assignment to a part of a tensor \(ScatterND\)", "torch.cat"),
         ("is_run", "is_run", "docs/networks.md"),
     ],
 )
@@ -202,6 +203,13 @@ def test_nodes_that_have_no_place_are_refused_by_their_names(kind, found, instea
     graph = Graph()
     y = graph.conv(unknown(graph, kind), 4, 3)
     refused(graph, y, tmp_path, rf"found {found} \(/net/{kind}_\d+\); take .*{instead}")
+
+
+def test_a_normalization_of_groups_is_called_what_it_was(tmp_path):
+    graph = Graph()
+    y = graph.node("Reshape", graph.conv("input", 3, 4), graph.numbers(0, 2, -1))
+    y = graph.node("InstanceNormalization", y, graph.drawn(2), graph.drawn(2))
+    refused(graph, y, tmp_path, r"found GroupNormalization \(/net/Instance")
 
 
 def test_a_node_of_another_domain_is_refused_by_both_names(tmp_path):

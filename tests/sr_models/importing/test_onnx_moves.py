@@ -4,7 +4,14 @@ import pytest
 from sr_models.ground.errors import NetworkError
 from tests.onnx_files import Graph
 from tests.sr_models.importing.onnx_architectures import bilinear, nearest
-from tests.sr_models.importing.test_onnx_graph import PICTURE, kinds, opened, same
+from tests.sr_models.importing.test_onnx_graph import (
+    PICTURE,
+    expected,
+    kinds,
+    opened,
+    rebuilt,
+    same,
+)
 
 
 def refused(graph, output, tmp_path, match):
@@ -44,8 +51,8 @@ def test_a_size_computed_from_the_picture_is_a_factor_at_any_size(how, tmp_path)
     [
         ({"mode": "cubic"}, "bicubic upscaling .*take bilinear or nearest"),
         (
-            {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
-            "linear upscaling with align_corners",
+            {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"},
+            "linear upscaling with tf_crop_and_resize",
         ),
         (
             {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "ceil"},
@@ -57,6 +64,16 @@ def test_other_ways_to_resize_are_refused(attributes, match, tmp_path):
     graph = Graph()
     scales = graph.held(np.array([1, 1, 2, 2], np.float32))
     refused(graph, graph.node("Resize", "input", "", scales, **attributes), tmp_path, match)
+
+
+@pytest.mark.parametrize("places", ["align_corners", "asymmetric"])
+def test_bilinear_resizing_by_other_places_is_said_by_the_size_of_the_picture(places, tmp_path):
+    graph = Graph()
+    y = graph.node("MaxPool", graph.conv("input", 3, 4), kernel_shape=[2, 2], strides=[2, 2])
+    scales = graph.held(np.array([1, 1, 2, 2], np.float32))
+    given = {"mode": "linear", "coordinate_transformation_mode": places}
+    y = graph.node("Resize", y, "", scales, **given)
+    assert "resize" in kinds(same(graph, y, tmp_path))
 
 
 @pytest.mark.parametrize("scales", [(1, 1, 1.5, 1.5), (1, 1, 2, 3), (1, 1, 0.3, 0.3), (1, 2, 2, 2)])
@@ -118,6 +135,51 @@ def test_padding_goes_before_a_convolution(tmp_path):
     y = graph.node("Pad", "input", graph.numbers(2, 1), "", graph.numbers(3))
     y = graph.conv(y, 3, 3)
     assert kinds(same(graph, y, tmp_path)) == ["input", "pad", "convolution"]
+
+
+def as_in(other, other_output, graph, output, tmp_path):
+    """Hold what is read of a graph against what the reference makes of another spelling of it."""
+    _, found = rebuilt(graph.model(output), tmp_path)
+    np.testing.assert_allclose(found, expected(other.model(other_output)), atol=1e-5)
+
+
+@pytest.mark.parametrize(("opset", "kind"), [(9, "Upsample"), (10, "Resize")])
+def test_nodes_of_old_opsets(opset, kind, tmp_path):
+    old, new = Graph(opset=opset), Graph()
+    y, x = (graph.conv("input", 3, 4) for graph in (old, new))
+    cut = {"starts": [1, 2], "ends": [4, 2**31], "axes": [1, 3]}
+    lists = [new.numbers(*numbers) for numbers in cut.values()]
+    x = new.node("Slice", x, *lists)
+    if opset == 9:
+        y = old.node("Slice", y, **cut)
+    else:
+        y = old.node("Slice", y, *(old.numbers(*numbers) for numbers in cut.values()))
+    pads = [0, 0, 1, 1, 0, 0, 1, 1]
+    y = old.node("Pad", y, pads=pads, value=0.0)
+    x = new.node("Pad", x, new.numbers(*pads))
+    y, x = (graph.conv(name, 3, 3) for graph, name in ((old, y), (new, x)))
+    y = old.node(kind, y, old.held(np.float32([1, 1, 2, 2])), mode="nearest")
+    clipped = new.node("Clip", nearest(new, x, 2), *(new.held(np.float32(n)) for n in (-0.5, 0.5)))
+    as_in(new, clipped, old, old.node("Clip", y, min=-0.5, max=0.5), tmp_path)
+    old = Graph(opset=opset)
+    y = old.node(kind, "input", old.held(np.float32([1, 1, 2, 2])), mode="linear")
+    refused(old, y, tmp_path, "linear resizing of an opset below 11 .*opset_version=17")
+
+
+@pytest.mark.parametrize("pads", [(-1, -2, -1, 0), (2, -1, -1, 1)])
+def test_padding_by_less_than_nothing_cuts_off(pads, tmp_path):
+    graph, other = Graph(), Graph()
+    y, x = (g.conv("input", 3, 4) for g in (graph, other))
+    y = graph.node("Pad", y, graph.numbers(0, 0, *pads[:2], 0, 0, *pads[2:]))
+    starts = [max(0, -n) for n in pads[:2]]
+    ends = [size - max(0, -n) for size, n in zip(PICTURE.shape[1:3], pads[2:])]
+    x = other.node("Slice", x, *(other.numbers(*each) for each in (starts, ends, (2, 3))))
+    more = [max(0, n) for n in pads]
+    x = other.node("Pad", x, other.numbers(0, 0, *more[:2], 0, 0, *more[2:]))
+    as_in(other, other.conv(x, 4, 3), graph, graph.conv(y, 4, 3), tmp_path)
+    graph = Graph()
+    y = graph.node("Pad", "input", graph.numbers(0, 0, -5, 0, 0, 0, -5, 0))
+    refused(graph, y, tmp_path, r"found Pad that makes \[3, 0, 12\] values")
 
 
 def test_the_padding_that_the_torchscript_exporter_computes(tmp_path):

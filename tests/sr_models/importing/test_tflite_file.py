@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from ai_edge_litert import schema_py_generated as schema
 
 from sr_models.ground.errors import NetworkError
-from sr_models.importing.foreign_graph import CannotRunError
+from sr_models.importing.foreign_graph import CannotRunError, is_same_network
 from sr_models.importing.sources import open_network
 from sr_models.importing.tflite_file import load_tflite_file
 from sr_models.importing.tflite_running import run_content, values_of
@@ -189,6 +190,27 @@ def test_a_file_that_holds_sizes_is_taken_at_its_own_and_says_so(tmp_path):
     held, free = (opened(spelled(name), tmp_path) for name in ("upscalings", "activations"))
     assert held.input_shape == (1, HEIGHT, WIDTH, 3) and free.input_shape == (1, None, None, 3)
     assert f"sizes for {HEIGHT}x{WIDTH} pixels" in held.notes[0] and not free.notes
+
+
+def test_of_a_batch_one_picture_is_taken_and_run(tmp_path):
+    alone = opened(spelled("onnx2tf"), tmp_path)
+    file = FloatFile()
+    y = SPELLINGS["onnx2tf"](file)
+    for tensor in file.graph.tensors:  # As the same network is written for four pictures.
+        if len(tensor.shape) > 3 and not len(file.tables.buffers[tensor.buffer].data or ()):
+            tensor.shape = np.array([4, *tensor.shape[1:]], np.int32)
+    for op in file.graph.operators:
+        code = file.tables.operatorCodes[op.opcodeIndex].builtinCode
+        if code == schema.BuiltinOperator.RESHAPE:
+            shape = file.tables.buffers[file.graph.tensors[op.inputs[1]].buffer]
+            sizes = np.frombuffer(np.asarray(shape.data).tobytes(), np.int32).copy()
+            sizes[0] = 4
+            shape.data = np.frombuffer(sizes.tobytes(), np.uint8)
+    found = opened(file.content(y), tmp_path)
+    assert found.notes[0] == "took one picture of a batch of 4"
+    picture = np.random.default_rng(3).random((1, HEIGHT, WIDTH, 3)).astype(np.float32)
+    assert is_same_network(*(f.at(picture.shape).network for f in (found, alone)))
+    np.testing.assert_allclose(found(picture), answer(alone, picture), atol=1e-5)
 
 
 def test_free_inputs_with_sizes_inside_are_refused(tmp_path):

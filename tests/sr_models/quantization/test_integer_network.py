@@ -7,7 +7,7 @@ import tf_keras
 from export.exporting.conversion import convert_with_ranges
 from sr_models.ground.errors import CalibrationError
 from sr_models.networks.layers import ChannelSlice
-from sr_models.networks.value_layers import Gelu, PictureMean
+from sr_models.networks.value_layers import Gelu, PictureMean, SquareRoot
 from sr_models.quantization import integer_kernels as builtin_kernels
 from sr_models.quantization.integer_network import simulate_builtin
 from sr_models.quantization.ranges import TensorRange, TensorRanges
@@ -70,7 +70,7 @@ def cut_and_bent(picture):
 
 
 def attentive(picture):
-    """Gates of one channel, of one pixel and of one row; a variance and what bends by a table."""
+    """Gates of one channel, of one pixel and of one row; a deviation and what bends by a table."""
     x = Gelu(name="bell")(convolution("first")(picture))
     gate = layers.Activation("sigmoid", name="one")(layers.Conv2D(1, 1, name="near")(x))
     x = layers.Multiply(name="near_product")([x, gate])
@@ -78,7 +78,8 @@ def attentive(picture):
     apart = layers.Add(name="apart")([x, layers.Conv2D(8, 1, name="turned")(mean)])
     squares = layers.Multiply(name="squares")([apart, apart])
     variance = PictureMean(name="variance")(squares)
-    gate = layers.Activation("sigmoid", name="all")(layers.Conv2D(8, 1, name="far")(variance))
+    deviation = SquareRoot(name="deviation")(variance)
+    gate = layers.Activation("sigmoid", name="all")(layers.Conv2D(8, 1, name="far")(deviation))
     x = layers.Multiply(name="far_product")([x, gate])
     six = layers.ReLU(6.0, name="six")(convolution("hard")(PictureMean((1,), name="row")(x)))
     x = layers.Multiply(name="hard_product")([x, six])

@@ -19,9 +19,13 @@ import java.nio.ByteBuffer
 /**
  * A network in whole numbers: each output pixel is its input pixel's neighbourhood, every place of it
  * weighted differently, modulo 256; black outside. Every output pixel of a block adds its own place.
+ * Of a signed network all codes are pixels less 128.
  */
-class WindowEngine(val height: Int, val width: Int, val scale: Int, val radius: Int) : Engine {
+class WindowEngine(
+    val height: Int, val width: Int, val scale: Int, val radius: Int, signed: Boolean
+) : Engine {
     override val report = EngineReport(Processor.CPU, Processor.CPU, 1, null)
+    private val black = if (signed) -128 else 0
 
     override fun run(input: ByteBuffer, output: ByteBuffer) {
         check(input.position() == 0 && input.remaining() == 3 * height * width)
@@ -34,11 +38,11 @@ class WindowEngine(val height: Int, val width: Int, val scale: Int, val radius: 
                 weight += 1
                 if (y + dy !in 0 until height || x + dx !in 0 until width) continue
                 val at = 3 * ((y + dy) * width + x + dx)
-                for (c in 0..2) sums[c] += weight * (input.get(at + c).toInt() and 0xFF)
+                for (c in 0..2) sums[c] += weight * ((input.get(at + c) - black) and 0xFF)
             }
             for (i in 0 until scale) for (j in 0 until scale) {
                 val at = 3 * ((y * scale + i) * width * scale + x * scale + j)
-                for (c in 0..2) output.put(at + c, (sums[c] + i * scale + j).toByte())
+                for (c in 0..2) output.put(at + c, (sums[c] + i * scale + j + black).toByte())
             }
         }
     }
@@ -75,16 +79,18 @@ private fun upscale(manifest: String, source: String, target: String, size: List
     val model = bundle.models.first()
     val rgb = File(source).readBytes()
     val argb = IntArray(width * height)
-    Pixels.toArgb(rgb, width * height, argb)
+    Pixels.toArgb(rgb, width * height, argb, false)
     val bitmap = Bitmap.createBitmap(width, height, Bitmap.Config.ARGB_8888)
     bitmap.setPixels(argb, 0, width, 0, 0, width, height)
-    val engine = WindowEngine(model.height, model.width, bundle.scale, bundle.margin!!)
+    val engine = WindowEngine(
+        model.height, model.width, bundle.scale, bundle.margin!!, model.signed
+    )
     val large = Upscaler(bundle, model, engine).use { it.upscale(bitmap) }
     val out = IntArray(large.width * large.height)
     large.getPixels(out, 0, large.width, 0, 0, large.width, large.height)
     check(out.all { it ushr 24 == 0xFF })
     val bytes = ByteArray(3 * out.size)
-    Pixels.toRgb(out, out.size, bytes)
+    Pixels.toCodes(out, out.size, bytes, false)
     File(target).writeBytes(bytes)
     println("${large.width}x${large.height}")
 }
@@ -94,7 +100,7 @@ private fun bundle(folder: String, size: List<Int>) {
     val bundle = Bundle.open(assets)
     val model: BundledModel = bundle.modelFor(size[0], size[1])
     val engine = Engines.open(assets, bundle, model, Processor.GPU, 2)
-    // The interpreter is a stand-in that writes nothing: the expected output against black.
+    // The interpreter is a stand-in that writes nothing: the expected output against code 0.
     val found = SelfTest.run(assets, bundle, model, engine)
     val report = engine.report
     println(

@@ -13,6 +13,7 @@ data class Tolerance(val maxCodeDifference: Int, val differingFraction: Double)
  *
  * @property tolerances kernel path (`xnnpack`, `builtin`, `reference`) to tolerance
  * @property proven whether XNNPACK gave the expected codes on ARM64 processors too
+ * @property signed whether codes are int8: pixels less 128
  */
 data class BundledModel(
     val file: String,
@@ -21,7 +22,8 @@ data class BundledModel(
     val goldenInput: String,
     val goldenOutput: String,
     val tolerances: Map<String, Tolerance>,
-    val proven: Boolean
+    val proven: Boolean,
+    val signed: Boolean
 ) {
     /** How far the CPU's XNNPACK may lie from the golden output: not at all where that is proven. */
     val onCpu: Tolerance
@@ -55,7 +57,7 @@ class Bundle private constructor(
     }
 
     companion object {
-        private const val SCHEMA_VERSION = 1
+        private const val SCHEMA_VERSION = 2
 
         /** Read the bundle that the build put among the app's assets. */
         fun open(assets: AssetManager): Bundle =
@@ -94,11 +96,12 @@ class Bundle private constructor(
         }
 
         private fun model(entry: JSONObject): BundledModel {
-            for (side in listOf("input", "output")) {
-                val picture = entry.getJSONObject(side)
-                val bytes = picture.getString("dtype") == "uint8"
-                require(bytes && picture.getBoolean("codes_are_pixels")) {
-                    "expected uint8 codes that are pixels in ${entry.getString("file")}"
+            val sides = listOf("input", "output").map { entry.getJSONObject(it) }
+            val dtype = sides[0].getString("dtype")
+            for (picture in sides) {
+                val same = dtype in listOf("uint8", "int8") && picture.getString("dtype") == dtype
+                require(same && picture.getBoolean("codes_are_pixels")) {
+                    "expected uint8 or int8 codes that are pixels in ${entry.getString("file")}"
                 }
             }
             val golden = entry.getJSONObject("golden")
@@ -112,7 +115,8 @@ class Bundle private constructor(
             }
             return BundledModel(
                 entry.getString("file"), entry.getInt("height"), entry.getInt("width"),
-                golden.getString("input"), golden.getString("output"), tolerances, proven(golden)
+                golden.getString("input"), golden.getString("output"), tolerances, proven(golden),
+                dtype == "int8"
             )
         }
     }

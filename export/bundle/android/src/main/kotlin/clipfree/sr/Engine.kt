@@ -25,7 +25,7 @@ data class EngineReport(
     val reason: String?
 )
 
-/** Runs a model from one direct buffer of uint8 pixels to another. */
+/** Runs a model from one direct buffer of codes to another: uint8 or int8, as the model has them. */
 interface Engine : Closeable {
     val report: EngineReport
 
@@ -65,7 +65,7 @@ class AcceleratedEngine(
     override fun run(input: ByteBuffer, output: ByteBuffer) {
         if (bytes.size != input.remaining()) bytes = ByteArray(input.remaining())
         input.get(bytes)
-        // LiteRT names the signed type; the bytes are copied as they are.
+        // LiteRT names the signed type; the bytes of uint8 codes are copied as they are.
         inputs[0].writeInt8(bytes)
         model.run(inputs, outputs)
         output.put(outputs[0].readInt8())

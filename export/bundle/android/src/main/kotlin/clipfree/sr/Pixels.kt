@@ -6,13 +6,22 @@ package clipfree.sr
  * A bitmap holds four bytes for a pixel and the network three, so one pass over the pixels is needed
  * in each direction. It works on arrays, which the runtime compiles to plain loads and stores; all
  * else (bitmap to array, array to buffer) is a bulk copy. There is no scale, no clip and no float.
+ * Codes of type int8 are pixels less 128: the same byte with its highest bit turned, which is done to
+ * all three colours of a pixel at once.
  */
 object Pixels {
-    /** The first [count] pixels 0xAARRGGBB as bytes R, G, B; alpha is left out. */
-    fun toRgb(argb: IntArray, count: Int, rgb: ByteArray) {
+    private const val HIGHEST_BITS = 0x808080
+
+    /**
+     * The first [count] pixels 0xAARRGGBB as codes R, G, B; alpha is left out.
+     *
+     * @param signed whether codes are int8
+     */
+    fun toCodes(argb: IntArray, count: Int, rgb: ByteArray, signed: Boolean) {
+        val turned = if (signed) HIGHEST_BITS else 0
         var at = 0
         for (index in 0 until count) {
-            val pixel = argb[index]
+            val pixel = argb[index] xor turned
             rgb[at] = (pixel shr 16).toByte()
             rgb[at + 1] = (pixel shr 8).toByte()
             rgb[at + 2] = pixel.toByte()
@@ -20,14 +29,19 @@ object Pixels {
         }
     }
 
-    /** The first [count] triples of bytes R, G, B as opaque pixels 0xFFRRGGBB. */
-    fun toArgb(rgb: ByteArray, count: Int, argb: IntArray) {
+    /**
+     * The first [count] triples of codes R, G, B as opaque pixels 0xFFRRGGBB.
+     *
+     * @param signed whether codes are int8
+     */
+    fun toArgb(rgb: ByteArray, count: Int, argb: IntArray, signed: Boolean) {
+        val turned = if (signed) HIGHEST_BITS else 0
         var at = 0
         for (index in 0 until count) {
             val red = rgb[at].toInt() and 0xFF
             val green = rgb[at + 1].toInt() and 0xFF
             val blue = rgb[at + 2].toInt() and 0xFF
-            argb[index] = (0xFF shl 24) or (red shl 16) or (green shl 8) or blue
+            argb[index] = ((0xFF shl 24) or (red shl 16) or (green shl 8) or blue) xor turned
             at += 3
         }
     }

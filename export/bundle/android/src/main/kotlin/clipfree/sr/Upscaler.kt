@@ -85,7 +85,7 @@ class Upscaler(
         val height = minOf(model.height, source.height - top)
         source.getPixels(argb, 0, model.width, left, top, width, height)
         Pixels.mirror(argb, width, height, model.width, model.height)
-        Pixels.toRgb(argb, tilePixels, rgb)
+        Pixels.toCodes(argb, tilePixels, rgb, model.signed)
         input.rewind()
         input.put(rgb, 0, 3 * tilePixels)
         input.rewind()
@@ -93,7 +93,7 @@ class Upscaler(
         engine.run(input, output)
         output.rewind()
         output.get(rgb)
-        Pixels.toArgb(rgb, tilePixels * scale * scale, argb)
+        Pixels.toArgb(rgb, tilePixels * scale * scale, argb, model.signed)
     }
 
     private fun direct(size: Int) = ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder())
