@@ -155,8 +155,8 @@ def _carn(pen: Pen, x: Tensor, width: int) -> Tensor:
     y = pen.conv(pen.scaled(x, shift=[-mean for mean in MEAN]), width)
     joined = y
     for _ in range(2):
-        inner = pen.bent(pen.conv(y, width, groups=4), "relu")
-        inner = pen.conv(pen.bent(pen.conv(inner, width, groups=4), "relu"), width, 1)
+        inner = pen.bent(pen.conv(y, width), "relu")
+        inner = pen.conv(pen.bent(pen.conv(inner, width), "relu"), width, 1)
         y = pen.bent(pen.combined("add", inner, y), "relu")
         joined = pen.combined("join", joined, y)
         y = pen.bent(pen.conv(joined, width, 1), "relu")
