@@ -16,6 +16,7 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 
 from sr_models.ground.errors import LayerError, NetworkError
 from sr_models.importing.ends import place_of, shown
+from sr_models.importing.graph_functions import without_calls
 from sr_models.importing.plain_names import plain
 from sr_models.importing.protobuf_wire import FROZEN_GRAPH, require_moderate
 from sr_models.importing.reading import read_types
@@ -94,6 +95,10 @@ class GraphNodes:
     """The nodes of a file by name, and what depends on what."""
 
     def __init__(self, nodes: graph_pb2.GraphDef, path: Path):
+        try:
+            nodes = without_calls(nodes, most=MOST_NODES)
+        except (ValueError, TypeError) as error:
+            raise damaged(path, str(error)) from error
         self.path, self.nodes = path, {node.name: node for node in nodes.node}
         if len(self.nodes) != len(nodes.node) or not all(self.nodes):
             raise damaged(path, "two nodes of one name, or one without")

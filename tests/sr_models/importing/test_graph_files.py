@@ -180,14 +180,6 @@ def reading_files(path):
     write_graph(build, path)
 
 
-def calling_a_library(path):
-    @tf.function
-    def doubled(x):
-        return 2.0 * x
-
-    write_graph(lambda: tf.nn.depth_to_space(Layers().conv(doubled(iterator()), 12, "y"), 2), path)
-
-
 def training_switch(path):
     def build():
         keep = v1.placeholder(tf.float32, (), name="keep_prob")
@@ -215,7 +207,6 @@ def attention(path):
         (huge_constant, "numbers, found the shape"),
         (many_nodes, "expected at most 1000000 entries"),
         (reading_files, "found DecodeRaw|found ReadFile"),
-        (calling_a_library, "PartitionedCall|found .*doubled"),
         (training_switch, "depends on keep_prob too"),
         (attention, r"found Softmax \(Softmax\); take a network without attention"),
     ],
