@@ -187,6 +187,27 @@ def reduced(file: FloatFile) -> int:
     return file.larger(file.conv(y, 12))
 
 
+def contrasted(file: FloatFile) -> int:
+    """A gate of IMDN's contrast, the mean and the deviation, one axis at a time as from PyTorch."""
+    y = file.conv(file.picture, 6)
+
+    def averaged(x):
+        rows = file.made("SUM", [x, file.numbers(2)], (1, HEIGHT, 1, 6), keepDims=True)
+        return file.same(
+            "MUL",
+            file.made("SUM", [rows, file.numbers(1)], (1, 1, 6), keepDims=False),
+            file.held(np.float32(1.0 / (HEIGHT * WIDTH))),
+        )
+
+    apart = file.same("SUB", y, averaged(y))
+    deviation = file.same("SQRT", averaged(file.same("MUL", apart, apart)))
+    shape = (1, 1, 1, 6)
+    deviation = file.made("RESHAPE", [deviation, file.numbers(*shape)], shape, newShape=shape)
+    mean = file.made("MEAN", [y, file.numbers(1, 2)], (1, 6), keepDims=False)
+    gate = file.same("LOGISTIC", file.same("ADD", deviation, mean))
+    return file.larger(file.conv(file.same("MUL", y, gate), 12))
+
+
 SPELLINGS = {
     "onnx2tf": shuffled_nhwc,
     "litert_torch": shuffled_nchw,
@@ -195,6 +216,7 @@ SPELLINGS = {
     "dilation": dilated,
     "upscalings": enlarged,
     "reductions": reduced,
+    "contrast": contrasted,
 }
 
 

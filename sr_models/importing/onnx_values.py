@@ -133,6 +133,9 @@ class NodeValues(NodeReader):
             raise self._refused(node, f"found a {what} with a constant")
         places = range(len(node.input))
         views = views or [self._view(node, place) for place in places]
+        most = max(len(view.axes) for view in views)
+        # Tensors of fewer axes are spread along the first ones.
+        views = [replace(v, axes=((),) * (most - len(v.axes)) + v.axes) for v in views]
         if len({(view.axes, view.size) for view in views}) > 1:
             views = [self._unexpanded(node, place, view) for place, view in enumerate(views)]
         whole = tuple(max(sizes) for sizes in zip(*(view.size for view in views)))

@@ -201,6 +201,9 @@ class LayerWriter(NodeWriter):
     def _put_ABS(self, op: OperatorInfo) -> None:
         self._elementwise(op, "Abs")
 
+    def _put_SQRT(self, op: OperatorInfo) -> None:
+        self._elementwise(op, "Sqrt")
+
     def _put_ROUND(self, op: OperatorInfo) -> None:
         self._elementwise(op, "Round")
 
