@@ -68,7 +68,23 @@ def seed_files(kind: str) -> list[bytes]:
         first, second = tf.split(y, 2, 1)
         layers.grown(tf.concat([first + second, y[:, 2:6]], 1), 3, 2)
 
-    builders = (esrgan_like, lambda: esrgan_like("NHWC"), shuffled, grown)
+    def called():
+        """Functions that call each other, as Keras freezes grouped convolutions."""
+        layers = Layers()
+
+        @tf.function(experimental_attributes={"_noinline": True})
+        def halves(x):
+            return tf.split(x, 2, -1)
+
+        @tf.function(experimental_attributes={"_noinline": True})
+        def difference(x):
+            first, second = halves(x)
+            return first - second
+
+        y = layers.conv(v1.placeholder(tf.float32, FREE), 24, "first")
+        tf.nn.depth_to_space(difference(y), 2)
+
+    builders = (esrgan_like, lambda: esrgan_like("NHWC"), shuffled, grown, called)
     return [graph_of(build).SerializeToString() for build in builders]
 
 
