@@ -21,7 +21,8 @@ PACKAGES = ("sr_models", "representative_data", "export", "runtime_bench")
 
 
 def python_blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    pages = (README, ROOT / "docs/questions.md")
+    return [b for p in pages for b in re.findall(r"```python\n(.*?)```", p.read_text(), re.DOTALL)]
 
 
 @pytest.mark.slow

@@ -25,9 +25,10 @@ PRESETS_ALONE = {
     ("sr-bench", "evidence", "calibration"),
     ("sr-bench", "evidence", "forms"),
     ("sr-bench", "evidence", "kernels"),
+    ("sr-bench", "evidence", "sources"),
     ("sr-bench", "evidence", "third-party"),
 }
-"""Verbs whose argument is the name of a preset, and of nothing else."""
+"""Verbs whose argument is the name of a preset or an architecture, and of nothing else."""
 
 
 NETWORKS = {

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from export.inspecting.work import work_of
 from export.running.kernel_cost import values_cost
 from export.running.targets import EVERY, Target, packing_targets
 from sr_models.ground.errors import require_known
-from sr_models.tflite.flatbuffer import FileGraph, OperatorInfo
+
+if TYPE_CHECKING:  # What can be asked for is checked before any library is loaded.
+    from sr_models.tflite.flatbuffer import FileGraph, OperatorInfo
 
 AUTO = "auto"
 CODES = (AUTO, "uint8", "int8")
@@ -105,6 +106,8 @@ def _is_sign(graph: FileGraph, op: OperatorInfo) -> bool:
 
 def _inner_cost(graph: FileGraph, target: Target) -> float:
     """What a file costs without conversions between uint8 and int8."""
+    from export.inspecting.work import work_of
+
     work = work_of(graph, target)
     signs = {op.index for op in graph.operators if _is_sign(graph, op)}
     return sum(op.cost or 0.0 for op in work.operators if op.index not in signs)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.inspecting.vendor_tables import VENDORS
-from export.tflite.shuffles import DEPTH_TO_SPACE, SHUFFLES
+from export.tflite.shuffle_forms import DEPTH_TO_SPACE, SHUFFLES
 from sr_models.ground.arguments import a_text, of_type, optional, require_fields, several
 from sr_models.ground.errors import OptionError, require_known
 from sr_models.ground.sizes import Size

@@ -19,7 +19,8 @@ from export.inspecting.vendors import Vendor, VendorReport, judge_graph, require
 from export.running.interpreters import open_model
 from export.running.pixels import codes_of_pixels
 from export.tflite.groups import join_groups
-from export.tflite.shuffles import DEPTH_TO_SPACE, replace_shuffles
+from export.tflite.shuffle_forms import DEPTH_TO_SPACE
+from export.tflite.shuffles import replace_shuffles
 from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.tflite.flatbuffer import read_graph
 

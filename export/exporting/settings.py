@@ -11,7 +11,7 @@ from export.precision.kept_precisions import KEPT_PRECISIONS
 from export.quantizing.defaults import DEFAULT_RECIPE
 from export.quantizing.recipe import AUTO, SEPARATOR, dataset_of, require_recipe
 from export.running.targets import DEFAULT_TARGET, require_target
-from export.tflite.shuffles import DEPTH_TO_SPACE
+from export.tflite.shuffle_forms import DEPTH_TO_SPACE
 from representative_data.choices import Taming, require_usable
 from sr_models.ground.arguments import (
     a_flag,

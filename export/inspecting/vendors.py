@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from export.running.targets import HERE, find_target, target_names
 from sr_models.ground.errors import require_known
-from sr_models.tflite.flatbuffer import FileGraph, OperatorInfo
+
+if TYPE_CHECKING:  # Which chips there are is asked before any file is read.
+    from sr_models.tflite.flatbuffer import FileGraph, OperatorInfo
 
 EIGHT_BITS = ("int8", "uint8")
 

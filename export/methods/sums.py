@@ -202,8 +202,7 @@ def with_one_convolution(model, ranges: TensorRanges, found: Sum):
     if tied is None or found.source not in ranges:
         return None
     grid, (tensors, channels) = _Grid.of(ranges[found.source]), tied
-    for channel in channels:
-        stretch(model, channel, grid.gain, 0.0)
+    stretch(model, [(channel, grid.gain, 0.0) for channel in channels])
     graph, shuffle = points(model), DepthToSpace(found.block, name=f"{found.name}_pixels")
     write, held = _Writer(graph, found, grid), {}
     terms = [graph[term] for term in graph[found.name].inputs]

@@ -24,14 +24,13 @@ from export.tflite.additions import Additions
 from export.tflite.editing import prune, used
 from export.tflite.operators import name_of
 from export.tflite.packing import repack, require_repackable
-from sr_models.ground.errors import ModelFileError, require_known
+from export.tflite.shuffle_forms import DEPTH_TO_SPACE, require_shuffle
+from sr_models.ground.errors import ModelFileError
 from sr_models.quantization.grids import Grid
 from sr_models.tflite.files import ModelFile
 from sr_models.tflite.flatbuffer import OperatorInfo
 from sr_models.tflite.unpacked import UnpackedModel, unpack
 
-DEPTH_TO_SPACE = "depth_to_space"
-SHUFFLES = (DEPTH_TO_SPACE, "transpose_conv", "resize_mask")
 OPERATORS = {
     DEPTH_TO_SPACE: ("DEPTH_TO_SPACE",),
     "transpose_conv": ("TRANSPOSE_CONV",),
@@ -42,11 +41,6 @@ OPERATORS = {
 _ONE = 127
 _STEP = np.float32(1.0) / np.float32(_ONE)
 _MASK = np.array([1.0])
-
-
-def require_shuffle(shuffle: str) -> None:
-    """Raise `OptionError` for an unknown form."""
-    require_known("a shuffle", shuffle, SHUFFLES)
 
 
 def replace_shuffles(source: str | Path | bytes | ModelFile, shuffle: str) -> bytes:

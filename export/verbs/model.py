@@ -130,16 +130,12 @@ def model(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Choose --io and --shuffle for a chip: qualcomm, mediatek, samsung, google, "
-            "intel, mldrift, ethos-u, xnnpack or a processor of sr-export inspect.",
+            help="Choose --io and --shuffle for a chip that sr-export inspect knows.",
         ),
     ] = None,
     io: Annotated[
         str,
-        typer.Option(
-            help="uint8, int8 or float32 input and output.",
-            show_default="uint8, or int8 for a target",
-        ),
+        typer.Option(help="uint8, int8 or float32 input and output.", show_default="uint8"),
     ] = "uint8",
     shuffle: Shuffle = "depth_to_space",
     precision: Annotated[
@@ -211,8 +207,6 @@ def model(
       sr-export model my_network.keras --out phone --size 360x640 --size dynamic
 
       sr-export model xlsr_x3 --out dimensity --target mediatek
-
-      sr-export model xlsr_x3 --out again --settings phone/manifest.json
     """
     from export.bundle.layout import TOP_LEVEL
     from export.exporting.folder import FOLDER_FILES
@@ -255,6 +249,10 @@ def model(
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
     if target is not None:
+        from export.inspecting.vendor_tables import VENDORS
+        from export.inspecting.vendors import require_any_target
+
+        require_any_target(target, VENDORS)
         from export.exporting.fitting import made_for
 
         chosen = made_for(chosen, target, given=given_options, bundle=as_bundle)

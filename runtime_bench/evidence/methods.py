@@ -19,8 +19,6 @@ from runtime_bench.measuring.options import (
     Runs,
     Seconds,
 )
-from runtime_bench.measuring.quality import find_datasets
-from runtime_bench.measuring.tables import protocol_lines
 from runtime_bench.measuring.usage import require_pictures
 from sr_models.ground.console import print_table, progress, say, write_json
 from sr_models.ground.errors import OptionError
@@ -152,6 +150,8 @@ def methods(
     from runtime_bench.evidence.methods_calibration import Calibration, Training
     from runtime_bench.evidence.methods_report import methods_json, methods_page, text_rows
     from runtime_bench.evidence.methods_table import measure_methods
+    from runtime_bench.measuring.quality import find_datasets
+    from runtime_bench.measuring.tables import protocol_lines
     from sr_models.published.registry import get_quantizer
 
     given = {

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from export.inspecting.work import work_of
 from export.running.plan import Plan
 from export.running.statistics import Comparison
 from export.running.targets import HERE, find_target, this_machine
@@ -36,7 +35,6 @@ from sr_models.ground.files import require_writable, writing_file
 from sr_models.ground.native_output import import_tensorflow_quietly
 from sr_models.ground.options import PackedFor
 from sr_models.ground.sizes import Size
-from sr_models.tflite.flatbuffer import read_graph
 
 _UNKNOWN = "?"
 
@@ -130,6 +128,9 @@ def compare_twins(
 
 def products_of(content: bytes, *, height: int, width: int) -> int:
     """Multiply-adds of a fully convolutional file, with pictures of another size than its own."""
+    from export.inspecting.work import work_of
+    from sr_models.tflite.flatbuffer import read_graph
+
     graph = read_graph(content)
     _, own_height, own_width, _ = graph.tensors[graph.inputs[0]].shape
     useful = work_of(graph, find_target(HERE)).useful

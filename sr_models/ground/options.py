@@ -31,9 +31,7 @@ Weights = Annotated[
 ]
 Pixels = Annotated[
     str | None,
-    typer.Option(
-        help="Black and white of your own network: 0..1, 0..255 or -1..1.", show_default="found"
-    ),
+    typer.Option(help="Black and white of your network, as -1..1 or 0..255.", show_default="found"),
 ]
 FilePixels = Annotated[
     str | None,

@@ -213,6 +213,10 @@ class LayerWriter(NodeWriter):
     def _put_SQUARE(self, op: OperatorInfo) -> None:
         self.put_last(op, "Mul", self.input(op), self.input(op))
 
+    def _put_SQUARED_DIFFERENCE(self, op: OperatorInfo) -> None:
+        apart = self.put(op, "Sub", self.input(op), self.input(op, 1))
+        self.put_last(op, "Mul", apart, apart)
+
     def _put_FLOOR_DIV(self, op: OperatorInfo) -> None:
         # Of sizes alone, which are positive.
         self._elementwise(op, "Div")

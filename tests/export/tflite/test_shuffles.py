@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from export.running.interpreters import open_model
-from export.tflite.shuffles import OPERATORS, SHUFFLES, replace_shuffles
+from export.tflite.shuffle_forms import SHUFFLES
+from export.tflite.shuffles import OPERATORS, replace_shuffles
 from sr_models.ground.errors import ModelFileError, OptionError
 from sr_models.quantization.grids import Grid
 from sr_models.tflite.flatbuffer import read_graph

@@ -18,7 +18,7 @@ from tests.tiny_files import clipped_file
 
 def test_what_help_says_is_what_is_done_where_nothing_is_asked():
     renamed = {"kept": "keep", "most_sensitive": "keep_most_sensitive", "sizes": "size"}
-    renamed |= {"kept_precision": "keep_precision"}
+    renamed |= {"kept_precision": "keep_precision", "made_for": "target", "target": "taming_target"}
     shown = {name: option.default for name, option in signature(model).parameters.items()}
     for choice, group in CHOICES.items():
         default = getattr(getattr(DEFAULTS, group), choice)

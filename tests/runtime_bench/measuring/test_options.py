@@ -10,6 +10,7 @@ def test_every_option_says_what_it_is_for():
         "quality",
         "compare",
         "drop",
+        "methods",
         "upscale",
         "android",
         "targets",

@@ -185,7 +185,11 @@ def _spoil_number(message, rng: np.random.Generator) -> None:
         inside = field.message_type is not None
         is_map = inside and field.message_type.GetOptions().map_entry
         if is_map:
-            message = value[_one(sorted(value), rng)]
+            key = _one(sorted(value), rng)
+            if isinstance(value[key], str):
+                value[key] = _one(("", value[key] + ":9", "none:y:0", "a"), rng)
+                return
+            message = value[key]
         elif inside:
             message = value if hasattr(value, "ListFields") else _one(value, rng)
         else:
