@@ -107,6 +107,30 @@ class NodeValues(NodeReader):
             bias = self._weights(node, 2).reshape(-1) * np.float32(attribute(node, "beta", 1.0))
         return self._dense(node, kernel, bias)
 
+    def _read_Einsum(self, node) -> View:
+        """Weights over channels, whatever the letters: `bchw,oc->bohw` is a 1x1 convolution."""
+        held = [place for place in range(len(node.input)) if self._is_constant(node, place)]
+        if len(node.input) != 2 or len(held) != 1:
+            raise self._unknown(node)
+        left, _, right = str(attribute(node, "equation", "")).replace(" ", "").partition("->")
+        parts = left.split(",")
+        view, kernel = self._view(node, 1 - held[0]), self._weights(node, held[0])
+        letters, pair = (parts[1 - held[0]], parts[held[0]]) if len(parts) == 2 else ("", "")
+        if len(pair) != 2 or kernel.ndim != 2 or len(set(letters)) != len(view.axes):
+            raise self._unknown(node)
+        inner, outer = pair if pair[0] in letters else pair[::-1]
+        place = letters.find(inner)
+        summed = place >= 0 and outer not in letters and right == letters.replace(inner, outer)
+        if not summed or view.axes[place] != _whole(kernel.shape[pair.index(inner)]):
+            raise self._unknown(node)
+        kernel = kernel if pair[0] == inner else kernel.T
+        made = self._add(
+            node, "convolution", [view], _pointwise(kernel[None, None]), channels=kernel.shape[1]
+        )
+        axes = list(view.axes)
+        axes[place] = _whole(kernel.shape[1])
+        return replace(made, axes=tuple(axes))
+
     def _dense(self, node, kernel: np.ndarray, bias: np.ndarray | None = None) -> View:
         """A dense layer over the last axis, which is that of channels: a 1x1 convolution."""
         view = self._view(node)

@@ -57,12 +57,22 @@ def dense(graph, x):
     return graph.node("Add", x, graph.node("Transpose", y, perm=[0, 3, 1, 2]))
 
 
+def spelt_by_letters(graph, x):
+    """Weights over channels as sums over an index, with channels first and last."""
+    y = graph.node("Einsum", x, graph.drawn(5, 8), equation="bchw,oc->bohw")
+    y = graph.node("Transpose", y, perm=[0, 2, 3, 1])
+    y = graph.node("Einsum", graph.drawn(5, 8), y, equation="ko, n i j k -> n i j o")
+    return graph.node("Transpose", y, perm=[0, 3, 1, 2])
+
+
 def hard(graph, x):
     gate = graph.node("HardSigmoid", graph.conv(x, 8, 8, 1), alpha=1 / 6)
     return graph.node("Mul", graph.node("HardSwish", x), gate)
 
 
-@pytest.mark.parametrize("middle", [flat, expanded, contrast, pixelwise, dense, hard])
+@pytest.mark.parametrize(
+    "middle", [flat, expanded, contrast, pixelwise, dense, spelt_by_letters, hard]
+)
 def test_attention_and_activations_give_what_the_reference_gives(middle, tmp_path):
     graph = Graph()
     y = middle(graph, graph.conv("input", 3, 8))
@@ -113,6 +123,10 @@ def normalized(graph, x, axis):
         (lambda g, x: g.node("Mul", x, g.node("GlobalMaxPool", x)), "a maximum over the whole"),
         (lambda g, x: g.node("Mul", x, g.node("Tanh", g.node("Softplus", x))), "found Mish"),
         (lambda g, x: g.node("Softplus", x), "found Softplus"),
+        (
+            lambda g, x: g.node("Einsum", x, g.drawn(8, 5), equation="bchw,wo->bcho"),
+            r"found attention \(\S*Einsum.*take convolutions",
+        ),
         (
             lambda g, x: g.node("MatMul", x, g.node("Transpose", x, perm=[0, 1, 3, 2])),
             r"found attention \(MatMul of two tensors\) .*take convolutions",
