@@ -13,7 +13,7 @@ import typer
 
 from runtime_bench.evidence.studies import study
 from runtime_bench.evidence.third_party import export_file
-from runtime_bench.measuring.options import ExportSize, Json, sides
+from runtime_bench.measuring.options import ExportSize, Json, Markdown, sides
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.ground.files import require_writable, writing_file
@@ -161,9 +161,7 @@ def sources(
             "--require", help=f"Gate: all taken, equal, and at most {MOST_DROP_DB} dB lost."
         ),
     ] = False,
-    markdown: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Write the table as Markdown.")
-    ] = None,
+    markdown: Markdown = None,
     json: Json = None,
 ) -> None:
     """Twelve architectures in seven source formats, each opened, exported and measured.

@@ -16,7 +16,7 @@ from export.running.statistics import Comparison
 from export.running.targets import EVERY, packing_targets
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine
-from runtime_bench.measuring.options import Json, Runs, Seconds, ThreadCounts
+from runtime_bench.measuring.options import Json, Markdown, Runs, Seconds, ThreadCounts
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import ModelFileError
 from sr_models.ground.files import require_writable, writing_file
@@ -176,9 +176,7 @@ def stripping(
             help=f"Gate: a median of {MOST_MEDIAN} of the time, no file above {MOST_RATIO}.",
         ),
     ] = False,
-    markdown: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Write the table as Markdown.")
-    ] = None,
+    markdown: Markdown = None,
     json: Json = None,
 ) -> None:
     """Integer files as they are against the same files stripped, interleaved: shares of the time.

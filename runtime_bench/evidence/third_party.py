@@ -21,7 +21,15 @@ from export.running.statistics import Comparison
 from export.running.targets import HERE
 from runtime_bench.evidence.studies import study
 from runtime_bench.measuring.machine import read_machine
-from runtime_bench.measuring.options import ExportSize, Json, Runs, Seconds, ThreadCounts, sides
+from runtime_bench.measuring.options import (
+    ExportSize,
+    Json,
+    Markdown,
+    Runs,
+    Seconds,
+    ThreadCounts,
+    sides,
+)
 from sr_models.ground.console import GateNotMet, print_table, progress, say, write_json
 from sr_models.ground.errors import ConversionError, OptionError
 from sr_models.ground.files import require_writable, writing_file
@@ -256,9 +264,7 @@ def third_party(
             "--require", help=f"Gate: none slower on one thread, at most {MOST_DROP_DB} dB."
         ),
     ] = False,
-    markdown: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Write the table as Markdown.")
-    ] = None,
+    markdown: Markdown = None,
     json: Json = None,
 ) -> None:
     """Ten architectures of other people by the default recipe, beside what they ship.

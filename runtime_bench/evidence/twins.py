@@ -21,6 +21,7 @@ from runtime_bench.measuring.machine import read_machine
 from runtime_bench.measuring.options import (
     ExportSize,
     Json,
+    Markdown,
     MaybeData,
     Runs,
     Seconds,
@@ -241,9 +242,7 @@ def twins(
     only_export: Annotated[
         bool, typer.Option("--only-export", help="Make the files and time nothing.")
     ] = False,
-    markdown: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Write the table as Markdown.")
-    ] = None,
+    markdown: Markdown = None,
     json: Json = None,
 ) -> None:
     """Clipped baselines against clip-free files, over every preset that has weights.

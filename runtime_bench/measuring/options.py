@@ -54,6 +54,9 @@ Data = Annotated[
 MaybeData = Annotated[
     str | None, typer.Option("--data", metavar="DIR", help="Ground-truth pictures, for PSNR.")
 ]
+Markdown = Annotated[
+    str | None, typer.Option("--markdown", metavar="PATH", help="Write the table as Markdown.")
+]
 Inputs = Annotated[
     str | None,
     typer.Option(
