@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.inspecting.vendor_tables import VENDORS
+from export.inspecting.vendors import require_any_target
 from export.tflite.shuffle_forms import DEPTH_TO_SPACE, SHUFFLES
 from sr_models.ground.arguments import a_text, of_type, optional, require_fields, several
 from sr_models.ground.errors import OptionError, require_known
 from sr_models.ground.sizes import Size
 
+_TAMING_TARGETS = ("picture", "set")
+"""What `--target` meant before chips had it."""
 INTERFACES = ("uint8", "int8", "float32")
 ANY_SHUFFLE = "auto"
 """The first form that a target takes; only for one."""
@@ -25,6 +28,15 @@ _SIZES = several(
 def require_io(io: str) -> None:
     """Raise `OptionError` for an unknown type of input and output."""
     require_known("an interface", io, INTERFACES)
+
+
+def require_chip(target: str) -> None:
+    """Raise `OptionError` for what is neither a vendor nor a processor."""
+    if target in _TAMING_TARGETS:
+        raise OptionError(
+            f"expected a chip, found --target {target}; give --taming-target {target}"
+        )
+    require_any_target(target, VENDORS)
 
 
 def file_names(sizes: Sequence[Size]) -> list[str]:

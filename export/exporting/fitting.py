@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from export.exporting.file_choices import ANY_SHUFFLE, Files
+from export.exporting.file_choices import ANY_SHUFFLE, Files, require_chip
 from export.exporting.settings import ExportSettings
 from export.inspecting.vendor_tables import VENDORS
-from export.inspecting.vendors import Vendor, VendorReport, judge_graph, require_any_target
+from export.inspecting.vendors import Vendor, VendorReport, judge_graph
 from export.running.interpreters import open_model
 from export.running.pixels import codes_of_pixels
 from export.tflite.groups import join_groups
 from export.tflite.shuffle_forms import DEPTH_TO_SPACE
 from export.tflite.shuffles import replace_shuffles
-from sr_models.ground.errors import ConversionError, OptionError
+from sr_models.ground.errors import ConversionError
 from sr_models.tflite.flatbuffer import read_graph
 
 SIGNED = "int8"
@@ -29,7 +29,6 @@ SIGNED = "int8"
 integers ML Drift's coming path rejects, and of which two vendors' sources do not tell."""
 CHOSEN = (DEPTH_TO_SPACE, "transpose_conv")
 """Forms that are chosen unasked. `resize_mask` takes an NPU many times as long, and much memory."""
-_TAMING = ("picture", "set")
 
 
 def made_for(
@@ -46,11 +45,7 @@ def made_for(
     Raises:
         OptionError: An unknown target, or choices that do not go with it.
     """
-    if target in _TAMING:
-        raise OptionError(
-            f"expected a chip, found --target {target}; give --taming-target {target}"
-        )
-    require_any_target(target, VENDORS)
+    require_chip(target)
     chosen = {} if bundle else {"io": SIGNED}
     if target in VENDORS:
         chosen |= {"made_for": target, "shuffle": ANY_SHUFFLE}

@@ -249,10 +249,9 @@ def model(
     base = DEFAULTS if settings is None else load_settings(settings, dataset=dataset)
     chosen = overruled(base, given_options)
     if target is not None:
-        from export.inspecting.vendor_tables import VENDORS
-        from export.inspecting.vendors import require_any_target
+        from export.exporting.file_choices import require_chip
 
-        require_any_target(target, VENDORS)
+        require_chip(target)
         from export.exporting.fitting import made_for
 
         chosen = made_for(chosen, target, given=given_options, bundle=as_bundle)
