@@ -53,6 +53,11 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_unconfigure():
+    """The process that only hands tests out collects none."""
+    _collecting.close()
+
+
 @pytest.fixture(scope="session")
 def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
     """A folder that one process of this run fills for all of them: `once(name, make)`.
