@@ -75,8 +75,12 @@ class _Grid:
 
     @property
     def one(self) -> float:
-        """The value that tells where the picture is."""
-        return max(self.span.minimum, self.span.maximum, key=abs)
+        """The value that tells where the picture is, the largest that is not the other bias.
+
+        Of biases that are all one number TensorFlow 2.21 makes one code, in the first channel's
+        steps, which are not those of the ones.
+        """
+        return max(1.0 - self.zero, (1 - self.below) / STEPS, key=abs)
 
     def known(self, tensor, name: str):
         """The tensor, stored on this grid."""
@@ -267,11 +271,9 @@ def _costs_little(model, other, targets: Sequence[Target]) -> bool:
     )
 
 
-def _error(model, ranges: TensorRanges, evidence: Evidence) -> float:
+def _error(model, ranges: TensorRanges, pictures: np.ndarray, exact: np.ndarray) -> float:
     """Mean squared error of the int8 network, weights rounded plainly, on a few pictures."""
-    pictures = evidence.stack(PICTURES)
     stored = simulate(model, ranges)(pictures, training=False).numpy()
-    exact = np.clip(model(pictures, training=False).numpy(), 0.0, 1.0)
     return float(np.square(stored - exact).mean())
 
 
@@ -283,13 +285,15 @@ def _error(model, ranges: TensorRanges, evidence: Evidence) -> float:
 )
 def summed(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """A sum of two convolutions, of features and of the picture, as one that rounds once."""
-    targets = packing_targets(evidence.packed_for)
+    targets, pictures = packing_targets(evidence.packed_for), evidence.stack(PICTURES)
+    # Both are held against the network as it was: another function is no better one.
+    exact = np.clip(network.model(pictures, training=False).numpy(), 0.0, 1.0)
     for found in find_sums(network.model, kept=evidence.kept):
         made = with_one_convolution(network.model, network.ranges, found)
         if made is None or not _costs_little(network.model, made[0], targets):
             continue
         before, after = (
-            _error(model, ranges, evidence)
+            _error(model, ranges, pictures, exact)
             for model, ranges in ((network.model, network.ranges), made)
         )
         if after < before:

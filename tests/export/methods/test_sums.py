@@ -5,7 +5,7 @@ import pytest
 import tf_keras
 
 from export.exporting.conversion import convert_with_ranges
-from export.methods.sums import summed, with_one_convolution
+from export.methods.sums import _Grid, summed, with_one_convolution
 from export.quantizing.picture_sums import find_sums
 from export.quantizing.quantized_network import observe
 from export.running.interpreters import open_model
@@ -73,6 +73,15 @@ def test_the_function_stays_the_same_up_to_the_border(how, evidence):
     np.testing.assert_allclose(made(x), model(x), atol=2e-6)
     assert np.ptp(model(x)) > 0.2
     assert "sum" not in [p.name for p in points(made).values() if isinstance(p.layer, layers.Add)]
+
+
+@pytest.mark.parametrize("below", [0, 1, 100, 127, 128, 138, 254, 255])
+def test_the_ones_have_a_code_of_their_own(below):
+    """Of equal biases the converter makes one code, in the steps of the first channel."""
+    grid = _Grid(below, 1.0)
+    assert grid.one != -grid.zero and abs(grid.one) >= 0.49
+    assert grid.span.minimum <= grid.one <= grid.span.maximum
+    assert grid.one * 255 == pytest.approx(round(grid.one * 255), abs=1e-9)
 
 
 def test_the_picture_keeps_its_codes_and_the_sum_is_rounded_once(evidence, distance):
