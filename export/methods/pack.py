@@ -36,6 +36,7 @@ from export.running.kernel_cost import LEAST_GAIN
 from export.running.targets import Target, packing_targets
 from sr_models.networks.graph import Point, points, rebuild
 from sr_models.networks.layers import MOST_JOINED, NeighboursToChannels
+from sr_models.quantization.ranges import TensorRanges
 from sr_models.quantization.simulator import simulate
 
 PICTURES = 4
@@ -308,12 +309,26 @@ def pack(
         model = other
 
 
-def _error(model, evidence: Evidence) -> float:
-    """Mean squared error of the int8 network by min/max, on a few pictures."""
-    pictures = evidence.stack(PICTURES)
-    stored = simulate(model, evidence.observe(model))(pictures, training=False).numpy()
-    exact = np.clip(model(pictures, training=False).numpy(), 0.0, 1.0)
+def clipped_answer(model, pictures: np.ndarray) -> np.ndarray:
+    """What a float network makes of pictures, between black and white."""
+    return np.clip(model(pictures, training=False).numpy(), 0.0, 1.0)
+
+
+def squared_error(model, ranges: TensorRanges, pictures: np.ndarray, exact: np.ndarray) -> float:
+    """Mean squared distance of the int8 network, weights rounded plainly, from an answer."""
+    stored = simulate(model, ranges)(pictures, training=False).numpy()
     return float(np.square(stored - exact).mean())
+
+
+def _loses_nothing(before, after, evidence: Evidence) -> bool:
+    """Whether int8 by min/max of a new form is as near to the network before as that one's is.
+
+    Both are held against the former network: another function is no better one.
+    """
+    pictures = evidence.stack(PICTURES)
+    exact = clipped_answer(before, pictures)
+    was, now = (squared_error(m, evidence.observe(m), pictures, exact) for m in (before, after))
+    return now <= was
 
 
 @register_method(
@@ -328,7 +343,7 @@ def packed(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
         network.model,
         packing_targets(evidence.packed_for),
         kept=evidence.kept,
-        allows=lambda before, after: _error(after, evidence) <= _error(before, evidence),
+        allows=lambda before, after: _loses_nothing(before, after, evidence),
         on_note=evidence.on_note,
     )
     return network if model is network.model else observe(model, evidence)

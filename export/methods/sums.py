@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import tf_keras
 
-from export.methods.pack import PICTURES
+from export.methods.pack import PICTURES, clipped_answer, squared_error
 from export.quantizing.channels import Channel, find_channels, stretch
 from export.quantizing.network_cost import network_cost
 from export.quantizing.picture_sums import Reach, Sum, find_sums
@@ -35,7 +35,6 @@ from sr_models.networks.graph import INPUT, Point, points, quantized_points, reb
 from sr_models.networks.layers import DepthToSpace
 from sr_models.networks.value_layers import KnownRange
 from sr_models.quantization.ranges import TensorRange, TensorRanges
-from sr_models.quantization.simulator import simulate
 
 MOST_COST = 0.02
 """Share of the whole network's cost that it may take, at most: what `pack` counts as none."""
@@ -271,12 +270,6 @@ def _costs_little(model, other, targets: Sequence[Target]) -> bool:
     )
 
 
-def _error(model, ranges: TensorRanges, pictures: np.ndarray, exact: np.ndarray) -> float:
-    """Mean squared error of the int8 network, weights rounded plainly, on a few pictures."""
-    stored = simulate(model, ranges)(pictures, training=False).numpy()
-    return float(np.square(stored - exact).mean())
-
-
 @register_method(
     "sums",
     stage="network",
@@ -287,13 +280,13 @@ def summed(network: QuantizedNetwork, evidence: Evidence) -> QuantizedNetwork:
     """A sum of two convolutions, of features and of the picture, as one that rounds once."""
     targets, pictures = packing_targets(evidence.packed_for), evidence.stack(PICTURES)
     # Both are held against the network as it was: another function is no better one.
-    exact = np.clip(network.model(pictures, training=False).numpy(), 0.0, 1.0)
+    exact = clipped_answer(network.model, pictures)
     for found in find_sums(network.model, kept=evidence.kept):
         made = with_one_convolution(network.model, network.ranges, found)
         if made is None or not _costs_little(network.model, made[0], targets):
             continue
         before, after = (
-            _error(model, ranges, pictures, exact)
+            squared_error(model, ranges, pictures, exact)
             for model, ranges in ((network.model, network.ranges), made)
         )
         if after < before:
