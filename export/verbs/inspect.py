@@ -86,18 +86,20 @@ def inspect(
         if run and not all(is_onnx(path) or is_of_tensorflow(path) for path in paths):
             sandbox.start()  # It imports while we do.
         from export.inspecting.inspection import inspect_model
-        from export.inspecting.onnx_inspection import inspect_onnx
         from export.stripping.repair_io import repairable_sides
 
         for path in paths:
             try:
                 if is_onnx(path):
+                    import_tensorflow_quietly()
+                    from export.inspecting.onnx_inspection import inspect_onnx
+
                     data[str(path)] = inspect_onnx(path).to_json()
                     continue
                 if is_of_tensorflow(path):
+                    import_tensorflow_quietly()
                     from export.inspecting.source_inspection import inspect_source
 
-                    import_tensorflow_quietly()
                     data[str(path)] = inspect_source(path).to_json()
                     continue
                 found = inspect_model(

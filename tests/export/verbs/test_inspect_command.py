@@ -179,3 +179,18 @@ def test_a_damaged_onnx_file_is_one_line(tmp_path, capsys):
     assert run(tmp_path / "net.onnx") == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 and "expected a whole ONNX file" in lines[0]
+
+
+def test_an_integer_file_is_inspected_without_tensorflow(tmp_path, run_python):
+    """Its import takes five times as long as the inspection, and writes notes of its own."""
+    path = tmp_path / "net.tflite"
+    path.write_bytes(clipped_file("RELU"))
+    code = (
+        "import sys\nfrom contextlib import suppress\nfrom export.cli import main\n"
+        f"sys.argv = ['sr-export', 'inspect', {str(path)!r}, '--target', 'samsung']\n"
+        "with suppress(SystemExit):\n    main()\n"
+        "print('loaded' if 'tensorflow' in sys.modules else 'without')\n"
+    )
+    result = run_python(code)
+    assert result.stdout.splitlines()[-1] == "without"
+    assert "port.cc" not in result.stderr
